@@ -1,0 +1,72 @@
+# Every target makes what it needs first; `make help` lists them.
+PYTHON3 ?= python3
+VENV := .venv
+VENV_219 := .venv-2.19
+BIN := $(VENV)/bin
+# Own, empty cloud configuration and no proxies for everything that could reach a cloud.
+CLEAN := $(BIN)/python tests/tools/clean_env.py
+# For tools that call `ansible` and friends by name.
+ON_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+PYTEST_WORKERS ?= 2
+
+# The checkout's own configuration, also where the folder is world-writable; and the collection as seen through .collections.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-2.19 drill test unit integration test-2.19 crash lint sanity docs generate bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## the environment in .venv: best Python here, newest ansible-core it takes, hash-checked (EVICT_PYTHON=... to choose)
+	@$(PYTHON3) tests/tools/environment.py $(VENV)
+
+setup-2.19: # Python 3.11 with ansible-core 2.19, the oldest supported
+	@$(PYTHON3) tests/tools/environment.py $(VENV_219) --python 3.11
+
+drill: setup ## play an attack and the whole response on an embedded cloud, on loopback only
+	@mkdir -p build/drill
+	$(CLEAN) $(BIN)/ansible-playbook playbooks/drill.yml
+
+test: unit integration lint sanity ## everything: unit, contract and integration tests, lint, sanity
+
+unit: setup ## unit and contract tests only
+	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
+
+integration: setup ## tests on the emulated clouds (each starts its own, on free loopback ports)
+	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile tests/integration
+
+test-2.19: setup-2.19 ## unit and contract tests on Python 3.11 with ansible-core 2.19
+	$(VENV_219)/bin/python tests/tools/clean_env.py $(VENV_219)/bin/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
+
+crash: setup ## kill the module at every crash point and run it again (long; `make test` takes a sample)
+	EVICT_CRASH=all $(CLEAN) $(BIN)/python -m pytest -m crash tests/integration
+
+lint: setup ## ruff, mypy, yamllint, ansible-lint (production), antsibull-docs, changelog fragments
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(ON_PATH) $(BIN)/ansible-lint
+	$(ON_PATH) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self --check-extra-docs-refs .
+	$(BIN)/antsibull-changelog lint
+
+sanity: setup ## build the artifact, check what it ships, run ansible-test sanity on it as installed
+	$(BIN)/python tests/tools/sanity.py
+
+docs: generate ## the documentation site, in build/docs
+	$(BIN)/python tests/tools/docs_site.py
+
+generate: setup ## rewrite the generated files (action groups, tables, permissions)
+	$(BIN)/python tests/tools/generate.py
+
+bench: setup ## measure containment beside plain boto3 scripts
+	$(CLEAN) $(BIN)/python tests/bench/contain.py
+
+lock: ## resolve requirements/*.in anew into the lock files
+	$(PYTHON3) tests/tools/environment.py --lock
+
+clean: ## remove environments, caches and everything built
+	rm -rf $(VENV) $(VENV_219) .cache build .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands the public variables to the module as they were written: untemplated, checked here first, so that a secret never reaches an argument list."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.common import incident as incidents
+from ..module_utils.common import suspect as suspects
+from ..module_utils.common.errors import InvalidInput
+from ..plugin_utils import raw
+
+_SOURCES = ("incident", "suspect", "case", "data")
+_SHOWN = 5
+
+
+class ActionModule(ActionBase):
+    """Runs ``evict.cloud.case`` and says at once which case it is about."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        try:
+            arguments = _arguments(self._task.args, task_vars or {})
+        except InvalidInput as error:
+            _say([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])
+            problems = [{"path": path, "message": message} for path, message in error.problems]
+            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000), "problems": problems}
+        answer = self._execute_module(module_name="evict.cloud.case", module_args=arguments, task_vars=task_vars)
+        result.update(answer)
+        if isinstance(result.get("msg"), str):
+            result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
+        _say(_lines(result))
+        return result
+
+
+def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The module's arguments. What the task did not pass comes from the raw variables."""
+    arguments = {key: raw.plain(value, key) for key, value in given.items()}
+    if not any(arguments.get(key) for key in _SOURCES):
+        arguments.update({key: raw.variable(variables, key) for key in ("incident", "suspect", "case")})
+    if not any(arguments.get(key) for key in _SOURCES):
+        raise InvalidInput("nothing to work on", [("incident", "pass one of -e incident=FILE, -e suspect=INDICATOR and -e case=STORE/ID")])
+    for key in ("reason", "by", "allow_local_store"):
+        if arguments.get(key) is None and (value := raw.variable(variables, key)) is not None:
+            arguments[key] = value
+    arguments["directory"] = directory = os.path.abspath(arguments.get("directory") or os.getcwd())
+    if isinstance(arguments.get("incident"), dict):
+        arguments["data"] = arguments.pop("incident")
+    for key in ("incident", "suspect", "case"):
+        if arguments.get(key) is not None and not isinstance(arguments[key], str):
+            raise InvalidInput("a variable was refused", [(key, "must be text; write it in quotes")])
+    if arguments.get("data"):
+        incidents.validate(arguments["data"], "the variable incident")
+    if arguments.get("suspect"):
+        arguments["suspect"] = suspects.minimal(suspects.only(arguments["suspect"]))
+    if arguments.get("incident"):
+        arguments["incident"] = os.path.join(directory, os.path.expanduser(arguments["incident"]))
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def _lines(result: t.Mapping[str, t.Any]) -> list[str]:
+    if result.get("failed") or "case" not in result:
+        problems = result.get("problems") or []
+        return (
+            [f"refused: {len(problems)} to correct", *(f"  {entry['path']}: {entry['message']}" for entry in problems)] if problems else []
+        )
+    names = result.get("suspects") or []
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    lines = [
+        "  ".join([result["incident"], result["severity"], result["mode"], *(["closed"] if result["state"] == "closed" else [])]),
+        f"  suspects: {', '.join([*names[:_SHOWN], *more])}",
+        f"  case: {result['case']}",
+    ]
+    if result.get("incident_file"):
+        lines.append(f"  incident file: {result['incident_file']}")
+    return lines + [f"  {note}" for note in result.get("notes") or []]
+
+
+def _say(lines: list[str]) -> None:
+    for number, line in enumerate(lines):
+        Display().display(("evict.cloud  " if not number else "") + raw.printable(line, 2000))

@@ -1,0 +1,35 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+
+options:
+  case:
+    description: The open case, C(<store>/<id>). Its own C(incident.json) is what counts.
+    type: str
+  incident:
+    description: Path of an incident file, for a run without a case that is open already.
+    type: path
+  incident_data:
+    description: The incident as M(evict.cloud.case) returned it. Used when the case is not there yet, as in check mode.
+    type: dict
+  takeover:
+    description: Take the case over from another run that still holds it.
+    type: bool
+    default: false
+  threads:
+    description: Requests that may be under way at once.
+    type: int
+    default: 16
+  threads_per_account:
+    description: The same for one account, when several accounts have work waiting. An account that is alone may use all.
+    type: int
+    default: 8
+requirements:
+  - obstore
+notes:
+  - Before each change the state that it replaces is written to the case and made durable.
+"""

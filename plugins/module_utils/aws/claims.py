@@ -1,0 +1,186 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a containment may claim: which control is seen, since when, and what could still act, until when and why."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ..common.guard import identity
+from ..common.run import Done
+from .principal import Principal
+from .quarantine import RoleAction, longest, trusted_by
+from .session import iso, parse
+
+if t.TYPE_CHECKING:
+    from .contain import Containment
+
+_STANDS = ("done", "already")
+
+
+def announce(principal: Principal, action: RoleAction | None, incident: t.Any) -> dict[str, t.Any]:
+    """The line of a principal before it is touched: who, where, what will be cut, what may break."""
+    if principal.kind == "role":
+        assert action is not None
+        cut, breaks = f"{action.action}: {action.why}", list(action.breaks)
+    elif principal.only:
+        cut, breaks = f"only {', '.join(sorted(principal.only))}, which was made by the suspect", []
+    else:
+        cut = "everything: deny, access keys, sessions" + (
+            ", console password" if incident.password == "drop" else " (console password kept)"
+        )
+        breaks = ["whatever runs with its other keys or sessions"] + ([f"the key was {principal.used}"] if principal.used else [])
+    declared = [str(d.get("name", d)) if isinstance(d, dict) else str(d) for d in incident.dependents]
+    how = f"discovered: {principal.discovered}" if principal.discovered else principal.suspect
+    return {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
+
+
+def _fence(run: Containment, principal: Principal) -> Done | None:
+    """The control that closes the principal itself, as this run saw it."""
+    for purpose in ("quarantine", "userid", "session"):
+        done = run.runner.done.get(f"{principal.arn}#policy/{run.incident.policy_name(purpose)}")
+        if done and done.step.after is not None:
+            return done
+    return None
+
+
+def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
+    """When the fence was written, by this run or, from the ledger, by an earlier one."""
+    fence = _fence(run, principal)
+    if fence is None:
+        return None
+    if fence.status == "done" and fence.at:
+        return parse(fence.at)
+    history = run.case.history.get(fence.step.id)
+    at = ((history or {}).get("outcome") or {}).get("at")
+    return parse(at) if at and fence.status == "already" else None
+
+
+def _closed(run: Containment, principal: Principal) -> bool:
+    """Nothing can be minted from it: its fence stands (for a user), or its role is denied."""
+    if principal.only:
+        return all(
+            d.status in _STANDS
+            for i, d in run.runner.done.items()
+            if i.startswith(f"{principal.arn}#key/") and i.rsplit("/", 1)[-1] in principal.only
+        )
+    fence = _fence(run, principal)
+    if fence is None or fence.status not in _STANDS:
+        return False
+    return principal.kind == "user" or run.actions[identity(principal.arn)].action in ("deny", "clamp")
+
+
+def open_paths(run: Containment, role: Principal) -> list[str]:
+    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+    if role.sources:
+        known = {s: run.principals.get(identity(s)) for s in role.sources}
+        return sorted(
+            s
+            for s, p in known.items()
+            if p is None or not (_closed(run, p) or (p.kind == "role" and p is not role and not open_paths(run, p)))
+        )
+    trust = trusted_by(role.facts)
+    return [f"{name} ({kind})" for kind, names in trust.items() for name in names]
+
+
+def last_minting(run: Containment, principal: Principal) -> datetime.datetime | None:
+    """The last instant at which a compromised credential could mint a session of ``principal``, as far as it is known."""
+    times = [run.minted[identity(principal.arn)]] if identity(principal.arn) in run.minted else []
+    if principal.kind == "role":
+        for source in principal.sources:
+            owner = run.principals.get(identity(source))
+            if owner and (since := _since(run, owner)):
+                times.append(since + datetime.timedelta(seconds=run.options.hold))
+    return max(times, default=None)
+
+
+def last_control(run: Containment) -> datetime.datetime | None:
+    return max((s for p in run.principals.values() if (s := _since(run, p))), default=None)
+
+
+def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> dict[str, t.Any]:
+    """action, contained_at and proof of one principal."""
+    if run.runner.check:
+        return {"action": "would be contained", "contained_at": None, "proof": "unknown"}
+    steps = [d for d in run.runner.done.values() if d.step.principal == principal.arn]
+    bad = [d for d in steps if d.status not in _STANDS]
+    fence, since = _fence(run, principal), _since(run, principal)
+    settled = since is None or (now - since).total_seconds() >= min(run.options.hold or 10.0, 10.0)
+    proof = "read-back" if settled and not bad and steps else "unknown"
+    if principal.only:
+        return {
+            "action": f"only {', '.join(sorted(principal.only))} cut" if not bad else "failed",
+            "contained_at": _at(steps),
+            "proof": proof,
+        }
+    if fence is None or fence.status not in _STANDS:
+        return {"action": "failed", "contained_at": None, "proof": "unknown"}
+    if principal.kind == "role" and run.actions[identity(principal.arn)].action in ("revoke", "session"):
+        paths = open_paths(run, principal)
+        if paths:
+            return {"action": f"revoked, can be re-assumed via {', '.join(paths)}", "contained_at": None, "proof": proof}
+    if bad:
+        return {"action": f"fenced, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
+    if not settled:
+        return {"action": "cut, not yet spread to every endpoint of AWS: run again", "contained_at": None, "proof": "unknown"}
+    return {"action": "contained", "contained_at": iso(since) if since else None, "proof": proof}
+
+
+def _at(steps: list[Done]) -> str | None:
+    return max((d.at for d in steps if d.status == "done"), default=None)
+
+
+def _residual(run: Containment, principal: Principal, claim: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """What may still act although the run is over."""
+    if run.runner.check or claim["action"] == "contained":
+        return []
+    if "re-assumed" in claim["action"]:
+        return [{"object": principal.arn, "token_kind": "role session", "until": "closed by hand", "why": claim["action"]}]
+    if principal.only:
+        return []
+    until = iso(run.aws.now() + longest(principal))
+    return [
+        {
+            "object": principal.arn,
+            "token_kind": "any credential of it",
+            "until": until if principal.kind == "role" else "ended by hand",
+            "why": claim["action"],
+        }
+    ]
+
+
+def result(run: Containment) -> dict[str, t.Any]:
+    """The machine-readable truth (result.json, interfaces.md), without the head."""
+    now = run.aws.now()
+    principals, residual, open_items = [], [], list(run.open)
+    for principal in run.principals.values():
+        claim = _claim(run, principal, now)
+        action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
+        principals.append({**principal.row(), **({"role_action": action.action, "why": action.why} if action else {}), **claim})
+        residual += _residual(run, principal, claim)
+        if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
+            open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
+    failed = run.refused + run.runner.failures
+    gaps = run.scope.gaps if run.scope else []
+    if gaps:
+        open_items.append(
+            {
+                "object": "quick scope",
+                "why": f"could not be read: {'; '.join(gaps[:5])}" + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""),
+                "due": None,
+            }
+        )
+    return {
+        "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
+        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted,
+        "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
+    }  # fmt: skip
+
+
+def _status(run: Containment, open_items: list[t.Any]) -> str:
+    if run.runner.failures:
+        return "partial" if run.principals and any(d.status in _STANDS for d in run.runner.done.values()) else "error"
+    if run.refused:
+        return "partial" if run.principals else "refused"
+    return "open" if open_items else "ok"

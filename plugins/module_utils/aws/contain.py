@@ -1,0 +1,296 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composed verb: resolve, guard, fence, scope, snapshot, disable, revoke, read back, in one process and one thread pool."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import time
+import typing as t
+from collections.abc import Iterable
+
+from ..common import incident as incidents
+from ..common.case import Case
+from ..common.errors import EvictError, InvalidInput, Refused
+from ..common.guard import identity, share_hash
+from ..common.plan import Phase, Step
+from ..common.run import FENCE_FIRST, Job, Reader, Runner
+from . import claims, credentials, events, quarantine, sessions, snapshot
+from .principal import Principal, role, user
+from .respond import Response
+from .scope import Found, Scope
+from .session import Aws, iso, parse
+
+PROPAGATION = datetime.timedelta(seconds=10)  # IAM changes take about 4 s to reach every endpoint (measured by others); with a margin
+_SNAPSHOT = t.cast(Phase, int(Phase.FENCE) + 5)  # reads only: after the principal's fence, before its credentials
+_OTHERS_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """``hold``: seconds to wait after the last change before anything is called contained; ``scope``: seconds for the quick scope, 0 = off."""
+
+    hold: float = PROPAGATION.total_seconds()
+    scope: float = 60.0
+    revoke_again: bool = False
+
+
+class Containment(Response):
+    """The whole sequence over a case; results come from ``claims.result``."""
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner, options: Options) -> None:
+        super().__init__(aws, case, runner)
+        self.options = options
+        self.open: list[dict[str, t.Any]] = []
+        self.suggested: list[dict[str, str]] = []
+        self.actions: dict[str, quarantine.RoleAction] = {}
+        self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
+        self.scope: Scope | None = None
+
+    # -- the sequence ------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        if self.options.scope > 0:
+            start = self.incident.window.start or self.incident.opened - datetime.timedelta(days=7)
+            self.scope = Scope(self.aws, self._found, start=iso(start), seconds=self.options.scope)
+        self.take(self.suspects)
+        self.runner.wait()
+        if self.scope:
+            self.scope.wait()
+            self.runner.wait()  # what the scope found
+            self._settle_roles()
+        self._second_pass()
+
+    # -- suspects and what follows from them -------------------------------------------------------------------------------------
+
+    def follow(self, principal: Principal) -> None:
+        if not self.scope:
+            return
+        for key in sorted(principal.compromised):
+            self.scope.ask(principal.account, "AccessKeyId", key)
+        if principal.kind == "user" and principal.whole:
+            self.scope.ask(principal.account, "Username", principal.name)
+        for name in sorted(principal.sessions):
+            self.scope.ask(principal.account, "Username", name)
+
+    def start(self, principal: Principal) -> None:
+        jobs = list(self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
+        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident)
+        if announced not in [n["data"] for n in self.case.notes("principal")]:
+            self.case.note("principal", announced)
+        self.runner.add(principal.arn, principal.account, jobs)
+
+    def _user_jobs(self, principal: Principal) -> Iterable[Job]:
+        only = principal.only or None
+        if not only:
+            yield Job(Phase.FENCE, lambda r: quarantine.fence_user(principal, self.incident, r))
+        yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
+        for kind in credentials.KINDS.values():
+            if kind is credentials.login_profile:
+                continue
+            yield Job(Phase.CREDENTIAL, lambda r, kind=kind: kind.steps(principal, "disabled", r, only))  # type: ignore[misc]
+        yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now() + PROPAGATION))
+        if self.incident.password == "drop":  # noqa: S105
+            yield Job(Phase.RESOURCE, lambda r: credentials.login_profile.steps(principal, "disabled", r, only))
+
+    def _role_jobs(self, principal: Principal) -> Iterable[Job]:
+        action = self._decide(principal, others=None)
+        yield Job(Phase.FENCE, lambda r: quarantine.fence_role(principal, self.incident, action.action, self._networks, self.aws.now(), r))
+        yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
+        if action.action in ("revoke", "deny"):
+            # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
+            yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
+
+    @property
+    def _networks(self) -> tuple[str, ...]:
+        return self.incident.trusted.networks
+
+    def _revoke(
+        self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
+    ) -> list[Step]:
+        if self.options.revoke_again:
+            newer_than = cutoff
+        return list(sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than))
+
+    # -- roles -------------------------------------------------------------------------------------------------------------------
+
+    def _decide(self, principal: Principal, others: list[str] | None) -> quarantine.RoleAction:
+        """By rule; a decision of an earlier run stands, so that a second run changes nothing, unless the incident file asks for another."""
+        key, wanted = identity(principal.arn), self.incident.role_action
+        before = [n["data"] for n in self.case.notes("role_action") if n["data"]["role"] == key and n["data"]["wanted"] == wanted]
+        if before and others is None and not self.options.revoke_again:
+            action = quarantine.RoleAction(before[-1]["action"], before[-1]["why"], tuple(before[-1]["breaks"]))
+        else:
+            action = quarantine.decide(
+                principal,
+                wanted=wanted,
+                networks=self._networks,
+                others=others,
+                now=self.aws.now(),
+                open_paths=claims.open_paths(self, principal),
+            )
+            with self._lock:
+                if (old := self.actions.get(key)) is None or old.action != action.action:
+                    self.case.note("role_action", {"role": key, "wanted": wanted, **dataclasses.asdict(action)})
+        with self._lock:
+            self.actions[key] = action
+        return action
+
+    def _settle_roles(self) -> None:
+        """With the logs read it is known who else uses a role: the first decision may become a deny."""
+        for principal in [p for p in self.principals.values() if p.kind == "role"]:
+            decided = [n for n in self.case.notes("role_settled") if n["data"]["role"] == identity(principal.arn)]
+            if decided or self.incident.role_action != "auto":
+                continue
+            others = self._others(principal)
+            before = self.actions[identity(principal.arn)].action
+            action = self._decide(principal, others=others) if others is not None else self.actions[identity(principal.arn)]
+            self.case.note("role_settled", {"role": identity(principal.arn), "action": action.action})
+            if action.action != before:
+                self.runner.add(principal.arn, principal.account, self._role_jobs_settled(principal, action))
+        self.runner.wait()
+
+    def _role_jobs_settled(self, principal: Principal, action: quarantine.RoleAction) -> Iterable[Job]:
+        yield Job(Phase.FENCE, lambda r: quarantine.fence_role(principal, self.incident, action.action, self._networks, self.aws.now(), r))
+        if action.action == "deny":
+            yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now()))
+
+    def _others(self, principal: Principal) -> list[str] | None:
+        """Who else assumed the role, from the newest events of each region; None when the logs could not be read."""
+        try:
+            found, gaps = events.everywhere(self.aws, principal.account, "ResourceName", principal.arn, seconds=_OTHERS_SECONDS)
+        except EvictError as error:
+            found, gaps = [], [error.message]
+        if gaps:
+            return None
+        suspects = set(self.principals)
+        callers = {str((e.get("userIdentity") or {}).get("arn") or (e.get("userIdentity") or {}).get("invokedBy") or "?")
+                   for e in found if str(e.get("eventName", "")).startswith("AssumeRole") and not e.get("errorCode")}  # fmt: skip
+        return sorted(c for c in callers if identity(c) not in suspects)
+
+    # -- what the logs add -------------------------------------------------------------------------------------------------------
+
+    def _found(self, found: Found) -> None:
+        if self.scope and found.key:
+            self.scope.ask(found.account, "AccessKeyId", found.key)
+        if found.source and found.key:
+            with self._lock:
+                at = parse(found.at)
+                key = identity(found.arn)
+                self.minted[key] = max(self.minted.get(key, at), at)
+        self.runner.pool.submit(FENCE_FIRST, found.account, lambda: self._take_found(found))
+
+    def _take_found(self, found: Found) -> None:
+        name = found.arn.rsplit("/", 1)[-1]
+        kind = "role" if ":role/" in found.arn else "user"
+        known = self.principals.get(identity(found.arn))
+        try:
+            if kind == "user" and ":user/" not in found.arn:
+                return  # a session that minted for itself: its issuer is in the trail already
+            principal = known or (role if kind == "role" else user)(self.aws, found.account, name, found.arn)
+            fresh = dataclasses.replace(
+                principal, discovered=principal.discovered if known else found.how, compromised={found.key} - {""}, sessions={found.session} - {""},
+                sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, whole=found.whole,
+            )  # fmt: skip
+            if known and not known.discovered:
+                fresh.discovered = ""
+            self.admit(fresh)
+            self.note_suspect("", fresh, found.source)
+        except Refused as error:
+            if error.operation == "guard limit":
+                with self._lock:
+                    self.suggested.append({"cloud": "aws", "arn": found.arn})
+                    self.open.append({"object": found.arn, "why": f"{found.how}; {error.message}", "due": None})
+            else:
+                self.refuse(error, found.arn)
+        except EvictError as error:
+            with self._lock:
+                self.suggested.append({"cloud": "aws", "arn": found.arn})
+                self.open.append({"object": found.arn, "why": f"{found.how}; {error.message}", "due": None})
+
+    # -- the second pass ---------------------------------------------------------------------------------------------------------
+
+    def _second_pass(self) -> None:
+        """When the fences have spread: revoke once more what could still be minted until then, and look at every control again."""
+        self.runner.wait()
+        if not self.runner.check:
+            self._wait_for_spread()
+        for principal in list(self.principals.values()):
+            if principal.kind == "role" and self.actions[identity(principal.arn)].action not in ("revoke", "deny"):
+                continue
+            needed = claims.last_minting(self, principal)
+            if needed is not None and not self.runner.check:
+                self.runner.add(
+                    principal.arn, principal.account,
+                    [Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))],  # type: ignore[misc]
+                )  # fmt: skip
+        self.runner.wait()
+
+    def _wait_for_spread(self) -> None:
+        latest = max((parse(d.at) for d in self.runner.done.values() if d.status == "done" and d.at), default=None)
+        times = [x for x in (latest, claims.last_control(self)) if x]
+        if times and self.options.hold > 0:
+            left = self.options.hold - (self.aws.now() - max(times)).total_seconds()
+            time.sleep(min(max(0.0, left), self.options.hold))
+
+
+def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The body of ``aws_contain``: params are its options."""
+    options = Options(hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"])
+    run = Containment(aws, case, runner, options)
+    if params["phase"] == "resolve":
+        return _resolve(run)
+    if params["account"]:
+        run.suspects = _share(case, params)
+    run.run()
+    return claims.result(run)
+
+
+def _resolve(run: Containment) -> dict[str, t.Any]:
+    """Resolve and guard the whole case, change nothing, and hand out the shares, with a hash that is kept in the ledger."""
+    run.take(run.suspects, start=False)
+    run.runner.wait()
+    shares: dict[str, list[dict[str, str]]] = {}
+    known = {n["data"]["suspect"] for n in run.case.notes("suspect")} | {s.value for s in run.suspects}
+    for suspect in run.suspects:
+        if principal := run.resolved.get(suspect.path):
+            shares.setdefault(principal.account, []).append(suspect.as_dict())
+    digest = share_hash(shares)
+    if not run.runner.check and digest not in [n["data"]["hash"] for n in run.case.notes("shares")]:
+        run.case.note("shares", {"hash": digest, "suspects": sorted(known)})
+    failed = run.refused + run.runner.failures
+    rows = [{**p.row(), "action": "resolved", "contained_at": None, "proof": "unknown"} for p in run.principals.values()]
+    status = "ok" if not failed else "partial" if rows else "refused"
+    return {
+        "status": status,
+        "incident": run.incident.id,
+        "principals": rows,
+        "failed": failed,
+        "open": [],
+        "residual": [],
+        "shares": shares,
+        "guard_hash": digest,
+    }
+
+
+def _share(case: Case, params: t.Mapping[str, t.Any]) -> list[t.Any]:
+    """The suspects of one account, out of shares that the guard has seen; anything else is refused."""
+    shares, given, account = params["shares"], params["guard_hash"], params["account"]
+    seen = [n["data"]["hash"] for n in case.notes("shares")]
+    if share_hash(shares) != given or not (case.check or given in seen):
+        raise Refused(
+            f"the share of account {account} is not what the guard of this case has seen", object=account, operation="guard share",
+            remedy="run contain.yml from its first play; do not hand shares on by hand",
+        )  # fmt: skip
+    raw = [{**entry, "account": account} for entry in shares.get(account, [])]
+    return incidents.validate({**case.incident.as_dict(), "suspects": raw}, "shares").suspects if raw else []
+
+
+def seconds(text: str) -> float:
+    """``90s``, ``2m``, ``1h`` or a plain number of seconds."""
+    found = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(text).strip())
+    if not found:
+        raise InvalidInput("aws_contain", [("hold", f"not a duration such as 90s or 2m: {text!r}")])
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

@@ -1,0 +1,35 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Policy documents that an ``Edit`` may name: how each is read and written whole."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Callable, Mapping
+
+from ..common.errors import EvictError
+from ..common.plan import Call, Probe, Target
+
+Writer = Callable[[t.Any], Call]
+
+
+def _role_trust(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    role = {"RoleName": name["RoleName"]}
+
+    def write(document: t.Any) -> Call:
+        if document is None:
+            raise EvictError(f"role {name['RoleName']}: AWS refuses an empty trust policy", object=str(name["RoleName"]), operation="edit")
+        return Call(target, "iam", "UpdateAssumeRolePolicy", {**role, "PolicyDocument": json.dumps(document)})
+
+    return Probe(Call(target, "iam", "GetRole", role), ("Role", "AssumeRolePolicyDocument")), write
+
+
+DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {"iam.role-trust": _role_trust}
+
+
+def find(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """The probe that reads the document ``name`` ({"kind": …, …}) and the function from a new document to the Call that writes it."""
+    if name.get("kind") not in DOCUMENTS:
+        raise EvictError(f"no such policy document: {name.get('kind')!r}", operation="edit")
+    return DOCUMENTS[name["kind"]](target, name)

@@ -1,0 +1,69 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CloudTrail's event history: LookupEvents, per region, at the two requests a second that AWS allows.
+
+Source: 90 days of management events; an event shows up minutes after the call.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import time
+import typing as t
+from collections.abc import Iterator
+
+from ..common.errors import EvictError
+from ..common.plan import Call, Target
+from .session import Aws
+
+READS = ("ec2:DescribeRegions", "cloudtrail:LookupEvents")
+Event = dict[str, t.Any]
+
+
+def regions(aws: Aws, account: str) -> list[str]:
+    """The regions that are enabled in ``account``."""
+    answer = aws.call(Call(Target("aws", account), "ec2", "DescribeRegions", {}))
+    return sorted(r["RegionName"] for r in answer["Regions"])
+
+
+def lookup(
+    aws: Aws, target: Target, attribute: str, value: str, start: str = "", deadline: float = float("inf"), most: int = 0
+) -> Iterator[Event]:
+    """CloudTrail records (newest first) whose ``attribute`` (AccessKeyId, Username, EventName, ResourceName) is ``value``.
+
+    ``start``: RFC 3339; ``deadline``: time.monotonic() after which no further page is asked for; ``most``: stop after so many (0: all).
+    """
+    parameters: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}], "MaxResults": 50}
+    if start:
+        parameters["StartTime"] = start
+    seen = 0
+    while time.monotonic() < deadline:
+        answer = aws.call(Call(target, "cloudtrail", "LookupEvents", parameters))
+        for event in answer.get("Events", []):
+            yield json.loads(event["CloudTrailEvent"])
+            seen += 1
+            if seen == most:
+                return
+        if not answer.get("NextToken"):
+            return
+        parameters = {**parameters, "NextToken": answer["NextToken"]}
+
+
+def everywhere(aws: Aws, account: str, attribute: str, value: str, *, seconds: float, most: int = 50) -> tuple[list[Event], list[str]]:
+    """Records from every enabled region side by side, and what could not be read ("us-east-1: AccessDenied")."""
+    deadline = time.monotonic() + seconds
+
+    def one(region: str) -> list[Event]:
+        return list(lookup(aws, Target("aws", account, region), attribute, value, deadline=deadline, most=most))
+
+    found: list[Event] = []
+    gaps: list[str] = []
+    names = regions(aws, account)
+    with concurrent.futures.ThreadPoolExecutor(len(names) or 1) as pool:
+        for region, future in [(r, pool.submit(one, r)) for r in names]:
+            try:
+                found += future.result()
+            except EvictError as error:
+                gaps.append(f"{region}: {error.message}")
+    return sorted(found, key=lambda e: str(e.get("eventTime"))), gaps

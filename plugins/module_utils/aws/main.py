@@ -1,0 +1,73 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the aws_* modules share: options, the opening of case, AWS and runner, and the way out with a result."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+
+from ..common import case as cases
+from ..common import errors
+from ..common.case import Case
+from ..common.run import Runner
+from .session import ARGUMENTS as CONNECTION
+from .session import Aws, iso
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+RUN = {"threads": {"type": "int", "default": 16}, "threads_per_account": {"type": "int", "default": 8}}
+ARGUMENTS: dict[str, dict[str, t.Any]] = {**CONNECTION, **cases.ARGUMENTS, **RUN}
+_ROWS = 500  # steps listed in a result; the ledger has all
+Body = Callable[[Aws, Case, Runner], dict[str, t.Any]]
+
+
+def connect(params: Mapping[str, t.Any], from_incident: Mapping[str, t.Any] | None = None, *, incident: str = "") -> Aws:
+    """AWS as the module's options say, for what they leave out as the incident says, for the rest as the SDK's own chain says."""
+    options = {**(from_incident or {}), **{k: v for k in CONNECTION if (v := params.get(k)) is not None}}
+    return Aws(options, incident=incident, threads=int(params.get("threads") or 16))
+
+
+def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoReturn:
+    """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task."""
+    result: dict[str, t.Any] = {}
+    name = str(module._name).rsplit(".", 1)[-1]
+    with errors.handler(module):
+        case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
+        try:
+            aws = connect(module.params, case.incident.connection.get("aws"), incident=case.incident.id)
+            case.ledger.caller = aws.caller["arn"]
+            runner = Runner(
+                {"aws": aws}, None if module.check_mode else case.ledger, check=module.check_mode, threads=module.params["threads"],
+                per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
+                now=lambda: iso(aws.now()),
+            )  # fmt: skip
+            try:
+                recovered = runner.recover(case.ledger.open_intents())
+                result = {"status": "ok", **body(aws, case, runner), "changed": runner.changed, "recovered": recovered}
+            finally:
+                runner.close()
+            result["head"] = case.end(result["status"], result, changed=runner.changed)
+            result |= {
+                "diff": runner.diff() if module._diff else [],
+                "steps": [d.row() for d in list(runner.done.values())[:_ROWS]],
+                "calls": aws.calls,
+            }
+        finally:
+            case.close()
+        for warning in case.warnings:
+            module.warn(warning)
+    leave(module, result)
+
+
+def leave(module: AnsibleModule, result: dict[str, t.Any]) -> t.NoReturn:
+    """``changed`` is a count in result.json and a bool for Ansible; what failed, was refused or stayed open ends in exit code 2."""
+    count, problems = int(result["changed"]), result.pop("failed", [])
+    result = {**result, "changed": count > 0, "changed_count": count, "problems": problems}  # `failed` is Ansible's own
+    if result["status"] == "ok":
+        module.exit_json(**result)
+    texts = [f"{f['object']}: {f['message']}" + (f" -> {f['remedy']}" if f.get("remedy") else "") for f in result["problems"]]
+    texts += [f"{o['object']}: {o['why']}" for o in result.get("open", [])]
+    more = f"; and {len(texts) - 5} more" if len(texts) > 5 else ""
+    module.fail_json(msg=f"{result['status']}: " + "; ".join(texts[:5]) + more, **result)

@@ -1,0 +1,347 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a suspect, as it was reported, to the principal in AWS that it stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import typing as t
+
+from ..common.errors import CloudError, EvictError, Refused
+from ..common.plan import Call, Target
+from ..common.suspect import Suspect
+from . import events
+from .session import Aws
+
+READS = ("sts:GetAccessKeyInfo", "iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:GetRole", "iam:GetInstanceProfile",
+         "ec2:DescribeInstances", "organizations:DescribeAccount", *events.READS)  # fmt: skip
+_SEARCH_SECONDS = 20.0
+_ABSENT = ("NoSuchEntity", "NoSuchEntityException")
+
+
+@dataclasses.dataclass
+class Principal:
+    """An identity. ``facts``: the answer of GetUser or GetRole. ``compromised``: key ids known to be in wrong hands.
+
+    ``sessions``: names of the role sessions that are suspect; ``only``: contain nothing of it but these key ids (a credential that the
+    attacker made for somebody else); ``sources``: ARNs from which a role was assumed by the attacker.
+    """
+
+    account: str
+    kind: str  # user | role | root
+    name: str
+    id: str
+    arn: str
+    suspect: str
+    facts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    discovered: str = ""  # how, when nobody named it
+    compromised: set[str] = dataclasses.field(default_factory=set)
+    sessions: set[str] = dataclasses.field(default_factory=set)
+    sources: set[str] = dataclasses.field(default_factory=set)
+    only: set[str] = dataclasses.field(default_factory=set)
+    whole: bool = False  # the identity itself was named, so every credential that it holds counts as compromised
+    inline: set[str] | None = None  # names of its inline policies, once they have been listed
+    used: str = ""  # of the key that was reported: when, by which service, where
+    cloud: str = "aws"
+
+    @property
+    def target(self) -> Target:
+        return Target("aws", self.account)
+
+    def row(self) -> dict[str, t.Any]:
+        """The ``Principal`` of interfaces.md."""
+        return {"cloud": "aws", "account": self.account, "kind": self.kind, "id": self.id, "arn": self.arn, "name": self.name,
+                "suspect": self.suspect, "state": "resolved", "reason": self.discovered}  # fmt: skip
+
+    def join(self, other: Principal) -> None:
+        """Two suspects that are one identity: everything known of both."""
+        for name in ("compromised", "sessions", "sources"):
+            getattr(self, name).update(getattr(other, name))
+        self.only = self.only | other.only if self.only and other.only else set()
+        self.whole = self.whole or other.whole
+        self.used = self.used or other.used
+
+
+def refuse_untouchable(principal: Principal) -> None:
+    """Roles and identities that AWS itself does not let anybody fence by an identity policy: says which layer to use instead."""
+    path = str(principal.facts.get("Path", "/"))
+    if principal.kind == "root":
+        raise Refused(
+            f"{principal.arn} is the root user: no IAM policy binds it", object=principal.arn, operation="guard root",
+            remedy="for a member account attach this SCP from the management account, and sign in to delete the root's access keys: "
+            + _scp({"StringLike": {"aws:PrincipalArn": principal.arn}}),
+        )  # fmt: skip
+    if path.startswith("/aws-service-role/"):
+        raise Refused(
+            f"{principal.arn} is a service-linked role: AWS lets nobody change its policies or revoke its sessions", object=principal.arn,
+            operation="guard service-linked role", remedy="contain what drives the service (the identity that configured it), not the role",
+        )  # fmt: skip
+    if path.startswith("/aws-reserved/") or principal.name.startswith("AWSReservedSSO_"):
+        session = sorted(principal.sessions) or ["<user name>"]
+        scp = _scp({"StringLike": {"aws:userId": [f"*:{name}" for name in session]}, "ArnLike": {"aws:PrincipalArn": principal.arn}})
+        raise Refused(
+            f"{principal.arn} belongs to IAM Identity Center: IAM refuses to change it", object=principal.arn, operation="guard Identity Center role",
+            remedy="disable the user in the identity provider, then, from the management account: aws organizations create-policy --type"
+            f" SERVICE_CONTROL_POLICY --name evict-identity-center --description incident --content '{scp}' and aws organizations attach-policy"
+            f" --policy-id <the id it prints> --target-id {principal.account}",
+        )  # fmt: skip
+
+
+def _scp(condition: dict[str, t.Any]) -> str:
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Sid": "Evict", "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}],
+        },
+        separators=(",", ":"),
+    )
+
+
+def resolve(aws: Aws, suspect: Suspect) -> Principal:
+    """The principal that ``suspect`` is. Raises ``EvictError`` that says what to pass instead, with the candidates when there are several."""
+    finder = _FINDERS.get(suspect.kind)
+    if finder is None:
+        raise EvictError(
+            f"{suspect.value}: this release cannot look up a suspect of kind {suspect.kind!r} in AWS",
+            object=suspect.value,
+            operation="resolve",
+        )
+    return finder(aws, suspect)
+
+
+def user(aws: Aws, account: str, name: str, suspect: str) -> Principal:
+    facts = aws.call(Call(Target("aws", account), "iam", "GetUser", {"UserName": name}))["User"]
+    return Principal(account, "user", facts["UserName"], facts["UserId"], facts["Arn"], suspect, facts)
+
+
+def role(aws: Aws, account: str, name: str, suspect: str) -> Principal:
+    facts = aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": name}))["Role"]
+    return Principal(account, "role", facts["RoleName"], facts["RoleId"], facts["Arn"], suspect, facts)
+
+
+def _account_of_key(aws: Aws, suspect: Suspect) -> str:
+    found: str = aws.call(Call(Target("aws", ""), "sts", "GetAccessKeyInfo", {"AccessKeyId": suspect.value}))["Account"]
+    if suspect.account and found != suspect.account:
+        raise EvictError(
+            f"{suspect.value} belongs to account {found}, not to {suspect.account}", object=suspect.value, operation="resolve",
+            remedy="correct the account in the incident file, or leave it out",
+        )  # fmt: skip
+    if found != aws.caller["account"]:
+        _must_be_ours(aws, found, suspect.value)
+    return found
+
+
+def _must_be_ours(aws: Aws, account: str, what: str) -> None:
+    """Raises when the organization says that ``account`` is not in it; an organization that cannot be read says nothing."""
+    try:
+        aws.call(Call(Target("aws", ""), "organizations", "DescribeAccount", {"AccountId": account}))
+    except CloudError as error:
+        if error.code == "AccountNotFoundException":
+            raise EvictError(
+                f"{what} belongs to account {account}, which is not in your organization", object=what, operation="resolve",
+                remedy="it is somebody else's key: tell its owner or AWS Trust & Safety; if the account is yours, give connection.aws.role_arn for it",
+            ) from error  # fmt: skip
+
+
+def _key(aws: Aws, suspect: Suspect) -> Principal:
+    account = suspect.account or _account_of_key(aws, suspect)
+    try:
+        answer = aws.call(Call(Target("aws", account), "iam", "GetAccessKeyLastUsed", {"AccessKeyId": suspect.value}))
+    except CloudError as error:
+        if error.code not in ("AccessDenied", *_ABSENT) or suspect.account == "" and error.code not in _ABSENT:
+            raise
+        raise EvictError(
+            f"access key {suspect.value} is not known in account {account}", object=suspect.value, operation="iam:GetAccessKeyLastUsed",
+            remedy="check the id; a key that was deleted cannot be looked up: name its user instead (arn: arn:aws:iam::ACCOUNT:user/NAME)",
+        ) from error  # fmt: skip
+    name = answer.get("UserName")
+    if not name or name == "<root_account>":
+        arn = f"arn:aws:iam::{account}:root"
+        return Principal(account, "root", "root", account, arn, suspect.value, compromised={suspect.value})
+    found = user(aws, account, name, suspect.value)
+    found.compromised.add(suspect.value)
+    last = answer.get("AccessKeyLastUsed", {})
+    if last.get("LastUsedDate"):
+        found.used = f"last used {last['LastUsedDate']} on {last.get('ServiceName')} in {last.get('Region')}"
+    return found
+
+
+def _session_key(aws: Aws, suspect: Suspect) -> Principal:
+    account = suspect.account or _account_of_key(aws, suspect)
+    found, gaps = events.everywhere(aws, account, "AccessKeyId", suspect.value, seconds=_SEARCH_SECONDS)
+    for event in reversed(found):
+        issuer = from_identity(aws, account, event.get("userIdentity", {}), suspect.value)
+        if issuer:
+            issuer.compromised.add(suspect.value)
+            return issuer
+    unread = f" (could not read: {'; '.join(gaps)})" if gaps else ""
+    raise EvictError(
+        f"session key {suspect.value} does not appear in CloudTrail's history of account {account}{unread}", object=suspect.value,
+        operation="cloudtrail:LookupEvents",
+        remedy="pass the role or user that issued the session: arn:aws:iam::ACCOUNT:role/NAME; history may be 15 minutes late",
+    )  # fmt: skip
+
+
+def from_identity(aws: Aws, account: str, identity: dict[str, t.Any], suspect: str) -> Principal | None:
+    """The principal behind a CloudTrail ``userIdentity``; None for services and what has no issuer."""
+    issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
+    owner = str(identity.get("accountId") or account)
+    if issuer.get("type") == "Role" and issuer.get("arn"):
+        found = role(aws, str(issuer.get("accountId") or owner), str(issuer["arn"]).rsplit("/", 1)[-1], suspect)
+        found.sessions.add(str(identity.get("principalId", "")).partition(":")[2])
+        return found
+    name = (
+        issuer.get("userName") if issuer.get("type") == "IAMUser" else identity.get("userName") if identity.get("type") == "IAMUser" else ""
+    )
+    if name:
+        return user(aws, owner, str(name), suspect)
+    if identity.get("type") == "Root" or issuer.get("type") == "Root":
+        return Principal(owner, "root", "root", owner, f"arn:aws:iam::{owner}:root", suspect)
+    return None
+
+
+def _arn(aws: Aws, suspect: Suspect) -> Principal:
+    name = suspect.value.rsplit("/", 1)[-1]
+    account = suspect.value.split(":")[4]
+    finder = user if suspect.kind == "user_arn" else role
+    try:
+        found = finder(aws, account, name, suspect.value)
+    except CloudError as error:
+        if error.code in _ABSENT:
+            raise EvictError(
+                f"{suspect.value} does not exist", object=suspect.value, operation=error.operation, remedy="check the ARN"
+            ) from error
+        raise
+    if found.arn != suspect.value:
+        raise EvictError(
+            f"{suspect.value} does not exist; {found.arn} does", object=suspect.value, operation="resolve", remedy=f"pass {found.arn}"
+        )
+    found.whole = True
+    return found
+
+
+def _assumed_role(aws: Aws, suspect: Suspect) -> Principal:
+    _head, name, session = suspect.value.split("/", 2)
+    found = role(aws, suspect.value.split(":")[4], name, suspect.value)
+    found.sessions.add(session)
+    return found
+
+
+def _federated(aws: Aws, suspect: Suspect) -> Principal:
+    account, name = suspect.value.split(":")[4], suspect.value.rsplit("/", 1)[-1]
+    found, gaps = events.everywhere(aws, account, "EventName", "GetFederationToken", seconds=_SEARCH_SECONDS, most=500)
+    users = {
+        str(e["userIdentity"].get("userName")) for e in found
+        if (e.get("requestParameters") or {}).get("name") == name and e.get("userIdentity", {}).get("type") == "IAMUser"
+    }  # fmt: skip
+    if len(users) == 1:
+        return user(aws, account, users.pop(), suspect.value)
+    unread = f" (could not read: {'; '.join(gaps)})" if gaps else ""
+    raise EvictError(
+        f"{suspect.value}: CloudTrail's history names {len(users) or 'no'} user(s) that made such a session{unread}", object=suspect.value,
+        operation="cloudtrail:LookupEvents", remedy=_one_of(f"arn:aws:iam::{account}:user/{u}" for u in sorted(users)),
+    )  # fmt: skip
+
+
+def _one_of(candidates: t.Iterable[str]) -> str:
+    listed = list(candidates)
+    return (
+        f"pass one of: {', '.join(listed)}"
+        if listed
+        else "pass the IAM user that called GetFederationToken: arn:aws:iam::ACCOUNT:user/NAME"
+    )
+
+
+def _try(finder: t.Callable[..., Principal], aws: Aws, account: str, name: str, suspect: str) -> list[Principal]:
+    if not re.fullmatch(r"[\w+=,.@-]{1,128}", name):
+        return []
+    try:
+        return [finder(aws, account, name, suspect)]
+    except CloudError as error:
+        if error.code in _ABSENT:
+            return []
+        raise
+
+
+def _name(aws: Aws, suspect: Suspect) -> Principal:
+    account = suspect.account or aws.caller["account"]
+    return _single(
+        suspect, account, _try(user, aws, account, suspect.value, suspect.value) + _try(role, aws, account, suspect.value, suspect.value)
+    )
+
+
+def _email(aws: Aws, suspect: Suspect) -> Principal:
+    """An IAM user of that name, or the role sessions that carry the address as their name (Identity Center, federation)."""
+    account = suspect.account or aws.caller["account"]
+    found = {p.arn: p for p in _try(user, aws, account, suspect.value, suspect.value)}
+    if not found:
+        seen, _gaps = events.everywhere(aws, account, "Username", suspect.value, seconds=_SEARCH_SECONDS)
+        for identity in {
+            str(e.get("userIdentity", {}).get("sessionContext", {}).get("sessionIssuer", {}).get("arn")): e["userIdentity"] for e in seen
+        }.values():
+            if issuer := from_identity(aws, account, identity, suspect.value):
+                found[issuer.arn] = issuer
+    return _single(suspect, account, list(found.values()))
+
+
+def _instance(aws: Aws, suspect: Suspect) -> Principal:
+    account = suspect.account or aws.caller["account"]
+    found: list[Principal] = []
+    for region in events.regions(aws, account):
+        target = Target("aws", account, region)
+        try:
+            answer = aws.call(Call(target, "ec2", "DescribeInstances", {"InstanceIds": [suspect.value]}))
+        except CloudError as error:
+            if error.code == "InvalidInstanceID.NotFound":
+                continue
+            raise
+        for instance in (i for r in answer.get("Reservations", []) for i in r["Instances"]):
+            profile = instance.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
+            if not profile:
+                raise EvictError(
+                    f"instance {suspect.value} ({region}) has no role",
+                    object=suspect.value,
+                    operation="resolve",
+                    remedy="isolate the instance",
+                )
+            answer = aws.call(Call(target, "iam", "GetInstanceProfile", {"InstanceProfileName": profile}))
+            for entry in answer["InstanceProfile"]["Roles"]:
+                principal = role(aws, account, entry["RoleName"], suspect.value)
+                principal.sessions.add(suspect.value)
+                found.append(principal)
+    return _single(suspect, account, found)
+
+
+def _single(suspect: Suspect, account: str, found: list[Principal]) -> Principal:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise EvictError(
+            f"{suspect.value}: nothing of that name in account {account}", object=suspect.value, operation="resolve",
+            remedy="give the account, or pass an access key id or an ARN",
+        )  # fmt: skip
+    raise EvictError(
+        f"{suspect.value} may be any of {', '.join(p.arn for p in found)}; nothing was changed", object=suspect.value, operation="resolve",
+        remedy=f"pass one of: {', '.join(p.arn for p in found)}",
+    )  # fmt: skip
+
+
+def _root(_aws: Aws, suspect: Suspect) -> Principal:
+    account = suspect.value.split(":")[4]
+    return Principal(account, "root", "root", account, suspect.value, suspect.value)
+
+
+_FINDERS: dict[str, t.Callable[[Aws, t.Any], Principal]] = {
+    "access_key": _key,
+    "session_key": _session_key,
+    "user_arn": _arn,
+    "role_arn": _arn,
+    "assumed_role_arn": _assumed_role,
+    "federated_user_arn": _federated,
+    "root": _root,
+    "name": _name,
+    "email": _email,
+    "instance": _instance,
+}

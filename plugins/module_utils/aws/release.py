@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releasing what was contained, from the ledger, without re-arming a compromised credential and without reviving a token."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterable
+
+from ..common import plan, restore
+from ..common.case import Case
+from ..common.errors import EvictError, InvalidInput
+from ..common.guard import identity
+from ..common.plan import Phase, Step
+from ..common.run import Job, Reader, Runner
+from .session import Aws, parse
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What to release. ``only``: suspects (as reported) or ARNs, empty = all; ``purposes``: only these inline policies of ours, empty = everything;
+
+    ``false_positive``: the named suspects were never compromised, so everything of them comes back, keys included.
+    """
+
+    only: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    false_positive: bool = False
+    reason: str = ""
+    by: str = ""
+
+
+class Release:
+    """One run. ``rows``: what stays, and why. The steps go through the runner like all others."""
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner, order: Order) -> None:
+        self.aws, self.case, self.runner, self.order = aws, case, runner, order
+        self.rows: list[restore.Verdict] = []
+        self._known = [n["data"] for n in case.notes("suspect")]
+
+    def run(self) -> None:
+        principals = self._chosen()
+        self._note_verdict()
+        standing = [(f, s) for f, s in restore.standing(self.case.history) if principals is None or identity(s.principal) in principals]
+        by_principal: dict[str, list[tuple[Step, Step]]] = {}
+        for first, latest in standing:
+            by_principal.setdefault(latest.principal, []).append((first, latest))
+        for principal, changes in by_principal.items():
+            self._release(principal, changes)
+        self.runner.wait()
+
+    def _chosen(self) -> set[str] | None:
+        """Identities of the named suspects, and (for a false positive) of what was reached through them alone; None = all."""
+        if not self.order.only:
+            return None
+        chosen: set[str] = set()
+        for wanted in self.order.only:
+            arns = {d["arn"] for d in self._known if wanted in (d["suspect"], d["arn"])}
+            if not arns:
+                listed = ", ".join(sorted({d["suspect"] or d["arn"] for d in self._known})) or "none"
+                raise InvalidInput("release", [("only", f"{wanted!r} was not contained in this case; known: {listed}")])
+            chosen |= {identity(a) for a in arns}
+        if self.order.false_positive:
+            self._must_be_alone(chosen)
+            chosen |= {
+                identity(d["arn"])
+                for d in self._known
+                if d["source"] and {identity(e["source"]) for e in self._sources(d["arn"])} <= chosen
+            }
+        return chosen
+
+    def _sources(self, arn: str) -> list[dict[str, t.Any]]:
+        return [d for d in self._known if identity(d["arn"]) == identity(arn)]
+
+    def _must_be_alone(self, chosen: set[str]) -> None:
+        """A principal that another suspect names too is not released by a verdict on this one."""
+        for data in self._known:
+            if identity(data["arn"]) in chosen and data["suspect"] and data["suspect"] not in self.order.only:
+                raise EvictError(
+                    f"{data['arn']} is also what suspect {data['suspect']} stands for", object=data["arn"], operation="release",
+                    remedy=f"judge both: -e only={','.join([*self.order.only, data['suspect']])}",
+                )  # fmt: skip
+
+    def _note_verdict(self) -> None:
+        if not self.order.false_positive:
+            return
+        for suspect in self.order.only:
+            data = {"suspect": suspect, "verdict": "false_positive", "reason": self.order.reason, "by": self.order.by}
+            if not self.runner.check and data not in [n["data"] for n in self.case.notes("verdict")]:
+                self.case.note("verdict", data)
+
+    def _release(self, principal: str, changes: list[tuple[Step, Step]]) -> None:
+        """Session denies first (they are looked at, and mostly stay), then credentials, the fence last."""
+        cutoff = [s for _f, s in changes if self._purpose(s) == "session"]
+
+        def make(phases: Iterable[Phase]) -> t.Callable[[Reader], list[Step]]:
+            return lambda reader: self._steps([c for c in changes if c[1].phase in phases], cutoff, reader)
+
+        account = changes[0][1].target.account
+        # Reverse of containment: the fence (FENCE) is lifted when all else of the principal has come back.
+        jobs = [
+            Job(Phase.FENCE, make([Phase.SESSION])),
+            Job(Phase.CREDENTIAL, make([Phase.CREDENTIAL])),
+            Job(Phase.RESOURCE, make([Phase.RESOURCE, Phase.FENCE])),
+        ]
+        self.runner.add(principal, account, jobs)
+
+    def _steps(self, changes: list[tuple[Step, Step]], cutoff: list[Step], reader: Reader) -> list[Step]:
+        steps = []
+        for first, latest in changes:
+            if self.order.purposes and self._purpose(latest) not in self.order.purposes:
+                continue
+            verdict = restore.judge(first, latest, reader, lambda step: self._kept(step, cutoff, reader))
+            if verdict and verdict.step:
+                steps.append(verdict.step)
+            elif verdict:
+                self.rows.append(verdict)
+        return steps
+
+    def _purpose(self, step: Step) -> str:
+        """Which of our inline policies a Step writes; "" for anything else."""
+        for purpose in ("quarantine", "session", "userid"):
+            if step.id.endswith(f"#policy/{self.case.incident.policy_name(purpose)}"):
+                return purpose
+        return ""
+
+    def _kept(self, step: Step, cutoff: list[Step], reader: Reader) -> tuple[str, str, str | None] | None:
+        if self.order.false_positive:
+            return None
+        if "#key/" in step.id and self._compromised(step):
+            return "kept", "named as compromised: it stays inactive; create a new key", None
+        if step.expires and self.aws.now() < parse(step.expires):
+            return "due", f"lifting it earlier would revive sessions issued before it; due {step.expires}", step.expires
+        if self._purpose(step) == "quarantine" and not step.expires:
+            return self._needs_cutoff(step, cutoff, reader)
+        return None
+
+    def _needs_cutoff(self, step: Step, cutoff: list[Step], reader: Reader) -> tuple[str, str, str | None] | None:
+        """A full deny goes only when a read has just shown the session cutoff that takes its place."""
+        for session in cutoff:
+            if session.probe and reader.read(session.probe) == session.after:
+                return None
+        past = self.case.history.get(f"{step.principal}#policy/{self.case.incident.policy_name('session')}")
+        latest = plan.decode(past["step"]) if past and past.get("step") else None
+        if latest and latest.expires and self.aws.now() >= parse(latest.expires):
+            return None  # the cutoff has done its work: every session that it held back has run out
+        return "kept", "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first", None
+
+    def _compromised(self, step: Step) -> bool:
+        key = step.id.rsplit("/", 1)[-1]
+        return any(key in d["keys"] or (d["whole"] and identity(d["arn"]) == identity(step.principal)) for d in self._known)

@@ -1,0 +1,125 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every mutating verb begins with: resolve the suspects, guard them, and take each principal once."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing as t
+from collections.abc import Iterable
+
+from ..common.case import Case
+from ..common.errors import EvictError, Refused
+from ..common.guard import Guard, identity
+from ..common.plan import Call, Target
+from ..common.run import FENCE_FIRST, Runner
+from . import quarantine
+from .principal import Principal, refuse_untouchable, resolve
+from .session import Aws
+
+
+class Response:
+    """One run over a case. ``principals``: {identity: Principal} of all that was admitted; ``refused``: entries of ``failed``.
+
+    A verb overrides ``start``, which queues the jobs of an admitted principal.
+    """
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
+        self.aws, self.case, self.incident, self.runner = aws, case, case.incident, runner
+        self.principals: dict[str, Principal] = {}
+        self.refused: list[dict[str, str]] = []
+        self.resolved: dict[str, Principal] = {}  # by the suspect's path in the incident file
+        self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
+        self.suspects: list[t.Any] = list(self.incident.suspects)
+        self._lock = threading.RLock()
+        self._own_locks: dict[str, threading.Lock] = {}
+        self._own_done: set[str] = set()
+        self.guard = Guard(
+            protected=self.incident.protected, overrides=[dataclasses.asdict(o) for o in self.incident.overrides],
+            limit=self.incident.limits["principals"],
+        )  # fmt: skip
+
+    def start(self, principal: Principal) -> None:
+        """Queue what is to be done to ``principal``; called once for each."""
+        raise NotImplementedError
+
+    def follow(self, principal: Principal) -> None:
+        """Called each time something more is known of a principal."""
+
+    def take(self, suspects: Iterable[t.Any], start: bool = True) -> None:
+        """Resolve, guard and (with ``start``) handle each; a suspect that fails stops no other. Returns at once: the runner works."""
+        self._know_own(self.aws.caller["account"])
+        for suspect in suspects:
+            self.runner.pool.submit(FENCE_FIRST, suspect.account, lambda s=suspect: self._take(s, start))  # type: ignore[misc]
+
+    def _take(self, suspect: t.Any, start: bool = True) -> None:
+        try:
+            if suspect.cloud != "aws":
+                raise Refused(f"{suspect.value}: {suspect.cloud} is not contained by aws_contain", object=suspect.value, operation="resolve",
+                              remedy="contain it by hand; this release answers AWS")  # fmt: skip
+            verdicts = [n["data"] for n in self.case.notes("verdict") if n["data"]["suspect"] == suspect.value]
+            if verdicts:
+                self.left.append({"suspect": suspect.value, **verdicts[-1]})
+                return
+            principal = resolve(self.aws, suspect)
+            self.admit(principal, start)
+            self.resolved[suspect.path] = principal
+            self.note_suspect(suspect.value, principal)
+        except Refused as error:
+            self.refuse(error, suspect.value)
+        except EvictError as error:
+            self.runner.fail(error, suspect.value)
+
+    def refuse(self, error: Refused, object: str) -> None:
+        entry = error.as_dict()
+        entry["object"] = entry["object"] or object
+        with self._lock:
+            if entry not in self.refused:
+                self.refused.append(entry)
+
+    def admit(self, principal: Principal, start: bool = True) -> None:
+        """Guard the principal; contain it, once, however many suspects it is."""
+        self._know_own(principal.account)
+        refuse_untouchable(principal)
+        self.guard.check(principal.arn, discovered=bool(principal.discovered))
+        key = identity(principal.arn)
+        with self._lock:
+            known = self.principals.get(key)
+            widened = bool(known and known.only and not principal.only)
+            if known:
+                known.join(principal)
+            else:
+                self.principals[key] = principal
+        if start:
+            self.follow(principal)
+            if known is None or widened:
+                self.start(known or principal)
+
+    def note_suspect(self, suspect: str, principal: Principal, source: str = "") -> None:
+        """Recorded once, so that a release knows what belongs to which suspect and which credentials are in wrong hands.
+
+        ``source``: the principal through which a discovered one was reached.
+        """
+        data = {"suspect": suspect, "arn": principal.arn, "keys": sorted(principal.compromised), "whole": principal.whole, "source": source}
+        if not self.runner.check and data not in [n["data"] for n in self.case.notes("suspect")]:
+            self.case.note("suspect", data)
+
+    def _know_own(self, account: str) -> None:
+        """The identities that the response stands on in ``account``, and what its role there is reached through; read once."""
+        with self._lock:
+            lock = self._own_locks.setdefault(account, threading.Lock())
+        with lock:
+            if account in self._own_done:
+                return
+            arn = self.aws.responder_arn(account)
+            chain: list[str] = []
+            if ":role/" in arn:
+                try:
+                    facts = self.aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]}))["Role"]
+                    chain = [a for a in quarantine.trusted_by(facts)["AWS"] if not a.endswith(":root") and a != "*"]
+                except EvictError:
+                    chain = []  # unknown; the caller itself is protected either way
+            self.guard.add_own(arn, chain)
+            self.guard.add_own(self.aws.caller["arn"])
+            self._own_done.add(account)

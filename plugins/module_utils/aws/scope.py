@@ -1,0 +1,218 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Quick scope: what the suspects minted, reached and created, from CloudTrail's event history, to a fixed point."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+import time
+import typing as t
+from collections.abc import Callable
+
+from ..common.errors import EvictError
+from ..common.plan import Target
+from . import events
+from .session import Aws
+
+READS = events.READS
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A principal in somebody's trail: ``arn`` (user or role), ``how`` in words; ``session``, ``key`` or ``only`` narrow what is compromised."""
+
+    account: str
+    arn: str
+    how: str
+    source: str = ""  # ARN that reached it
+    session: str = ""
+    key: str = ""
+    only: str = ""  # a single credential of an innocent user: a key id, or "password"
+    whole: bool = False
+    at: str = ""
+    by: str = ""  # key id that made the call: whose trail this belongs to
+
+
+def _get(event: events.Event, *path: str) -> t.Any:
+    place: t.Any = event
+    for part in path:
+        place = place.get(part) if isinstance(place, dict) else None
+    return place
+
+
+def _user_arn(event: events.Event, name: str) -> str:
+    return f"arn:aws:iam::{event.get('recipientAccountId')}:user/{name}"
+
+
+def caller_arn(event: events.Event) -> str:
+    """ARN of the user or role that made the call (of a session: its issuer's)."""
+    identity = event.get("userIdentity") or {}
+    return str(_get(identity, "sessionContext", "sessionIssuer", "arn") or identity.get("arn") or "")
+
+
+def read_event(event: events.Event) -> Found | None:
+    """What one successful call opened for its caller; None when nothing. Pure."""
+    name, at, account = str(event.get("eventName")), str(event.get("eventTime")), str(event.get("recipientAccountId"))
+    source, by = caller_arn(event), str(_get(event, "userIdentity", "accessKeyId") or "")
+    if event.get("errorCode") or event.get("errorMessage"):
+        return None
+    if name in ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"):
+        role, session = (
+            str(_get(event, "requestParameters", "roleArn") or ""),
+            str(_get(event, "requestParameters", "roleSessionName") or ""),
+        )
+        if role.count(":") < 5:
+            return None
+        how = f"assumed as {session} by {source or 'a federated identity'} at {at}"
+        return Found(
+            role.split(":")[4],
+            role,
+            how,
+            source,
+            session,
+            str(_get(event, "responseElements", "credentials", "accessKeyId") or ""),
+            at=at,
+            by=by,
+        )
+    if name in ("GetSessionToken", "GetFederationToken"):
+        return Found(
+            account,
+            source,
+            f"{name} at {at}",
+            source,
+            key=str(_get(event, "responseElements", "credentials", "accessKeyId") or ""),
+            at=at,
+            by=by,
+        )
+    if name == "CreateAccessKey":
+        made = _get(event, "responseElements", "accessKey") or {}
+        key, owner = str(made.get("accessKeyId") or ""), str(made.get("userName") or _get(event, "requestParameters", "userName") or "")
+        return (
+            Found(
+                account, _user_arn(event, owner), f"access key {key} created by {source} at {at}", source, key=key, only=key, at=at, by=by
+            )
+            if key and owner
+            else None
+        )
+    if name in ("CreateLoginProfile", "UpdateLoginProfile"):
+        owner = str(_get(event, "requestParameters", "userName") or "")
+        return (
+            Found(account, _user_arn(event, owner), f"console password set by {source} at {at}", source, only="password", at=at, by=by)
+            if owner
+            else None
+        )
+    if name == "CreateUser":
+        arn = str(_get(event, "responseElements", "user", "arn") or "")
+        return Found(account, arn, f"created by {source} at {at}", source, whole=True, at=at, by=by) if arn else None
+    if name in ("UpdateAssumeRolePolicy", "CreateRole"):
+        role = str(_get(event, "requestParameters", "roleName") or "")
+        verb = "created" if name == "CreateRole" else "trust policy rewritten"
+        return (
+            Found(
+                account,
+                f"arn:aws:iam::{account}:role/{role}",
+                f"{verb} by {source} at {at}",
+                source,
+                whole=name == "CreateRole",
+                at=at,
+                by=by,
+            )
+            if role
+            else None
+        )
+    return None
+
+
+class Scope:
+    """Follows key ids (and user names) through every enabled region of their accounts, side by side, until nothing new comes or time is up."""
+
+    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float) -> None:
+        self._aws, self._found, self._start = aws, found, start
+        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._lock = threading.Condition()
+        self._asked: set[tuple[str, str, str]] = set()
+        self._queues: dict[tuple[str, str], queue.SimpleQueue[tuple[str, str] | None]] = {}
+        self._regions: dict[str, list[str]] = {}
+        self._open = 0
+        self.seen: set[str] = set()  # ids of events
+        self.newest = ""  # eventTime of the newest one
+        self.gaps: list[str] = []  # what could not be read
+
+    def ask(self, account: str, attribute: str, value: str) -> None:
+        """Look up ``value`` in all regions of ``account``; asked once."""
+        with self._lock:
+            if not value or (account, attribute, value) in self._asked:
+                return
+            self._asked.add((account, attribute, value))
+            self._open += 1
+        threading.Thread(target=self._spread, args=(account, attribute, value), daemon=True).start()
+
+    def _spread(self, account: str, attribute: str, value: str) -> None:
+        try:
+            with self._lock:
+                names = self._regions.get(account)
+            if names is None:
+                names = events.regions(self._aws, account)
+                with self._lock:
+                    self._regions[account] = names
+            for region in names:
+                self._worker(account, region).put((attribute, value))
+        except EvictError as error:
+            self._gap(f"{account}: {error.message}")
+        finally:
+            self._close()
+
+    def _worker(self, account: str, region: str) -> queue.SimpleQueue[tuple[str, str] | None]:
+        """One thread per account and region: AWS's limit of two requests a second holds for each of them."""
+        with self._lock:
+            self._open += 1
+            if (account, region) not in self._queues:
+                self._queues[account, region] = queue.SimpleQueue()
+                threading.Thread(target=self._work, args=(account, region), daemon=True).start()
+            return self._queues[account, region]
+
+    def _work(self, account: str, region: str) -> None:
+        waiting = self._queues[account, region]
+        while (job := waiting.get()) is not None:
+            try:
+                if time.monotonic() >= self._deadline:
+                    self._gap(f"{account} {region}: time was up before {job[1]} was looked up")
+                    continue
+                for event in events.lookup(self._aws, Target("aws", account, region), *job, start=self._start, deadline=self._deadline):
+                    self._take(event)
+            except EvictError as error:
+                self._gap(f"{account} {region}: {error.message}")
+            finally:
+                self._close()
+
+    def _take(self, event: events.Event) -> None:
+        with self._lock:
+            if event.get("eventID") in self.seen:
+                return
+            self.seen.add(str(event.get("eventID")))
+            self.newest = max(self.newest, str(event.get("eventTime") or ""))
+        if found := read_event(event):
+            self._found(found)
+
+    def _gap(self, text: str) -> None:
+        with self._lock:
+            if text not in self.gaps:
+                self.gaps.append(text)
+
+    def _close(self) -> None:
+        with self._lock:
+            self._open -= 1
+            self._lock.notify_all()
+
+    def wait(self) -> bool:
+        """Until all is looked up (True) or time is up (False, with the gap named)."""
+        with self._lock:
+            done = self._lock.wait_for(lambda: self._open == 0, timeout=max(0.0, self._deadline - time.monotonic()))
+        if not done:
+            self._gap(f"the quick scope ended after {self._seconds:.0f} s before everything was looked up")
+        for waiting in list(self._queues.values()):
+            waiting.put(None)
+        return done

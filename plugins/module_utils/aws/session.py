@@ -1,0 +1,269 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every request to AWS goes through here: credentials per account, clients, retries, paging, errors and AWS's clock.
+
+The only file that imports boto3 and botocore.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import json
+import threading
+import time
+import typing as t
+from collections.abc import Callable, Mapping
+
+from ..common.errors import CloudError, EvictError, MissingLibrary
+from ..common.plan import Call, Edit, Probe, Target
+from . import documents
+
+try:
+    import boto3
+    import botocore.config
+    import botocore.exceptions
+
+    HAS_BOTO3 = True
+except ImportError:  # reported by Aws(); the module must import without it (ansible-test, ansible-doc)
+    HAS_BOTO3 = False
+
+# For argument_spec; documented in the doc fragment `aws`.
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "profile": {"type": "str"},
+    "region": {"type": "str"},
+    "role_arn": {"type": "str"},
+    "external_id": {"type": "str"},
+    "management_role_arn": {"type": "str"},
+    "assume_own": {"type": "bool"},
+    "endpoint_url": {"type": "str"},
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
+Credentials = tuple[str, str, str]
+
+
+def iso(moment: datetime.datetime) -> str:
+    """UTC, RFC 3339, whole seconds."""
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
+class Aws:
+    """One process's access to AWS. ``connection``: the keys of ARGUMENTS; everything else comes from the SDK's own chain.
+
+    Thread-safe: clients are made under a lock (botocore's factories are not safe), and used across threads.
+    """
+
+    def __init__(self, connection: Mapping[str, t.Any] | None = None, *, incident: str = "", threads: int = 16) -> None:
+        if not HAS_BOTO3:
+            raise MissingLibrary("boto3 is not installed", object="boto3", remedy="install boto3 in the Python that runs the module")
+        options = {k: v for k, v in (connection or {}).items() if v not in (None, "")}
+        self._options, self._threads = options, threads
+        self._session_name = f"evict-{incident or 'readonly'}"[:64]
+        self._lock = threading.RLock()
+        self._clients: dict[tuple[str, str, str, bool], t.Any] = {}
+        self._credentials: dict[str, tuple[Credentials, float]] = {}
+        self._unreachable: dict[str, EvictError] = {}
+        self._account_locks: dict[str, threading.Lock] = {}
+        self._skew: float | None = None
+        self._next: dict[tuple[str, str, str], float] = {}
+        self.calls = 0
+        try:
+            self._session = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region"))
+        except botocore.exceptions.BotoCoreError as error:
+            raise EvictError(f"AWS profile: {error}", object="connection.aws.profile", operation="connect") from error
+        self.region: str = self._session.region_name or "us-east-1"
+        self._caller: dict[str, str] | None = None
+
+    # -- who and when ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def caller(self) -> dict[str, str]:
+        """{account, arn, user_id} of the credentials that the command was started with."""
+        with self._lock:
+            if self._caller is None:
+                answer = self.call(Call(Target("aws", ""), "sts", "GetCallerIdentity", {}))
+                self._caller = {"account": answer["Account"], "arn": answer["Arn"], "user_id": answer["UserId"]}
+            return self._caller
+
+    def now(self) -> datetime.datetime:
+        """AWS's time, from the ``Date`` header of its answers; a laptop's clock may be wrong."""
+        if self._skew is None:
+            self.caller  # noqa: B018 - any answer tells the time
+        return datetime.datetime.fromtimestamp(time.time() + (self._skew or 0.0), datetime.UTC)
+
+    def responder_arn(self, account: str) -> str:
+        """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
+        template = str(self._options.get("role_arn", ""))
+        return self.caller["arn"] if self._is_own(account) or not template else template.replace("{account}", account)
+
+    # -- clients -----------------------------------------------------------------------------------------------------------------
+
+    def client(self, target: Target, service: str, *, once: bool = False) -> t.Any:
+        """A client for ``target``; ``once`` has no retries, for requests that must not be sent twice."""
+        account = "" if self._is_own(target.account) else target.account
+        key = (account, target.region or self.region, service, once)
+        with self._lock:
+            found = self._clients.get(key)
+        if found is None:
+            keys = self._assume(account) if account else None  # outside the lock: many accounts are reached side by side
+            with self._lock:
+                found = self._clients.get(key) or self._make(keys, *key[1:])
+                self._clients[key] = found
+        return found
+
+    def _is_own(self, account: str) -> bool:
+        return not account or (account == self.caller["account"] and not self._options.get("assume_own"))
+
+    def _make(self, credentials: Credentials | None, region: str, service: str, once: bool) -> t.Any:
+        keys = dict(zip(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"), credentials or (), strict=False))
+        config = botocore.config.Config(
+            retries={"mode": "standard", "total_max_attempts": 1 if once else 6},
+            connect_timeout=5,
+            read_timeout=20,
+            max_pool_connections=max(10, self._threads),
+            tcp_keepalive=True,
+            user_agent_extra="evict.cloud",
+        )
+        endpoint = self._options.get("endpoint_url")
+        return self._session.client(service, region_name=region, endpoint_url=endpoint, config=config, **keys)
+
+    def _assume(self, account: str) -> Credentials:
+        with self._lock:
+            lock = self._account_locks.setdefault(account, threading.Lock())
+        with lock:
+            kept = self._credentials.get(account)
+            if kept and kept[1] > time.time() + 300:
+                return kept[0]
+            if account in self._unreachable:
+                raise self._unreachable[account]
+            return self._assume_role(account)
+
+    def _assume_role(self, account: str) -> Credentials:
+        template = str(self._options.get("role_arn", ""))
+        try:
+            if not template:
+                raise EvictError(
+                    f"account {account} is not the caller's ({self.caller['account']}) and no role to assume is configured",
+                    object=account, operation="sts:AssumeRole", remedy="set connection.aws.role_arn, with {account} in the place of the account",
+                )  # fmt: skip
+            parameters = {"RoleArn": template.replace("{account}", account), "RoleSessionName": self._session_name}
+            if self._options.get("external_id"):
+                parameters["ExternalId"] = str(self._options["external_id"])
+            answer = self.call(Call(Target("aws", ""), "sts", "AssumeRole", parameters))
+        except EvictError as error:
+            wrapped = EvictError(
+                f"account {account} cannot be reached: {error.message}", object=account, operation="sts:AssumeRole",
+                remedy=error.remedy or f"check that {template.replace('{account}', account)} exists and trusts {self.caller['arn']}",
+            )  # fmt: skip
+            self._unreachable[account] = wrapped
+            raise wrapped from error
+        found = answer["Credentials"]
+        credentials = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        self._credentials[account] = (credentials, parse(found["Expiration"]).timestamp())
+        return credentials
+
+    # -- requests ----------------------------------------------------------------------------------------------------------------
+
+    def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Send one request (every page of it, where AWS pages). Times are RFC 3339 strings in the answer. Raises ``CloudError``."""
+        sent = dict(call.parameters if parameters is None else parameters)
+        client = self.client(call.target, call.service, once=not call.idempotent)
+        method = _snake(call.operation)
+        self._pace(call)
+        try:
+            with self._lock:
+                self.calls += 1
+            if client.can_paginate(method) and "NextToken" not in sent and call.operation != "LookupEvents":
+                pages = client.get_paginator(method).paginate(**sent)
+                answer = pages.build_full_result()
+            else:
+                answer = getattr(client, method)(**sent)
+                self._set_clock(answer)
+        except botocore.exceptions.ClientError as error:
+            self._set_clock(error.response)
+            raise self._explain(call, sent, error.response.get("Error", {})) from error
+        except (
+            botocore.exceptions.NoCredentialsError,
+            botocore.exceptions.PartialCredentialsError,
+            botocore.exceptions.CredentialRetrievalError,
+        ) as error:
+            raise CloudError(
+                f"no usable AWS credentials: {error}", code="NoCredentials", object=self._subject(call, sent), operation=call.name,
+                remedy="set AWS_PROFILE, log in again, or give connection.aws.profile",
+            ) from error  # fmt: skip
+        except botocore.exceptions.ParamValidationError as error:
+            raise CloudError(
+                f"{call.name}: {error}", code="ParamValidation", object=self._subject(call, sent), operation=call.name
+            ) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise CloudError(
+                f"{call.name} on {self._subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
+                object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
+            ) from error  # fmt: skip
+        return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+
+    def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
+        """How to read and write the policy document that ``edit`` names."""
+        return documents.find(edit.target, edit.document)
+
+    def _pace(self, call: Call) -> None:
+        gap = _RATE_LIMITS.get(call.name)
+        if not gap:
+            return
+        key = (call.target.account, call.target.region, call.name)
+        with self._lock:
+            start = max(time.monotonic(), self._next.get(key, 0.0))
+            self._next[key] = start + gap
+        time.sleep(max(0.0, start - time.monotonic()))
+
+    def _set_clock(self, answer: Mapping[str, t.Any]) -> None:
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date:
+            try:
+                self._skew = email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+            except ValueError:
+                pass  # an unreadable header leaves the last known time
+
+    @staticmethod
+    def _subject(call: Call, sent: Mapping[str, t.Any]) -> str:
+        for name in ("AccessKeyId", "UserName", "RoleName", "RoleArn", "PolicyArn", "SecretId", "InstanceIds"):
+            if sent.get(name):
+                return f"{name}={sent[name]}"
+        return call.target.account or "the caller's account"
+
+    def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any]) -> CloudError:
+        code, text = str(error.get("Code", "Unknown")), str(error.get("Message", ""))
+        remedy = ""
+        if code in _EXPIRED:
+            remedy = "the responder's own session has expired: log in again, then run the same command; what was done is recorded"
+        elif code in _NO_CREDENTIALS:
+            remedy = "the responder's own credentials are not valid: check AWS_PROFILE or log in again"
+        elif code in _DENIED:
+            remedy = f"the responder ({self.responder_arn(call.target.account) if self._caller else 'caller'}) needs {call.name}; see docs/permissions"
+        elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
+            remedy = "AWS throttles this account: run the same command again, with fewer threads"
+        subject = self._subject(call, sent)
+        return CloudError(f"{call.name} on {subject}: {code}: {text}", code=code, object=subject, operation=call.name, remedy=remedy)
+
+
+def _snake(operation: str) -> str:
+    """boto3's method name of an API operation."""
+    return str(boto3.session.botocore.xform_name(operation))
+
+
+def _plain(value: t.Any) -> t.Any:
+    """An answer as JSON values; times as RFC 3339; policy documents stay the dicts that botocore decodes."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, datetime.datetime):
+        return iso(value)
+    return value if value is None or isinstance(value, (str, int, float, bool)) else json.loads(json.dumps(value, default=str))

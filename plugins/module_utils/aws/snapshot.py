@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a principal was when the response found it: the documents of ``aws_principal_info``, and the evidence of ``aws_contain``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+from ..common.errors import EvictError
+from ..common.plan import Call, Probe
+from ..common.run import Reader
+from . import credentials
+from .principal import Principal
+
+if t.TYPE_CHECKING:
+    from ..common.case import Case
+
+READS = ("iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListMFADevices",
+         "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+         "iam:GetAccessKeyLastUsed", *(read for kind in credentials.KINDS.values() for read in kind.READS))  # fmt: skip
+_LISTS = {
+    "user": {"attached_policies": ("ListAttachedUserPolicies", "AttachedPolicies"), "groups": ("ListGroupsForUser", "Groups"),
+             "mfa": ("ListMFADevices", "MFADevices")},
+    "role": {"attached_policies": ("ListAttachedRolePolicies", "AttachedPolicies"),
+             "instance_profiles": ("ListInstanceProfilesForRole", "InstanceProfiles")},
+}  # fmt: skip
+
+
+def _or_unknown(read: t.Callable[[], t.Any]) -> t.Any:
+    """The value, or {"unknown": reason}: a read that failed is never shown as empty."""
+    try:
+        return read()
+    except EvictError as error:
+        return {"unknown": error.message}
+
+
+def _inline(principal: Principal, reader: Reader) -> dict[str, t.Any]:
+    noun = principal.kind.capitalize()
+    name = {f"{noun}Name": principal.name}
+    names = reader.get(Call(principal.target, "iam", f"List{noun}Policies", name)).get("PolicyNames", [])
+    principal.inline = set(names)
+
+    def document(policy: str) -> t.Any:
+        return reader.read(Probe(Call(principal.target, "iam", f"Get{noun}Policy", {**name, "PolicyName": policy}), ("PolicyDocument",)))
+
+    return {policy: _or_unknown(lambda policy=policy: document(policy)) for policy in names}  # type: ignore[misc]
+
+
+def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> dict[str, t.Any]:
+    """All that IAM tells of a user or role; each part is its value or {"unknown": reason}. ``last_used`` costs a call per access key."""
+    noun = principal.kind.capitalize()
+    name = {f"{noun}Name": principal.name}
+    found: dict[str, t.Any] = {"principal": principal.row(), principal.kind: principal.facts}
+    found["inline_policies"] = _or_unknown(lambda: _inline(principal, reader))
+    for part, (operation, key) in _LISTS[principal.kind].items():
+        found[part] = _or_unknown(lambda o=operation, k=key: reader.get(Call(principal.target, "iam", o, name)).get(k, []))  # type: ignore[misc]
+    if principal.kind == "user":
+        found["credentials"] = {k: _or_unknown(lambda kind=kind: kind.held(principal, reader)) for k, kind in credentials.KINDS.items()}  # type: ignore[misc]
+        keys = found["credentials"]["access_key"]
+        if last_used and isinstance(keys, list):
+            for key in keys:
+                call = Call(principal.target, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": key["id"]})
+                key["last_used"] = _or_unknown(lambda call=call: reader.get(call).get("AccessKeyLastUsed"))  # type: ignore[misc]
+    return found
+
+
+def keep(principal: Principal, case: Case, reader: Reader) -> list[t.Any]:
+    """Put the snapshot into the case's evidence, once; yields no Steps."""
+    name = f"principals/{hashlib.sha256(principal.arn.encode()).hexdigest()[:32]}.json"
+    if not case.has_evidence(name):
+        data = json.dumps(take(principal, reader), sort_keys=True, indent=1).encode()
+        case.keep_evidence(name, data, source=f"iam of {principal.account}: {principal.arn}")
+    return []

@@ -1,0 +1,157 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The single verbs: thin faces of the generators that the composed verb uses."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+
+from ..common import incident as incidents
+from ..common.case import Case
+from ..common.errors import EvictError
+from ..common.plan import Phase, Step
+from ..common.run import Job, Reader, Runner
+from ..common.suspect import classify
+from . import credentials, quarantine, sessions, snapshot
+from .contain import PROPAGATION
+from .principal import Principal, resolve
+from .release import Order, Release
+from .respond import Response
+from .session import Aws
+
+Params = Mapping[str, t.Any]
+
+
+class _Single(Response):
+    """One verb on named principals."""
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner, verb: Callable[[Principal, Reader], Iterable[Step]]) -> None:
+        super().__init__(aws, case, runner)
+        self._verb = verb
+
+    def start(self, principal: Principal) -> None:
+        self.runner.add(principal.arn, principal.account, [Job(Phase.FENCE, lambda reader: self._verb(principal, reader))])
+
+    def handle(self, named: Iterable[str]) -> dict[str, t.Any]:
+        """Every name in ``principals`` is resolved and guarded like a suspect of the incident."""
+        self.take([suspect for text in named for suspect in classify(text)])
+        self.runner.wait()
+        failed = self.refused + self.runner.failures
+        status = "ok" if not failed else "partial" if self.principals else "refused"
+        return {
+            "status": status,
+            "incident": self.incident.id,
+            "principals": [p.row() for p in self.principals.values()],
+            "failed": failed,
+            "open": [],
+            "residual": [],
+        }
+
+
+def _only(principal: Principal, kind: str, what: str) -> None:
+    if principal.kind != kind:
+        raise EvictError(f"{principal.arn} is a {principal.kind}: {what}", object=principal.arn, operation="resolve")
+
+
+def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_identity_quarantine."""
+    if params["state"] == "absent":
+        return _released(case, Release(aws, case, runner, Order(only=tuple(params["principals"]), purposes=("quarantine", "userid"))))
+    networks = case.incident.trusted.networks
+
+    def fence(principal: Principal, reader: Reader) -> Iterable[Step]:
+        if principal.kind == "user":
+            yield from quarantine.fence_user(principal, case.incident, reader)
+            return
+        wanted = params["action"] or case.incident.role_action
+        action = quarantine.decide(principal, wanted=wanted, networks=networks, others=None, now=aws.now(), open_paths=[]).action
+        yield from quarantine.fence_role(principal, case.incident, action, networks, aws.now(), reader)
+        if action == "revoke":
+            yield from sessions.revoke(principal, case.incident, aws.now(), reader)
+
+    return _Single(aws, case, runner, fence).handle(params["principals"])
+
+
+def credential_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_credential."""
+    named = [n["data"] for n in case.notes("suspect")] + [{"keys": [s.value]} for s in case.incident.suspects if s.kind == "access_key"]
+    dead = {key for data in named for key in data["keys"]}
+
+    def change(principal: Principal, reader: Reader) -> Iterable[Step]:
+        _only(principal, "user", "only users hold such credentials")
+        for kind in params["kinds"]:
+            for step in credentials.KINDS[kind].steps(principal, params["state"], reader, params["ids"]):
+                if params["state"] == "enabled" and step.id.rsplit("/", 1)[-1] in dead:
+                    raise EvictError(
+                        f"{step.resource} is named as compromised and stays inactive", object=step.resource, operation="enable",
+                        remedy="create a new key; if it was no compromise: recover.yml -e verdict=false_positive",
+                    )  # fmt: skip
+                yield step
+
+    return _Single(aws, case, runner, change).handle(params["principals"])
+
+
+def session_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_session."""
+
+    def revoke(principal: Principal, reader: Reader) -> Iterable[Step]:
+        if params["sessions"]:
+            _only(principal, "role", "a session name narrows the sessions of a role")
+            principal.sessions = set(params["sessions"])
+            yield from quarantine.fence_role(principal, case.incident, "session", (), aws.now(), reader)
+            return
+        # A user's key may go on minting until its fence has spread; a role's sessions are others' too, so not a second more than now.
+        cutoff = aws.now() + PROPAGATION if principal.kind == "user" else aws.now()
+        yield from sessions.revoke(principal, case.incident, cutoff, reader, newer_than=cutoff if params["revoke_again"] else None)
+
+    return _Single(aws, case, runner, revoke).handle(params["principals"])
+
+
+def release(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_restore."""
+    order = Order(
+        only=tuple(params["only"] or ()),
+        false_positive=params["verdict"] == "false_positive",
+        reason=params["reason"] or "",
+        by=params["by"] or "",
+    )
+    return _released(case, Release(aws, case, runner, order))
+
+
+def _released(case: Case, run: Release) -> dict[str, t.Any]:
+    """What is due later or stays for good is no failure of a release; a conflict, or what could not be read, is."""
+    run.run()
+    rows = [v.row() for v in sorted(run.rows, key=lambda v: (v.principal, v.resource))]
+    conflicts = any(v.kind in ("conflict", "unknown") for v in run.rows)
+    residual = [{"object": v.resource, "token_kind": "session", "until": v.due, "why": v.why} for v in run.rows if v.due]
+    status = "partial" if run.runner.failures else "open" if conflicts else "ok"
+    return {
+        "status": status,
+        "incident": case.incident.id,
+        "principals": [],
+        "failed": run.runner.failures,
+        "open": rows,
+        "residual": residual,
+    }
+
+
+def describe(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
+    """aws_principal_info."""
+    incident = incidents.validate(incidents.load(params["incident"]), params["incident"]) if params["incident"] else None
+    aws = connect(params, incident.connection.get("aws") if incident else None)
+    named = [s for text in params["suspects"] or () for s in classify(text, account=params["account"])]
+    rows, problems = [], []
+    for suspect in named or (incident.suspects if incident else []):
+        try:
+            principal = resolve(aws, suspect)
+            documents = snapshot.take(principal, Reader({"aws": aws}), last_used=True) if principal.kind in ("user", "role") else {}
+            row = {**principal.row(), "credentials": documents.get("credentials", {}), "used": principal.used}
+            if principal.kind == "role":
+                row["trusted_by"] = quarantine.trusted_by(principal.facts)
+            rows.append({**row, "documents": documents} if params["detail"] == "full" else row)
+        except EvictError as error:
+            problems.append({**error.as_dict(), "object": error.object or suspect.value})
+            rows.append({"cloud": "aws", "account": suspect.account, "kind": "unknown", "id": "", "arn": "", "name": "", "suspect": suspect.value,
+                         "state": "unknown", "reason": error.message})  # fmt: skip
+    return {"principals": rows, "problems": problems}

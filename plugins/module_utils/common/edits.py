@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure functions on policy documents, registered by name: an ``Edit`` in the ledger names one of them.
+
+Each takes the document just read and returns a new one; what others wrote elsewhere in it stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from .errors import EvictError
+
+Document = dict[str, t.Any]
+
+
+def _statements(document: Document) -> list[Document]:
+    found = document.get("Statement", [])
+    return [found] if isinstance(found, dict) else list(found)  # AWS allows a lone statement
+
+
+def add_statement(document: Document | None, statement: Document) -> Document:
+    """``document`` with ``statement``, replacing the one that has its Sid; an absent document is made."""
+    new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
+    new["Statement"] = [s for s in _statements(new) if s.get("Sid") != statement["Sid"]] + [statement]
+    return new
+
+
+def remove_statement(document: Document | None, sid: str) -> Document | None:
+    """``document`` without the statement of that Sid; None when nothing is left, so that the caller deletes the document."""
+    if not document:
+        return None
+    new = copy.deepcopy(document)
+    new["Statement"] = [s for s in _statements(new) if s.get("Sid") != sid]
+    return new if new["Statement"] else None
+
+
+def replace_value(document: Document | None, path: list[t.Any], value: t.Any) -> Document:
+    """``document`` with the value at ``path`` (keys and positions); a missing parent is an error, not a guess."""
+    new = copy.deepcopy(document) if document else {}
+    place: t.Any = new
+    for part in path[:-1]:
+        try:
+            place = place[part]
+        except (KeyError, IndexError, TypeError):
+            raise EvictError(f"the document has nothing at {'.'.join(map(str, path))}", operation="replace_value") from None
+    place[path[-1]] = value
+    return new
+
+
+EDITS: dict[str, t.Callable[..., Document | None]] = {f.__name__: f for f in (add_statement, remove_statement, replace_value)}
+
+
+def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | None:
+    if name not in EDITS:
+        raise EvictError(f"no such edit: {name}", operation="edit")
+    return EDITS[name](document, **arguments)

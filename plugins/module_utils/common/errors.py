@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception type of the collection, and the one place that turns it into ``fail_json``."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class EvictError(Exception):
+    """Something failed or was refused. The message names the object and the operation; ``remedy`` says what to do next."""
+
+    def __init__(self, message: str, *, object: str = "", operation: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.object, self.operation, self.remedy = message, object, operation, remedy
+
+    def as_dict(self) -> dict[str, str]:
+        """The ``failed`` entry of results: object, operation, message, remedy (all str)."""
+        return {"object": self.object, "operation": self.operation, "message": self.message, "remedy": self.remedy}
+
+
+class Refused(EvictError):
+    """A guard said no; nothing was touched."""
+
+
+class InvalidInput(EvictError):
+    """The user's input is wrong: ``problems`` is a list of (path, message), all that were found."""
+
+    def __init__(self, what: str, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__(f"{what}: " + "; ".join(f"{path}: {message}" for path, message in problems), object=what, operation="validate")
+
+
+class MissingLibrary(EvictError):
+    """A third-party package is not installed in the interpreter that runs the module."""
+
+
+class CloudError(EvictError):
+    """A cloud answered with an error (``code``), or did not answer (``lost``: the request may have been carried out)."""
+
+    def __init__(self, message: str, *, code: str, lost: bool = False, object: str = "", operation: str = "", remedy: str = "") -> None:
+        super().__init__(message, object=object, operation=operation, remedy=remedy)
+        self.code, self.lost = code, lost
+
+
+@contextlib.contextmanager
+def handler(module: AnsibleModule) -> t.Iterator[None]:
+    """Run a module's body; an ``EvictError`` ends in ``fail_json`` with the object, the operation and the remedy."""
+    try:
+        yield
+    except EvictError as error:
+        text = f"{error.message} ({error.remedy})" if error.remedy else error.message
+        module.fail_json(msg=text, failed_object=error.object, operation=error.operation, remedy=error.remedy)

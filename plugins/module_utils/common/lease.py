@@ -1,0 +1,220 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may change things in a case: one run at a time, except that containment never waits.
+
+A lease is the object with the highest number in ``lease/``. Taking it, renewing it and giving it back are all "create number
+n + 1", so a race has one winner in every store that has create-only puts. An object is deleted only once a higher one exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import re
+import threading
+import time
+import typing as t
+
+from . import process
+from .errors import EvictError, Refused
+from .ledger_record import canonical
+from .store import Exists, NotFound, Store
+
+TERM = 120.0  # seconds
+RENEWAL = 40.0  # seconds
+_LOOK = 1.0  # seconds between two readings by held()
+_RECENT = 32  # objects that are read to learn which runs are alive: all, unless the store forbids deleting
+_NAME = re.compile(r"lease/([0-9]{8})\.json")
+
+Clock = t.Callable[[], datetime.datetime]
+
+
+def _utcnow() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017
+
+
+class Lease:
+    """A lease that this process took. Use ``acquire``."""
+
+    def __init__(self, store: Store, *, run: str, verb: str, holder: str, clock: Clock) -> None:
+        self._store, self._run, self._verb, self._holder, self._clock = store, run, verb, holder, clock
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._since = clock()
+        self._until = self._since
+        self._number = 0
+        self._takeover_of = ""
+        self._lost = False
+        self._looked = -_LOOK
+        self._thread = threading.Thread(target=self._renew_for_ever, name="evict-lease", daemon=True)
+
+    @classmethod
+    def acquire(
+        cls, store: Store, *, run: str, verb: str, holder: str, never_wait: bool = False, takeover: bool = False, clock: Clock = _utcnow
+    ) -> Lease:
+        """Take the lease and keep renewing it. ``never_wait`` (contain) and ``takeover`` take it from whoever holds it.
+
+        ``Refused`` names the holder, unless its lease was released, has run out, or its process is known to be dead. ``StoreUnavailable``.
+        """
+        lease = cls(store, run=run, verb=verb, holder=holder, clock=clock)
+        while True:
+            number, current = _highest(store)
+            if number and not never_wait and not takeover:
+                _refuse_if_held(store, number, current, clock())
+            lease._takeover_of = str(current.get("run", "")) if current and _holds(current, clock()) else ""
+            with lease._lock:
+                if lease._create(number + 1):
+                    break
+        _tidy(store, lease._number, clock())
+        lease._thread.start()
+        return lease
+
+    @property
+    def takeover_of(self) -> str:
+        """The run that held the lease when it was taken, or ``""``."""
+        return self._takeover_of
+
+    def held(self) -> bool:
+        """Whether it is still ours. Reads the store at most once a second; when that fails the answer is no."""
+        with self._lock:
+            if self._lost or self._stop.is_set() or self._clock() >= self._until:
+                return False
+            if time.monotonic() - self._looked >= _LOOK:
+                try:
+                    self._lost = max(_numbers(self._store), default=0) != self._number
+                except EvictError:
+                    return False
+                self._looked = time.monotonic()
+            return not self._lost
+
+    def release(self) -> None:
+        """Give it back. An error of the store is swallowed: the lease then runs out by itself."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        with self._lock, contextlib.suppress(EvictError):
+            if not self._lost:
+                self._create(self._number + 1, released=True)
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
+
+    def _create(self, number: int, released: bool = False) -> bool:
+        """Put object ``number``; False when somebody else has it, or a higher one."""
+        now = self._clock()
+        until = now if released else now + datetime.timedelta(seconds=TERM)
+        data = canonical(
+            {
+                "n": number, "run": self._run, "verb": self._verb, "holder": self._holder, "process": process.identity(), "since": _text(self._since),
+                "until": _text(until), "released": released, "takeover_of": self._takeover_of,
+            }
+        )  # fmt: skip
+        path = _path(number)
+        try:
+            self._store.put(path, data)
+        except Exists:
+            if self._store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
+                return False
+        # The number may have been free again because a newer holder deleted it: whoever is highest now has it.
+        if max(_numbers(self._store), default=0) != number:
+            return False
+        old, self._number, self._until, self._looked = self._number, number, until, time.monotonic()
+        if old:
+            with contextlib.suppress(EvictError):  # a store with object lock keeps it
+                self._store.delete(_path(old))
+        return True
+
+    def _renew_for_ever(self) -> None:
+        pause = RENEWAL
+        while not self._stop.wait(pause):
+            pause = RENEWAL
+            try:
+                with self._lock:
+                    if self._stop.is_set():
+                        return
+                    if max(_numbers(self._store), default=0) != self._number or not self._create(self._number + 1):
+                        self._lost = True
+                        return
+            except EvictError:
+                pause = RENEWAL / 8  # a store that is away for a moment; held() says no once the term is over
+
+
+def live_runs(store: Store, clock: Clock = _utcnow) -> set[str]:
+    """Runs with a lease that is neither released nor over, taken over or not, unless their process is known to be dead. ``StoreUnavailable``."""
+    now = clock()
+    newest: dict[str, dict[str, t.Any]] = {}
+    for _name, data in store.get_many(_path(number) for number in _numbers(store)[-_RECENT:]):
+        lease = _parse(data) if isinstance(data, bytes) else None
+        if lease:
+            newest[lease["run"]] = lease
+    return {run for run, lease in newest.items() if _holds(lease, now)}
+
+
+def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: datetime.datetime) -> None:
+    remedy = "wait for it to end, or give takeover=true if you know that it is dead or must stop"
+    if current is None:
+        where = f"{store.url}/{_path(number)}"
+        raise Refused(f"{where} is not a lease: somebody changed it", object=where, operation="lease", remedy="look at it, then give takeover=true")
+    if _holds(current, now):
+        raise Refused(
+            f"{store.url} is in use: {current['verb']} by {current['holder']} on {current['host']}, since {current['since']},"
+            f" lease until {current['until']} (run {current['run']})",
+            object=store.url, operation="lease", remedy=remedy,
+        )  # fmt: skip
+
+
+def _holds(lease: dict[str, t.Any], now: datetime.datetime) -> bool:
+    # An end further away than one term (and a minute for clocks that differ) is not one that a run of ours wrote.
+    until = datetime.datetime.fromisoformat(lease["until"])
+    left = (until - now).total_seconds()
+    return not lease["released"] and 0 < left <= TERM + 60 and process.fate(lease["process"]) != "dead"
+
+
+def _highest(store: Store) -> tuple[int, dict[str, t.Any] | None]:
+    """The highest number (0: none) and its lease; None when it cannot be understood."""
+    while numbers := _numbers(store):
+        for _name, data in store.get_many([_path(numbers[-1])]):
+            if isinstance(data, bytes):
+                return numbers[-1], _parse(data)
+            if not isinstance(data, NotFound):
+                raise data
+    return 0, None
+
+
+def _numbers(store: Store) -> list[int]:
+    return sorted(int(match[1]) for name in store.list("lease") if (match := _NAME.fullmatch(name)))
+
+
+def _tidy(store: Store, number: int, now: datetime.datetime) -> None:
+    """Delete what lies below ``number``, except the leases of runs that were overtaken and may still be at work."""
+    with contextlib.suppress(EvictError):  # a store with object lock keeps them
+        for name, data in store.get_many([_path(old) for old in _numbers(store) if old < number]):
+            lease = _parse(data) if isinstance(data, bytes) else None
+            if lease is None or not _holds(lease, now):
+                store.delete(name)
+
+
+def _parse(data: bytes) -> dict[str, t.Any] | None:
+    """A lease with every used part of the right type, times aware; None for anything else."""
+    try:
+        lease = json.loads(data)
+        texts = all(isinstance(lease[name], str) for name in ("run", "verb", "holder", "since", "until"))
+        if not texts or not isinstance(lease["released"], bool) or datetime.datetime.fromisoformat(lease["until"]).tzinfo is None:
+            return None
+        who = lease["process"]
+        lease["host"] = who["host"] if isinstance(who["host"], str) else ""
+        return t.cast(dict[str, t.Any], lease)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _path(number: int) -> str:
+    return f"lease/{number:08d}.json"
+
+
+def _text(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")  # noqa: UP017

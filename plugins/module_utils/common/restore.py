@@ -1,0 +1,76 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Undo from the ledger, three-way: what the incident found first, what we wrote, and what is there now. Knows no cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Callable, Mapping
+
+from . import plan
+from .errors import EvictError
+from .plan import Ref, Step
+from .run import Reader
+
+PREFIX = "undo:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What becomes of one change: ``step`` undoes it, or ``why`` (kind: due | kept | conflict | irreversible | unknown) says why it stays.
+
+    ``due`` (RFC 3339): when it may be undone.
+    """
+
+    resource: str
+    principal: str
+    step: Step | None = None
+    kind: str = ""
+    why: str = ""
+    due: str | None = None
+
+    def row(self) -> dict[str, t.Any]:
+        return {"object": self.resource, "why": f"{self.kind}: {self.why}", "due": self.due}
+
+
+def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Step]]:
+    """(first, latest) of each change that was made and not undone since, in the reverse order of their making."""
+    found = []
+    for name, entry in history.items():
+        outcome = entry.get("outcome") or {}
+        if name.startswith(PREFIX) or entry.get("step") is None or outcome.get("status") not in ("done", "unverified"):
+            continue
+        undo = history.get(PREFIX + name) or {}
+        undone = (undo.get("outcome") or {}).get("status") == "done"
+        if undone and undo["places"]["outcome"] > entry["places"]["outcome"]:
+            continue
+        found.append((entry["places"]["outcome"], plan.decode(entry["first"]), plan.decode(entry["step"])))
+    found.sort(key=lambda row: row[0], reverse=True)
+    return [(first, latest) for _place, first, latest in found]
+
+
+def judge(first: Step, latest: Step, reader: Reader, keep: Callable[[Step], tuple[str, str, str | None] | None]) -> Verdict | None:
+    """The verdict on one change; None when what was first there is there again. ``keep`` -> (kind, why, due) when a rule of the cloud keeps it."""
+    if isinstance(latest.owns, Ref):
+        now, ours, before = "", "", None
+    else:
+        if latest.probe is None:
+            return Verdict(latest.resource, latest.principal, kind="unknown", why="nothing tells what is there now")
+        try:
+            now, ours, before = reader.read(latest.probe), latest.after, first.before
+        except EvictError as error:
+            return Verdict(latest.resource, latest.principal, kind="unknown", why=error.message)
+        if now == before:
+            return None
+    if kept := keep(latest):
+        return Verdict(latest.resource, latest.principal, kind=kept[0], why=kept[1], due=kept[2])
+    if latest.irreversible:
+        return Verdict(latest.resource, latest.principal, kind="irreversible", why=latest.irreversible)
+    if now != ours:
+        return Verdict(latest.resource, latest.principal, kind="conflict", why="somebody has changed it since; look at it by hand")
+    step = dataclasses.replace(
+        first, id=PREFIX + first.id, before=now, after=before, do=first.undo, undo=first.do, needs=(), owns=None,
+        action=f"undo: {latest.action}", irreversible="", expires=None, undoes=first.id, probe=None if isinstance(latest.owns, Ref) else first.probe,
+    )  # fmt: skip
+    return Verdict(latest.resource, latest.principal, step=step)

@@ -1,0 +1,184 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: aws_contain
+short_description: Contain AWS identities - the whole sequence in one process
+version_added: 0.1.0
+author:
+  - evict.cloud contributors (@evict)
+description:
+  - Resolves the suspects of a case, guards, fences the users and roles that they are, keeps a snapshot, disables keys and the console password,
+    revokes sessions, reads everything back and says what holds.
+  - Beside the fence, a quick scope follows the suspects through CloudTrail's event history, and contains what they minted, reached and created,
+    within the limits of the incident.
+
+extends_documentation_fragment:
+  - evict.cloud.attributes
+  - evict.cloud.aws
+  - evict.cloud.case
+options:
+  hold:
+    description: How long to wait after the last change until IAM has spread it, such as V(10s), before anything is called contained. V(0) does not wait.
+    type: str
+    default: 10s
+  scope:
+    description: Seconds for the quick scope at most; V(0) leaves it out.
+    type: int
+    default: 60
+  revoke_again:
+    description: Move the session cutoff to now even where an earlier one stands, and decide again what is done to roles.
+    type: bool
+    default: false
+  phase:
+    description:
+      - V(all) contains.
+      - V(resolve) resolves and guards, changes nothing, and returns each account's share for a run over several hosts.
+    type: str
+    choices: [all, resolve]
+    default: all
+  account:
+    description: Handle the share of this account only.
+    type: str
+  shares:
+    description: What V(resolve) returned as RV(shares).
+    type: dict
+  guard_hash:
+    description: What V(resolve) returned as RV(guard_hash). Shares with another hash are refused.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Cut off what the incident file names
+  evict.cloud.aws_contain:
+    incident: incident.yml
+
+- name: Show what would be done
+  evict.cloud.aws_contain:
+    case: ./cases/IR-2026-0042
+  check_mode: true
+  diff: true
+"""
+
+RETURN = r"""
+changed_count:
+  description: How many objects were changed, or would be in check mode.
+  returned: when the case could be opened
+  type: int
+  sample: 5
+status:
+  description: V(ok), V(partial), V(open), V(refused) or V(error). Anything but V(ok) fails the task.
+  returned: when the case could be opened
+  type: str
+  sample: ok
+steps:
+  description: What was done to which object, at most 500 of them; the ledger holds all.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: [{principal: "arn:aws:iam::111122223333:user/ci", resource: "arn:aws:iam::111122223333:user/ci access key AKIAIOSFODNN7EXAMPLE", action: deactivate, status: done}]
+problems:
+  description: What failed or was refused, each with C(object), C(operation), C(message) and C(remedy).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+recovered:
+  description: What became of the intents that an interrupted run had left without an outcome.
+  returned: when the case could be opened
+  type: list
+  elements: str
+  sample: []
+head:
+  description: Hash of the case's ledger after this run.
+  returned: when the case could be opened
+  type: str
+  sample: 9f2c...
+calls:
+  description: Requests that were sent to AWS.
+  returned: when the case could be opened
+  type: int
+  sample: 23
+principals:
+  description: The principals, each with what was done to it and the proof that it holds.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: [{cloud: aws, account: "111122223333", kind: user, id: AIDACKCEVSQ6C2EXAMPLE, arn: "arn:aws:iam::111122223333:user/ci", name: ci,
+            suspect: AKIAIOSFODNN7EXAMPLE, state: resolved, reason: "", action: contained, contained_at: "2026-11-22T09:01:04Z", proof: read-back}]
+open:
+  description: What stays open, with C(object), C(why) and C(due).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+residual:
+  description: What could still act, until when and why.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+suggested:
+  description: Principals that the logs name and that this run did not touch, as entries for C(suspects).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+lifted:
+  description: Guards that the incident file lifts and that would have refused.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+left:
+  description: Suspects that a named person judged to be false positives, and that were therefore left alone.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+events:
+  description: How many log events were seen, and up to which time.
+  returned: when the case could be opened
+  type: dict
+  sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
+shares:
+  description: For each account, its principals.
+  returned: with O(phase=resolve)
+  type: dict
+  sample: {"111122223333": [{arn: "arn:aws:iam::111122223333:user/ci"}]}
+guard_hash:
+  description: Hash over RV(shares).
+  returned: with O(phase=resolve)
+  type: str
+  sample: 5d41...
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import contain, main
+
+
+def run() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **main.ARGUMENTS,
+            "hold": {"type": "str", "default": "10s"},
+            "scope": {"type": "int", "default": 60},
+            "revoke_again": {"type": "bool", "default": False},
+            "phase": {"type": "str", "choices": ["all", "resolve"], "default": "all"},
+            "account": {"type": "str"},
+            "shares": {"type": "dict"},
+            "guard_hash": {"type": "str"},
+        },
+        required_one_of=[("case", "incident", "incident_data")],
+        required_together=[("account", "shares", "guard_hash")],
+        supports_check_mode=True,
+    )
+    main.change(module, lambda aws, case, runner: contain.contain(aws, case, runner, module.params), contain=True)
+
+
+if __name__ == "__main__":
+    run()

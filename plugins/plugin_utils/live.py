@@ -1,0 +1,124 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module is silent until it ends; the ledger is not. These actions print what it records while the module works, and a table at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.common.errors import EvictError
+from ..module_utils.common.store import Store, open_store
+from . import table
+from .raw import printable
+
+_LINES = 40  # live lines at most: a run over a thousand identities is told in counts
+_LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
+
+
+def say(text: str) -> None:
+    Display().display(printable(text, 2000))
+
+
+class Watch(threading.Thread):
+    """Prints the new records of a case's ledger until ``stop``."""
+
+    def __init__(self, case: str) -> None:
+        super().__init__(daemon=True)
+        self._over = threading.Event()
+        self._case = case
+        self._seen: set[str] = set()
+        self._shown = self._fenced = 0
+        self._names: dict[str, str] = {}
+
+    def run(self) -> None:
+        try:
+            store = open_store(self._case)
+            self._seen = set(store.list("ledger"))
+            while not self._over.wait(_REMOTE if store.remote else _LOCAL):
+                self._look(store)
+            self._look(store)
+        except EvictError:
+            pass  # the module itself reports a store that cannot be read
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join(timeout=5)
+
+    def _look(self, store: Store) -> None:
+        for name in store.list("ledger"):
+            if name in self._seen or "checkpoint" in name:
+                continue
+            self._seen.add(name)
+            try:
+                record = json.loads(store.get(name))
+            except (EvictError, ValueError):
+                continue
+            for note in record.get("notes", []):
+                if note.get("kind") == "principal":
+                    self._principal(note["data"])
+            for step in record.get("intents", []):
+                body = step.get("$step", {})
+                self._names[str(body.get("id"))] = f"{body.get('action')}: {body.get('resource')}"
+            for outcome in record.get("outcomes", []):
+                self._outcome(outcome)
+
+    def _principal(self, data: dict[str, t.Any]) -> None:
+        if self._more():
+            say(f"  {data['kind']} {data['arn']}  ({data['suspect']})")
+            say(f"    cut: {data['cut']}")
+            if data.get("breaks"):
+                say(f"    may break: {'; '.join(data['breaks'])}")
+
+    def _outcome(self, outcome: dict[str, t.Any]) -> None:
+        status, what = outcome.get("status"), self._names.get(str(outcome.get("id")), str(outcome.get("id")))
+        if status != "done" or self._more():
+            say(f"  {outcome.get('at', '')}  {status}  {what}" + (f"  {outcome['message']}" if outcome.get("message") else ""))
+
+    def _more(self) -> bool:
+        self._shown += 1
+        if self._shown == _LINES:
+            say("  … more is done than is shown here; the ledger has all of it")
+        return self._shown < _LINES
+
+
+class LiveAction(ActionBase):
+    """Runs the module of the same name under ``Watch``, prints ``table.lines`` and copies result.json to ``result_file``."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        arguments = {k: v for k, v in self._task.args.items() if v not in (None, "", "omit")}
+        result_file = arguments.pop("result_file", None)
+        watch = Watch(str(arguments["case"])) if arguments.get("case") and not self._task.check_mode else None
+        if watch:
+            watch.start()
+        try:
+            result.update(
+                self._execute_module(
+                    module_name=f"evict.cloud.{self._task.action.rsplit('.', 1)[-1]}", module_args=arguments, task_vars=task_vars
+                )
+            )
+        finally:
+            if watch:
+                watch.stop()
+        for line in table.lines(result, str(arguments.get("case", ""))):
+            say(line)
+        if result_file and "status" in result:
+            _write(str(result_file), result)
+        return result
+
+
+def _write(path: str, result: dict[str, t.Any]) -> None:
+    """``result.json`` of the interfaces: the count, and the list of failures, under their public names."""
+    public = {k: result[k] for k in ("status", "incident", "principals", "open", "residual", "head") if k in result}
+    public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(public, file, indent=1, sort_keys=True, default=str)

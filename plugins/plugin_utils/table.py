@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a tired responder reads at the end of a run. Pure: result in, lines out."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+
+_ROWS = 60
+_FOREVER = "-"
+
+
+def lines(result: dict[str, t.Any], case: str) -> list[str]:
+    """The table of principals, then what failed, what stays open, and the commands that come next."""
+    if "status" not in result:
+        return []
+    out = [*_principals(result)]
+    for problem in result.get("problems", []):
+        out.append(f"  FAILED  {problem['object']}: {problem['message']}")
+        if problem.get("remedy"):
+            out.append(f"          -> {problem['remedy']}")
+    for item in result.get("open", []):
+        out.append(f"  OPEN    {item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
+    for guard in result.get("lifted", []):
+        out.append(f"  LIFTED  guard {guard['guard']} for {guard['object']} by {guard['by']}: {guard['reason']}")
+    for left in result.get("left", []):
+        out.append(f"  LEFT    {left['suspect']}: judged a false positive by {left['by']} ({left['reason']})")
+    for text in result.get("recovered", []):
+        out.append(f"  AFTER A CRASH  {text}")
+    out += _suggested(result.get("suggested", []))
+    events = result.get("events") or {}
+    if events.get("asked"):
+        out.append(
+            f"  logs: {events.get('seen', 0)} events seen, the newest of {events.get('until') or 'no time'}; history runs up to 15 minutes late"
+        )
+    out.append(
+        f"  {result['status']}  changed: {result.get('changed_count', 0)}  case: {case or result.get('incident', '')}  head: {result.get('head', '')[:16]}"
+    )
+    return out + _next(result, case)
+
+
+def _principals(result: dict[str, t.Any]) -> list[str]:
+    rows = [r for r in result.get("principals", []) if "action" in r]
+    if not rows:
+        return []
+    until = {r["object"]: r["until"] for r in result.get("residual", [])}
+    cells = [("IDENTITY", "CONTAINED AT", "PROOF", "RESIDUAL ACCESS UNTIL", "ACTION")]
+    for row in rows[:_ROWS]:
+        action = f"{row['role_action']}: {row['action']}" if row.get("role_action") else row["action"]
+        cells.append((row["arn"], row.get("contained_at") or "-", row.get("proof") or "-", until.get(row["arn"]) or "none known", action))
+    widths = [max(len(c[i]) for c in cells) for i in range(4)]
+    out = ["  " + "  ".join([*(c[i].ljust(widths[i]) for i in range(4)), c[4]]) for c in cells]
+    return [*out, f"  … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
+
+
+def _suggested(suspects: list[dict[str, str]]) -> list[str]:
+    """A block to paste into the incident file; ARNs are quoted, since somebody else chose their names."""
+    if not suspects:
+        return []
+    return ["  found by the logs and not touched; add what you want contained:", "    suspects:"] + [
+        f"      - {{cloud: {s['cloud']}, arn: {_quoted(s['arn'])}}}" for s in suspects
+    ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _next(result: dict[str, t.Any], case: str) -> list[str]:
+    if not case or not any("proof" in r for r in result.get("principals", [])):
+        return []
+    named = [r["suspect"] for r in result["principals"] if not r.get("reason")]
+    out = [f"  release:          ansible-playbook evict.cloud.recover -e case={shlex.quote(case)}"]
+    for suspect in named[:3]:
+        only = shlex.quote(suspect)
+        out.append(
+            f"  false positive:   ansible-playbook evict.cloud.recover -e case={shlex.quote(case)} -e only={only} -e verdict=false_positive -e reason=… -e by=…"
+        )
+    return out

@@ -1,0 +1,24 @@
+"""Fixtures of the integration tests: one enforcing bed per session, a freshly seeded company per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.beds import company as company_module
+from tests.beds.bed import Bed
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[Bed]:
+    """The running bed."""
+    with Bed() as running:
+        yield running
+
+
+@pytest.fixture
+def company(bed: Bed) -> company_module.Company:
+    """The bed emptied and the company seeded; no calls, records or rules yet."""
+    bed.reset()
+    return company_module.seed(bed)
