@@ -16,6 +16,9 @@ options:
   incident_data:
     description: The incident as M(evict.cloud.case) returned it. Used when the case is not there yet, as in check mode.
     type: dict
+  store:
+    description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
+    type: dict
   takeover:
     description: Take the case over from another run that still holds it.
     type: bool

@@ -91,11 +91,11 @@ calls:
   type: int
   sample: 23
 open:
-  description: What stays, with C(object), C(why) and C(due), the time from which it may be lifted.
+  description: What stays, with C(object), C(kind), C(why) and C(due), the time from which it may be lifted.
   returned: when the case could be opened
   type: list
   elements: dict
-  sample: [{object: "arn:aws:iam::111122223333:user/ci inline policy evict-session-IR-2026-0042", why: "due", due: "2026-11-23T21:01:14Z"}]
+  sample: [{object: "arn:aws:iam::111122223333:user/ci inline policy evict-session-IR-2026-0042", kind: due, why: "lifting it earlier would revive sessions that it holds back", due: "2026-11-23T21:01:14Z"}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

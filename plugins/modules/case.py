@@ -105,6 +105,16 @@ suspects:
   type: list
   elements: str
   sample: [access key AKIAIOSFODNN7EXAMPLE in 111122223333]
+store:
+  description: How to reach the case's store, when its URL is not enough.
+  returned: success
+  type: dict
+  sample: {}
+incident_data:
+  description: The incident in its canonical form, since in check mode there may be no case to read it from.
+  returned: success, in check mode
+  type: dict
+  sample: {}
 severity:
   description: Severity of the incident.
   returned: success
@@ -139,26 +149,11 @@ problems:
   sample: [{path: "incident.suspects[1].arn", message: "not an ARN: 'x'"}]
 """
 
-import dataclasses
-import datetime as dt
-import json
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import errors, process, yamlio
-from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
-from ansible_collections.evict.cloud.plugins.module_utils.common.incident import Incident
-from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
-from ansible_collections.evict.cloud.plugins.module_utils.common.store import NotFound, Store, case_store, open_store
-from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
-
-_CONTAINER = ("/.dockerenv", "/run/.containerenv")
-_MOUNTS = "/proc/self/mountinfo"
-_LAYERS = ("overlay", "fuse-overlayfs", "aufs", "tmpfs", "ramfs")  # file systems that end with the container
-_WRITTEN = incidents.KEYS[: incidents.KEYS.index("role_action") + 1]  # what a person will want to complete
-_HEADER = "# Opened from one indicator. Complete it, then run again with -e incident=<this file>.\n"
+from ansible_collections.evict.cloud.plugins.module_utils.common import errors, opening
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
@@ -178,204 +173,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, mutually_exclusive=[sources], required_one_of=[sources], supports_check_mode=True)
     result: dict[str, t.Any] = {}
     with errors.handler(module):
-        try:
-            result = run(module.params, check=module.check_mode)
-        except errors.InvalidInput as error:
-            module.fail_json(msg=error.message, problems=[{"path": path, "message": message} for path, message in error.problems])
+        result = opening.run(module.params, check=module.check_mode)
     module.exit_json(**result)
-
-
-class _Chosen(t.NamedTuple):
-    """What the options lead to: the incident, its case, and the incident file (read, or to be written)."""
-
-    incident: Incident
-    store: Store
-    file: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None) -> dict[str, t.Any]:
-    """The module's result for its parameters. Raises EvictError; writes nothing in check mode."""
-    chosen = _choose(params, os.path.abspath(params["directory"] or os.curdir), now or dt.datetime.now(dt.UTC))
-    incident, store = chosen.incident, chosen.store
-    ledger = Ledger.open(store, incident=incident.id, module="case", caller=process.user(), check=check)
-    result = {
-        "case": store.url,
-        "incident": incident.id,
-        "incident_file": chosen.file,
-        "suspects": [suspect.display() for suspect in incident.suspects],
-        "severity": incident.severity,
-        "mode": incident.mode,
-        "state": params["state"],
-        "notes": list(chosen.notes),
-    }
-    if params["state"] == "closed":
-        return result | _close(params, store, ledger)
-    return result | _open(params, chosen, ledger, check)
-
-
-def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chosen:
-    if params["case"]:
-        store = _existing(params["case"], directory)
-        return _Chosen(incidents.from_case(store), store)
-    file = ""
-    if params["suspect"]:
-        if found := _same_suspect(params["suspect"], directory):
-            return _Chosen(*found, notes=("this suspect already has an open case, which is used again",))
-        raw, source = incidents.from_suspect(params["suspect"], now=now, cwd=directory), "suspect"
-        file = os.path.join(directory, f"incident-{raw['id']}.yml")
-    elif params["incident"]:
-        file = source = os.path.join(directory, params["incident"])
-        raw = incidents.load(file)
-    else:
-        raw, source = params["data"], "the variable incident"
-    incident = incidents.validate(raw, source, now=now)
-    incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
-    return _Chosen(incident, case_store(open_store(incident.store, base=directory), incident.id), file)
-
-
-def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool) -> dict[str, t.Any]:
-    incident, store = chosen.incident, chosen.store
-    before, after, closed = _stored(store), incident.as_dict(), _closed(ledger)
-    _guard_id(before, after, store)
-    if closed and not params["reason"]:
-        who = f"closed by {closed.get('by')} ({closed.get('reason') or 'no reason given'})"
-        remedy = "give reason (and by) to open it again, or use another id"
-        raise errors.Refused(f"the case {store.url} was {who}", object=store.url, operation="open", remedy=remedy)
-    if before is None and store.root and not params["allow_local_store"] and (why := _lost_with_container(str(store.root))):
-        remedy = "mount a directory for the store, use s3://, az:// or gs://, or accept it with allow_local_store=true"
-        raise errors.Refused(f"the store {store.url} {why}", object=store.url, operation="open", remedy=remedy)
-    result = {
-        "changed": bool(before != after or closed),
-        "diff": _diff(f"{store.url}/{incidents.FILE}", _text(before) if before else "", _text(after)),
-    }
-    if check or not result["changed"]:
-        return result
-    if closed:
-        ledger.note("reopened", {"by": params["by"] or process.user(), "reason": params["reason"]})
-    if before != after:
-        ledger.note("incident", {"old": before, "new": after})
-        ledger.flush()  # what is replaced is in the ledger before it is replaced
-        (store.put if before is None else store.replace)(incidents.FILE, _text(after).encode())
-    ledger.end("ok", changed=1)
-    if params["suspect"] and (
-        why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}}))
-    ):
-        # The case is safe, and nobody should wait for a file.
-        result |= {"incident_file": "", "notes": [f"the incident file {chosen.file} cannot be written: {why}; go on with case={store.url}"]}
-    return result
-
-
-def _close(params: dict[str, t.Any], store: Store, ledger: Ledger) -> dict[str, t.Any]:
-    if _stored(store) is None:
-        raise _no_case(store)
-    closed, left = _closed(ledger), ledger.state.unsettled()
-    if left and not params["reason"] and not closed:
-        names = ", ".join(entry["id"] for entry in left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        what = f"the case {store.url} has {len(left)} intents without an outcome: {names}"
-        remedy = "run the playbook that was interrupted again, so that the outcome is known, or give the reason for closing all the same"
-        raise errors.Refused(what, object=store.url, operation="close", remedy=remedy)
-    if not closed:
-        ledger.note("closed", {"by": params["by"] or process.user(), "reason": params["reason"] or ""})
-        ledger.end("ok", changed=1)
-    return {"changed": not closed, "diff": _diff(f"{store.url} (state)", "closed\n" if closed else "open\n", "closed\n")}
-
-
-def _existing(case: str, directory: str) -> Store:
-    base, _slash, name = case.rstrip("/").rpartition("/")
-    store = case_store(open_store(base or ("/" if case.startswith("/") else "."), base=directory), name)
-    if _stored(store) is None:
-        raise _no_case(store)
-    return store
-
-
-def _no_case(store: Store) -> errors.EvictError:
-    remedy = "check the path; a case is <store>/<incident id>"
-    return errors.EvictError(f"there is no case {store.url}", object=store.url, operation="read", remedy=remedy)
-
-
-def _same_suspect(text: str, directory: str) -> tuple[Incident, Store] | None:
-    """The newest open case in ./cases that has this suspect."""
-    suspect, root = only(text), os.path.join(directory, "cases")
-    found: list[tuple[dt.datetime, Incident, Store]] = []
-    try:
-        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and incidents.ID.fullmatch(entry.name))
-    except OSError:
-        return None  # no store yet; one that cannot be read says so when it is written
-    for name in names:
-        store = case_store(open_store(root), name)
-        try:
-            incident = incidents.from_case(store)
-        except errors.EvictError:
-            continue  # not a case, or not one that can be used again
-        if any(_same(suspect, other) for other in incident.suspects) and not _closed(
-            Ledger.open(store, incident=name, module="case", check=True)
-        ):
-            found.append((incident.opened, incident, store))
-    return max(found, key=lambda item: (item[0], item[1].id))[1:] if found else None
-
-
-def _same(one: t.Any, other: t.Any) -> bool:
-    same_account = not one.account or not other.account or one.account == other.account
-    return (one.cloud, one.kind, one.value) == (other.cloud, other.kind, other.value) and same_account
-
-
-def _closed(ledger: Ledger) -> dict[str, t.Any] | None:
-    """The note of the closing when the case is closed now: nothing reopened it later."""
-    closings, openings = ledger.state.notes.get("closed", []), ledger.state.notes.get("reopened", [])
-    if not closings or openings and openings[-1]["place"] > closings[-1]["place"]:
-        return None
-    data = closings[-1]["data"]
-    return data if isinstance(data, dict) and data else {"by": "somebody"}
-
-
-def _stored(store: Store) -> dict[str, t.Any] | None:
-    """The incident as the case has it; None when there is no case. What is not readable as one shows as damaged, and is replaced."""
-    try:
-        data = store.get(incidents.FILE)
-    except NotFound:
-        return None
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {"damaged": len(data)}
-
-
-def _guard_id(before: dict[str, t.Any] | None, after: dict[str, t.Any], store: Store) -> None:
-    """Two incidents must not share a case: their fences would have one name."""
-    if not before or not isinstance(before.get("suspects"), list):
-        return
-    if before.get("opened") != after["opened"] and not any(suspect in after["suspects"] for suspect in before["suspects"]):
-        other = f"another incident, opened {str(before.get('opened'))[:40]!r}, which shares no suspect with this one"
-        raise errors.Refused(f"the case {store.url} belongs to {other}", object=after["id"], operation="open", remedy="choose another id")
-
-
-def _lost_with_container(path: str) -> str:
-    """Why a directory would vanish with the container that this runs in; empty when it would not, or there is no container."""
-    if not any(os.path.exists(mark) for mark in _CONTAINER):
-        return ""
-    real = os.path.realpath(path)
-    best, kind = "", ""
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
-            for line in lines:
-                fields = line.split()
-                point = fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape", "replace")
-                inside = real == point or real.startswith(point.rstrip("/") + "/")
-                if inside and len(point) >= len(best):
-                    best, kind = point, fields[fields.index("-") + 1]
-    except (OSError, IndexError, ValueError):
-        return ""
-    return f"is a directory inside a container, on {kind}, and is lost with it" if kind in _LAYERS else ""
-
-
-def _diff(header: str, before: str, after: str) -> dict[str, str]:
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
-
-
-def _text(value: dict[str, t.Any]) -> str:
-    return json.dumps(value, indent=2) + "\n"
 
 
 if __name__ == "__main__":

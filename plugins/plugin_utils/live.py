@@ -26,14 +26,15 @@ def say(text: str) -> None:
 
 
 class Watch(threading.Thread):
-    """Prints the new records of a case's ledger until ``stop``."""
+    """Prints the new records of a case's ledger until ``stop``; with ``account`` only what concerns it, since hosts run side by side."""
 
-    def __init__(self, case: str) -> None:
+    def __init__(self, case: dict[str, t.Any], account: str = "") -> None:
         super().__init__(daemon=True)
+        self._mine = f":{account}:" if account else ""
         self._over = threading.Event()
         self._case = case
         self._seen: set[str] = set()
-        self._shown = self._fenced = 0
+        self._shown = 0
         self._names: dict[str, str] = {}
 
     def run(self) -> None:
@@ -60,13 +61,14 @@ class Watch(threading.Thread):
             except (EvictError, ValueError):
                 continue
             for note in record.get("notes", []):
-                if note.get("kind") == "principal":
+                if note.get("kind") == "principal" and self._mine in str(note["data"].get("arn")):
                     self._principal(note["data"])
             for step in record.get("intents", []):
                 body = step.get("$step", {})
                 self._names[str(body.get("id"))] = f"{body.get('action')}: {body.get('resource')}"
             for outcome in record.get("outcomes", []):
-                self._outcome(outcome)
+                if self._mine in str(outcome.get("id")):
+                    self._outcome(outcome)
 
     def _principal(self, data: dict[str, t.Any]) -> None:
         if self._more():
@@ -92,12 +94,20 @@ class LiveAction(ActionBase):
 
     TRANSFERS_FILES = False
 
+    def arguments(self, _task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The module's arguments, with ``result_file`` for this plugin."""
+        return {k: v for k, v in self._task.args.items() if v not in (None, "")}
+
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = {k: v for k, v in self._task.args.items() if v not in (None, "", "omit")}
+        arguments = self.arguments(task_vars or {})
         result_file = arguments.pop("result_file", None)
-        watch = Watch(str(arguments["case"])) if arguments.get("case") and not self._task.check_mode else None
+        watch = (
+            Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])}, str(arguments.get("account") or ""))
+            if arguments.get("case") and not self._task.check_mode
+            else None
+        )
         if watch:
             watch.start()
         try:
@@ -109,8 +119,9 @@ class LiveAction(ActionBase):
         finally:
             if watch:
                 watch.stop()
-        for line in table.lines(result, str(arguments.get("case", ""))):
-            say(line)
+        if not arguments.get("account"):  # one account's share: the table comes when all are there
+            for line in table.lines(result, str(arguments.get("case", ""))):
+                say(line)
         if result_file and "status" in result:
             _write(str(result_file), result)
         return result
@@ -118,7 +129,7 @@ class LiveAction(ActionBase):
 
 def _write(path: str, result: dict[str, t.Any]) -> None:
     """``result.json`` of the interfaces: the count, and the list of failures, under their public names."""
-    public = {k: result[k] for k in ("status", "incident", "principals", "open", "residual", "head") if k in result}
+    public: dict[str, t.Any] = {k: result[k] for k in ("status", "incident", "principals", "open", "residual", "head") if k in result}
     public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(public, file, indent=1, sort_keys=True, default=str)

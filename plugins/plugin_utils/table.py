@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import typing as t
 
@@ -21,9 +23,12 @@ def lines(result: dict[str, t.Any], case: str) -> list[str]:
         if problem.get("remedy"):
             out.append(f"          -> {problem['remedy']}")
     for item in result.get("open", []):
-        out.append(f"  OPEN    {item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
+        label = str(item.get("kind") or "open").upper()[:8]
+        out.append(f"  {label:8}{item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
     for guard in result.get("lifted", []):
         out.append(f"  LIFTED  guard {guard['guard']} for {guard['object']} by {guard['by']}: {guard['reason']}")
+    if result.get("idle"):
+        out.append(f"  nothing to do in {', '.join(result['idle'])}")
     for left in result.get("left", []):
         out.append(f"  LEFT    {left['suspect']}: judged a false positive by {left['by']} ({left['reason']})")
     for text in result.get("recovered", []):
@@ -70,11 +75,16 @@ def _quoted(text: str) -> str:
 def _next(result: dict[str, t.Any], case: str) -> list[str]:
     if not case or not any("proof" in r for r in result.get("principals", [])):
         return []
-    named = [r["suspect"] for r in result["principals"] if not r.get("reason")]
-    out = [f"  release:          ansible-playbook evict.cloud.recover -e case={shlex.quote(case)}"]
+    named = [r["suspect"] for r in result["principals"] if r.get("suspect") and not r.get("reason")]
+    release = f"ansible-playbook evict.cloud.recover {_extra('case', case)}"
+    out = [f"  release:          {release}"]
     for suspect in named[:3]:
-        only = shlex.quote(suspect)
-        out.append(
-            f"  false positive:   ansible-playbook evict.cloud.recover -e case={shlex.quote(case)} -e only={only} -e verdict=false_positive -e reason=… -e by=…"
-        )
+        out.append(f"  false positive:   {release} {_extra('only', suspect)} -e verdict=false_positive -e \"reason='…'\" -e \"by='…'\"")
     return out
+
+
+def _extra(name: str, value: str) -> str:
+    """An extra variable for a shell: Ansible splits name=value at blanks, and ``only`` is split at commas, so anything unusual goes as JSON."""
+    if re.fullmatch(r"[\w@%+=:./-]+", value, re.ASCII):
+        return f"-e {name}={value}"
+    return "-e " + shlex.quote(json.dumps({name: [value] if name == "only" else value}))

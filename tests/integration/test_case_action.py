@@ -52,7 +52,7 @@ class Bench:
 
     def play(self, *arguments: str, variables: bool = True) -> tuple[int, str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0",
-                       "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp")}  # fmt: skip
+                       "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"), "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote")}  # fmt: skip
         extra = ("-e", "allow_local_store=true") if variables else ()
         command = [sys.executable, "-m", "ansible", "playbook", str(self.folder / "play.yml"), *extra, *arguments]
         done = subprocess.run(command, cwd=self.folder / "start", env=environment, capture_output=True, text=True, timeout=120, check=False)

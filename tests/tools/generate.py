@@ -39,7 +39,14 @@ def execution_environment() -> Files:
     yield "meta/ee-requirements.txt", "\n".join(["# Written by tests/tools/generate.py from requirements/run.in.", *wanted]) + "\n"
 
 
-GENERATORS: tuple[Callable[[], Files], ...] = (runtime, execution_environment)
+def permissions() -> Files:
+    """docs/permissions*: the IAM policies of the responder, from the Steps and READS of the collection."""
+    from tests.tools import permissions as written
+
+    yield from written.files()
+
+
+GENERATORS: tuple[Callable[[], Files], ...] = (runtime, execution_environment, permissions)
 
 
 def files() -> Files:

@@ -16,7 +16,7 @@ from .session import iso, parse
 if t.TYPE_CHECKING:
     from .contain import Containment
 
-_STANDS = ("done", "already")
+_STANDS = ("done", "already", "would")  # in check mode later phases are planned against what the earlier ones would have done
 
 
 def announce(principal: Principal, action: RoleAction | None, incident: t.Any) -> dict[str, t.Any]:
@@ -27,9 +27,8 @@ def announce(principal: Principal, action: RoleAction | None, incident: t.Any) -
     elif principal.only:
         cut, breaks = f"only {', '.join(sorted(principal.only))}, which was made by the suspect", []
     else:
-        cut = "everything: deny, access keys, sessions" + (
-            ", console password" if incident.password == "drop" else " (console password kept)"
-        )
+        kept = incident.password == "keep"  # noqa: S105 - a choice, no password
+        cut = "everything: deny, access keys, sessions" + (" (console password kept)" if kept else ", console password")
         breaks = ["whatever runs with its other keys or sessions"] + ([f"the key was {principal.used}"] if principal.used else [])
     declared = [str(d.get("name", d)) if isinstance(d, dict) else str(d) for d in incident.dependents]
     how = f"discovered: {principal.discovered}" if principal.discovered else principal.suspect
@@ -173,7 +172,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         )
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted,
+        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left,
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

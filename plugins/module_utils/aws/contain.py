@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import datetime
 import re
@@ -13,10 +14,12 @@ from collections.abc import Iterable
 
 from ..common import incident as incidents
 from ..common.case import Case
+from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, InvalidInput, Refused
 from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
-from ..common.run import FENCE_FIRST, Job, Reader, Runner
+from ..common.reader import Reader
+from ..common.run import Runner
 from . import claims, credentials, events, quarantine, sessions, snapshot
 from .principal import Principal, role, user
 from .respond import Response
@@ -58,29 +61,50 @@ class Containment(Response):
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
-            self.scope.wait()
-            self.runner.wait()  # what the scope found
-            self._settle_roles()
+            self._exhaust(self.scope)
+        self._settle_roles()
         self._second_pass()
+
+    def _exhaust(self, scope: Scope) -> None:
+        """To a fixed point: what is found is contained, and leads to more that is looked up."""
+        while True:
+            scope.wait()
+            self.runner.wait()
+            if scope.quiet:
+                break
+        scope.stop()
 
     # -- suspects and what follows from them -------------------------------------------------------------------------------------
 
     def follow(self, principal: Principal) -> None:
+        """Look up what was done with the keys and under the names that are suspect of it."""
         if not self.scope:
             return
-        for key in sorted(principal.compromised):
-            self.scope.ask(principal.account, "AccessKeyId", key)
+        account = principal.account
+        self.scope.belongs(*principal.compromised, *(self._session_arn(principal, name) for name in principal.sessions))
+        for key in sorted(k for k in principal.compromised if k.startswith("AKIA")):
+            self.scope.ask(account, "AccessKeyId", key)
         if principal.kind == "user" and principal.whole:
-            self.scope.ask(principal.account, "Username", principal.name)
+            self.scope.belongs(principal.arn)
+            self.scope.ask(account, "Username", principal.name)
         for name in sorted(principal.sessions):
-            self.scope.ask(principal.account, "Username", name)
+            self.scope.ask(account, "Username", name)
+
+    @staticmethod
+    def _session_arn(role: Principal, name: str) -> str:
+        return f"{role.arn.split(':iam:')[0]}:sts::{role.account}:assumed-role/{role.name}/{name}"
 
     def start(self, principal: Principal) -> None:
         jobs = list(self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
-        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident)
-        if announced not in [n["data"] for n in self.case.notes("principal")]:
-            self.case.note("principal", announced)
+        self._announce(principal)
         self.runner.add(principal.arn, principal.account, jobs)
+
+    def _announce(self, principal: Principal) -> None:
+        """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
+        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident)
+        noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
+        if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
+            self.case.note("principal", announced)
 
     def _user_jobs(self, principal: Principal) -> Iterable[Job]:
         only = principal.only or None
@@ -96,12 +120,15 @@ class Containment(Response):
             yield Job(Phase.RESOURCE, lambda r: credentials.login_profile.steps(principal, "disabled", r, only))
 
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
-        action = self._decide(principal, others=None)
-        yield Job(Phase.FENCE, lambda r: quarantine.fence_role(principal, self.incident, action.action, self._networks, self.aws.now(), r))
+        action = self._decide(principal)
+        yield self._fence_job(principal, action.action)
         yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
         if action.action in ("revoke", "deny"):
             # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
+
+    def _fence_job(self, role: Principal, action: str) -> Job:
+        return Job(Phase.FENCE, lambda r: quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), r))
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -116,11 +143,14 @@ class Containment(Response):
 
     # -- roles -------------------------------------------------------------------------------------------------------------------
 
-    def _decide(self, principal: Principal, others: list[str] | None) -> quarantine.RoleAction:
-        """By rule; a decision of an earlier run stands, so that a second run changes nothing, unless the incident file asks for another."""
+    def _decide(self, principal: Principal, *, settled: bool = False, others: list[str] | None = None) -> quarantine.RoleAction:
+        """By rule; a decision of an earlier run stands, so that a second run changes nothing, unless the incident file asks for another.
+
+        ``settled``: the sources are fenced and the logs are read; before that, what can be done at once is done.
+        """
         key, wanted = identity(principal.arn), self.incident.role_action
         before = [n["data"] for n in self.case.notes("role_action") if n["data"]["role"] == key and n["data"]["wanted"] == wanted]
-        if before and others is None and not self.options.revoke_again:
+        if before and not settled and not self.options.revoke_again:
             action = quarantine.RoleAction(before[-1]["action"], before[-1]["why"], tuple(before[-1]["breaks"]))
         else:
             action = quarantine.decide(
@@ -129,7 +159,7 @@ class Containment(Response):
                 networks=self._networks,
                 others=others,
                 now=self.aws.now(),
-                open_paths=claims.open_paths(self, principal),
+                open_paths=claims.open_paths(self, principal) if settled else [],
             )
             with self._lock:
                 if (old := self.actions.get(key)) is None or old.action != action.action:
@@ -139,23 +169,28 @@ class Containment(Response):
         return action
 
     def _settle_roles(self) -> None:
-        """With the logs read it is known who else uses a role: the first decision may become a deny."""
-        for principal in [p for p in self.principals.values() if p.kind == "role"]:
-            decided = [n for n in self.case.notes("role_settled") if n["data"]["role"] == identity(principal.arn)]
-            if decided or self.incident.role_action != "auto":
-                continue
-            others = self._others(principal)
-            before = self.actions[identity(principal.arn)].action
-            action = self._decide(principal, others=others) if others is not None else self.actions[identity(principal.arn)]
-            self.case.note("role_settled", {"role": identity(principal.arn), "action": action.action})
-            if action.action != before:
-                self.runner.add(principal.arn, principal.account, self._role_jobs_settled(principal, action))
+        """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""
+        settled = {n["data"]["role"] for n in self.case.notes("role_settled") if n["data"]["wanted"] == self.incident.role_action}
+        roles = [p for p in self.principals.values() if p.kind == "role" and identity(p.arn) not in settled]
+        if roles:
+            with concurrent.futures.ThreadPoolExecutor(len(roles)) as pool:
+                list(pool.map(self._settle_role, roles))
         self.runner.wait()
 
-    def _role_jobs_settled(self, principal: Principal, action: quarantine.RoleAction) -> Iterable[Job]:
-        yield Job(Phase.FENCE, lambda r: quarantine.fence_role(principal, self.incident, action.action, self._networks, self.aws.now(), r))
-        if action.action == "deny":
-            yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now()))
+    def _settle_role(self, principal: Principal) -> None:
+        wanted, key = self.incident.role_action, identity(principal.arn)
+        others = self._others(principal) if wanted == "auto" and self.scope else None
+        if wanted not in ("auto", "session") or (wanted == "auto" and others is None):
+            return  # asked for by name, or nothing is known that was not known before
+        before, principal.inline = self.actions[key], None  # the listing is from before our own policies
+        action = self._decide(principal, settled=True, others=others)
+        self.case.note("role_settled", {"role": key, "wanted": wanted, "action": action.action})
+        if action.action != before.action:
+            self._announce(principal)
+            jobs = [self._fence_job(principal, action.action)]
+            if action.action in ("deny", "revoke"):
+                jobs.append(Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now())))
+            self.runner.add(principal.arn, principal.account, jobs)
 
     def _others(self, principal: Principal) -> list[str] | None:
         """Who else assumed the role, from the newest events of each region; None when the logs could not be read."""
@@ -173,12 +208,15 @@ class Containment(Response):
     # -- what the logs add -------------------------------------------------------------------------------------------------------
 
     def _found(self, found: Found) -> None:
+        """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
         if self.scope and found.key:
-            self.scope.ask(found.account, "AccessKeyId", found.key)
-        if found.source and found.key:
+            if found.key.startswith("AKIA"):
+                self.scope.ask(found.account, "AccessKeyId", found.key)
+            elif name := found.session or found.name:
+                self.scope.ask(found.account, "Username", name)
+            self.scope.belongs(found.key)
             with self._lock:
-                at = parse(found.at)
-                key = identity(found.arn)
+                key, at = identity(found.arn), parse(found.at)
                 self.minted[key] = max(self.minted.get(key, at), at)
         self.runner.pool.submit(FENCE_FIRST, found.account, lambda: self._take_found(found))
 
@@ -218,7 +256,10 @@ class Containment(Response):
         if not self.runner.check:
             self._wait_for_spread()
         for principal in list(self.principals.values()):
-            if principal.kind == "role" and self.actions[identity(principal.arn)].action not in ("revoke", "deny"):
+            principal.inline = None  # the listing is from before our own policies
+            if principal.kind == "role" and (action := self.actions[identity(principal.arn)].action) in ("session", "clamp"):
+                if action == "session":  # by now more of its sessions may be known
+                    self.runner.add(principal.arn, principal.account, [self._fence_job(principal, action)])
                 continue
             needed = claims.last_minting(self, principal)
             if needed is not None and not self.runner.check:

@@ -32,38 +32,40 @@ def lookup(
 ) -> Iterator[Event]:
     """CloudTrail records (newest first) whose ``attribute`` (AccessKeyId, Username, EventName, ResourceName) is ``value``.
 
-    ``start``: RFC 3339; ``deadline``: time.monotonic() after which no further page is asked for; ``most``: stop after so many (0: all).
+    ``start``: RFC 3339. ``deadline``: time.monotonic() after which no further page is asked for; ``most``: records at most (0: all). What is
+    cut short by either raises ``EvictError`` after the last record, since the rest is not known.
     """
     parameters: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}], "MaxResults": 50}
     if start:
         parameters["StartTime"] = start
     seen = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and (not most or seen < most):
         answer = aws.call(Call(target, "cloudtrail", "LookupEvents", parameters))
         for event in answer.get("Events", []):
             yield json.loads(event["CloudTrailEvent"])
             seen += 1
-            if seen == most:
-                return
         if not answer.get("NextToken"):
             return
         parameters = {**parameters, "NextToken": answer["NextToken"]}
+    raise EvictError(f"only the newest {seen} events of {value} were read", object=value, operation="cloudtrail:LookupEvents")
 
 
-def everywhere(aws: Aws, account: str, attribute: str, value: str, *, seconds: float, most: int = 50) -> tuple[list[Event], list[str]]:
-    """Records from every enabled region side by side, and what could not be read ("us-east-1: AccessDenied")."""
+def everywhere(
+    aws: Aws, account: str, attribute: str, value: str, *, seconds: float, start: str = "", most: int = 0
+) -> tuple[list[Event], list[str]]:
+    """Records from every enabled region side by side, oldest first, and what could not be read ("us-east-1: AccessDenied")."""
     deadline = time.monotonic() + seconds
+    gaps: list[str] = []
 
     def one(region: str) -> list[Event]:
-        return list(lookup(aws, Target("aws", account, region), attribute, value, deadline=deadline, most=most))
+        found: list[Event] = []
+        try:
+            found.extend(lookup(aws, Target("aws", account, region), attribute, value, start, deadline, most))
+        except EvictError as error:
+            gaps.append(f"{region}: {error.message}")
+        return found
 
-    found: list[Event] = []
-    gaps: list[str] = []
     names = regions(aws, account)
     with concurrent.futures.ThreadPoolExecutor(len(names) or 1) as pool:
-        for region, future in [(r, pool.submit(one, r)) for r in names]:
-            try:
-                found += future.result()
-            except EvictError as error:
-                gaps.append(f"{region}: {error.message}")
-    return sorted(found, key=lambda e: str(e.get("eventTime"))), gaps
+        found = [event for events in pool.map(one, names) for event in events]
+    return sorted(found, key=lambda e: str(e.get("eventTime"))), sorted(gaps)

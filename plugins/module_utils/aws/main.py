@@ -48,7 +48,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 result = {"status": "ok", **body(aws, case, runner), "changed": runner.changed, "recovered": recovered}
             finally:
                 runner.close()
-            result["head"] = case.end(result["status"], result, changed=runner.changed)
+            result["head"] = case.end(result["status"], None if module.params.get("shares") else result, changed=runner.changed)
             result |= {
                 "diff": runner.diff() if module._diff else [],
                 "steps": [d.row() for d in list(runner.done.values())[:_ROWS]],
@@ -56,18 +56,6 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             }
         finally:
             case.close()
-        for warning in case.warnings:
-            module.warn(warning)
-    leave(module, result)
-
-
-def leave(module: AnsibleModule, result: dict[str, t.Any]) -> t.NoReturn:
-    """``changed`` is a count in result.json and a bool for Ansible; what failed, was refused or stayed open ends in exit code 2."""
-    count, problems = int(result["changed"]), result.pop("failed", [])
-    result = {**result, "changed": count > 0, "changed_count": count, "problems": problems}  # `failed` is Ansible's own
-    if result["status"] == "ok":
-        module.exit_json(**result)
-    texts = [f"{f['object']}: {f['message']}" + (f" -> {f['remedy']}" if f.get("remedy") else "") for f in result["problems"]]
-    texts += [f"{o['object']}: {o['why']}" for o in result.get("open", [])]
-    more = f"; and {len(texts) - 5} more" if len(texts) > 5 else ""
-    module.fail_json(msg=f"{result['status']}: " + "; ".join(texts[:5]) + more, **result)
+            for warning in case.warnings:
+                module.warn(warning)
+    errors.leave(module, result, runner.changed)

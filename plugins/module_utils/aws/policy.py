@@ -61,6 +61,14 @@ def cutoff_of(document: t.Any) -> str:
         return ""
 
 
+def sessions_of(document: t.Any) -> set[str]:
+    """The session names of a ``deny_sessions`` document; none for anything else."""
+    try:
+        return {str(who).partition(":")[2] for who in document["Statement"][0]["Condition"]["StringEquals"]["aws:userid"]}
+    except (KeyError, IndexError, TypeError):
+        return set()
+
+
 def inline(kind: str, name: str, policy: str, target: Target) -> tuple[Probe, t.Callable[[Document], Call], Call]:
     """(probe, put, delete) of an inline policy of a ``user`` or ``role``."""
     noun = kind.capitalize()

@@ -55,13 +55,15 @@ class Principal:
         return {"cloud": "aws", "account": self.account, "kind": self.kind, "id": self.id, "arn": self.arn, "name": self.name,
                 "suspect": self.suspect, "state": "resolved", "reason": self.discovered}  # fmt: skip
 
-    def join(self, other: Principal) -> None:
-        """Two suspects that are one identity: everything known of both."""
+    def join(self, other: Principal) -> bool:
+        """Two suspects that are one identity: everything known of both. Whether more of its credentials are to be contained now."""
+        before = set(self.only)
         for name in ("compromised", "sessions", "sources"):
             getattr(self, name).update(getattr(other, name))
         self.only = self.only | other.only if self.only and other.only else set()
         self.whole = self.whole or other.whole
         self.used = self.used or other.used
+        return before != self.only
 
 
 def refuse_untouchable(principal: Principal) -> None:
@@ -170,7 +172,7 @@ def _key(aws: Aws, suspect: Suspect) -> Principal:
 
 def _session_key(aws: Aws, suspect: Suspect) -> Principal:
     account = suspect.account or _account_of_key(aws, suspect)
-    found, gaps = events.everywhere(aws, account, "AccessKeyId", suspect.value, seconds=_SEARCH_SECONDS)
+    found, gaps = events.everywhere(aws, account, "AccessKeyId", suspect.value, seconds=_SEARCH_SECONDS, most=50)
     for event in reversed(found):
         issuer = from_identity(aws, account, event.get("userIdentity", {}), suspect.value)
         if issuer:
@@ -231,7 +233,7 @@ def _assumed_role(aws: Aws, suspect: Suspect) -> Principal:
 
 def _federated(aws: Aws, suspect: Suspect) -> Principal:
     account, name = suspect.value.split(":")[4], suspect.value.rsplit("/", 1)[-1]
-    found, gaps = events.everywhere(aws, account, "EventName", "GetFederationToken", seconds=_SEARCH_SECONDS, most=500)
+    found, gaps = events.everywhere(aws, account, "EventName", "GetFederationToken", seconds=_SEARCH_SECONDS)
     users = {
         str(e["userIdentity"].get("userName")) for e in found
         if (e.get("requestParameters") or {}).get("name") == name and e.get("userIdentity", {}).get("type") == "IAMUser"

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Iterable, Iterator
 
 from ..common.plan import Phase, Step
-from ..common.run import Reader
+from ..common.reader import Reader
 from . import policy
 from .principal import Principal
 from .session import iso, parse
@@ -110,9 +110,12 @@ def fence_role(
         after, text, purpose = policy.deny_outside(incident.sid, networks), "deny from outside the trusted networks", "quarantine"
         expires = iso(now + longest(role))
     else:
-        after, purpose = policy.deny_sessions(incident.sid, role.id, role.sessions), "userid"
-        text, expires = f"deny the session(s) {', '.join(sorted(role.sessions))}", iso(now + longest(role))
+        purpose = "userid"
     before = policy.present(role, incident, purpose, reader)
+    if purpose == "userid":
+        names = role.sessions | policy.sessions_of(before)  # a run that knows fewer of them than an earlier one takes none away
+        after, text = policy.deny_sessions(incident.sid, role.id, names), f"deny the session(s) {', '.join(sorted(names))}"
+        expires = iso(now + longest(role))
     if before == after:
         expires = None  # what was written first stands
     yield policy.inline_step(role, incident, purpose, after, before, text, Phase.FENCE, expires)

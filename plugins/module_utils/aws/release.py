@@ -10,10 +10,12 @@ from collections.abc import Iterable
 
 from ..common import plan, restore
 from ..common.case import Case
+from ..common.chain import Job
 from ..common.errors import EvictError, InvalidInput
 from ..common.guard import identity
 from ..common.plan import Phase, Step
-from ..common.run import Job, Reader, Runner
+from ..common.reader import Reader
+from ..common.run import Runner
 from .session import Aws, parse
 
 
@@ -63,15 +65,13 @@ class Release:
             chosen |= {identity(a) for a in arns}
         if self.order.false_positive:
             self._must_be_alone(chosen)
-            chosen |= {
-                identity(d["arn"])
-                for d in self._known
-                if d["source"] and {identity(e["source"]) for e in self._sources(d["arn"])} <= chosen
-            }
+            while more := {identity(d["arn"]) for d in self._known if {identity(s) for s in self._sources(d["arn"])} <= chosen} - chosen:
+                chosen |= more
         return chosen
 
-    def _sources(self, arn: str) -> list[dict[str, t.Any]]:
-        return [d for d in self._known if identity(d["arn"]) == identity(arn)]
+    def _sources(self, arn: str) -> set[str]:
+        """What a discovered principal was reached through; itself, when somebody named it."""
+        return {arn if d["suspect"] else d["source"] for d in self._known if identity(d["arn"]) == identity(arn)}
 
     def _must_be_alone(self, chosen: set[str]) -> None:
         """A principal that another suspect names too is not released by a verdict on this one."""
@@ -131,7 +131,7 @@ class Release:
         if "#key/" in step.id and self._compromised(step):
             return "kept", "named as compromised: it stays inactive; create a new key", None
         if step.expires and self.aws.now() < parse(step.expires):
-            return "due", f"lifting it earlier would revive sessions issued before it; due {step.expires}", step.expires
+            return "due", "lifting it earlier would revive sessions that it holds back", step.expires
         if self._purpose(step) == "quarantine" and not step.expires:
             return self._needs_cutoff(step, cutoff, reader)
         return None

@@ -10,10 +10,11 @@ import typing as t
 from collections.abc import Iterable
 
 from ..common.case import Case
+from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
 from ..common.plan import Call, Target
-from ..common.run import FENCE_FIRST, Runner
+from ..common.run import Runner
 from . import quarantine
 from .principal import Principal, refuse_untouchable, resolve
 from .session import Aws
@@ -86,14 +87,12 @@ class Response:
         key = identity(principal.arn)
         with self._lock:
             known = self.principals.get(key)
-            widened = bool(known and known.only and not principal.only)
-            if known:
-                known.join(principal)
-            else:
+            grown = known is None or known.join(principal)
+            if known is None:
                 self.principals[key] = principal
         if start:
             self.follow(principal)
-            if known is None or widened:
+            if grown:
                 self.start(known or principal)
 
     def note_suspect(self, suspect: str, principal: Principal, source: str = "") -> None:

@@ -28,6 +28,7 @@ class Found:
     how: str
     source: str = ""  # ARN that reached it
     session: str = ""
+    name: str = ""  # under which CloudTrail files the calls of the new key
     key: str = ""
     only: str = ""  # a single credential of an innocent user: a key id, or "password"
     whole: bool = False
@@ -126,20 +127,35 @@ def read_event(event: events.Event) -> Found | None:
 
 
 class Scope:
-    """Follows key ids (and user names) through every enabled region of their accounts, side by side, until nothing new comes or time is up."""
+    """Follows key ids and names through every enabled region of their accounts, side by side, until nothing new comes or time is up.
+
+    A name (of a user, of a role session) finds all that was done under it in one look-up, however many sessions there were; what belongs to
+    no key in the trail waits, in case that key turns out to be part of it.
+    """
 
     def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float) -> None:
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
-        self._lock = threading.Condition()
+        self._lock = threading.Condition(threading.RLock())
         self._asked: set[tuple[str, str, str]] = set()
         self._queues: dict[tuple[str, str], queue.SimpleQueue[tuple[str, str] | None]] = {}
         self._regions: dict[str, list[str]] = {}
         self._open = 0
+        self._trail: set[str] = set()  # key ids, ARNs of users and of role sessions that are the attacker's
+        self._parked: dict[str, list[events.Event]] = {}
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
+
+    def belongs(self, *who: str) -> None:
+        """From now on calls of these are the attacker's: key ids, user ARNs, session ARNs. Events that waited for one of them are taken."""
+        with self._lock:
+            new = [w for w in who if w and w not in self._trail]
+            self._trail.update(new)
+            waiting = [event for w in new for event in self._parked.pop(w, ())]
+        for event in waiting:
+            self._report(event)
 
     def ask(self, account: str, attribute: str, value: str) -> None:
         """Look up ``value`` in all regions of ``account``; asked once."""
@@ -189,10 +205,19 @@ class Scope:
                 self._close()
 
     def _take(self, event: events.Event) -> None:
+        who = [w for w in (str(_get(event, "userIdentity", "accessKeyId") or ""), str(_get(event, "userIdentity", "arn") or "")) if w]
         with self._lock:
             if event.get("eventID") in self.seen:
                 return
             self.seen.add(str(event.get("eventID")))
+            if self._trail.isdisjoint(who):
+                for w in who:
+                    self._parked.setdefault(w, []).append(event)
+                return
+        self._report(event)
+
+    def _report(self, event: events.Event) -> None:
+        with self._lock:
             self.newest = max(self.newest, str(event.get("eventTime") or ""))
         if found := read_event(event):
             self._found(found)
@@ -207,12 +232,21 @@ class Scope:
             self._open -= 1
             self._lock.notify_all()
 
-    def wait(self) -> bool:
-        """Until all is looked up (True) or time is up (False, with the gap named)."""
+    @property
+    def quiet(self) -> bool:
+        """Nothing is being looked up, or time is up."""
         with self._lock:
-            done = self._lock.wait_for(lambda: self._open == 0, timeout=max(0.0, self._deadline - time.monotonic()))
-        if not done:
-            self._gap(f"the quick scope ended after {self._seconds:.0f} s before everything was looked up")
+            return self._open == 0 or time.monotonic() >= self._deadline
+
+    def wait(self) -> None:
+        """Until what was asked so far is looked up, or time is up. What is found may lead to more: look at ``quiet`` once that is dealt with."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._open == 0, timeout=max(0.0, self._deadline - time.monotonic()))
+
+    def stop(self) -> None:
+        """End the threads; what was not looked up is named as a gap."""
+        with self._lock:
+            if self._open:
+                self._gap(f"the quick scope ended after {self._seconds:.0f} s before everything was looked up")
         for waiting in list(self._queues.values()):
             waiting.put(None)
-        return done

@@ -188,7 +188,8 @@ class Aws:
                 self._set_clock(answer)
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
-            raise self._explain(call, sent, error.response.get("Error", {})) from error
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+            raise self._explain(call, sent, error.response.get("Error", {}), lost=status >= 500) from error
         except (
             botocore.exceptions.NoCredentialsError,
             botocore.exceptions.PartialCredentialsError,
@@ -238,7 +239,8 @@ class Aws:
                 return f"{name}={sent[name]}"
         return call.target.account or "the caller's account"
 
-    def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any]) -> CloudError:
+    def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any], lost: bool) -> CloudError:
+        """``lost``: an error of the server's side, after which nobody knows whether the request was carried out."""
         code, text = str(error.get("Code", "Unknown")), str(error.get("Message", ""))
         remedy = ""
         if code in _EXPIRED:
@@ -250,7 +252,9 @@ class Aws:
         elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"
         subject = self._subject(call, sent)
-        return CloudError(f"{call.name} on {subject}: {code}: {text}", code=code, object=subject, operation=call.name, remedy=remedy)
+        return CloudError(
+            f"{call.name} on {subject}: {code}: {text}", code=code, lost=lost, object=subject, operation=call.name, remedy=remedy
+        )
 
 
 def _snake(operation: str) -> str:

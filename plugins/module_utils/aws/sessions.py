@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Iterator
 
 from ..common.plan import Phase, Step
-from ..common.run import Reader
+from ..common.reader import Reader
 from . import policy
 from .principal import Principal
 from .quarantine import longest

@@ -10,7 +10,7 @@ import typing as t
 
 from ..common.errors import EvictError
 from ..common.plan import Call, Probe
-from ..common.run import Reader
+from ..common.reader import Reader
 from . import credentials
 from .principal import Principal
 
@@ -69,7 +69,7 @@ def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> di
 def keep(principal: Principal, case: Case, reader: Reader) -> list[t.Any]:
     """Put the snapshot into the case's evidence, once; yields no Steps."""
     name = f"principals/{hashlib.sha256(principal.arn.encode()).hexdigest()[:32]}.json"
-    if not case.has_evidence(name):
+    if case.wants_evidence(name):
         data = json.dumps(take(principal, reader), sort_keys=True, indent=1).encode()
         case.keep_evidence(name, data, source=f"iam of {principal.account}: {principal.arn}")
     return []

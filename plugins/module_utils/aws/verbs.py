@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..common import incident as incidents
 from ..common.case import Case
+from ..common.chain import Job
 from ..common.errors import EvictError
 from ..common.plan import Phase, Step
-from ..common.run import Job, Reader, Runner
+from ..common.reader import Reader
+from ..common.run import Runner
 from ..common.suspect import classify
 from . import credentials, quarantine, sessions, snapshot
 from .contain import PROPAGATION

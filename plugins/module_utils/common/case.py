@@ -19,16 +19,15 @@ from .incident import Incident
 from .lease import Lease
 from .ledger import Ledger
 from .ledger_record import now
-from .spool import Spooled
-from .store import NotFound, Store, case_store, open_store
-
-INCIDENT = "incident.json"
+from .spool import Spooled, emergency_store
+from .store import Exists, NotFound, Store, case_store, open_store
 
 # For argument_spec; documented in the doc fragment `case`.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "case": {"type": "str"},
     "incident": {"type": "path"},
     "incident_data": {"type": "dict"},
+    "store": {"type": "dict"},
     "takeover": {"type": "bool", "default": False},
 }
 
@@ -49,19 +48,17 @@ class Case:
 
         Every mutating run takes the lease; containment takes it over. Raises InvalidInput, Refused (held by somebody), StoreUnavailable.
         """
-        incident, store = _find(params)
-        emergency = contain and incident.mode == "emergency" and store.remote
-        spooled = Spooled(store, incident.id) if emergency else None
-        ledger = Ledger.open(spooled or store, incident=incident.id, module=module, check=check, contain=contain)
-        if spooled and not check:
-            spooled.merge()
+        incident, store = _find(params, contain)
+        if store.remote and not check:  # what an emergency left on this machine belongs to the case, whatever this run does
+            (store if isinstance(store, Spooled) else Spooled(store, incident.id)).merge()
+        ledger = Ledger.open(store, incident=incident.id, module=module, check=check, contain=contain)
         lease = None
         if not check:
             holder = f"{process.user()}@{socket.gethostname()} ({module}, pid {os.getpid()})"
             lease = Lease.acquire(
-                spooled or store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
+                store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
             )
-        case = cls(incident, spooled or store, ledger, lease, check)
+        case = cls(incident, store, ledger, lease, check)
         case._keep_incident()
         if lease and lease.takeover_of:
             case.warnings.append(f"another run held this case and was taken over: {lease.takeover_of}")
@@ -72,9 +69,9 @@ class Case:
         if self.check:
             return
         try:
-            kept = incidents.validate(incidents.loads(self.store.get(INCIDENT), INCIDENT), INCIDENT)
+            kept = incidents.from_case(self.store)
         except NotFound:
-            self.store.put(INCIDENT, json.dumps({"incident": self.incident.as_dict()}, sort_keys=True, indent=1).encode())
+            self.store.put(incidents.FILE, incidents.text(self.incident.as_dict()).encode())
             return
         if kept.as_dict() != self.incident.as_dict():
             self.close()
@@ -105,7 +102,7 @@ class Case:
         """False once another run has taken the case over."""
         return self.lease is None or self.lease.held()
 
-    def end(self, status: str, result: dict[str, t.Any] | None = None, **counts: t.Any) -> str:
+    def end(self, status: str, result: dict[str, t.Any] | None, **counts: t.Any) -> str:
         """Write the evidence manifest, the end of the chain and ``result.json``; give the lease back. Returns the head."""
         if self._manifest and not self.check:
             self.store.put(f"evidence/manifest/{self.ledger.run}.json", json.dumps(self._manifest, sort_keys=True, indent=1).encode())
@@ -118,55 +115,52 @@ class Case:
     def close(self) -> None:
         if self.lease:
             self.lease.release()
-        if isinstance(self.store, Spooled) and self.store.failed:
-            self.warnings.append(
-                f"THE STORE {self.store.url} CANNOT BE WRITTEN ({self.store.failed}). Everything is recorded on THIS machine only, under the spool;"
-                " run the same command again when the store works, and it is merged"
-            )
+        if isinstance(self.store, Spooled) and self.store.banner and self.store.banner not in self.warnings:
+            self.warnings.append(self.store.banner)
 
     # -- evidence ----------------------------------------------------------------------------------------------------------------
 
-    def has_evidence(self, name: str) -> bool:
+    def wants_evidence(self, name: str) -> bool:
+        """True once for each name that is not there yet: whoever asks first collects it. Check mode keeps nothing."""
         with self._lock:
             if self._evidence is None:
                 self._evidence = set(self.store.list("evidence"))
-            return f"evidence/{name}" in self._evidence
+            wanted = not self.check and f"evidence/{name}" not in self._evidence
+            self._evidence.add(f"evidence/{name}")
+            return wanted
 
     def keep_evidence(self, name: str, data: bytes, *, source: str) -> None:
-        """Store it once, with its SHA-256, size, source and time in the manifest and in the ledger. Check mode keeps nothing."""
-        if self.check:
-            return
+        """Store it once, with its SHA-256, size, source and time in the manifest and in the ledger."""
         entry = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "source": source, "collected_by": self.ledger.caller,
                  "collected_at": now(), "run": self.ledger.run}  # fmt: skip
-        self.store.put(f"evidence/{name}", data)
+        try:
+            self.store.put(f"evidence/{name}", data)
+        except Exists:
+            return  # another host of this run was first
         self.note("evidence", entry)
         with self._lock:
             self._manifest.append(entry)
-            if self._evidence is not None:
-                self._evidence.add(f"evidence/{name}")
 
 
-def _find(params: Mapping[str, t.Any]) -> tuple[Incident, Store]:
+def _find(params: Mapping[str, t.Any], contain: bool) -> tuple[Incident, Store]:
     """(incident, its case's store). An open case's own ``incident.json`` is what counts for it."""
     given, path, data = params.get("case"), params.get("incident"), params.get("incident_data")
-    store: Store | None = None
-    if given:
-        store = open_store(str(given))
-        try:
-            return incidents.validate(incidents.loads(store.get(INCIDENT), f"{given}/{INCIDENT}"), f"{given}/{INCIDENT}"), store
-        except NotFound:
-            if not (path or data):
-                raise EvictError(
-                    f"{store.url} is not a case: it has no {INCIDENT}",
-                    object=store.url,
-                    operation="open",
-                    remedy="open it: evict.cloud.case",
-                ) from None
+    incident: Incident | None = None
     if path:
         incident = incidents.validate(incidents.load(str(path)), str(path))
     elif data:
         incident = incidents.validate(data, "incident_data")
+    if given:
+        plain = open_store({**(params.get("store") or {}), "url": str(given)})
+        store = emergency_store(plain, str(given).rstrip("/").rsplit("/", 1)[-1]) if contain else plain
+        try:
+            incident = incidents.from_case(store)
+        except NotFound:
+            if not incident:
+                raise
+    elif incident:
+        plain = case_store(incidents.absolute_store(incident.store, os.getcwd()), incident.id)
+        store = emergency_store(plain, incident.id) if contain else plain
     else:
         raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
-    where = incidents.absolute_store(incident.store, os.getcwd())
-    return incident, store or case_store(where, incident.id)
+    return incident, store if incident.mode == "emergency" else plain

@@ -54,4 +54,24 @@ def handler(module: AnsibleModule) -> t.Iterator[None]:
         yield
     except EvictError as error:
         text = f"{error.message} ({error.remedy})" if error.remedy else error.message
-        module.fail_json(msg=text, failed_object=error.object, operation=error.operation, remedy=error.remedy)
+        problems = (
+            [{"path": path, "message": message} for path, message in error.problems]
+            if isinstance(error, InvalidInput)
+            else [error.as_dict()]
+        )
+        module.fail_json(msg=text, problems=problems)
+
+
+def leave(module: AnsibleModule, result: dict[str, t.Any], count: int) -> t.NoReturn:
+    """End a mutating module. ``count``: objects changed. What failed, was refused or stayed open ends in exit code 2.
+
+    The result's list ``failed`` (its name in result.json) is called ``problems`` here, since ``failed`` and ``changed`` are Ansible's own.
+    """
+    problems = result.pop("failed", [])
+    result = {**result, "changed": int(result["changed"]) > 0, "changed_count": count, "problems": problems}
+    if result["status"] == "ok":
+        module.exit_json(**result)
+    texts = [f"{f['object']}: {f['message']}" + (f" -> {f['remedy']}" if f.get("remedy") else "") for f in problems]
+    texts += [f"{o['object']}: {o['why']}" for o in result.get("open", [])]
+    more = f"; and {len(texts) - 5} more" if len(texts) > 5 else ""
+    module.fail_json(msg=f"{result['status']}: " + "; ".join(texts[:5]) + more, **result)

@@ -79,15 +79,13 @@ class Guard:
     def _count(self, arn: str) -> None:
         """The ceiling holds for what was discovered; whom a person named is always handled."""
         with self._lock:
-            known = arn in self._discovered
-            full = len(self._discovered) >= self._limit
-        if not known and full:
-            self._refuse(
-                "limit", arn, f"this run has already added {self._limit} discovered identities (incident.limits.principals)",
-                "look at it and name it under incident.suspects",
-            )  # fmt: skip
-        with self._lock:
-            self._discovered.add(arn)
+            if arn in self._discovered or len(self._discovered) < self._limit:
+                self._discovered.add(arn)
+                return
+        self._refuse(
+            "limit", arn, f"this run has already added {self._limit} discovered identities (incident.limits.principals)",
+            "look at it and name it under incident.suspects",
+        )  # fmt: skip
 
 
 def share_hash(shares: Mapping[str, t.Any]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 import os
 import re
 import typing as t
@@ -185,6 +186,11 @@ def from_case(case: t.Any) -> Incident:
     """The incident of a case: ``case`` is its store. Raises what the store raises when there is none, and InvalidInput."""
     where = f"{case.url}/{FILE}"
     return validate(loads(case.get(FILE), where), where)
+
+
+def text(incident: dict[str, t.Any]) -> str:
+    """``incident.json`` of ``Incident.as_dict()``."""
+    return json.dumps(incident, indent=2) + "\n"
 
 
 def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Incident:

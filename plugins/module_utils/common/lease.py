@@ -31,7 +31,7 @@ Clock = t.Callable[[], datetime.datetime]
 
 
 def _utcnow() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Lease:
@@ -117,7 +117,10 @@ class Lease:
         try:
             self._store.put(path, data)
         except Exists:
-            if self._store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
+            try:
+                if self._store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
+                    return False
+            except NotFound:  # taken, and already superseded
                 return False
         # The number may have been free again because a newer holder deleted it: whoever is highest now has it.
         if max(_numbers(self._store), default=0) != number:
@@ -158,7 +161,9 @@ def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None,
     remedy = "wait for it to end, or give takeover=true if you know that it is dead or must stop"
     if current is None:
         where = f"{store.url}/{_path(number)}"
-        raise Refused(f"{where} is not a lease: somebody changed it", object=where, operation="lease", remedy="look at it, then give takeover=true")
+        raise Refused(
+            f"{where} is not a lease: somebody changed it", object=where, operation="lease", remedy="look at it, then give takeover=true"
+        )
     if _holds(current, now):
         raise Refused(
             f"{store.url} is in use: {current['verb']} by {current['holder']} on {current['host']}, since {current['since']},"
@@ -217,4 +222,4 @@ def _path(number: int) -> str:
 
 
 def _text(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")  # noqa: UP017
+    return moment.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

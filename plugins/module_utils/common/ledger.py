@@ -171,7 +171,11 @@ class Ledger:
                 self._put("steps", merged)
                 self._release(group)
         except BaseException as error:
-            known = error if isinstance(error, EvictError) else EvictError(f"the ledger cannot be written: {error!r}", object=self.run, operation="ledger")
+            known = (
+                error
+                if isinstance(error, EvictError)
+                else EvictError(f"the ledger cannot be written: {error!r}", object=self.run, operation="ledger")
+            )
             with self._wake:
                 self._error = known
             self._release([*group, *self._queue])
@@ -245,7 +249,9 @@ class Ledger:
             self.store.put(path, data)
         except Exists:
             if self.store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
-                raise EvictError(f"{self.store.url}/{path} was written by somebody else", object=path, operation="ledger", remedy="see case_ledger_info") from None
+                raise EvictError(
+                    f"{self.store.url}/{path} was written by somebody else", object=path, operation="ledger", remedy="see case_ledger_info"
+                ) from None
         self._seq, self._prev = self._seq + 1, digest(data)
         self._chains.add([(record, self._prev)])
         self.state = self._chains.state

@@ -58,7 +58,11 @@ class Chains:
 
     def _read(self, store: Store, names: Layout, but: str = "") -> None:
         paths = [
-            (run, seq) for run, numbers in names.chains.items() if run != but for seq in numbers if seq > self.heads.get(run, {"seq": 0})["seq"]
+            (run, seq)
+            for run, numbers in names.chains.items()
+            if run != but
+            for seq in numbers
+            if seq > self.heads.get(run, {"seq": 0})["seq"]
         ]
         found: list[tuple[Record, str]] = []
         last = {run: (head["seq"], head["sha256"]) for run, head in self.heads.items()}

@@ -79,7 +79,7 @@ def path(run: str, seq: int) -> str:
 def rfc3339(milliseconds: int) -> str:
     """``2026-11-22T09:00:00.123Z`` of milliseconds since 1970."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"  # noqa: UP017
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
 def now() -> str:
@@ -133,7 +133,7 @@ def parse(data: bytes, run: str, seq: int) -> Record:
     if record.get("run") != run or record.get("seq") != seq:
         raise ValueError("belongs to another place: run or seq differ from its name")
     wrong = [name for name in ("prev", "time", "kind", "incident", "host", "caller", "module") if not isinstance(record.get(name), str)]
-    if not isinstance(record.get("order"), int) or isinstance(record.get("order"), bool):
+    if not _number(record.get("order")):
         wrong.append("order")
     wrong += [name for name, key in (("intents", "id"), ("outcomes", "id"), ("notes", "kind")) if not _entries(record.get(name, []), key)]
     if not _heads(record.get("heads", {})):
@@ -149,8 +149,12 @@ def _entries(value: t.Any, key: str) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) and isinstance(fields(entry).get(key), str) for entry in value)
 
 
+def _number(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _heads(value: t.Any) -> bool:
     return isinstance(value, dict) and all(
-        isinstance(head, dict) and type(head.get("seq")) is int and isinstance(head.get("sha256"), str) and isinstance(head.get("ended"), bool)
+        isinstance(head, dict) and _number(head.get("seq")) and isinstance(head.get("sha256"), str) and isinstance(head.get("ended"), bool)
         for head in value.values()
     )

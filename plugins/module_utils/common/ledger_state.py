@@ -81,7 +81,11 @@ def _add(state: State, record: Record) -> None:
     for name, head in record.get("heads", {}).items():
         state.named[name] = max(state.named.get(name, 0), head["seq"])
     if record["kind"] == "start":
-        state.runs[run] = {**{key: record[key] for key in ("module", "host", "caller", "time")}, "process": record.get("process"), "status": None}
+        state.runs[run] = {
+            **{key: record[key] for key in ("module", "host", "caller", "time")},
+            "process": record.get("process"),
+            "status": None,
+        }
     elif record["kind"] == "end" and run in state.runs:
         state.runs[run] = {**state.runs[run], "status": record["status"]}
     # An intent is durable before anything is done: an outcome belongs to an intent of an earlier record, so outcomes come first.

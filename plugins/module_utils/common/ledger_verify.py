@@ -61,10 +61,16 @@ def verify(store: Store, expected_head: str = "") -> dict[str, t.Any]:
     rows = [_row(chain, chain.run in alive) for chain in chains.values()]
     for row in rows:
         if row["state"] == "crashed" and row["records"] not in chains[row["run"]].named_at:
-            problems.append(_problem(row["run"], row["records"], "no end record: the run crashed or records were cut off, and no later run has seen it"))
+            problems.append(
+                _problem(row["run"], row["records"], "no end record: the run crashed or records were cut off, and no later run has seen it")
+            )
     if expected_head and not any(expected_head.strip().lower() in chain.hashes.values() for chain in chains.values()):
-        problems.append(_problem("", 0, "no record has the expected head: records were cut off or replaced, or it is the head of another case"))
-    ends = [(chain.last["order"], chain.run, chain.hashes[chain.last["seq"]]) for chain in chains.values() if chain.last.get("kind") == "end"]
+        problems.append(
+            _problem("", 0, "no record has the expected head: records were cut off or replaced, or it is the head of another case")
+        )
+    ends = [
+        (chain.last["order"], chain.run, chain.hashes[chain.last["seq"]]) for chain in chains.values() if chain.last.get("kind") == "end"
+    ]
     left = [entry for entry in state.unsettled() if entry["run"] not in alive]
     return {
         "verified": not problems,
@@ -83,7 +89,11 @@ def _walk(store: Store, chain: _Chain, numbers: list[int], problems: list[Proble
     answers = store.get_many(ledger_record.path(chain.run, seq) for seq in numbers)
     for seq, (_path, data) in zip(numbers, answers, strict=True):
         if seq != expected:
-            problems.append(_problem(chain.run, expected, f"records {expected} to {seq - 1} are missing" if seq - 1 > expected else "this record is missing"))
+            problems.append(
+                _problem(
+                    chain.run, expected, f"records {expected} to {seq - 1} are missing" if seq - 1 > expected else "this record is missing"
+                )
+            )
             link = ""
         known, expected = seq == expected, seq + 1
         if isinstance(data, EvictError):
@@ -99,7 +109,9 @@ def _walk(store: Store, chain: _Chain, numbers: list[int], problems: list[Proble
             if known and (link or seq == 1) and record["prev"] != link:
                 problems.append(_problem(chain.run, seq, "does not follow the record before it: one of the two was changed"))
             if (record["kind"] == "start") != (seq == 1):
-                problems.append(_problem(chain.run, seq, "a start in the middle of a chain" if seq > 1 else "the chain does not begin with a start"))
+                problems.append(
+                    _problem(chain.run, seq, "a start in the middle of a chain" if seq > 1 else "the chain does not begin with a start")
+                )
             if chain.last.get("kind") == "end":
                 problems.append(_problem(chain.run, seq, "a record after the end"))
             chain.first, chain.last = chain.first or record, record

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -169,13 +170,38 @@ def _build(cls: type, values: dict[str, t.Any]) -> t.Any:
     return cls(**values)
 
 
+class Kept:
+    """What the ledger kept of a Step's answer: [[path, value], …], for the paths that others refer to."""
+
+    def __init__(self, values: t.Iterable[t.Sequence[t.Any]]) -> None:
+        self._values = {_key(path): value for path, value in values}
+
+    def get(self, path: Path) -> t.Any:
+        return self._values.get(_key(path))
+
+
+def _key(path: t.Iterable[t.Any]) -> str:
+    return json.dumps(list(path), sort_keys=True)
+
+
+def _matches(entry: t.Any, wanted: Mapping[str, t.Any]) -> bool:
+    if "" in wanted:
+        return bool(entry == wanted[""])
+    return isinstance(entry, Mapping) and all(entry.get(k) == v for k, v in wanted.items())
+
+
 def dig(answer: t.Any, path: Path) -> t.Any:
-    """The value at ``path``; None where a key, position or match is absent. A dict in the path picks the first list entry that has its items."""
+    """The value at ``path``; None where a key, position or match is absent.
+
+    A dict in the path picks the first list entry that has its items; {"": value} picks the entry that is that value.
+    """
+    if isinstance(answer, Kept):
+        return answer.get(path)
     for part in path:
         if answer is None:
             return None
         if isinstance(part, Mapping):
-            answer = next((e for e in answer if isinstance(e, Mapping) and all(e.get(k) == v for k, v in part.items())), None)
+            answer = next((e for e in answer if _matches(e, part)), None)
         elif isinstance(part, int):
             answer = answer[part] if -len(answer) <= part < len(answer) else None
         elif isinstance(answer, list):  # a key on a list: the key of each entry

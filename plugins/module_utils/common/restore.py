@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from . import plan
 from .errors import EvictError
 from .plan import Ref, Step
-from .run import Reader
+from .reader import Reader
 
 PREFIX = "undo:"
 
@@ -31,11 +31,14 @@ class Verdict:
     due: str | None = None
 
     def row(self) -> dict[str, t.Any]:
-        return {"object": self.resource, "why": f"{self.kind}: {self.why}", "due": self.due}
+        return {"object": self.resource, "kind": self.kind, "why": self.why, "due": self.due}
 
 
 def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Step]]:
-    """(first, latest) of each change that was made and not undone since, in the reverse order of their making."""
+    """(first, latest) of each change that was made and not undone since, in the reverse order of their making.
+
+    Of a creation, the probe of both looks for the one id that was made.
+    """
     found = []
     for name, entry in history.items():
         outcome = entry.get("outcome") or {}
@@ -45,32 +48,34 @@ def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Ste
         undone = (undo.get("outcome") or {}).get("status") == "done"
         if undone and undo["places"]["outcome"] > entry["places"]["outcome"]:
             continue
-        found.append((entry["places"]["outcome"], plan.decode(entry["first"]), plan.decode(entry["step"])))
+        first, latest = plan.decode(entry["first"]), plan.decode(entry["step"])
+        if isinstance(latest.owns, Ref):
+            identity = plan.Kept((entry.get("answered") or {}).get("answer", ())).get(latest.owns.path)
+            probe = dataclasses.replace(latest.probe, path=(*latest.probe.path, {"": identity}))
+            first = latest = dataclasses.replace(latest, before=None, after=identity, probe=probe)
+        found.append((entry["places"]["outcome"], first, latest))
     found.sort(key=lambda row: row[0], reverse=True)
     return [(first, latest) for _place, first, latest in found]
 
 
 def judge(first: Step, latest: Step, reader: Reader, keep: Callable[[Step], tuple[str, str, str | None] | None]) -> Verdict | None:
     """The verdict on one change; None when what was first there is there again. ``keep`` -> (kind, why, due) when a rule of the cloud keeps it."""
-    if isinstance(latest.owns, Ref):
-        now, ours, before = "", "", None
-    else:
-        if latest.probe is None:
-            return Verdict(latest.resource, latest.principal, kind="unknown", why="nothing tells what is there now")
-        try:
-            now, ours, before = reader.read(latest.probe), latest.after, first.before
-        except EvictError as error:
-            return Verdict(latest.resource, latest.principal, kind="unknown", why=error.message)
-        if now == before:
-            return None
+    if latest.probe is None:
+        return Verdict(latest.resource, latest.principal, kind="unknown", why="nothing tells what is there now")
+    try:
+        now = reader.read(latest.probe)
+    except EvictError as error:
+        return Verdict(latest.resource, latest.principal, kind="unknown", why=error.message)
+    if now == first.before:
+        return None
     if kept := keep(latest):
         return Verdict(latest.resource, latest.principal, kind=kept[0], why=kept[1], due=kept[2])
     if latest.irreversible:
         return Verdict(latest.resource, latest.principal, kind="irreversible", why=latest.irreversible)
-    if now != ours:
+    if now != latest.after:
         return Verdict(latest.resource, latest.principal, kind="conflict", why="somebody has changed it since; look at it by hand")
     step = dataclasses.replace(
-        first, id=PREFIX + first.id, before=now, after=before, do=first.undo, undo=first.do, needs=(), owns=None,
-        action=f"undo: {latest.action}", irreversible="", expires=None, undoes=first.id, probe=None if isinstance(latest.owns, Ref) else first.probe,
+        first, id=PREFIX + first.id, before=now, after=first.before, do=first.undo, undo=first.do, needs=(), owns=None,
+        action=f"undo: {latest.action}", irreversible="", expires=None, undoes=first.id, probe=first.probe,
     )  # fmt: skip
     return Verdict(latest.resource, latest.principal, step=step)

@@ -8,27 +8,20 @@ drop what is already true -> stop here in check mode -> ledger: intent, durable 
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import time
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from . import edits, plan
+from .chain import Chain, Job
 from .errors import CloudError, EvictError
-from .plan import Call, Edit, Phase, Probe, Ref, Secret, Step
+from .plan import Call, Phase, Ref, Secret, Step
 from .pool import Pool
+from .reader import Cloud, Reader
 
-FENCE_FIRST = 0  # priority of what leads to a fence; everything else queues behind it
-READ_BACK = 90
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
-
-
-class Cloud(t.Protocol):
-    """What the runner needs of a cloud: carry out a Call, and the policy documents that an Edit may name."""
-
-    def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]: ...
-
-    def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]: ...
 
 
 class Journal(t.Protocol):
@@ -37,45 +30,6 @@ class Journal(t.Protocol):
     def intent(self, steps: list[dict[str, t.Any]], urgent: bool = False) -> None: ...
 
     def outcome(self, outcomes: list[dict[str, t.Any]]) -> None: ...
-
-
-class Reader:
-    """Reads of one pass, each made once: generators of one principal share what they look at."""
-
-    def __init__(self, clouds: Mapping[str, Cloud]) -> None:
-        self._clouds = clouds
-        self._lock = threading.Lock()
-        self._seen: dict[str, tuple[threading.Event, list[t.Any]]] = {}
-
-    def get(self, call: Call) -> dict[str, t.Any]:
-        """The answer of a read Call; its ``CloudError`` is remembered and raised again."""
-        key = repr(plan.encode(call))
-        with self._lock:
-            first = key not in self._seen
-            ready, box = self._seen.setdefault(key, (threading.Event(), []))
-        if first:
-            try:
-                box.append(self._clouds[call.target.cloud].call(call))
-            except EvictError as error:
-                box.append(error)
-            except BaseException as error:
-                box.append(error)
-                raise
-            finally:
-                ready.set()
-        ready.wait()
-        if isinstance(box[0], BaseException):
-            raise box[0]
-        return box[0]
-
-    def read(self, probe: Probe) -> t.Any:
-        """The value that ``probe`` sees; None when the cloud says that it is not there."""
-        try:
-            return plan.dig(self.get(probe.call), probe.path)
-        except CloudError as error:
-            if error.code in probe.absent:
-                return None
-            raise
 
 
 @dataclasses.dataclass
@@ -92,15 +46,6 @@ class Done:
     def row(self) -> dict[str, str]:
         row = {"principal": self.step.principal, "resource": self.step.resource, "action": self.step.action, "status": self.status}
         return {**row, "message": self.message} if self.message else row
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A verb applied to one principal: ``make`` reads live state through the Reader and yields Steps. ``priority`` defaults to the phase."""
-
-    phase: Phase
-    make: Callable[[Reader], Iterable[Step]]
-    name: str = ""
 
 
 class Runner:
@@ -121,9 +66,9 @@ class Runner:
         self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
         self._go_on, self._now = go_on, now
         self._lock = threading.Lock()
-        self.answers = {i: a for i, h in (history or {}).items() if (a := _answer(h.get("outcome"))) is not None}
+        self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
-        self._wanted: dict[str, set[plan.Path]] = {}
+        self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
         self.failures: list[dict[str, str]] = []
 
@@ -134,7 +79,7 @@ class Runner:
         phases: dict[int, list[Job]] = {}
         for job in jobs:
             phases.setdefault(int(job.phase), []).append(job)
-        _Chain(self, principal, account, [phases[p] for p in sorted(phases)], finished).next()
+        Chain(self, principal, account, [phases[p] for p in sorted(phases)], finished).next()
 
     def wait(self) -> None:
         self.pool.wait()
@@ -198,7 +143,7 @@ class Runner:
             text, status = ("an orphan was made and has been removed" if orphans else "was not carried out"), "failed"
         else:
             now = reader.read(step.probe)
-            if now == step.after:
+            if now == self._after(step):
                 text, status = "was carried out", "done"
             else:
                 text, status = ("was not carried out" if now == step.before else "something else is there now"), "failed"
@@ -215,7 +160,7 @@ class Runner:
 
     def _undo_orphan(self, step: Step, identity: t.Any) -> None:
         for action in step.undo:
-            self._act(action, {**self.answers, step.id: _nest({}, step.owns.path, identity)})
+            self._act(action, {**self.answers, step.id: plan.Kept([[step.owns.path, identity]])})
 
     # -- one step ----------------------------------------------------------------------------------------------------------------
 
@@ -238,15 +183,22 @@ class Runner:
                 self._old.discard(step.id)
                 return ""
             except CloudError as error:
-                if isinstance(step.owns, Ref) and error.lost and attempt == 1:
-                    self._settle(step, Reader(self.clouds))
-                    if self._journal:
-                        self._journal.intent([plan.encode(step)], urgent=True)
-                    continue
-                if step.probe and not isinstance(step.owns, Ref) and Reader(self.clouds).read(step.probe) == step.after:
+                if isinstance(step.owns, Ref):
+                    if error.lost:  # it may have been made: whatever nobody knows is removed, before anything else is tried
+                        self._settle(step, Reader(self.clouds))
+                        if attempt == 1 and self._journal:
+                            self._journal.intent([plan.encode(step)], urgent=True)
+                            continue
+                    raise
+                if step.probe and Reader(self.clouds).read(step.probe) == self._after(step):
                     return f"{error.code}, yet it is so"
                 raise
         raise AssertionError("not reached")
+
+    def _after(self, step: Step) -> t.Any:
+        """What the probe is to see, with Refs resolved as far as their answers are known."""
+        known = all(ref.step in self.answers for ref in plan.refs(step.after))
+        return plan.resolve(step.after, self.answers) if known else step.after
 
     def run_step(self, step: Step) -> None:
         """Carry out a Step whose intent is durable; never raises an ``EvictError``: it becomes the Step's outcome."""
@@ -274,7 +226,7 @@ class Runner:
             outcome["message"] = result.message
         if result.status == "done" and (paths := self._wanted.get(result.step.id)):
             answer = self.answers.get(result.step.id)
-            outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in sorted(paths)]
+            outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in paths]
         if self._journal:
             self._journal.outcome([outcome])
         with self._lock:
@@ -283,9 +235,13 @@ class Runner:
     def begin(self, steps: list[Step]) -> list[Step]:
         """Record what is already true or would be done; write the intents of the rest, durable on return, and give those back."""
         self._note_wanted(steps)
+        made = {s.id for s in steps if self._is_made(s)}
+        here = {s.id for s in steps if s.id in made or (not isinstance(s.owns, Ref) and s.before == self._after(s))}
+        anew = self._remake([s for s in steps if s.id in made], [s for s in steps if s.id not in here])
         pending: list[Step] = []
         for step in steps:
-            if step.true or self._created(step, steps):
+            stale = step.id in anew or any(ref.step in anew for action in step.do for ref in plan.refs(action))
+            if step.id in here and not stale:
                 self.done.setdefault(step.id, Done(step, "already"))
             elif self.check:
                 self.done[step.id] = Done(step, "would")
@@ -303,22 +259,24 @@ class Runner:
             used += [step.owns] if isinstance(step.owns, Ref) else []
             for ref in used:
                 if not isinstance(ref, Secret):
-                    self._wanted.setdefault(ref.step, set()).add(ref.path)
+                    paths = self._wanted.setdefault(ref.step, [])
+                    if ref.path not in paths:
+                        paths.append(ref.path)
 
-    def _created(self, step: Step, steps: list[Step]) -> bool:
-        """Whether an earlier run made what ``step`` creates, and it is still of use.
-
-        When a Step that is not yet true needs its secret, which died with that process, the creation is undone and made anew.
-        """
+    def _is_made(self, step: Step) -> bool:
+        """Whether an earlier run made what ``step`` creates, and it is still there."""
         if not isinstance(step.owns, Ref) or step.id not in self._old or step.probe is None:
             return False
-        identity = plan.dig(self.answers[step.id], step.owns.path)
-        if identity not in (Reader(self.clouds).read(step.probe) or ()):
-            return False
-        lost = any(isinstance(r, Secret) and r.step == step.id for s in steps if not s.true for a in s.do for r in plan.refs(a))
-        if lost and not self.check:
-            self._undo_orphan(step, identity)
-        return not lost
+        return plan.dig(self.answers[step.id], step.owns.path) in (Reader(self.clouds).read(step.probe) or ())
+
+    def _remake(self, made: list[Step], missing: list[Step]) -> set[str]:
+        """Ids of creations that must be made anew: a Step that is missing needs their secret, which died with the process that got it."""
+        wanted = {ref.step for step in missing for action in step.do for ref in plan.refs(action) if isinstance(ref, Secret)}
+        anew = [step for step in made if step.id in wanted]
+        for step in anew:
+            if not self.check:
+                self._undo_orphan(step, plan.dig(self.answers[step.id], step.owns.path))
+        return {step.id for step in anew}
 
     def read_back(self, steps: Iterable[Step]) -> Reader:
         """Look whether what was done is there; what is not becomes ``unverified`` and a failure."""
@@ -341,100 +299,11 @@ class Runner:
     def _seen(self, step: Step, reader: Reader) -> bool:
         assert step.probe is not None
         try:
-            return bool(reader.read(step.probe) == step.after)
+            return bool(reader.read(step.probe) == self._after(step))
         except EvictError:
             return False
 
 
-class _Chain:
-    """The jobs of one principal, phase after phase."""
-
-    def __init__(
-        self, runner: Runner, principal: str, account: str, phases: list[list[Job]], finished: Callable[[Reader], None] | None
-    ) -> None:
-        self.runner, self.principal, self.account, self.phases, self.finished = runner, principal, account, phases, finished
-        self.reader = Reader(runner.clouds)
-        self.steps: list[Step] = []
-        self._open = 0
-        self._lock = threading.Lock()
-
-    def next(self) -> None:
-        if not self.phases:
-            self.runner.pool.submit(READ_BACK, self.account, self._read_back)
-            return
-        jobs, self.phases = self.phases[0], self.phases[1:]
-        self._open = len(jobs)
-        for job in jobs:
-            self.runner.pool.submit(self._priority(job), self.account, lambda job=job: self._plan(job))  # type: ignore[misc]
-
-    @staticmethod
-    def _priority(job: Job) -> int:
-        return FENCE_FIRST + 1 if job.phase == Phase.FENCE else int(job.phase)
-
-    def _plan(self, job: Job) -> None:
-        try:
-            steps = self.runner.begin(list(job.make(self.reader)))
-        except EvictError as error:
-            self.runner.fail(error, self.principal)
-            steps = []
-        with self._lock:
-            self.steps += steps
-            self._open += len(steps)
-        self._schedule(steps, self._priority(job))
-        self._closed_one()
-
-    def _schedule(self, steps: list[Step], priority: int) -> None:
-        """Independent steps side by side; one that needs another of this job comes after it, in the same task."""
-        ids = {s.id for s in steps}
-        tasks: list[list[Step]] = []
-        for step in steps:
-            if tasks and (set(step.needs) | {r.step for a in step.do for r in plan.refs(a)}) & ids:
-                tasks[-1].append(step)
-            else:
-                tasks.append([step])
-        for task in tasks:
-            self.runner.pool.submit(priority, self.account, lambda task=task: self._do(task))  # type: ignore[misc]
-
-    def _do(self, task: list[Step]) -> None:
-        for step in task:
-            self.runner.run_step(step)
-            self._closed_one()
-
-    def _closed_one(self) -> None:
-        with self._lock:
-            self._open -= 1
-            last = self._open == 0
-        if last:
-            self.next()
-
-    def _read_back(self) -> None:
-        reader = self.runner.read_back(self.steps)
-        if self.finished:
-            self.finished(reader)
-
-
-def _nest(answer: dict[str, t.Any], path: plan.Path, value: t.Any) -> dict[str, t.Any]:
-    """``answer`` with ``value`` at ``path`` (string keys), parents made."""
-    place = answer
-    for part in path[:-1]:
-        place = place.setdefault(part, {})
-    place[path[-1]] = value
-    return answer
-
-
-def _answer(outcome: Mapping[str, t.Any] | None) -> dict[str, t.Any] | None:
-    """What the ledger kept of a Step's answer, in the answer's shape."""
-    kept = (outcome or {}).get("answer")
-    if not kept:
-        return None
-    answer: dict[str, t.Any] = {}
-    for path, value in kept:
-        _nest(answer, tuple(path), value)
-    return answer
-
-
 def shown(value: t.Any) -> str:
     """A value as diff text: one ``key: value`` line each, so that a hunk shows what differs."""
-    import json
-
-    return "" if value is None else (value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True)) + "\n"
+    return "" if value is None else (value if isinstance(value, str) else json.dumps(plan.encode(value), indent=1, sort_keys=True)) + "\n"

@@ -52,7 +52,15 @@ class Spooled(Store):
         try:
             return self._spool.get(path)
         except NotFound:
+            if self.failed:
+                raise
+        try:
             return self._remote.get(path)
+        except StoreUnavailable as error:
+            self._away(error)
+            raise NotFound(
+                f"{self.url}/{path} cannot be read: {error.message}", object=path, operation="read", remedy=error.remedy
+            ) from error
 
     def list(self, prefix: str = "") -> Paths:
         spooled = self._spool.list(prefix)
@@ -68,6 +76,16 @@ class Spooled(Store):
         self._spool.delete(path)
         if not self.failed:
             self._remote.delete(path)
+
+    @property
+    def banner(self) -> str:
+        """What everybody must know while the remote store does not work; "" when it does."""
+        if not self.failed:
+            return ""
+        return (
+            f"THE STORE {self.url} CANNOT BE USED ({self.failed}). Everything is recorded ON THIS MACHINE ONLY, in {self._spool.url};"
+            " run the same command again when the store works, and it is merged"
+        )
 
     def merge(self) -> int:
         """Bring what an earlier run spooled to the remote store; returns how many objects. Stops, without error, when the remote fails."""
@@ -85,3 +103,8 @@ class Spooled(Store):
             self._spool.delete(path)
             moved += 1
         return moved
+
+
+def emergency_store(store: Store, incident_id: str) -> Store:
+    """``store``, with a spool behind it where it is remote. Only for mode emergency: elsewhere a store that fails stops the run."""
+    return Spooled(store, incident_id) if store.remote else store

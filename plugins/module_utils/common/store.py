@@ -110,15 +110,16 @@ def open_store(spec: str | dict[str, t.Any], *, base: str | None = None) -> Stor
     """
     options = {"url": spec} if isinstance(spec, str) else dict(spec)
     problems = [(f"store.{name}", "unknown option") for name in options if name not in _OPTIONS]
-    problems += [(f"store.{name}", "not a text") for name in _OPTIONS if options.get(name) is not None and not isinstance(options[name], str)]
+    problems += [
+        (f"store.{name}", "not a text") for name in _OPTIONS if options.get(name) is not None and not isinstance(options[name], str)
+    ]
     url = options.get("url")
     if not url:
         problems.append(("store.url", "is missing"))
     elif isinstance(url, str) and _UNSAFE.search(url):
         problems.append(("store.url", "holds control characters or a backslash"))
-    if problems:
+    if problems or not isinstance(url, str):
         raise InvalidInput("store", problems)
-    assert isinstance(url, str)
     match = _URL.fullmatch(url)
     if not match or match[1].lower() == "file":
         if match and not match[2].startswith("/"):
@@ -133,7 +134,8 @@ def open_store(spec: str | dict[str, t.Any], *, base: str | None = None) -> Stor
     depth = 2 if scheme == "az" else 1  # az://account/container/prefix
     bucket, prefix = "/".join(parts[:depth]), "/".join(parts[depth:])
     if not all(parts[:depth]) or len(parts) < depth:
-        raise InvalidInput("store", [("store.url", f"{url!r}: names no " + ("account and container, az://account/container" if depth == 2 else "bucket"))])
+        what = "account and container, az://account/container" if depth == 2 else "bucket"
+        raise InvalidInput("store", [("store.url", f"{url!r}: names no {what}")])
     if prefix:
         _checked(prefix)
     return _Bucket(_Connection(f"{scheme}://{bucket}", options), prefix)
@@ -142,7 +144,9 @@ def open_store(spec: str | dict[str, t.Any], *, base: str | None = None) -> Stor
 def case_store(store_or_spec: Store | str | dict[str, t.Any], incident_id: str) -> Store:
     """The store of one incident: the folder of its id. ``InvalidInput`` when the id is not ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``."""
     if not isinstance(incident_id, str) or not INCIDENT_ID.fullmatch(incident_id):
-        raise InvalidInput("incident", [("incident.id", "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit")])
+        raise InvalidInput(
+            "incident", [("incident.id", "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit")]
+        )
     store = store_or_spec if isinstance(store_or_spec, Store) else open_store(store_or_spec)
     return store.child(incident_id)
 
@@ -151,7 +155,12 @@ def _checked(path: str) -> str:
     """``path`` itself, or ``Refused``: parts of paths come from names that attackers chose."""
     parts = path.split("/")
     if any(part in ("", ".", "..") or part.startswith(_STAGED) or _RESERVED.search(part) for part in parts) or _UNSAFE.search(path):
-        raise Refused(f"unsafe path {path!r}", object=path, operation="store", remedy="a path is relative, without '..', empty parts or control characters")
+        raise Refused(
+            f"unsafe path {path!r}",
+            object=path,
+            operation="store",
+            remedy="a path is relative, without '..', empty parts or control characters",
+        )
     return path
 
 
@@ -165,8 +174,6 @@ def _library() -> None:
 
         raise MissingLibrary(missing_required_lib("obstore", reason="to keep the case"), object="obstore", operation="import")
 
-
-# ---------------------------------------------------------------------------------------------------------- directory
 
 class _Directory(Store):
     """A directory. Staging is our own (0600 from the first byte, durable before it gets its name), publishing is obstore's create-only rename."""
@@ -189,7 +196,12 @@ class _Directory(Store):
         target = self._inside(_checked(path))
         with self._errors("read", path):
             if not stat.S_ISREG(os.stat(target).st_mode):  # a pipe would block for ever
-                raise Refused(f"{target} is not a file", object=str(target), operation="read", remedy="somebody put it there: look at it, then remove it")
+                raise Refused(
+                    f"{target} is not a file",
+                    object=str(target),
+                    operation="read",
+                    remedy="somebody put it there: look at it, then remove it",
+                )
             return bytes(obstore.get(self._open(), path).bytes())
 
     def list(self, prefix: str = "") -> Paths:
@@ -220,7 +232,9 @@ class _Directory(Store):
         target = self.root / path
         real, boundary = os.path.realpath(target), os.path.realpath(self._boundary)
         if real != boundary and not real.startswith(boundary.rstrip("/") + "/"):
-            raise Refused(f"{target} leads out of the store, to {real!r}", object=str(target), operation="store", remedy="remove the symbolic link")
+            raise Refused(
+                f"{target} leads out of the store, to {real!r}", object=str(target), operation="store", remedy="remove the symbolic link"
+            )
         return target
 
     def _write(self, path: str, data: bytes, *, overwrite: bool) -> None:
@@ -269,9 +283,6 @@ def _unavailable(where: str, operation: str, why: str, number: int | None = None
 
 def _first_line(text: str) -> str:
     return " ".join(text.split("\n\nDebug source", maxsplit=1)[0].split())[:300]
-
-
-# ------------------------------------------------------------------------------------------------------------- bucket
 
 
 class _Connection:
@@ -323,7 +334,7 @@ def _assumed(auth: t.Any, session: t.Any, role: str) -> t.Callable[[], t.Any]:
 
     def credentials() -> t.Any:
         found = provider()
-        return {**found, "expires_at": found["expires_at"].astimezone(datetime.timezone.utc)}  # noqa: UP017
+        return {**found, "expires_at": found["expires_at"].astimezone(datetime.UTC)}
 
     return credentials
 
@@ -375,7 +386,9 @@ class _Bucket(Store):
         except _failures.AlreadyExistsError as error:
             raise Exists(f"{where}: exists already", object=where, operation=operation) from error
         except Exception as error:  # obstore's types and what the credential providers let through
-            if operation != "write" and (isinstance(error, FileNotFoundError) or " 404 Not Found" in str(error)):  # the object, or its bucket
+            if operation != "write" and (
+                isinstance(error, FileNotFoundError) or " 404 Not Found" in str(error)
+            ):  # the object, or its bucket
                 raise NotFound(f"{where}: not found", object=where, operation=operation) from error
             raise StoreUnavailable(
                 f"cannot {operation} {where}: {_first_line(str(error)) or type(error).__name__}",

@@ -250,13 +250,26 @@ def test_a_store_that_is_away(case: store.Store, clock: Clock, monkeypatch: pyte
     assert objects(case)[-1]["run"] == "one"
 
 
-GOOD = {"n": 1, "run": "x", "verb": "v", "holder": "h", "process": ELSEWHERE, "since": "", "until": "2026-11-22T09:01:00Z", "released": False, "takeover_of": ""}
+GOOD = {
+    "n": 1,
+    "run": "x",
+    "verb": "v",
+    "holder": "h",
+    "process": ELSEWHERE,
+    "since": "",
+    "until": "2026-11-22T09:01:00Z",
+    "released": False,
+    "takeover_of": "",
+}
 
 
 @pytest.mark.parametrize(
     "data",
     [b"", b"[]", b"\xff", b"[" * 100_000, b"{}"]
-    + [json.dumps({**GOOD, **wrong}).encode() for wrong in ({"until": "soon"}, {"until": "2026-11-22T09:01:00"}, {"released": 1}, {"run": 7}, {"process": []})],
+    + [
+        json.dumps({**GOOD, **wrong}).encode()
+        for wrong in ({"until": "soon"}, {"until": "2026-11-22T09:01:00"}, {"released": 1}, {"run": 7}, {"process": []})
+    ],
 )
 def test_a_damaged_lease_is_refused_by_name_and_containment_goes_on(case: store.Store, clock: Clock, data: bytes) -> None:
     case.put("lease/00000001.json", data)
@@ -288,6 +301,16 @@ def test_fate_of_processes() -> None:
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     assert process.fate(identity) == "dead"
     zombie.wait()
-    for other in ({**me, "boot": "x"}, {**me, "namespace": "x"}, {**me, "host": "x"}, {**me, "pid": -1}, {**me, "pid": True}, {**me, "pid": "1"}, {}, None, [7]):
+    for other in (
+        {**me, "boot": "x"},
+        {**me, "namespace": "x"},
+        {**me, "host": "x"},
+        {**me, "pid": -1},
+        {**me, "pid": True},
+        {**me, "pid": "1"},
+        {},
+        None,
+        [7],
+    ):
         assert process.fate(other) == "unknown"
     assert process.fate({**me, "pid": 2**70}) in ("alive", "dead")

@@ -32,7 +32,9 @@ def cases(tmp_path: Path) -> store.Store:
 def child(code: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
     head = "import sys\nfrom ansible_collections.evict.cloud.plugins.module_utils.common import store\n"
-    return subprocess.run([sys.executable, "-c", head + code, *arguments], check=False, text=True, capture_output=True, env=environment, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        [sys.executable, "-c", head + code, *arguments], check=False, text=True, capture_output=True, env=environment, timeout=60, **options
+    )  # type: ignore[call-overload,no-any-return]
 
 
 def test_what_was_put_is_there_once(cases: store.Store) -> None:
@@ -82,7 +84,14 @@ def test_files_and_folders_are_private_from_the_first_byte(tmp_path: Path, umask
         modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
         return write(handle, data)
 
+    created = os.fchmod
+
+    def made(handle: int, mode: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(handle).st_mode) | 0o600)
+        created(handle, mode)
+
     monkeypatch.setattr(durable.os, "write", looking)
+    monkeypatch.setattr(durable.os, "fchmod", made)
     before = os.umask(umask)
     try:
         cases = store.open_store(str(tmp_path / "new" / "cases"))
@@ -212,7 +221,12 @@ def test_links_that_lead_out_are_refused(cases: store.Store, tmp_path: Path) -> 
     (cases.root / "ledger/loop").symlink_to("loop")
     (cases.root / "ledger/up").symlink_to("..")
     for path in ("out/secret", "ledger/file", "out/new"):
-        for operation in (lambda p=path: cases.get(p), lambda p=path: cases.put(p, b"x"), lambda p=path: cases.replace(p, b"x"), lambda p=path: cases.delete(p)):
+        for operation in (
+            lambda p=path: cases.get(p),
+            lambda p=path: cases.put(p, b"x"),
+            lambda p=path: cases.replace(p, b"x"),
+            lambda p=path: cases.delete(p),
+        ):
             with pytest.raises(errors.Refused, match="leads out"):
                 operation()
     with pytest.raises(errors.Refused):
@@ -272,9 +286,12 @@ def test_wrong_specs_are_named(spec: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "remedy"), [(errno.ENOSPC, "free some space"), (errno.EROFS, "read-only"), (errno.EACCES, "right to read and write"), (errno.EDQUOT, "quota")]
+    ("number", "remedy"),
+    [(errno.ENOSPC, "free some space"), (errno.EROFS, "read-only"), (errno.EACCES, "right to read and write"), (errno.EDQUOT, "quota")],
 )
-def test_an_unwritable_store_names_the_path_and_the_remedy(cases: store.Store, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str) -> None:
+def test_an_unwritable_store_names_the_path_and_the_remedy(
+    cases: store.Store, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
     def fail(*_arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -305,7 +322,10 @@ except store.StoreUnavailable as error:
 """
     script = 'mount -t tmpfs -o size=256k none "$1" && exec "$2" -c "$3" "$1/cases"'
     head = "import sys\nfrom ansible_collections.evict.cloud.plugins.module_utils.common import store\n"
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(tmp_path)], check=False, capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(tmp_path)], check=False, capture_output=True).returncode
+    ):
         pytest.skip("no user namespace with a tmpfs here")
     found = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script, "sh", str(tmp_path), sys.executable, head + code],

@@ -25,7 +25,11 @@ def endpoint() -> t.Iterator[str]:
 
 @pytest.fixture
 def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> t.Any:
-    for name, value in {"ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "SECRET_ACCESS_KEY": "long-unlikely-secret-for-tests", "EC2_METADATA_DISABLED": "true"}.items():
+    for name, value in {
+        "ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "SECRET_ACCESS_KEY": "long-unlikely-secret-for-tests",
+        "EC2_METADATA_DISABLED": "true",
+    }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     for name in ("CONFIG_FILE", "SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(f"AWS_{name}", str(tmp_path / name))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import errors, incident
+from ansible_collections.evict.cloud.plugins.module_utils.common import errors, incident, opening
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store, open_store
 from ansible_collections.evict.cloud.plugins.modules import case
@@ -27,7 +27,7 @@ KEY, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
 
 def run(directory: Path, check: bool = False, later: int = 0, **given: Any) -> dict[str, Any]:
     params = dict.fromkeys(case.ARGUMENTS) | {"state": "open", "allow_local_store": True, "directory": str(directory)} | given
-    return case.run(params, check=check, now=NOW + dt.timedelta(seconds=later))
+    return opening.run(params, check=check, now=NOW + dt.timedelta(seconds=later))
 
 
 def write(directory: Path, **more: Any) -> str:
@@ -237,8 +237,8 @@ def test_a_container_layer_is_no_place_for_a_case(tmp_path: Path, monkeypatch: p
     mounts.write_text(
         f"22 1 0:21 / / rw - {kind} none rw\n23 22 0:1 / {tmp_path}/mounted rw shared:1 - xfs /dev/sda rw\n24 22 0:2 / {tmp_path}/ca rw - xfs x rw\n"
     )
-    monkeypatch.setattr(case, "_MOUNTS", str(mounts))
-    monkeypatch.setattr(case, "_CONTAINER", (str(mark),))
+    monkeypatch.setattr(opening, "_MOUNTS", str(mounts))
+    monkeypatch.setattr(opening, "_CONTAINER", (str(mark),))
     assert run(tmp_path, check=True, incident=path, allow_local_store=False)["changed"]
     mark.touch()
     if lost:

@@ -8,7 +8,7 @@ import typing as t
 from collections.abc import Iterator
 
 from ...common.plan import Call, Phase, Probe, Step
-from ...common.run import Reader
+from ...common.reader import Reader
 
 if t.TYPE_CHECKING:
     from ..principal import Principal

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...common.errors import EvictError
 from ...common.plan import Call, Phase, Probe, Step
-from ...common.run import Reader
+from ...common.reader import Reader
 
 if t.TYPE_CHECKING:
     from ..principal import Principal

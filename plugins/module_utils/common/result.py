@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results of several hosts as one (result.json, see interfaces.md). Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left")
+_RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
+
+
+def merge(
+    incident: str, results: Mapping[str, Mapping[str, t.Any]], shares: Mapping[str, Sequence[t.Any]], first: Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    """``results``: {account: what its host returned}; ``shares``: {account: its suspects}; ``first``: what resolving returned.
+
+    An account without a host, and a host that returned nothing, leave the case ``partial`` and are named.
+    """
+    merged: dict[str, t.Any] = {"status": "ok", "incident": incident, "changed": 0, "failed": [], **{name: [] for name in _LISTS}}
+    events = [r["events"] for r in results.values() if (r.get("events") or {}).get("asked")]
+    merged["events"] = {
+        "asked": bool(events),
+        "seen": sum(e.get("seen", 0) for e in events),
+        "until": max((e.get("until") or "" for e in events), default=None) or None,
+    }
+    ranks = []
+    for result in (first, *results.values()):
+        for name in _LISTS:
+            merged[name] += [row for row in result.get(name) or [] if row not in merged[name] and row.get("action") != "resolved"]
+        merged["failed"] += [row for row in result.get("problems") or [] if row not in merged["failed"]]
+        merged["changed"] += int(result.get("changed_count") or 0)
+        ranks.append(result.get("status") if result.get("status") in _RANK else "error")
+    for account in sorted(shares):
+        if account not in results:
+            merged["open"].append(
+                {
+                    "object": account,
+                    "why": f"{len(shares[account])} suspect(s) in an account that no host of the target stands for",
+                    "due": None,
+                }
+            )
+            ranks.append("partial")
+        elif "status" not in results[account]:
+            why = str(results[account].get("msg") or "its host did not answer")
+            merged["failed"].append({"object": account, "operation": "contain", "message": why, "remedy": "run the same command again"})
+    merged["status"] = max(ranks, key=_RANK.index)
+    merged["idle"] = sorted(account for account in results if not shares.get(account))
+    return merged

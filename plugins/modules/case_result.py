@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: case_result
+short_description: Put the results of several account hosts together
+version_added: 0.1.0
+author:
+  - evict.cloud contributors (@evict)
+description:
+  - Writes C(result.json) of a case that was contained by several hosts, one for each account, and fails unless all of it is done.
+  - An account that has suspects and no host is named.
+extends_documentation_fragment:
+  - evict.cloud.attributes
+options:
+  case:
+    description: The case, C(<store>/<id>).
+    type: str
+    required: true
+  store:
+    description: How to reach the store of O(case), when its URL is not enough.
+    type: dict
+  first:
+    description: What M(evict.cloud.aws_contain) with C(phase=resolve) returned.
+    type: dict
+    required: true
+  hosts:
+    description: The hosts of the target. What each of them registered as C(contain_result) for its C(evict_account) is taken when O(results) is not given.
+    type: list
+    elements: str
+    default: []
+  results:
+    description: What M(evict.cloud.aws_contain) returned for each account.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: One result for the case
+  evict.cloud.case_result:
+    case: ./cases/IR-2026-0042
+    first: "{{ evict_shares }}"
+    hosts: "{{ groups.aws_accounts }}"
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of all hosts.
+  returned: always
+  type: str
+  sample: ok
+incident:
+  description: Id of the incident.
+  returned: always
+  type: str
+  sample: IR-2026-0042
+principals:
+  description: The principals of all accounts.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+problems:
+  description: What failed or was refused in any account.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+open:
+  description: What stays open.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+residual:
+  description: What could still act, until when and why.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+idle:
+  description: Accounts whose host had nothing to do.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+changed_count:
+  description: How many objects the hosts changed.
+  returned: always
+  type: int
+  sample: 5
+head:
+  description: Hash of the case's ledger.
+  returned: always
+  type: str
+  sample: 9f2c...
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evict.cloud.plugins.module_utils.common import errors
+from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
+from ansible_collections.evict.cloud.plugins.module_utils.common.result import merge
+from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "case": {"type": "str", "required": True},
+            "store": {"type": "dict"},
+            "first": {"type": "dict", "required": True},
+            "hosts": {"type": "list", "elements": "str", "default": []},
+            "results": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    with errors.handler(module):
+        store = open_store({**(params["store"] or {}), "url": params["case"]})
+        incident = str(params["first"].get("incident", ""))
+        result = merge(incident, params["results"], params["first"].get("shares") or {}, params["first"])
+        result["head"] = Ledger.open(store, incident=incident, module="case_result", check=module.check_mode).end(result["status"])
+        if not module.check_mode:
+            store.replace("result.json", json.dumps(result, sort_keys=True, indent=1).encode())
+    errors.leave(module, {**result, "changed": 0}, result["changed"])
+
+
+if __name__ == "__main__":
+    main()

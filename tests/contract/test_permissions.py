@@ -1,0 +1,83 @@
+"""The responder's IAM policies are what the code needs: fresh, of operations that AWS has, complete by the source, nothing undeclared."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.tools import permissions
+
+RESPONDER, CALLER = permissions.responder_policy(), permissions.caller_policy()
+GRANTED = permissions.actions_in(RESPONDER) | permissions.actions_in(CALLER)
+
+
+@pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=path) for path, text in permissions.files()])
+def test_what_is_on_disk_is_what_the_code_needs_now(path: str, text: str) -> None:
+    assert (permissions.ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make generate`"
+
+
+@pytest.mark.parametrize("policy", [RESPONDER, CALLER], ids=["responder", "caller"])
+def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
+    assert policy["Version"] == "2012-10-17"
+    sids = [statement["Sid"] for statement in policy["Statement"]]
+    assert len(set(sids)) == len(sids) and all(sid.isalnum() for sid in sids)
+    for statement in policy["Statement"]:
+        assert set(statement) == {"Sid", "Effect", "Action", "Resource"} and statement["Effect"] == "Allow"
+        assert statement["Action"] == sorted(set(statement["Action"])) and not any("*" in action for action in statement["Action"])
+    assert len(json.dumps(policy, separators=(",", ":"))) < 6144  # a managed policy's limit; an inline one of a role may have 10,240
+
+
+def test_writes_are_limited_to_users_and_roles() -> None:
+    written = {need.action for need in permissions.needs().values() if need.write}
+    for statement in RESPONDER["Statement"]:
+        limited = statement["Resource"] in ("arn:aws:iam::*:user/*", "arn:aws:iam::*:role/*")
+        assert all((action in written) == limited for action in statement["Action"])
+
+
+def test_every_generator_of_steps_is_run() -> None:
+    assert {run.generator for run in permissions.runs()} == permissions.generators()
+
+
+def test_every_step_has_something_to_do() -> None:
+    for run in permissions.runs():
+        assert run.steps or run.generator == "quarantine.fence_role", run.generator  # revoke of a role is the cutoff alone
+
+
+def test_what_the_source_calls_is_granted() -> None:
+    called = permissions.literal_calls()
+    assert len(called) > 20
+    missing = {
+        name: places for name, places in called.items() if name not in permissions.NEEDS_NONE and permissions.action_of(name) not in GRANTED
+    }
+    # An Edit's document is granted when a Step edits it, and no earlier.
+    assert set(missing) <= {"iam:UpdateAssumeRolePolicy"}, missing
+
+
+def test_what_is_granted_is_called_by_the_source() -> None:
+    assert {permissions.action_of(name) for name in permissions.literal_calls()} >= GRANTED
+
+
+def test_reads_that_are_declared_are_made() -> None:
+    """A READS entry that no code makes any more would widen the policy for nothing."""
+    called = permissions.literal_calls()
+    assert {read: files for read, files in permissions.reads().items() if read not in called} == {}
+
+
+def test_every_action_says_why_and_no_reason_is_left_over() -> None:
+    assert set(permissions.WHY) == GRANTED
+    assert set(permissions.USERS) >= {source for sources in permissions.reads().values() for source in sources}
+    modules = {path.stem for path in (permissions.ROOT / "plugins" / "modules").glob("*.py")}
+    assert {module for need in permissions.needs().values() for module in need.modules} <= modules
+
+
+@pytest.mark.parametrize("operation", ["iam:GetLoginProfil", "iam:AssumeRole"])
+def test_an_operation_that_aws_does_not_have_is_refused(operation: str) -> None:
+    with pytest.raises(SystemExit, match="no such operation"):
+        permissions.action_of(operation)
+
+
+def test_a_service_whose_prefix_nobody_has_looked_up_is_refused() -> None:
+    with pytest.raises(SystemExit, match="look up the IAM prefix"):
+        permissions.action_of("elbv2:DescribeLoadBalancers")

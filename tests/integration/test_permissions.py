@@ -1,0 +1,168 @@
+"""A responder that has the generated policies and nothing else: all of it works, nothing is refused, and nothing is granted for nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from tests.beds.bed import Bed, Credentials, root
+from tests.beds.company import Company, trust
+from tests.tools import permissions
+
+pytestmark = pytest.mark.bed
+
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+def outcome(call: Callable[..., Any], **parameters: Any) -> str:
+    """ "ok" or the error code."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return "ok"
+
+
+class Desk:
+    """The responder's machine: playbooks and single modules against the bed, with the narrow policies."""
+
+    def __init__(self, bed: Bed, company: Company, folder: Path) -> None:
+        self.bed, self.company, self.folder = bed, company, folder
+        self.incident = folder / "incident.yml"
+        own = bed.client("iam", root(bed.management), direct=True)
+        own.put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=json.dumps(permissions.caller_policy()))
+        for account in (company.production, company.staging):
+            iam = bed.client("iam", account.root, direct=True)
+            iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(permissions.responder_policy()))
+
+    def write(self, *suspects: dict[str, str], **more: Any) -> None:
+        raw = {
+            "id": "IR-1",
+            "opened": "2026-01-22T09:00:00Z",
+            "store": str(self.folder / "cases"),
+            "suspects": [{"cloud": "aws", **suspect} for suspect in suspects],
+            "connection": {"aws": {"role_arn": self.company.role_template}},
+        } | more
+        self.incident.write_text(json.dumps({"incident": raw}), encoding="utf-8")
+
+    @property
+    def case(self) -> str:
+        return str(self.folder / "cases" / "IR-1")
+
+    def _run(self, *arguments: str, status: int = 0) -> str:
+        environment = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(permissions.ROOT / "ansible.cfg"), "NO_COLOR": "1",
+                       "ANSIBLE_COLLECTIONS_PATH": str(permissions.ROOT / ".collections")}  # fmt: skip
+        command = [sys.executable, "-m", "ansible", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == status, f"{arguments[:2]}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def play(self, name: str, **variables: str) -> str:
+        extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
+        return self._run("playbook", f"evict.cloud.{name}", "-e", "hold=1s", "-e", "allow_local_store=true", *extra)
+
+    def module(self, name: str, status: int = 0, **options: Any) -> str:
+        interpreter = f"ansible_python_interpreter={sys.executable}"
+        return self._run(
+            "adhoc", "localhost", "-c", "local", "-e", interpreter, "-m", f"evict.cloud.{name}", "-a", json.dumps(options), status=status
+        )
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What the responder asked of the cloud so far."""
+        return [
+            c for c in self.bed.calls() if "incident-responder" in c["principal"] or c["access_key"] == self.company.responder.access_key
+        ]
+
+
+@pytest.fixture
+def desk(bed: Bed, company: Company, tmp_path: Path) -> Desk:
+    return Desk(bed, company, tmp_path)
+
+
+def _attack(bed: Bed, company: Company) -> None:
+    """Something for the quick scope to find: a session, a role, a key of somebody else."""
+    sts = bed.client("sts", company.leaked)
+    sts.get_session_token()
+    sts.assume_role(RoleArn=company.production.roles["deploy"], RoleSessionName="evil")
+    bed.client("iam", company.leaked).create_access_key(UserName="bob")
+
+
+def _instance(bed: Bed, company: Company) -> str:
+    """An instance with a role; its id."""
+    iam = bed.client("iam", company.staging.root, direct=True)
+    iam.create_role(RoleName="web", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
+    iam.create_instance_profile(InstanceProfileName="web")
+    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+    ec2 = bed.client("ec2", company.staging.root, direct=True)
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    return str(ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, IamInstanceProfile={"Name": "web"})["Instances"][0]["InstanceId"])
+
+
+def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed, company: Company, desk: Desk) -> None:
+    before = bed.snapshot()
+    production, staging = company.production, company.staging
+    _attack(bed, company)
+    desk.write({"access_key_id": company.leaked.access_key}, {"arn": staging.roles["reporting"]})  # the account of the key is asked for
+    contained = desk.play("contain", incident=str(desk.incident))
+    assert contained.count("read-back") >= 2, contained
+    assert "0 events seen" not in contained
+    assert "changed: 0" in desk.play("contain", incident=str(desk.incident))
+    desk.play("recover", case=desk.case)
+    desk.play("recover", case=desk.case, only=company.leaked.access_key, verdict="false_positive", reason="test", by="test")
+
+    alice, bob = production.users["alice"], staging.users["bob"]
+    desk.module("aws_principal_info", suspects=[_instance(bed, company)], account=staging.id, role_arn=company.role_template, detail="full")
+    desk.module("aws_identity_quarantine", case=desk.case, principals=[alice])
+    desk.module("aws_session", case=desk.case, principals=[staging.roles["deploy"]], sessions=["build-1"])
+    desk.module("aws_credential", case=desk.case, principals=[bob], kinds=["access_key"], state="absent")
+
+    calls = desk.calls()
+    refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in calls if c["error"] in DENIED}
+    assert not refused, refused
+
+    made = {f"{c['service']}:{c['operation']}" for c in calls} - set(permissions.NEEDS_NONE)
+    granted = permissions.actions_in(permissions.responder_policy()) | permissions.actions_in(permissions.caller_policy())
+    assert made <= granted, made - granted
+    assert made == granted, f"nothing used {granted - made}"
+    assert bed.snapshot() != before  # it was no dry run
+
+
+def test_each_write_is_missed_when_it_is_taken_away(bed: Bed, company: Company, desk: Desk) -> None:
+    """The bed does judge by these policies: without one of them the run says which action is missing, and for whom."""
+    policy = permissions.responder_policy()
+    for statement in policy["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action != "iam:PutUserPolicy"]
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(policy))
+    desk.write({"arn": company.production.users["ci-deploy"]})
+    said = desk.module("aws_contain", incident=str(desk.incident), scope=0, hold="0", status=2)
+    assert "iam:PutUserPolicy" in said and company.production.users["ci-deploy"] in said
+
+
+def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Company) -> None:
+    """Else "nothing was refused" would say nothing."""
+    account = company.production
+    iam = bed.client("iam", account.root, direct=True)
+    nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(nothing))
+    answer = bed.client("sts", company.responder).assume_role(RoleArn=account.responder_role, RoleSessionName="evict")
+    session = Credentials.of(answer["Credentials"])
+    values = {"UserName": "alice", "RoleName": "deploy", "PolicyName": "work", "PolicyDocument": json.dumps(nothing), "Status": "Inactive",
+              "AccessKeyId": account.keys["alice"].access_key, "InstanceProfileName": "web", "AccountId": account.id,
+              "RoleArn": account.roles["deploy"], "RoleSessionName": "evict"}  # fmt: skip
+    allowed = {}
+    for action in sorted(permissions.needs()):
+        service, operation = action.split(":")
+        client = bed.client(service, session)
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        parameters = {name: values[name] for name in shape.required_members}
+        allowed[action] = outcome(getattr(client, xform_name(operation)), **parameters)
+    assert {action: code for action, code in allowed.items() if code not in DENIED} == {}

@@ -1,0 +1,383 @@
+"""What the responder may have to do in AWS, as IAM policy documents and a table: docs/permissions*, written by generate.py.
+
+Writes are what the generators' Steps hold (do, undo, probe): each is run here on canned principals. Reads are the READS constants of
+module_utils/aws. What neither shows is declared here, with the reason. Every operation is looked up in botocore's service models.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import datetime
+import functools
+import importlib
+import inspect
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.tools.generate import ROOT, Files
+
+PACKAGE = "ansible_collections.evict.cloud.plugins.module_utils"
+FOLDER = ROOT / "plugins" / "module_utils" / "aws"
+POLICY = "docs/permissions/aws-responder.json"
+CALLER_POLICY = "docs/permissions/aws-caller.json"
+TABLE = "docs/permissions.md"
+ROLE = "incident-responder"  # the name that the documentation uses; any will do
+
+# IAM's name of an action is the service's prefix and the API operation, except where this says otherwise. A service that is not listed
+# stops the generator: somebody has to look its prefix up first.
+PREFIXES = {service: service for service in ("cloudtrail", "ec2", "iam", "organizations", "sts")}
+ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
+
+NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
+# Made with the credentials that the command was started with, never with those of the role in an account.
+CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
+DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
+
+_PLANNING = ("aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
+_EVERY = (*_PLANNING, "aws_restore")
+# Which modules make a file's READS; of Steps, `runs` says it.
+USERS: dict[str, tuple[str, ...]] = {
+    "credentials.access_key": ("aws_contain", "aws_credential", "aws_principal_info"),
+    "credentials.login_profile": ("aws_contain", "aws_credential", "aws_principal_info"),
+    "events": _PLANNING,
+    "principal": _PLANNING,
+    "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
+    "scope": ("aws_contain",),
+    "session": _EVERY,
+    "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
+    "snapshot": ("aws_contain", "aws_principal_info"),
+}
+WHY = {
+    "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
+    "ec2:DescribeInstances": "a suspect given as an instance id",
+    "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
+    "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
+    "iam:DeleteLoginProfile": "a console password can only be deleted",
+    "iam:DeleteRolePolicy": "release: take our own inline policies away again",
+    "iam:DeleteUserPolicy": "release: take our own inline policies away again",
+    "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
+    "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
+    "iam:GetLoginProfile": "whether there is a console password; read back",
+    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role, so that it is not cut",
+    "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
+    "iam:GetUser": "the user",
+    "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
+    "iam:ListAccessKeys": "which keys there are, and their status; read back",
+    "iam:ListAttachedRolePolicies": "the snapshot",
+    "iam:ListAttachedUserPolicies": "the snapshot",
+    "iam:ListGroupsForUser": "the snapshot",
+    "iam:ListInstanceProfilesForRole": "the snapshot",
+    "iam:ListMFADevices": "the snapshot",
+    "iam:ListRolePolicies": "the snapshot",
+    "iam:ListUserPolicies": "the snapshot",
+    "iam:PutRolePolicy": "fence a role; revoke its sessions",
+    "iam:PutUserPolicy": "fence a user; revoke its sessions",
+    "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
+    "organizations:DescribeAccount": "whether an account is yours (works in the management or a delegated account; a refusal is no obstacle)",
+    "sts:AssumeRole": "become the responder role of an account",
+    "sts:GetAccessKeyInfo": "in which account a key is",
+}
+
+
+@dataclasses.dataclass
+class Need:
+    """Why an action is in a policy: ``sources`` are files of module_utils/aws (dotted, without the package)."""
+
+    action: str
+    write: bool
+    sources: set[str]
+    modules: set[str]
+
+
+# -- reads -----------------------------------------------------------------------------------------------------------------------
+
+
+def names() -> list[str]:
+    """Dotted names of the files of module_utils/aws, below it."""
+    found = [path.relative_to(FOLDER).with_suffix("").parts for path in sorted(FOLDER.rglob("*.py"))]
+    return [".".join(parts) for parts in found if parts[-1] != "__init__"]
+
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(f"{PACKAGE}.aws.{name}")
+
+
+def reads() -> dict[str, set[str]]:
+    """{"<service>:<Operation>": files whose READS name it}."""
+    found: dict[str, set[str]] = {}
+    for name in names():
+        for read in getattr(load(name), "READS", ()):
+            found.setdefault(read, set()).add(name)
+    return found
+
+
+# -- writes: the generators, run on canned principals ----------------------------------------------------------------------------
+
+
+class Cloud:
+    """Answers every read with something that makes each generator go all its way; remembers what it was asked."""
+
+    ANSWERS: dict[str, Any] = {
+        "ListAccessKeys": {"AccessKeyMetadata": [{"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Active"}]},
+        "GetLoginProfile": {"LoginProfile": {"CreateDate": "2025-01-01T00:00:00Z"}},
+        "ListUserPolicies": {"PolicyNames": ["work"]},
+        "ListRolePolicies": {"PolicyNames": ["work"]},
+    }
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def call(self, call: Any, parameters: Any = None) -> dict[str, Any]:
+        self.asked.append(call)
+        return dict(self.ANSWERS.get(call.operation, {}))
+
+    def document(self, edit: Any) -> Any:
+        return load("documents").find(edit.target, edit.document)
+
+
+def principals() -> tuple[Any, Any]:
+    """A user and a role."""
+    kind = load("principal").Principal
+    account, arn = "111122223333", "arn:aws:iam::111122223333"
+    role = kind(account, "role", "deploy", "AROAEXAMPLE", f"{arn}:role/deploy", "", {"MaxSessionDuration": 3600}, sessions={"build-1"})
+    return kind(account, "user", "ci", "AIDAEXAMPLE", f"{arn}:user/ci", ""), role
+
+
+def incident() -> Any:
+    return importlib.import_module(f"{PACKAGE}.common.incident").validate(
+        {
+            "id": "IR-1",
+            "opened": "2026-01-01T00:00:00Z",
+            "suspects": [{"cloud": "aws", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}],
+            "trusted": {"networks": ["198.51.100.0/24"]},
+        },
+        "permissions",
+    )
+
+
+def generators() -> set[str]:
+    """``file.function`` of every generator of Steps in module_utils/aws, by its return type: what ``runs`` has to run."""
+    found = set()
+    for name in names():
+        module = load(name)
+        for function_name, function in inspect.getmembers(module, inspect.isfunction):
+            mine = function.__module__ == module.__name__ and not function_name.startswith("_")
+            if (
+                mine
+                and "Step]" in str(function.__annotations__.get("return", ""))
+                and "Iterator" in str(function.__annotations__["return"])
+            ):
+                found.add(f"{name}.{function_name}")
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one generator made on one canned principal. ``modules``: which Ansible modules run it so."""
+
+    generator: str
+    modules: tuple[str, ...]
+    steps: list[Any]
+    asked: list[Any]
+
+
+def runs() -> Iterator[Run]:
+    """Every generator, on each kind of principal, for every state and action."""
+    quarantine, sessions, credentials = load("quarantine"), load("sessions"), importlib.import_module(f"{PACKAGE}.aws.credentials")
+    reader_of = importlib.import_module(f"{PACKAGE}.common.reader").Reader
+    file, now = incident(), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    user, role = principals()
+
+    def run(name: str, modules: tuple[str, ...], generator: Any) -> Run:
+        cloud = Cloud()
+        return Run(name, modules, list(generator(reader_of({"aws": cloud}))), cloud.asked)
+
+    fencing, revoking = ("aws_contain", "aws_identity_quarantine"), ("aws_contain", "aws_identity_quarantine", "aws_session")
+    yield run("quarantine.fence_user", fencing, lambda r: quarantine.fence_user(user, file, r))
+    for action in ("deny", "clamp", "session", "revoke"):
+        yield run(
+            "quarantine.fence_role", revoking if action == "session" else fencing,
+            lambda r, a=action: quarantine.fence_role(role, file, a, ["198.51.100.0/24"], now, r),
+        )  # fmt: skip
+    for principal in (user, role):
+        yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
+    for kind in credentials.KINDS.values():
+        name = kind.__name__.split(".aws.", 1)[1]
+        for state in ("disabled", "enabled", "absent"):
+            modules = ("aws_contain", "aws_credential") if state == "disabled" else ("aws_credential",)
+            try:
+                yield run(f"{name}.steps", modules, lambda r, k=kind, s=state: k.steps(user, s, r))
+            except Exception as error:  # a state that the cloud does not have for this kind
+                if type(error).__name__ != "EvictError":
+                    raise
+
+
+def _calls(action: Any) -> list[tuple[Any, bool]]:
+    """(Call, whether it writes) of a Call or an Edit."""
+    if not hasattr(action, "document"):
+        return [(action, True)]
+    probe, write = Cloud().document(action)
+    return [(probe.call, False), (write({"Statement": [{}]}), True)]
+
+
+def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
+    """("<service>:<Operation>", writes, the generator's file, modules) of all that Steps do, undo and probe."""
+    for run in runs():
+        source = run.generator.rpartition(".")[0]
+        # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
+        undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions") else ("aws_restore",)
+        for call in run.asked:
+            yield call.name, False, source, run.modules
+        for step in run.steps:
+            if step.probe:
+                yield step.probe.call.name, False, source, run.modules + (undoing if step.undo else ())
+            for actions, modules in ((step.do, run.modules), (step.undo, undoing)):
+                for action in actions:
+                    for call, writes in _calls(action):
+                        yield call.name, writes, source, modules
+
+
+# -- both ------------------------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _operation_names(service: str) -> frozenset[str]:
+    import botocore.session
+
+    return frozenset(botocore.session.get_session().get_service_model(service).operation_names)
+
+
+def action_of(operation: str) -> str:
+    """The IAM action of "<service>:<Operation>"; an operation that the service does not have is an error."""
+    service, _colon, name = operation.partition(":")
+    if service not in PREFIXES:
+        raise SystemExit(f"permissions: {operation}: look up the IAM prefix of {service} and list it in PREFIXES")
+    if name not in _operation_names(service):
+        raise SystemExit(f"permissions: {operation}: AWS has no such operation")
+    return ACTIONS.get(operation, f"{PREFIXES[service]}:{name}")
+
+
+def needs() -> dict[str, Need]:
+    """Every action, by name."""
+    found: dict[str, Need] = {}
+
+    def add(operation: str, write: bool, sources: Iterable[str], modules: Iterable[str]) -> None:
+        if operation in NEEDS_NONE:
+            return
+        need = found.setdefault(action_of(operation), Need(action_of(operation), write, set(), set()))
+        need.write |= write
+        need.sources.update(sources)
+        need.modules.update(modules)
+
+    for operation, sources in reads().items():
+        add(operation, False, sources, (m for s in sources for m in USERS[s]))
+    for operation, write, source, modules in steps():
+        add(operation, write, (source,), modules)
+    for operation, source in DECLARED.items():
+        add(operation, False, (source,), USERS[source])
+    return dict(sorted(found.items()))
+
+
+def _scope(action: str) -> str:
+    """What a write may touch."""
+    if "Role" in action:
+        return "arn:aws:iam::*:role/*"
+    if any(noun in action for noun in ("User", "AccessKey", "LoginProfile")):
+        return "arn:aws:iam::*:user/*"
+    raise SystemExit(f"permissions: {action}: say in _scope what it may touch")
+
+
+def _on(need: Need) -> str:
+    if need.action in CALLER:
+        return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
+    return "any" if not need.write else "users" if "user/" in _scope(need.action) else "roles"
+
+
+def _statement(sid: str, actions: list[str], resource: str) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def responder_policy() -> dict[str, Any]:
+    """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
+    mine = [need for need in needs().values() if need.action not in CALLER]
+    statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
+    by_resource: dict[str, list[str]] = {}
+    for need in mine:
+        if need.write:
+            by_resource.setdefault(_scope(need.action), []).append(need.action)
+    sids = {"arn:aws:iam::*:user/*": "EvictUsers", "arn:aws:iam::*:role/*": "EvictRoles"}
+    statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def caller_policy() -> dict[str, Any]:
+    """For the identity that starts the command."""
+    mine = [action for action in needs() if action in CALLER]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictBecome", ["sts:AssumeRole"], f"arn:aws:iam::*:role/{ROLE}"),
+            _statement("EvictLocate", [action for action in mine if action != "sts:AssumeRole"], "*"),
+        ],
+    }
+
+
+def actions_in(policy: dict[str, Any]) -> set[str]:
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def _table() -> str:
+    lines = [
+        "<!-- Written by tests/tools/permissions.py (`make generate`) from the Steps and READS of plugins/module_utils/aws. -->",
+        "# Permissions in AWS",
+        "",
+        f"Two policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
+        "each account, and [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command. Where that identity works in",
+        "its own account without assuming a role, it needs both. `sts:GetCallerIdentity` is called too and needs no permission.",
+        "",
+        'Writes are limited to users and roles; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
+        "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
+        "guard it like an administrator's.",
+        "",
+        "| action | on | why | modules | from |",
+        "|---|---|---|---|---|",
+    ]
+    for need in needs().values():
+        modules = ", ".join(f"`{name}`" for name in sorted(need.modules)) if len(need.modules) < len(_EVERY) else "all `aws_*`"
+        lines.append(f"| `{need.action}` | {_on(need)} | {WHY[need.action]} | {modules} | {', '.join(sorted(need.sources))} |")
+    return "\n".join(lines) + "\n"
+
+
+def files() -> Files:
+    """The generator of tests/tools/generate.py."""
+    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy())):
+        yield path, json.dumps(policy, indent=2) + "\n"
+    yield TABLE, _table()
+
+
+def literal_calls() -> dict[str, list[str]]:
+    """{"<service>:<Operation>": places} of every Call that the source spells out, f-strings over a noun included; the rest is refused."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(FOLDER.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Call" and len(node.args) > 2):
+                continue
+            for name in _operations(node.args[2], path):
+                service = ast.literal_eval(node.args[1])
+                found.setdefault(f"{service}:{name}", []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+def _operations(node: ast.expr, path: Path) -> list[str]:
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
+        return ["".join(noun if part is None else str(part) for part in parts) for noun in ("User", "Role")]
+    if isinstance(node, ast.Name) and path.name == "snapshot.py":  # a loop over its table
+        return [operation for kind in load("snapshot")._LISTS.values() for operation, _key in kind.values()]
+    raise AssertionError(f"{path}:{node.lineno}: an operation that cannot be read from the source")
