@@ -158,13 +158,13 @@ guard_hash:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import contain, main
+from ansible_collections.evict.cloud.plugins.module_utils.aws import contain, entry
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **main.ARGUMENTS,
+            **entry.ARGUMENTS,
             "hold": {"type": "str", "default": "10s"},
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
@@ -177,8 +177,8 @@ def run() -> None:
         required_together=[("account", "shares", "guard_hash")],
         supports_check_mode=True,
     )
-    main.change(module, lambda aws, case, runner: contain.contain(aws, case, runner, module.params), contain=True)
+    entry.change(module, lambda aws, case, runner: contain.contain(aws, case, runner, module.params), contain=True)
 
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -92,13 +92,13 @@ calls:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import credentials, main, verbs
+from ansible_collections.evict.cloud.plugins.module_utils.aws import credentials, entry, verbs
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **main.ARGUMENTS,
+            **entry.ARGUMENTS,
             "state": {"type": "str", "choices": ["disabled", "enabled", "absent"], "default": "disabled"},
             "principals": {"type": "list", "elements": "str", "required": True},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
@@ -107,8 +107,8 @@ def run() -> None:
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,
     )
-    main.change(module, lambda aws, case, runner: verbs.credential_state(aws, case, runner, module.params))
+    entry.change(module, lambda aws, case, runner: verbs.credential_state(aws, case, runner, module.params))
 
 
 if __name__ == "__main__":
-    run()
+    main()

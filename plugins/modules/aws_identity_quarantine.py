@@ -103,13 +103,13 @@ open:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import main, verbs
+from ansible_collections.evict.cloud.plugins.module_utils.aws import entry, verbs
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **main.ARGUMENTS,
+            **entry.ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "principals": {"type": "list", "elements": "str", "required": True},
             "action": {"type": "str", "choices": ["auto", "session", "revoke", "clamp", "deny"]},
@@ -117,8 +117,8 @@ def run() -> None:
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,
     )
-    main.change(module, lambda aws, case, runner: verbs.quarantine_state(aws, case, runner, module.params))
+    entry.change(module, lambda aws, case, runner: verbs.quarantine_state(aws, case, runner, module.params))
 
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -69,11 +69,11 @@ problems:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import main, session, verbs
+from ansible_collections.evict.cloud.plugins.module_utils.aws import entry, session, verbs
 from ansible_collections.evict.cloud.plugins.module_utils.common import errors
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **session.ARGUMENTS,
@@ -87,11 +87,11 @@ def run() -> None:
         supports_check_mode=True,
     )
     with errors.handler(module):
-        result = verbs.describe(module.params, main.connect)
+        result = verbs.describe(module.params, entry.connect)
     if result["problems"]:
         module.fail_json(msg="; ".join(f"{p['object']}: {p['message']}" for p in result["problems"]), **result)
     module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -100,13 +100,13 @@ open:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import main, verbs
+from ansible_collections.evict.cloud.plugins.module_utils.aws import entry, verbs
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **main.ARGUMENTS,
+            **entry.ARGUMENTS,
             "only": {"type": "list", "elements": "str"},
             "verdict": {"type": "str", "choices": ["release", "false_positive"], "default": "release"},
             "reason": {"type": "str"},
@@ -116,8 +116,8 @@ def run() -> None:
         required_if=[("verdict", "false_positive", ("only", "reason", "by"))],
         supports_check_mode=True,
     )
-    main.change(module, lambda aws, case, runner: verbs.release(aws, case, runner, module.params))
+    entry.change(module, lambda aws, case, runner: verbs.release(aws, case, runner, module.params))
 
 
 if __name__ == "__main__":
-    run()
+    main()

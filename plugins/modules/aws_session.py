@@ -95,13 +95,13 @@ calls:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import main, verbs
+from ansible_collections.evict.cloud.plugins.module_utils.aws import entry, verbs
 
 
-def run() -> None:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **main.ARGUMENTS,
+            **entry.ARGUMENTS,
             "state": {"type": "str", "choices": ["revoked"], "default": "revoked"},
             "principals": {"type": "list", "elements": "str", "required": True},
             "sessions": {"type": "list", "elements": "str"},
@@ -110,8 +110,8 @@ def run() -> None:
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,
     )
-    main.change(module, lambda aws, case, runner: verbs.session_state(aws, case, runner, module.params))
+    entry.change(module, lambda aws, case, runner: verbs.session_state(aws, case, runner, module.params))
 
 
 if __name__ == "__main__":
-    run()
+    main()

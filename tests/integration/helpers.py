@@ -145,7 +145,7 @@ def call_module(module: str, params: dict[str, Any], check: bool = False) -> dic
                  "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}  # fmt: skip
     out = io.StringIO()
     with patch_module_args(arguments), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        getattr(entry, "run" if "params" not in getattr(entry.run, "__annotations__", {}) else "main")()
+        entry.main()
     lines = [line for line in out.getvalue().splitlines() if line.startswith("{")]
     assert lines, f"{module} printed nothing: {out.getvalue()!r}"
     return dict(json.loads(lines[-1]))

@@ -100,7 +100,13 @@ class Response:
 
         ``source``: the principal through which a discovered one was reached.
         """
-        data = {"suspect": suspect, "arn": principal.arn, "keys": sorted(principal.compromised), "whole": principal.whole, "source": source}
+        data = {
+            "suspect": suspect,
+            "arn": principal.arn,
+            "keys": sorted(k for k in principal.compromised if k.startswith("AKIA")),
+            "whole": principal.whole,
+            "source": source,
+        }
         if not self.runner.check and data not in [n["data"] for n in self.case.notes("suspect")]:
             self.case.note("suspect", data)
 

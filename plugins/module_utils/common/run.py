@@ -240,8 +240,9 @@ class Runner:
         anew = self._remake([s for s in steps if s.id in made], [s for s in steps if s.id not in here])
         pending: list[Step] = []
         for step in steps:
-            stale = step.id in anew or any(ref.step in anew for action in step.do for ref in plan.refs(action))
-            if step.id in here and not stale:
+            if any(ref.step in anew for action in step.do for ref in plan.refs(action)):
+                anew.add(step.id)  # it names what is made anew, and whatever names it follows
+            if step.id in here and step.id not in anew:
                 self.done.setdefault(step.id, Done(step, "already"))
             elif self.check:
                 self.done[step.id] = Done(step, "would")
