@@ -10,7 +10,7 @@ import shlex
 import typing as t
 
 _ROWS = 60
-_FOREVER = "-"
+_LABELS = {"irreversible": "FINAL", "conflict": "CHANGED"}
 
 
 def lines(result: dict[str, t.Any], case: str) -> list[str]:
@@ -23,8 +23,8 @@ def lines(result: dict[str, t.Any], case: str) -> list[str]:
         if problem.get("remedy"):
             out.append(f"          -> {problem['remedy']}")
     for item in result.get("open", []):
-        label = str(item.get("kind") or "open").upper()[:8]
-        out.append(f"  {label:8}{item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
+        label = _LABELS.get(str(item.get("kind")), str(item.get("kind") or "open").upper())
+        out.append(f"  {label:7} {item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
     for guard in result.get("lifted", []):
         out.append(f"  LIFTED  guard {guard['guard']} for {guard['object']} by {guard['by']}: {guard['reason']}")
     if result.get("idle"):

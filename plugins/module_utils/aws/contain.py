@@ -109,7 +109,7 @@ class Containment(Response):
     def _user_jobs(self, principal: Principal) -> Iterable[Job]:
         only = principal.only or None
         if not only:
-            yield Job(Phase.FENCE, lambda r: quarantine.fence_user(principal, self.incident, r))
+            yield Job(Phase.FENCE, lambda r: self._fence_user(principal, r))
         yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
         for kind in credentials.KINDS.values():
             if kind is credentials.login_profile:
@@ -118,6 +118,11 @@ class Containment(Response):
         yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now() + PROPAGATION))
         if self.incident.password == "drop":  # noqa: S105
             yield Job(Phase.RESOURCE, lambda r: credentials.login_profile.steps(principal, "disabled", r, only))
+
+    def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
+        if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:
+            snapshot.list_inline(user, reader)  # which the snapshot needs as well: one call for two questions
+        return quarantine.fence_user(user, self.incident, reader)
 
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
@@ -201,8 +206,11 @@ class Containment(Response):
         if gaps:
             return None
         suspects = set(self.principals)
-        callers = {str((e.get("userIdentity") or {}).get("arn") or (e.get("userIdentity") or {}).get("invokedBy") or "?")
-                   for e in found if str(e.get("eventName", "")).startswith("AssumeRole") and not e.get("errorCode")}  # fmt: skip
+        used = [e for e in found if str(e.get("eventName", "")).startswith("AssumeRole") and not e.get("errorCode")]
+        if not used and (principal.sources or principal.sessions or not quarantine.unused(principal, self.aws.now())):
+            return None  # it is used, and the logs do not show it: they cannot tell by whom
+        who = [e.get("userIdentity") or {} for e in used]
+        callers = {str(w.get("arn") or w.get("invokedBy") or "?") for w in who}
         return sorted(c for c in callers if identity(c) not in suspects)
 
     # -- what the logs add -------------------------------------------------------------------------------------------------------
@@ -283,6 +291,11 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return _resolve(run)
+    if case.incident.mode != "emergency" and not runner.check:
+        raise Refused(
+            f"incident {case.incident.id} is in mode {case.incident.mode}, in which dependents move before anything is cut", object=case.incident.id,
+            operation="contain", remedy="this release cannot rotate: set mode: emergency in the incident file to cut now",
+        )  # fmt: skip
     if params["account"]:
         run.suspects = _share(case, params)
     run.run()

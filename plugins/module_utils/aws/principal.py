@@ -130,8 +130,11 @@ def _account_of_key(aws: Aws, suspect: Suspect) -> str:
             f"{suspect.value} belongs to account {found}, not to {suspect.account}", object=suspect.value, operation="resolve",
             remedy="correct the account in the incident file, or leave it out",
         )  # fmt: skip
-    if found != aws.caller["account"]:
+    try:
+        aws.client(Target("aws", found), "iam")
+    except EvictError:
         _must_be_ours(aws, found, suspect.value)
+        raise
     return found
 
 
@@ -160,7 +163,7 @@ def _key(aws: Aws, suspect: Suspect) -> Principal:
         ) from error  # fmt: skip
     name = answer.get("UserName")
     if not name or name == "<root_account>":
-        arn = f"arn:aws:iam::{account}:root"
+        arn = f"arn:{aws.partition}:iam::{account}:root"
         return Principal(account, "root", "root", account, arn, suspect.value, compromised={suspect.value})
     found = user(aws, account, name, suspect.value)
     found.compromised.add(suspect.value)
@@ -200,7 +203,7 @@ def from_identity(aws: Aws, account: str, identity: dict[str, t.Any], suspect: s
     if name:
         return user(aws, owner, str(name), suspect)
     if identity.get("type") == "Root" or issuer.get("type") == "Root":
-        return Principal(owner, "root", "root", owner, f"arn:aws:iam::{owner}:root", suspect)
+        return Principal(owner, "root", "root", owner, f"arn:{aws.partition}:iam::{owner}:root", suspect)
     return None
 
 
@@ -243,7 +246,7 @@ def _federated(aws: Aws, suspect: Suspect) -> Principal:
     unread = f" (could not read: {'; '.join(gaps)})" if gaps else ""
     raise EvictError(
         f"{suspect.value}: CloudTrail's history names {len(users) or 'no'} user(s) that made such a session{unread}", object=suspect.value,
-        operation="cloudtrail:LookupEvents", remedy=_one_of(f"arn:aws:iam::{account}:user/{u}" for u in sorted(users)),
+        operation="cloudtrail:LookupEvents", remedy=_one_of(f"arn:{aws.partition}:iam::{account}:user/{u}" for u in sorted(users)),
     )  # fmt: skip
 
 

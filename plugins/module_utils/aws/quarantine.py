@@ -71,17 +71,17 @@ def decide(
         return RoleAction(
             "revoke", f"it is trusted by {', '.join(services)}: a deny would stop that workload (role_action: deny to do so)", breaks
         )
-    if others == [] or (others is None and _unused(role, now)):
+    if others == [] or (others is None and unused(role, now)):
         return RoleAction("deny", f"nobody else has used it in {_QUIET_DAYS} days")
     who = "others use it" if others else "it is not known who else uses it"
     if list(networks):
-        return RoleAction(
-            "clamp", f"{who}, and the trusted networks are known", tuple(f"{b}, when outside the trusted networks" for b in breaks)
-        )
+        outside = [f"{b}, when outside the trusted networks" for b in breaks]
+        return RoleAction("clamp", f"{who}, and the trusted networks are known", (*outside, "requests that arrive through a VPC endpoint"))
     return RoleAction("revoke", f"{who}", breaks)
 
 
-def _unused(role: Principal, now: datetime.datetime) -> bool:
+def unused(role: Principal, now: datetime.datetime) -> bool:
+    """Whether IAM itself says that nobody has used the role for 90 days (RoleLastUsed; since it was made, when there is none)."""
     last = role.facts.get("RoleLastUsed", {}).get("LastUsedDate")
     created = role.facts.get("CreateDate")
     since = last or created

@@ -128,6 +128,8 @@ class Release:
     def _kept(self, step: Step, cutoff: list[Step], reader: Reader) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:
             return None
+        if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
+            return "kept", "the suspect created this identity: delete it, or name it under -e only=… -e verdict=false_positive", None
         if "#key/" in step.id and self._compromised(step):
             return "kept", "named as compromised: it stays inactive; create a new key", None
         if step.expires and self.aws.now() < parse(step.expires):

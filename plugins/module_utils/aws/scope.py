@@ -44,7 +44,14 @@ def _get(event: events.Event, *path: str) -> t.Any:
 
 
 def _user_arn(event: events.Event, name: str) -> str:
-    return f"arn:aws:iam::{event.get('recipientAccountId')}:user/{name}"
+    return f"{_prefix(event)}user/{name}"
+
+
+def _prefix(event: events.Event) -> str:
+    """``arn:<partition>:iam::<account>:`` of the account that the event belongs to."""
+    caller = str(_get(event, "userIdentity", "arn") or "arn:aws:")
+    partition = caller.split(":")[1]
+    return f"arn:{partition}:iam::{event.get('recipientAccountId')}:"
 
 
 def caller_arn(event: events.Event) -> str:
@@ -113,7 +120,7 @@ def read_event(event: events.Event) -> Found | None:
         return (
             Found(
                 account,
-                f"arn:aws:iam::{account}:role/{role}",
+                f"{_prefix(event)}role/{role}",
                 f"{verb} by {source} at {at}",
                 source,
                 whole=name == "CreateRole",

@@ -92,6 +92,11 @@ class Aws:
                 self._caller = {"account": answer["Account"], "arn": answer["Arn"], "user_id": answer["UserId"]}
             return self._caller
 
+    @property
+    def partition(self) -> str:
+        """aws, aws-cn or aws-us-gov: the second part of every ARN."""
+        return self.caller["arn"].split(":")[1]
+
     def now(self) -> datetime.datetime:
         """AWS's time, from the ``Date`` header of its answers; a laptop's clock may be wrong."""
         if self._skew is None:

@@ -36,11 +36,18 @@ def _or_unknown(read: t.Callable[[], t.Any]) -> t.Any:
         return {"unknown": error.message}
 
 
+def list_inline(principal: Principal, reader: Reader) -> list[str]:
+    """Names of its inline policies; from now on known of the principal, so that nothing asks for one that is not there."""
+    noun = principal.kind.capitalize()
+    names = reader.get(Call(principal.target, "iam", f"List{noun}Policies", {f"{noun}Name": principal.name})).get("PolicyNames", [])
+    principal.inline = set(names)
+    return list(names)
+
+
 def _inline(principal: Principal, reader: Reader) -> dict[str, t.Any]:
     noun = principal.kind.capitalize()
     name = {f"{noun}Name": principal.name}
-    names = reader.get(Call(principal.target, "iam", f"List{noun}Policies", name)).get("PolicyNames", [])
-    principal.inline = set(names)
+    names = list_inline(principal, reader)
 
     def document(policy: str) -> t.Any:
         return reader.read(Probe(Call(principal.target, "iam", f"Get{noun}Policy", {**name, "PolicyName": policy}), ("PolicyDocument",)))

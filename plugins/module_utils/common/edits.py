@@ -40,12 +40,12 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
     """``document`` with the value at ``path`` (keys and positions); a missing parent is an error, not a guess."""
     new = copy.deepcopy(document) if document else {}
     place: t.Any = new
-    for part in path[:-1]:
-        try:
+    try:
+        for part in path[:-1]:
             place = place[part]
-        except (KeyError, IndexError, TypeError):
-            raise EvictError(f"the document has nothing at {'.'.join(map(str, path))}", operation="replace_value") from None
-    place[path[-1]] = value
+        place[path[-1]] = value
+    except (KeyError, IndexError, TypeError):
+        raise EvictError(f"the document has nothing at {'.'.join(map(str, path))}", operation="replace_value") from None
     return new
 
 

@@ -79,8 +79,8 @@ class Guard:
     def _count(self, arn: str) -> None:
         """The ceiling holds for what was discovered; whom a person named is always handled."""
         with self._lock:
-            if arn in self._discovered or len(self._discovered) < self._limit:
-                self._discovered.add(arn)
+            if identity(arn) in self._discovered or len(self._discovered) < self._limit:
+                self._discovered.add(identity(arn))
                 return
         self._refuse(
             "limit", arn, f"this run has already added {self._limit} discovered identities (incident.limits.principals)",

@@ -149,8 +149,12 @@ class Lease:
 def live_runs(store: Store, clock: Clock = _utcnow) -> set[str]:
     """Runs with a lease that is neither released nor over, taken over or not, unless their process is known to be dead. ``StoreUnavailable``."""
     now = clock()
+    while True:
+        found = [data for _name, data in store.get_many(_path(number) for number in _numbers(store)[-_RECENT:])]
+        if not any(isinstance(data, NotFound) for data in found):
+            break  # else one was renewed, and its old object deleted, between the listing and the reading
     newest: dict[str, dict[str, t.Any]] = {}
-    for _name, data in store.get_many(_path(number) for number in _numbers(store)[-_RECENT:]):
+    for data in found:
         lease = _parse(data) if isinstance(data, bytes) else None
         if lease:
             newest[lease["run"]] = lease

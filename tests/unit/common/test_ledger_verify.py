@@ -124,6 +124,22 @@ def test_a_chain_begins_with_a_start_and_has_one(case: store.Store) -> None:
         assert [(problem["chain"], why in problem["why"]) for problem in ledger.verify(case)["problems"]][-1] == (forged, True)
 
 
+def test_a_chain_copied_under_another_name_is_found(case: store.Store) -> None:
+    work(case, "a")
+    (run,) = ledger_record.layout(case.list("ledger")).chains
+    copy = ledger_record.new_id()
+    for path in case.list(f"ledger/{run}"):
+        case.put(path.replace(run, copy), case.get(path))
+    found = ledger.verify(case)
+    assert [problem["seq"] for problem in found["problems"] if problem["chain"] == copy and "another place" in problem["why"]] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert begin(case).state.runs.keys() == {run}
+
+
 def test_a_chain_of_another_case_and_foreign_files_are_found(case: store.Store, tmp_path: Path) -> None:
     work(case, "a")
     other = store.case_store(str(tmp_path / "cases"), "IR-2")
