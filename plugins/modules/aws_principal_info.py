@@ -56,9 +56,17 @@ principals:
   returned: always
   type: list
   elements: dict
-  sample: [{cloud: aws, account: "111122223333", kind: user, id: AIDACKCEVSQ6C2EXAMPLE, arn: "arn:aws:iam::111122223333:user/ci", name: ci,
-            suspect: AKIAIOSFODNN7EXAMPLE, state: resolved, reason: "", credentials: {access_key: [{id: AKIAIOSFODNN7EXAMPLE, status: Active, created: "2024-01-01T00:00:00Z"}],
-            login_profile: []}}]
+  sample:
+    - cloud: aws
+      account: "111122223333"
+      kind: user
+      id: AIDACKCEVSQ6C2EXAMPLE
+      arn: "arn:aws:iam::111122223333:user/ci"
+      name: ci
+      suspect: AKIAIOSFODNN7EXAMPLE
+      state: resolved
+      reason: ""
+      credentials: {access_key: [{id: AKIAIOSFODNN7EXAMPLE, status: Active, created: "2024-01-01T00:00:00Z"}], login_profile: []}
 problems:
   description: Suspects that could not be resolved, each with C(object), C(operation), C(message) and C(remedy).
   returned: always

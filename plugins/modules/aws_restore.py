@@ -67,7 +67,11 @@ steps:
   returned: when the case could be opened
   type: list
   elements: dict
-  sample: [{principal: "arn:aws:iam::111122223333:user/ci", resource: "arn:aws:iam::111122223333:user/ci access key AKIAIOSFODNN7EXAMPLE", action: deactivate, status: done}]
+  sample:
+    - principal: "arn:aws:iam::111122223333:user/ci"
+      resource: "arn:aws:iam::111122223333:user/ci access key AKIAIOSFODNN7EXAMPLE"
+      action: deactivate
+      status: done
 problems:
   description: What failed or was refused, each with C(object), C(operation), C(message) and C(remedy).
   returned: when the case could be opened
@@ -95,7 +99,11 @@ open:
   returned: when the case could be opened
   type: list
   elements: dict
-  sample: [{object: "arn:aws:iam::111122223333:user/ci inline policy evict-session-IR-2026-0042", kind: due, why: "lifting it earlier would revive sessions that it holds back", due: "2026-11-23T21:01:14Z"}]
+  sample:
+    - object: "arn:aws:iam::111122223333:user/ci inline policy evict-session-IR-2026-0042"
+      kind: due
+      why: lifting it earlier would revive sessions that it holds back
+      due: "2026-11-23T21:01:14Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -68,7 +68,11 @@ steps:
   returned: when the case could be opened
   type: list
   elements: dict
-  sample: [{principal: "arn:aws:iam::111122223333:user/ci", resource: "arn:aws:iam::111122223333:user/ci access key AKIAIOSFODNN7EXAMPLE", action: deactivate, status: done}]
+  sample:
+    - principal: "arn:aws:iam::111122223333:user/ci"
+      resource: "arn:aws:iam::111122223333:user/ci access key AKIAIOSFODNN7EXAMPLE"
+      action: deactivate
+      status: done
 problems:
   description: What failed or was refused, each with C(object), C(operation), C(message) and C(remedy).
   returned: when the case could be opened

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -143,6 +144,7 @@ def call_module(module: str, params: dict[str, Any], check: bool = False) -> dic
     entry = importlib.import_module(f"ansible_collections.evict.cloud.plugins.modules.{module}")
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_module_name": f"evict.cloud.{module}",
                  "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}  # fmt: skip
+    module_warnings._global_warnings.clear()  # of an earlier module in this process
     out = io.StringIO()
     with patch_module_args(arguments), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         entry.main()

@@ -21,8 +21,7 @@ _STANDS = ("done", "already", "would")  # in check mode later phases are planned
 
 def announce(principal: Principal, action: RoleAction | None, incident: t.Any) -> dict[str, t.Any]:
     """The line of a principal before it is touched: who, where, what will be cut, what may break."""
-    if principal.kind == "role":
-        assert action is not None
+    if action is not None:
         cut, breaks = f"{action.action}: {action.why}", list(action.breaks)
     elif principal.only:
         cut, breaks = f"only {', '.join(sorted(principal.only))}, which was made by the suspect", []

@@ -299,6 +299,11 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
     if params["account"]:
         run.suspects = _share(case, params)
     run.run()
+    if any(p.account == aws.caller["account"] for p in run.principals.values()):
+        case.warnings.append(
+            f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
+            " rights there can undo this; run from another account if you can"
+        )
     return claims.result(run)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ..common import incident as incidents
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import EvictError
+from ..common.errors import EvictError, Refused
+from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
@@ -123,6 +124,12 @@ def release(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t
 
 def _released(case: Case, run: Release) -> dict[str, t.Any]:
     """What is due later or stays for good is no failure of a release; a conflict, or what could not be read, is."""
+    if problems := tampered(case.store):  # what is undone is taken from there
+        listed = "; ".join(f"{p['chain']} record {p['seq']}: {p['why']}" for p in problems[:3])
+        raise Refused(
+            f"the ledger of {case.incident.id} has been changed or has lost records: {listed}", object=case.store.url, operation="release",
+            remedy=f"look at it with case_ledger_info; what must come back at once, release by hand: the inline policies evict-*-{case.incident.id}",
+        )  # fmt: skip
     run.run()
     rows = [v.row() for v in sorted(run.rows, key=lambda v: (v.principal, v.resource))]
     conflicts = any(v.kind in ("conflict", "unknown") for v in run.rows)

@@ -15,6 +15,8 @@ from .ledger_record import FOLDER, Record, digest, fields
 from .ledger_state import State, fold_all
 from .store import Store
 
+NO_END = "no end record: the run crashed or records were cut off, and no later run has seen it"
+
 
 class _Chain:
     """One chain, as far as it could be read."""
@@ -25,6 +27,11 @@ class _Chain:
         self.first: Record = {}
         self.last: Record = {}
         self.named_at: set[int] = set()  # seqs that other chains named, rightly
+
+
+def tampered(store: Store) -> list[Problem]:
+    """The problems of the ledger that a crash does not explain. Reads all of it."""
+    return [problem for problem in verify(store)["problems"] if problem["why"] != NO_END]
 
 
 def verify(store: Store, expected_head: str = "") -> dict[str, t.Any]:
@@ -61,9 +68,7 @@ def verify(store: Store, expected_head: str = "") -> dict[str, t.Any]:
     rows = [_row(chain, chain.run in alive) for chain in chains.values()]
     for row in rows:
         if row["state"] == "crashed" and row["records"] not in chains[row["run"]].named_at:
-            problems.append(
-                _problem(row["run"], row["records"], "no end record: the run crashed or records were cut off, and no later run has seen it")
-            )
+            problems.append(_problem(row["run"], row["records"], NO_END))
     if expected_head and not any(expected_head.strip().lower() in chain.hashes.values() for chain in chains.values()):
         problems.append(
             _problem("", 0, "no record has the expected head: records were cut off or replaced, or it is the head of another case")

@@ -77,7 +77,7 @@ class Edit:
     arguments: Mapping[str, t.Any]
 
 
-Action = Call | Edit
+Action = t.Union[Call, Edit]  # noqa: UP007 - ansible-test's pylint does not know dataclasses as types here
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ def merge(
             merged[name] += [row for row in result.get(name) or [] if row not in merged[name] and row.get("action") != "resolved"]
         merged["failed"] += [row for row in result.get("problems") or [] if row not in merged["failed"]]
         merged["changed"] += int(result.get("changed_count") or 0)
-        ranks.append(result.get("status") if result.get("status") in _RANK else "error")
+        ranks.append(str(result.get("status") or "partial"))  # a host that was left out by --limit, or that did not get so far
     for account in sorted(shares):
         if account not in results:
             merged["open"].append(

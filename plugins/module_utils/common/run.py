@@ -152,11 +152,10 @@ class Runner:
         return text
 
     def _orphans(self, step: Step, reader: Reader) -> list[t.Any]:
-        assert step.probe is not None
         known = set(step.before or ())
         if (answer := self.answers.get(step.id)) is not None:
             known.add(plan.dig(answer, step.owns.path))
-        return [identity for identity in reader.read(step.probe) or () if identity not in known]
+        return [identity for identity in (step.probe and reader.read(step.probe)) or () if identity not in known]
 
     def _undo_orphan(self, step: Step, identity: t.Any) -> None:
         for action in step.undo:
@@ -249,7 +248,8 @@ class Runner:
             else:
                 pending.append(step)
         if pending:
-            assert self._journal is not None
+            if self._journal is None:
+                raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
             self._journal.intent([plan.encode(step) for step in pending], urgent=any(s.phase == Phase.FENCE for s in pending))
         return pending
 
@@ -298,9 +298,8 @@ class Runner:
         return reader
 
     def _seen(self, step: Step, reader: Reader) -> bool:
-        assert step.probe is not None
         try:
-            return bool(reader.read(step.probe) == self._after(step))
+            return step.probe is not None and bool(reader.read(step.probe) == self._after(step))
         except EvictError:
             return False
 

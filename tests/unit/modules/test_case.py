@@ -277,4 +277,4 @@ def test_documentation_is_what_the_module_takes_and_returns(tmp_path: Path) -> N
     for task in yaml.safe_load(case.EXAMPLES):
         assert set(task["evict.cloud.case"]) <= set(options)
     returned = run(tmp_path, incident=write(tmp_path))
-    assert set(returned) | {"problems"} == set(yaml.safe_load(case.RETURN)) | {"changed"}
+    assert set(returned) | {"problems", "incident_data"} == set(yaml.safe_load(case.RETURN)) | {"changed"}
