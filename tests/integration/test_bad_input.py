@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,7 +20,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import v
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store, open_store
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import STAGING, document
-from tests.integration.helpers import DEAD, ROOT, Desk, call_module, environment, next_second, works
+from tests.integration.helpers import DEAD, ROOT, Desk, call_module, environment, works
 
 pytestmark = pytest.mark.bed
 
@@ -309,7 +310,7 @@ def test_a_case_that_another_run_holds(desk: Desk) -> None:
         assert quarantine["failed"] and "bob@laptop" in quarantine["msg"] and desk.bed.snapshot() == before
         done = desk.contain()
         assert done["problems"] == [] and any("taken over" in str(w) for w in done["warnings"])
-        next_second()  # a lease is looked at once a second
+        time.sleep(1.05)  # a lease is looked at once a second
         assert not other.held()
     with Lease.acquire(desk.store, run="0001", verb="aws_restore", holder="bob@laptop"):
         assert desk.restore(takeover=True)["problems"] == []

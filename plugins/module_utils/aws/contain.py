@@ -243,7 +243,7 @@ class Containment(Response):
             if known and not known.discovered:
                 fresh.discovered = ""
             self.admit(fresh)
-            self.note_suspect("", fresh, found.source)
+            self.note_suspect(fresh.arn, source=found.source, keys=[found.key] if found.key else [], whole=found.whole)
         except Refused as error:
             if error.operation == "guard limit":
                 with self._lock:

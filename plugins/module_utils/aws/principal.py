@@ -155,11 +155,12 @@ def _key(aws: Aws, suspect: Suspect) -> Principal:
     try:
         answer = aws.call(Call(Target("aws", account), "iam", "GetAccessKeyLastUsed", {"AccessKeyId": suspect.value}))
     except CloudError as error:
-        if error.code not in ("AccessDenied", *_ABSENT) or suspect.account == "" and error.code not in _ABSENT:
+        if error.code not in ("AccessDenied", *_ABSENT):
             raise
         raise EvictError(
-            f"access key {suspect.value} is not known in account {account}", object=suspect.value, operation="iam:GetAccessKeyLastUsed",
-            remedy="check the id; a key that was deleted cannot be looked up: name its user instead (arn: arn:aws:iam::ACCOUNT:user/NAME)",
+            f"access key {suspect.value} is not known in account {account} ({error.code})", object=suspect.value, operation=error.operation,
+            remedy="check the id; of a deleted key name the user instead (arn: arn:aws:iam::ACCOUNT:user/NAME); AWS answers the same when the"
+            f" responder ({aws.responder_arn(account)}) may not call iam:GetAccessKeyLastUsed",
         ) from error  # fmt: skip
     name = answer.get("UserName")
     if not name or name == "<root_account>":

@@ -150,5 +150,5 @@ class Release:
         return "kept", "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first", None
 
     def _compromised(self, step: Step) -> bool:
-        key = step.id.rsplit("/", 1)[-1]
-        return any(key in d["keys"] or (d["whole"] and identity(d["arn"]) == identity(step.principal)) for d in self._known)
+        keys, identities = self.case.compromised()
+        return step.id.rsplit("/", 1)[-1] in keys or identity(step.principal) in identities

@@ -45,6 +45,10 @@ class Response:
         """Queue what is to be done to ``principal``; called once for each."""
         raise NotImplementedError
 
+    def remember(self, suspect: t.Any, principal: Principal) -> None:
+        """Note what a suspect turned out to be."""
+        self.note_suspect(principal.arn, suspect=suspect.value, keys=principal.compromised, whole=principal.whole)
+
     def follow(self, principal: Principal) -> None:
         """Called each time something more is known of a principal."""
 
@@ -63,10 +67,14 @@ class Response:
             if verdicts:
                 self.left.append({"suspect": suspect.value, **verdicts[-1]})
                 return
+            if suspect.value == self.aws.own_key:
+                self.guard.check(self.aws.caller["arn"], discovered=False)
+            if suspect.kind.endswith("_arn"):
+                self.guard.check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
             principal = resolve(self.aws, suspect)
             self.admit(principal, start)
             self.resolved[suspect.path] = principal
-            self.note_suspect(suspect.value, principal)
+            self.remember(suspect, principal)
         except Refused as error:
             self.refuse(error, suspect.value)
         except EvictError as error:
@@ -95,18 +103,13 @@ class Response:
             if grown:
                 self.start(known or principal)
 
-    def note_suspect(self, suspect: str, principal: Principal, source: str = "") -> None:
+    def note_suspect(self, arn: str, *, suspect: str = "", source: str = "", keys: Iterable[str] = (), whole: bool = False) -> None:
         """Recorded once, so that a release knows what belongs to which suspect and which credentials are in wrong hands.
 
-        ``source``: the principal through which a discovered one was reached.
+        ``source``: the principal through which a discovered one was reached; ``whole``: all that it holds is compromised.
         """
-        data = {
-            "suspect": suspect,
-            "arn": principal.arn,
-            "keys": sorted(k for k in principal.compromised if k.startswith("AKIA")),
-            "whole": principal.whole,
-            "source": source,
-        }
+        lasting = sorted(key for key in keys if key.startswith("AKIA"))  # sessions end by themselves
+        data = {"suspect": suspect, "arn": arn, "keys": lasting, "whole": whole, "source": source}
         if not self.runner.check and data not in [n["data"] for n in self.case.notes("suspect")]:
             self.case.note("suspect", data)
 

@@ -93,6 +93,12 @@ class Aws:
             return self._caller
 
     @property
+    def own_key(self) -> str:
+        """The access key id that the command was started with."""
+        credentials = self._session.get_credentials()
+        return str(credentials.access_key) if credentials else ""
+
+    @property
     def partition(self) -> str:
         """aws, aws-cn or aws-us-gov: the second part of every ARN."""
         return self.caller["arn"].split(":")[1]
@@ -163,9 +169,11 @@ class Aws:
                 parameters["ExternalId"] = str(self._options["external_id"])
             answer = self.call(Call(Target("aws", ""), "sts", "AssumeRole", parameters))
         except EvictError as error:
+            denied = getattr(error, "code", "") in _DENIED
+            check = f"check that {template.replace('{account}', account)} exists, that it trusts {self.caller['arn']}, and that this may assume it"
             wrapped = EvictError(
                 f"account {account} cannot be reached: {error.message}", object=account, operation="sts:AssumeRole",
-                remedy=error.remedy or f"check that {template.replace('{account}', account)} exists and trusts {self.caller['arn']}",
+                remedy=check if denied or not error.remedy else error.remedy,
             )  # fmt: skip
             self._unreachable[account] = wrapped
             raise wrapped from error

@@ -11,6 +11,7 @@ from ..common import incident as incidents
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import EvictError, Refused
+from ..common.guard import identity
 from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -32,6 +33,10 @@ class _Single(Response):
     def __init__(self, aws: Aws, case: Case, runner: Runner, verb: Callable[[Principal, Reader], Iterable[Step]]) -> None:
         super().__init__(aws, case, runner)
         self._verb = verb
+
+    def remember(self, suspect: t.Any, principal: Principal) -> None:
+        """To be named in a task is no accusation: only the incident says what is compromised."""
+        self.note_suspect(principal.arn, suspect=suspect.value)
 
     def start(self, principal: Principal) -> None:
         self.runner.add(principal.arn, principal.account, [Job(Phase.FENCE, lambda reader: self._verb(principal, reader))])
@@ -78,21 +83,24 @@ def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> di
 
 def credential_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
     """aws_credential."""
-    named = [n["data"] for n in case.notes("suspect")] + [{"keys": [s.value]} for s in case.incident.suspects if s.kind == "access_key"]
-    dead = {key for data in named for key in data["keys"]}
+    keys, identities = case.compromised()
 
     def change(principal: Principal, reader: Reader) -> Iterable[Step]:
         _only(principal, "user", "only users hold such credentials")
         for kind in params["kinds"]:
             for step in credentials.KINDS[kind].steps(principal, params["state"], reader, params["ids"]):
-                if params["state"] == "enabled" and step.id.rsplit("/", 1)[-1] in dead:
-                    raise EvictError(
-                        f"{step.resource} is named as compromised and stays inactive", object=step.resource, operation="enable",
-                        remedy="create a new key; if it was no compromise: recover.yml -e verdict=false_positive",
-                    )  # fmt: skip
-                yield step
+                dead = step.id.rsplit("/", 1)[-1] in keys or identity(principal.arn) in identities
+                if params["state"] != "enabled" or not dead or step.true:
+                    yield step
+                    continue
+                refusal = Refused(
+                    f"{step.resource} is named as compromised and stays inactive", object=step.resource, operation="guard compromised",
+                    remedy="create a new key; if it was no compromise: recover.yml -e verdict=false_positive",
+                )  # fmt: skip
+                run.refuse(refusal, step.resource)
 
-    return _Single(aws, case, runner, change).handle(params["principals"])
+    run = _Single(aws, case, runner, change)
+    return run.handle(params["principals"])
 
 
 def session_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from . import incident as incidents
 from . import process
 from .errors import EvictError, InvalidInput
+from .guard import identity
 from .incident import Incident
 from .lease import Lease
 from .ledger import Ledger
@@ -97,6 +98,19 @@ class Case:
 
     def note(self, kind: str, data: dict[str, t.Any]) -> None:
         self.ledger.note(kind, data)
+
+    def compromised(self) -> tuple[set[str], set[str]]:
+        """(credential ids, identities all of whose credentials) that are in wrong hands, as the incident and what was found say.
+
+        Not those that a named person has judged to be false positives.
+        """
+        cleared = {n["data"]["suspect"] for n in self.notes("verdict")}
+        known = [n["data"] for n in self.notes("suspect") if not n["data"]["suspect"] or n["data"]["suspect"] not in cleared]
+        named = [s for s in self.incident.suspects if s.value not in cleared]
+        keys = {key for d in known for key in d["keys"]} | {s.value for s in named if s.kind == "access_key"}
+        return keys, {identity(d["arn"]) for d in known if d["whole"]} | {
+            identity(s.value) for s in named if s.kind in ("user_arn", "role_arn")
+        }
 
     def go_on(self) -> bool:
         """False once another run has taken the case over."""
