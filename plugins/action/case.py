@@ -79,7 +79,7 @@ def _lines(result: t.Mapping[str, t.Any]) -> list[str]:
         f"  suspects: {', '.join([*names[:_SHOWN], *more])}",
         f"  case: {result['case']}",
     ]
-    if result.get("incident_file"):
+    if result.get("incident_file") and os.path.exists(result["incident_file"]):  # in check mode none is written
         lines.append(f"  incident file: {result['incident_file']}")
     return lines + [f"  {note}" for note in result.get("notes") or []]
 

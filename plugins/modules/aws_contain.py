@@ -127,25 +127,25 @@ residual:
   sample: []
 suggested:
   description: Principals that the logs name and that this run did not touch, as entries for C(suspects).
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: list
   elements: dict
   sample: []
 lifted:
   description: Guards that the incident file lifts and that would have refused.
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: list
   elements: dict
   sample: []
 left:
   description: Suspects that a named person judged to be false positives, and that were therefore left alone.
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: list
   elements: dict
   sample: []
 events:
   description: How many log events were seen, and up to which time.
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: dict
   sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
 shares:
@@ -158,6 +158,11 @@ guard_hash:
   returned: with O(phase=resolve)
   type: str
   sample: 5d41...
+incident:
+  description: Id of the incident.
+  returned: when the case could be opened
+  type: str
+  sample: IR-2026-0042
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -103,6 +103,23 @@ open:
   type: list
   elements: dict
   sample: []
+incident:
+  description: Id of the incident.
+  returned: when the case could be opened
+  type: str
+  sample: IR-2026-0042
+principals:
+  description: The principals, as C({cloud, account, kind, id, arn, name, suspect, state, reason}).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+residual:
+  description: What could still act, until when and why.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -104,6 +104,23 @@ open:
       kind: due
       why: lifting it earlier would revive sessions that it holds back
       due: "2026-11-23T21:01:14Z"
+incident:
+  description: Id of the incident.
+  returned: when the case could be opened
+  type: str
+  sample: IR-2026-0042
+principals:
+  description: The principals, as C({cloud, account, kind, id, arn, name, suspect, state, reason}).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+residual:
+  description: What could still act, until when and why.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

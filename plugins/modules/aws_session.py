@@ -95,6 +95,29 @@ calls:
   returned: when the case could be opened
   type: int
   sample: 23
+incident:
+  description: Id of the incident.
+  returned: when the case could be opened
+  type: str
+  sample: IR-2026-0042
+principals:
+  description: The principals, as C({cloud, account, kind, id, arn, name, suspect, state, reason}).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+open:
+  description: What stays open, with C(object), C(why) and C(due).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+residual:
+  description: What could still act, until when and why.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -97,6 +97,29 @@ head:
   returned: always
   type: str
   sample: 9f2c...
+suggested:
+  description: Principals that the logs name and that no host touched, as entries for C(suspects).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+lifted:
+  description: Guards that the incident file lifts and that would have refused.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+left:
+  description: Suspects that a named person judged to be false positives, and that were therefore left alone.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+events:
+  description: How many log events all hosts saw, and up to which time.
+  returned: always
+  type: dict
+  sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
 """
 
 import json

@@ -17,6 +17,7 @@ from ..module_utils.common.store import Store, open_store
 from . import table
 from .raw import printable
 
+_LONG = ("principals", "steps", "diff", "problems", "open", "residual", "suggested", "lifted", "left", "events", "recovered")
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
 
@@ -95,14 +96,14 @@ class LiveAction(ActionBase):
     TRANSFERS_FILES = False
 
     def arguments(self, _task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The module's arguments, with ``result_file`` for this plugin."""
+        """The module's arguments, with ``result_file`` and ``brief`` for this plugin."""
         return {k: v for k, v in self._task.args.items() if v not in (None, "")}
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         del tmp
         arguments = self.arguments(task_vars or {})
-        result_file = arguments.pop("result_file", None)
+        result_file, brief = arguments.pop("result_file", None), arguments.pop("brief", False)
         watch = (
             Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])}, str(arguments.get("account") or ""))
             if arguments.get("case") and not self._task.check_mode
@@ -120,11 +121,12 @@ class LiveAction(ActionBase):
             if watch:
                 watch.stop()
         if not arguments.get("account"):  # one account's share: the table comes when all are there
-            for line in table.lines(result, str(arguments.get("case", ""))):
+            for line in table.lines(result, str(arguments.get("case", "")), self._task.check_mode):
                 say(line)
         if result_file and "status" in result:
             _write(str(result_file), result)
-        return result
+        # Ansible prints the whole result of a task that fails; the table has said it, and result.json holds it.
+        return {k: v for k, v in result.items() if k not in _LONG} if brief and result.get("failed") else result
 
 
 def _write(path: str, result: dict[str, t.Any]) -> None:

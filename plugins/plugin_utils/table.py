@@ -13,7 +13,7 @@ _ROWS = 60
 _LABELS = {"irreversible": "FINAL", "conflict": "CHANGED"}
 
 
-def lines(result: dict[str, t.Any], case: str) -> list[str]:
+def lines(result: dict[str, t.Any], case: str, check: bool = False) -> list[str]:
     """The table of principals, then what failed, what stays open, and the commands that come next."""
     if "status" not in result:
         return []
@@ -40,9 +40,9 @@ def lines(result: dict[str, t.Any], case: str) -> list[str]:
             f"  logs: {events.get('seen', 0)} events seen, the newest of {events.get('until') or 'no time'}; history runs up to 15 minutes late"
         )
     out.append(
-        f"  {result['status']}  changed: {result.get('changed_count', 0)}  case: {case or result.get('incident', '')}  head: {result.get('head', '')[:16]}"
+        f"  {result['status']}  changed: {result.get('changed_count', 0)}  case: {case or result.get('incident', '')}  head: {result.get('head', '')}"
     )
-    return out + _next(result, case)
+    return out if check else out + _next(result, case)
 
 
 def _principals(result: dict[str, t.Any]) -> list[str]:

@@ -26,7 +26,7 @@ default_role = "any"
 nitpicky = True
 """
 # Labels of Ansible's own documentation, to which generated pages link; everything else that is undefined is an error.
-ELSEWHERE = ("'common_return_values'", "'ansible_configuration_settings'")
+ELSEWHERE = ("'common_return_values'", "'ansible_configuration_settings'", "'action_plugins'")
 
 
 def main() -> int:

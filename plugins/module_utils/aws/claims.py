@@ -16,6 +16,7 @@ from .session import iso, parse
 if t.TYPE_CHECKING:
     from .contain import Containment
 
+_WORDS = {"revoke": "revoked", "session": "its sessions denied", "clamp": "clamped", "deny": "denied"}
 _STANDS = ("done", "already", "would")  # in check mode later phases are planned against what the earlier ones would have done
 
 
@@ -114,10 +115,9 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
         }
     if fence is None or fence.status not in _STANDS:
         return {"action": "failed", "contained_at": None, "proof": "unknown"}
-    if principal.kind == "role" and run.actions[identity(principal.arn)].action in ("revoke", "session"):
-        paths = open_paths(run, principal)
-        if paths:
-            return {"action": f"revoked, can be re-assumed via {', '.join(paths)}", "contained_at": None, "proof": proof}
+    if principal.kind == "role" and (paths := open_paths(run, principal)):
+        word = _WORDS[run.actions[identity(principal.arn)].action]
+        return {"action": f"{word}, can be re-assumed via {', '.join(paths)}", "contained_at": None, "proof": proof}
     if bad:
         return {"action": f"fenced, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
     if not settled:
@@ -134,7 +134,9 @@ def _residual(run: Containment, principal: Principal, claim: dict[str, t.Any]) -
     if run.runner.check or claim["action"] == "contained":
         return []
     if "re-assumed" in claim["action"]:
-        return [{"object": principal.arn, "token_kind": "role session", "until": "closed by hand", "why": claim["action"]}]
+        denied = run.actions[identity(principal.arn)].action == "deny"
+        until = "none while denied" if denied else "its source is closed"
+        return [{"object": principal.arn, "token_kind": "role session", "until": until, "why": claim["action"]}]
     if principal.only:
         return []
     until = iso(run.aws.now() + longest(principal))

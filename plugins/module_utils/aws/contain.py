@@ -13,6 +13,7 @@ import typing as t
 from collections.abc import Iterable
 
 from ..common import incident as incidents
+from ..common import restore
 from ..common.case import Case
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, InvalidInput, Refused
@@ -298,6 +299,8 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         )  # fmt: skip
     if params["account"]:
         run.suspects = _share(case, params)
+    if any(name.startswith(restore.PREFIX) for name in case.history):
+        case.warnings.append("identities of this case have been released before; what the incident names is cut again")
     run.run()
     if any(p.account == aws.caller["account"] for p in run.principals.values()):
         case.warnings.append(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 from collections.abc import Iterable
 
@@ -16,7 +17,8 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from .session import Aws, parse
+from . import policy
+from .session import Aws, iso, parse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,14 +95,20 @@ class Release:
     def _release(self, principal: str, changes: list[tuple[Step, Step]]) -> None:
         """Session denies first (they are looked at, and mostly stay), then credentials, the fence last."""
         cutoff = [s for _f, s in changes if self._purpose(s) == "session"]
+        fences = [s for _f, s in changes if self._purpose(s) == "quarantine" and not s.expires]
 
         def make(phases: Iterable[Phase]) -> t.Callable[[Reader], list[Step]]:
             return lambda reader: self._steps([c for c in changes if c[1].phase in phases], cutoff, reader)
+
+        def renew(reader: Reader) -> list[Step]:
+            wanted = ":role/" in principal and not self.order.false_positive and self._lifts(fences, cutoff, reader)
+            return [self._renewed(cutoff[0], reader)] if wanted else []
 
         account = changes[0][1].target.account
         # Reverse of containment: the fence (FENCE) is lifted when all else of the principal has come back.
         jobs = [
             Job(Phase.FENCE, make([Phase.SESSION])),
+            Job(Phase.SESSION, renew),
             Job(Phase.CREDENTIAL, make([Phase.CREDENTIAL])),
             Job(Phase.RESOURCE, make([Phase.RESOURCE, Phase.FENCE])),
         ]
@@ -111,7 +119,7 @@ class Release:
         for first, latest in changes:
             if self.order.purposes and self._purpose(latest) not in self.order.purposes:
                 continue
-            verdict = restore.judge(first, latest, reader, lambda step: self._kept(step, cutoff, reader))
+            verdict = restore.judge(first, latest, reader, lambda step: self._kept(step, cutoff))
             if verdict and verdict.step:
                 steps.append(verdict.step)
             elif verdict:
@@ -125,7 +133,7 @@ class Release:
                 return purpose
         return ""
 
-    def _kept(self, step: Step, cutoff: list[Step], reader: Reader) -> tuple[str, str, str | None] | None:
+    def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:
             return None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
@@ -135,13 +143,32 @@ class Release:
         if step.expires and self.aws.now() < parse(step.expires):
             return "due", "lifting it earlier would revive sessions that it holds back", step.expires
         if self._purpose(step) == "quarantine" and not step.expires:
-            return self._needs_cutoff(step, cutoff, reader)
+            return self._needs_cutoff(step, cutoff)
         return None
 
-    def _needs_cutoff(self, step: Step, cutoff: list[Step], reader: Reader) -> tuple[str, str, str | None] | None:
+    def _lifts(self, fences: list[Step], cutoff: list[Step], reader: Reader) -> bool:
+        """Whether this run is going to lift a full deny behind which sessions may have been minted since the cutoff."""
+        if not cutoff or (self.order.purposes and "quarantine" not in self.order.purposes):
+            return False
+        return any(s.probe and reader.read(s.probe) == s.after and not self._kept(s, cutoff) for s in fences)
+
+    def _renewed(self, session: Step, reader: Reader) -> Step:
+        """The cutoff moved to now: a denied role can still be assumed, and those sessions must not wake up when the deny goes."""
+        kept = policy.cutoff_of(session.after)
+        longest = parse(session.expires) - parse(kept) if session.expires else datetime.timedelta(hours=12)
+        now = (self.aws.now() + datetime.timedelta(seconds=1)).replace(microsecond=0)
+        after = policy.deny_older(self.case.incident.sid, iso(now))
+        name = self.case.incident.policy_name("session")
+        _probe, put, _delete = policy.inline("role", session.principal.rsplit("/", 1)[-1], name, session.target)
+        before = reader.read(session.probe) if session.probe else None
+        action = f"deny sessions issued before {iso(now)}, since the deny is lifted"
+        return dataclasses.replace(session, before=before, after=after, do=(put(after),), action=action, expires=iso(now + longest))
+
+    def _needs_cutoff(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         """A full deny goes only when a read has just shown the session cutoff that takes its place."""
+        fresh = Reader(self.runner.clouds)
         for session in cutoff:
-            if session.probe and reader.read(session.probe) == session.after:
+            if session.probe and policy.cutoff_of(fresh.read(session.probe)) >= policy.cutoff_of(session.after):
                 return None
         past = self.case.history.get(f"{step.principal}#policy/{self.case.incident.policy_name('session')}")
         latest = plan.decode(past["step"]) if past and past.get("step") else None

@@ -61,7 +61,8 @@ class Case:
             )
         case = cls(incident, store, ledger, lease, check)
         case._keep_incident()
-        if lease and lease.takeover_of:
+        before = ledger.state.runs.get(lease.takeover_of, {}) if lease else {}
+        if lease and lease.takeover_of and not (contain and before.get("module") == module):  # hosts contain side by side
             case.warnings.append(f"another run held this case and was taken over: {lease.takeover_of}")
         return case
 

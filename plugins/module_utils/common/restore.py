@@ -40,6 +40,7 @@ def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Ste
     Of a creation, the probe of both looks for the one id that was made.
     """
     found = []
+    answers = {name: plan.Kept(entry["answered"]["answer"]) for name, entry in history.items() if entry.get("answered")}
     for name, entry in history.items():
         outcome = entry.get("outcome") or {}
         if name.startswith(PREFIX) or entry.get("step") is None or outcome.get("status") not in ("done", "unverified"):
@@ -53,6 +54,8 @@ def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Ste
             identity = plan.Kept((entry.get("answered") or {}).get("answer", ())).get(latest.owns.path)
             probe = dataclasses.replace(latest.probe, path=(*latest.probe.path, {"": identity}))
             first = latest = dataclasses.replace(latest, before=None, after=identity, probe=probe)
+        elif all(ref.step in answers for ref in plan.refs(latest.after)):
+            latest = dataclasses.replace(latest, after=plan.resolve(latest.after, answers))
         found.append((entry["places"]["outcome"], first, latest))
     found.sort(key=lambda row: row[0], reverse=True)
     return [(first, latest) for _place, first, latest in found]

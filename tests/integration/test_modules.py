@@ -1,0 +1,291 @@
+"""The promises that every module makes, on the enforcing bed: check mode, second run, truthful results, no secrets, hostile text is text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.beds.bed import Credentials
+from tests.contract.test_modules import ANSIBLES_OWN, MODULES, MUTATING, documentation, module_of
+from tests.integration.helpers import DEAD, ROOT, Desk, works
+
+pytestmark = pytest.mark.bed
+
+P = "arn:aws:iam::222222222222"
+USER, ROLE = f"{P}:user/ci-deploy", f"{P}:role/deploy"
+
+
+def nothing(_desk: Desk) -> None:
+    """No preparation."""
+
+
+def contained(desk: Desk) -> None:
+    desk.contain()
+
+
+def shares(desk: Desk) -> dict[str, Any]:
+    first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
+    results = {a: desk.contain(account=a, shares=first["shares"], guard_hash=first["guard_hash"]) for a in first["shares"]}
+    return {"case": str(desk.case), "first": first, "results": {a: _plain(r) for a, r in results.items()}}
+
+
+def _plain(result: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in result.items() if k not in ("diff", "warnings")}
+
+
+# name -> (what comes before, the parameters). A new module needs a line here.
+RUNS: dict[str, list[tuple[Callable[[Desk], Any], Callable[[Desk], dict[str, Any]]]]] = {
+    "aws_contain": [(nothing, lambda _d: {"hold": "0", "scope": 0}), (nothing, lambda _d: {"hold": "0", "scope": 10}),
+                    (nothing, lambda _d: {"hold": "0", "scope": 0, "phase": "resolve"})],
+    "aws_restore": [(contained, lambda _d: {}), (contained, lambda _d: {"only": [_d.company.leaked.access_key], "verdict": "false_positive",
+                                                                        "reason": "r", "by": "Ada"})],
+    "aws_credential": [(nothing, lambda _d: {"principals": [USER], "kinds": ["access_key"]}),
+                       (nothing, lambda _d: {"principals": [USER], "kinds": ["access_key"], "state": "absent", "ids": [_d.company.worker.access_key]}),
+                       (nothing, lambda _d: {"principals": [USER], "kinds": ["login_profile"]})],
+    "aws_identity_quarantine": [(nothing, lambda _d: {"principals": [USER, ROLE], "action": "deny"}),
+                                (nothing, lambda _d: {"principals": [ROLE]}),
+                                (contained, lambda _d: {"principals": [USER], "state": "absent"})],
+    "aws_session": [(nothing, lambda _d: {"principals": [USER, ROLE]}), (nothing, lambda _d: {"principals": [ROLE], "sessions": ["evil-1", "evil-2"]})],
+    "aws_principal_info": [(nothing, lambda _d: {"suspects": [USER, ROLE], "detail": "full", "role_arn": _d.company.role_template}), (nothing, lambda _d: {"incident": str(_d.file)})],
+    "case": [(nothing, lambda _d: {"incident": str(_d.file), "directory": str(_d.folder), "allow_local_store": True}),
+             (contained, lambda _d: {"case": str(_d.case), "state": "closed"})],
+    "case_ledger_info": [(contained, lambda _d: {"case": str(_d.case)})],
+    "case_result": [(nothing, shares)],
+}  # fmt: skip
+ALL = [pytest.param(name, *run, id=f"{name}-{number}") for name in MODULES for number, run in enumerate(RUNS.get(name, []))]
+CHANGES = [p for p in ALL if p.values[0] in MUTATING]
+
+
+def test_every_module_is_tried() -> None:
+    assert set(RUNS) == set(MODULES)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def case(desk: Desk) -> Desk:
+    desk.incident(desk.company.leaked.access_key, ROLE)
+    return desk
+
+
+@pytest.mark.parametrize(("name", "before", "params"), ALL)
+def test_check_mode_touches_neither_cloud_nor_store(case: Desk, name: str, before: Any, params: Any) -> None:
+    before(case)
+    given = params(case)
+    cloud, store = case.bed.snapshot(), files(case.folder)
+    result = case.run(name, check=True, **given)
+    assert "Traceback" not in str(result) and result.get("problems", []) == []
+    assert case.bed.snapshot() == cloud and files(case.folder) == store
+    if before is nothing and name != "case_result":
+        assert not (case.folder / "cases").exists()  # not even an empty folder
+
+
+@pytest.mark.parametrize(("name", "before", "params"), CHANGES)
+def test_check_mode_tells_what_a_real_run_does_and_a_second_run_does_nothing(case: Desk, name: str, before: Any, params: Any) -> None:
+    before(case)
+    given = params(case)
+    planned = case.run(name, check=True, **given)
+    cloud = case.bed.snapshot()
+    done = case.run(name, **given)
+    assert planned["changed"] == done["changed"] and _hunks(planned) == _hunks(done)
+    assert done["changed"] == (case.bed.snapshot() != cloud) or name in ("case", "case_result")
+    cloud, runs, store = case.bed.snapshot(), set(case.ledger().runs), files(case.folder)
+    again = case.run(name, **given)
+    assert again["changed"] is False or name == "case_result"
+    assert again.get("changed_count", 0) == 0 or name == "case_result"
+    assert case.bed.snapshot() == cloud
+    if name == "case":
+        assert files(case.folder) == store
+    else:
+        for run in set(case.ledger().runs) - runs:
+            assert [r["kind"] for r in case.records() if r["run"] == run] == ["start", "end"], name
+    assert case.verified()
+
+
+def _hunks(result: dict[str, Any]) -> Any:
+    """The diff without the one thing that time changes: the session cutoff."""
+    return re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", json.dumps(result.get("diff"), sort_keys=True))
+
+
+@pytest.mark.parametrize(("name", "before", "params"), ALL)
+def test_the_result_is_what_is_documented(case: Desk, name: str, before: Any, params: Any) -> None:
+    before(case)
+    given = params(case)
+    result = case.run(name, **given)
+    documented = yaml.safe_load(module_of(name).RETURN)
+    undocumented = set(result) - set(documented) - ANSIBLES_OWN
+    assert not undocumented, f"returned, but not documented: {sorted(undocumented)}"
+    phase = f"with O(phase={given.get('phase', 'all')})"
+    always = {k for k, v in documented.items() if v["returned"] in ("always", "success", "when the case could be opened", phase)}
+    assert not always - set(result), f"documented as always there: {sorted(always - set(result))}"
+    types = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict}
+    for key in set(result) & set(documented):
+        value, about = result[key], documented[key]
+        assert isinstance(value, types[about["type"]]), f"{key} is no {about['type']}: {value!r}"
+        for entry in value if about["type"] == "list" else []:
+            assert isinstance(entry, types[about["elements"]]), f"{key}: an entry is no {about['elements']}: {entry!r}"
+    assert len(json.dumps(result)) < 200_000
+    assert case.leaks(*(c.secret_key for c in case.company.production.keys.values())) == []
+
+
+BAD = {
+    "aws_contain": {"incident": "/nowhere/incident.yml"}, "aws_restore": {"case": "/nowhere/IR-9"}, "aws_principal_info": {"suspects": [f"{P}:user/nobody"]},
+    "aws_credential": {"principals": [f"{P}:user/nobody"]}, "aws_session": {"principals": [f"{P}:role/nobody"]},
+    "aws_identity_quarantine": {"principals": [f"{P}:user/nobody"]}, "case": {"case": "/nowhere/IR-9"}, "case_ledger_info": {"case": "/nowhere/IR-9"},
+    "case_result": {"case": "ftp://nowhere/IR-9", "first": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_failure_names_the_object(case: Desk, name: str) -> None:
+    bad = BAD[name]
+    wanted = next(str(v[0] if isinstance(v, list) else v) for v in bad.values() if v)
+    given = bad if {"incident", "case", "suspects"} & set(bad) else {"incident": str(case.file), **bad}
+    if name == "aws_principal_info":
+        given = {**given, "role_arn": case.company.role_template}
+    result = case.run(name, **given)
+    assert "Traceback" not in json.dumps(result)
+    if name == "case_ledger_info":  # which tells, and leaves it to the playbook to judge
+        assert result["verified"] is False and wanted in result["problems"][0]["why"]
+        return
+    assert result["failed"] is True and wanted in result["msg"], result["msg"]
+    for problem in result.get("problems", []):
+        assert problem.get("object") or problem.get("path")
+
+
+IDENTITY = [
+    ("aws_contain", {"hold": "0", "scope": 10}), ("aws_credential", {"principals": [USER], "kinds": ["access_key"]}),
+    ("aws_identity_quarantine", {"principals": [USER, ROLE], "action": "deny"}), ("aws_identity_quarantine", {"principals": [ROLE], "action": "clamp"}),
+    ("aws_session", {"principals": [USER, ROLE]}), ("aws_session", {"principals": [ROLE], "sessions": ["evil"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "params"), IDENTITY, ids=[f"{n}-{i}" for i, (n, _p) in enumerate(IDENTITY)])
+def test_undo_after_do_is_the_identity(desk: Desk, name: str, params: dict[str, Any]) -> None:
+    desk.incident(desk.company.leaked.access_key, ROLE, password="keep", trusted={"networks": ["198.51.100.0/24"]})
+    before = desk.bed.snapshot()
+    done = desk.run(name, **params)
+    assert done["changed"] and desk.bed.snapshot() != before
+    named = sorted({n["data"]["suspect"] for n in desk.ledger().notes["suspect"]} - {""})
+    undone = desk.false_positive(*named)
+    assert undone["status"] == "ok" and desk.bed.snapshot() == before, undone["open"]
+
+
+def test_every_step_that_cannot_be_undone_says_why(case: Desk) -> None:
+    case.contain()
+    case.run("aws_credential", principals=[f"{P}:user/bob"], state="absent")
+    steps = [h["step"]["$step"] for h in case.ledger().steps.values()]
+    assert len(steps) >= 7 and all(bool(s.get("undo")) != bool(s.get("irreversible")) for s in steps), steps
+
+
+# -- hostile text --------------------------------------------------------------------------------------------------------
+
+
+def payload(target: Path) -> str:
+    return "{{ lookup('pipe', 'touch " + str(target) + "') }}"
+
+
+@pytest.fixture
+def hostile(desk: Desk) -> Desk:
+    """An incident and a cloud that are full of templates; `desk.planted` would exist had one run."""
+    desk.planted = desk.folder / "planted"  # type: ignore[attr-defined]
+    text = payload(desk.planted)  # type: ignore[attr-defined]
+    iam = desk.bed.client("iam", desk.company.leaked, user_agent=text)
+    path = "/" + text.replace(" ", "${IFS}") + "/"
+    iam.create_user(UserName="mallory", Path=path, Tags=[{"Key": "owner", "Value": "x"}])
+    iam.put_user_policy(UserName="mallory", PolicyName="p", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Id": text, "Statement": {"Sid": "x", "Effect": "Allow", "Action": "*", "Resource": "*"}}))  # fmt: skip
+    iam.create_role(RoleName="backdoor", Path=path, Description="d", AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Id": text, "Statement": {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "sts:AssumeRole"}}))  # fmt: skip
+    desk.mallory = Credentials.of(iam.create_access_key(UserName="mallory")["AccessKey"])  # type: ignore[attr-defined]
+    desk.secrets.append(desk.mallory.secret_key)  # type: ignore[attr-defined]
+    desk.incident(
+        desk.company.leaked.access_key, title=text, dependents=[text, {"name": text, text: text}], approvers=[text], notify=[{"kind": text}],
+        overrides=[{"guard": "protected", "object": f"{P}:role/break-glass", "reason": text, "by": text}], protected=[f"{P}:role/break-glass"],
+    )  # fmt: skip
+    return desk
+
+
+def tokens(said: str) -> list[str]:
+    """Session tokens and secret keys of sessions, by the form that the bed gives them."""
+    return re.findall(r"FwoGZX[A-Za-z]\w{60,}", said) + re.findall(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", said)
+
+
+def said_by_us(said: str) -> str:
+    """Without the line in which Ansible itself repeats its command line."""
+    return "".join(line for line in said.splitlines(keepends=True) if "extra_vars:" not in line)
+
+
+@pytest.mark.slow
+def test_templates_in_incident_and_cloud_are_text_and_no_secret_is_shown_at_any_verbosity(hostile: Desk) -> None:
+    desk: Any = hostile
+    env = {"EVICT_TEST": "1"}
+    code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", "-vvvv", "--diff", env=env)
+    assert works(desk.bed, desk.company.leaked) in DEAD and works(desk.bed, desk.mallory) in DEAD, said[-3000:]
+    assert "user/{{" in said and not desk.planted.exists(), "the attacker's path was shown as text, and did not run"
+    found = said_by_us(said)
+    code2, said2 = desk.play("contain", "-e", f"case={desk.case}", "-e", "hold=1s", "-vvvv", "--check", env=env)
+    code3, said3 = desk.play("recover", "-e", f"case={desk.case}", "-vvvv", env=env)
+    assert (code, code2, code3) == (0, 0, 0), (said[-1500:], said2[-1500:], said3[-1500:])
+    assert not desk.planted.exists() and tokens(found + said_by_us(said2) + said_by_us(said3)) == []
+    held = [c.secret_key for a in (desk.company.production, desk.company.staging) for c in a.keys.values()]
+    assert desk.leaks(*held) == []
+    assert tokens("".join(p.read_text(errors="replace") for p in desk.case.rglob("*.json"))) == []
+
+
+@pytest.mark.slow
+def test_templates_in_public_variables_are_refused_or_text(hostile: Desk) -> None:
+    desk: Any = hostile
+    desk.contain(scope=10)
+    variables = {"only": desk.company.leaked.access_key, "verdict": "false_positive", "reason": payload(desk.planted), "by": payload(desk.planted)}
+    before = desk.bed.snapshot()
+    code, said = desk.play("recover", "-e", f"case={desk.case}", "-e", json.dumps(variables))
+    assert not desk.planted.exists() and code == 2 and "template" in said and desk.bed.snapshot() == before
+    (desk.folder / "raw.yml").write_text(yaml.safe_dump(yaml.safe_load(desk.file.read_text())))
+    code, said = desk.play("contain", "-e", f"@{desk.folder / 'raw.yml'}")
+    assert not desk.planted.exists() and code == 2 and "incident.title" in said
+
+
+def test_what_is_kept_is_readable_by_its_owner_only(case: Desk) -> None:
+    case.contain()
+    modes = {oct(p.stat().st_mode & 0o777) for p in case.case.rglob("*") if p.is_file()}
+    assert modes == {"0o600"} and os.path.isdir(case.case)
+
+
+def test_requests_of_the_responder_are_marked_as_such(case: Desk) -> None:
+    case.contain()
+    agents = {e["userAgent"] for e in case.bed.events() if e["eventSource"] == "iam.amazonaws.com"}
+    assert agents and all("evict.cloud" in a for a in agents)
+
+
+def test_documents_are_returned_only_when_asked_for(case: Desk) -> None:
+    ids = case.run("aws_principal_info", suspects=[USER], role_arn=case.company.role_template)["principals"]
+    assert "documents" not in ids[0] and [k["id"] for k in ids[0]["credentials"]["access_key"]]
+    full = case.run("aws_principal_info", suspects=[USER], role_arn=case.company.role_template, detail="full")["principals"][0]["documents"]
+    assert "work" in full["inline_policies"] and full["user"]["UserName"] == "ci-deploy"
+
+
+@pytest.mark.parametrize("operation", ["ListUserPolicies", "ListAccessKeys", "GetLoginProfile", "ListGroupsForUser", "ListAttachedUserPolicies", "ListMFADevices"])
+def test_a_read_that_failed_is_unknown_never_empty(case: Desk, operation: str) -> None:
+    case.bed.rule("fail", operation=operation, mutating=False, times=50, status=403, code="AccessDenied", message="not you")
+    row = case.run("aws_principal_info", suspects=[USER], role_arn=case.company.role_template, detail="full")["principals"][0]
+    unknown = [v for v in _values(row["documents"]) if isinstance(v, dict) and "unknown" in v]
+    assert unknown and operation in unknown[0]["unknown"]
+
+
+def _values(value: Any) -> list[Any]:
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [*inner, *(deep for v in inner for deep in _values(v))]
+
+
+def test_docs_name_every_module() -> None:
+    assert all(documentation(name)["short_description"] for name in MODULES) and (ROOT / "plugins/modules").is_dir()
