@@ -122,14 +122,9 @@ events:
   sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
 """
 
-import json
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import errors
-from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
-from ansible_collections.evict.cloud.plugins.module_utils.common.result import merge
-from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
+from ansible_collections.evict.cloud.plugins.module_utils.common import errors, result
 
 
 def main() -> None:
@@ -143,15 +138,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
     with errors.handler(module):
-        store = open_store({**(params["store"] or {}), "url": params["case"]})
-        incident = str(params["first"].get("incident", ""))
-        result = merge(incident, params["results"], params["first"].get("shares") or {}, params["first"])
-        result["head"] = Ledger.open(store, incident=incident, module="case_result", check=module.check_mode).end(result["status"])
-        if not module.check_mode:
-            store.replace("result.json", json.dumps(result, sort_keys=True, indent=1).encode())
-    errors.leave(module, {**result, "changed": 0}, result["changed"])
+        merged = result.together(module.params, check=module.check_mode)
+    errors.leave(module, {**merged, "changed": 0}, merged["changed"])
 
 
 if __name__ == "__main__":

@@ -121,7 +121,8 @@ class LiveAction(ActionBase):
             if watch:
                 watch.stop()
         if not arguments.get("account"):  # one account's share: the table comes when all are there
-            for line in table.lines(result, str(arguments.get("case", "")), self._task.check_mode):
+            preview = self._task.check_mode or arguments.get("phase") == "resolve"
+            for line in table.lines(result, str(arguments.get("case", "")), preview):
                 say(line)
         if result_file and "status" in result:
             _write(str(result_file), result)

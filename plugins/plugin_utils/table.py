@@ -13,7 +13,7 @@ _ROWS = 60
 _LABELS = {"irreversible": "FINAL", "conflict": "CHANGED"}
 
 
-def lines(result: dict[str, t.Any], case: str, check: bool = False) -> list[str]:
+def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[str]:
     """The table of principals, then what failed, what stays open, and the commands that come next."""
     if "status" not in result:
         return []
@@ -42,7 +42,7 @@ def lines(result: dict[str, t.Any], case: str, check: bool = False) -> list[str]
     out.append(
         f"  {result['status']}  changed: {result.get('changed_count', 0)}  case: {case or result.get('incident', '')}  head: {result.get('head', '')}"
     )
-    return out if check else out + _next(result, case)
+    return out if preview else out + _next(result, case)
 
 
 def _principals(result: dict[str, t.Any]) -> list[str]:

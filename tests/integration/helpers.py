@@ -153,6 +153,26 @@ def call_module(module: str, params: dict[str, Any], check: bool = False) -> dic
     return dict(json.loads(lines[-1]))
 
 
+_GATED = "import sys; sys.stdin.readline(); sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+
+
+class Child:
+    """runner_script.py in a process group of its own, waiting for `go`."""
+
+    def __init__(self, bed: Bed, order: dict[str, Any]) -> None:
+        script = str(ROOT / "tests/integration/runner_script.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _GATED, script, str(ROOT), json.dumps(order)], env=bed.environ(), start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.pgid = self._process.pid
+
+    def go(self, timeout: float = 120) -> tuple[int, str, str]:
+        """(exit code, output, errors); -9 when it was killed."""
+        out, err = self._process.communicate("\n", timeout=timeout)
+        return self._process.returncode, out, err
+
+
 def outcome(client: Any, operation: str, **parameters: Any) -> str:
     """ "ok", the error code, or the name of a connection error."""
     try:

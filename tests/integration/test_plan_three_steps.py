@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.beds.bed import Credentials, root
 from tests.beds.company import PRODUCTION, SECRET, STAGING
-from tests.integration.helpers import ROOT, Desk, environment, works
+from tests.integration.helpers import Child, Desk, environment, works
 from tests.integration.three_steps import PARAMETER, USER, carry_out
 
 pytestmark = pytest.mark.bed
@@ -50,19 +48,12 @@ class Plan:
         self.desk.outputs.append(json.dumps(result))
         return result
 
-    def start(self, put: list[Any] | None = None, gate: bool = True) -> subprocess.Popen[bytes]:
-        order = {"plan": {"incident": str(self.desk.file)}, "put": put}
-        code = "import sys; sys.stdin.readline(); sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
-        script = str(ROOT / "tests/integration/runner_script.py")
-        return subprocess.Popen([sys.executable, "-c", code, script, str(ROOT), json.dumps(order)], env=self.bed.environ(), start_new_session=True,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
-
     def killed(self, operation: str, when: str) -> None:
         """Run until the bed kills it before or after that call."""
-        child = self.start()
-        self.bed.rule(when, operation=operation, pgid=child.pid)
-        out, err = child.communicate(b"\n", timeout=60)
-        assert child.returncode == -9, (out[-500:], err[-1500:])
+        child = Child(self.bed, {"plan": {"incident": str(self.desk.file)}})
+        self.bed.rule(when, operation=operation, pgid=child.pgid)
+        code, out, err = child.go()
+        assert code == -9, (out[-500:], err[-1500:])
         self.bed.clear_rules()
 
     def is_right(self) -> Credentials:

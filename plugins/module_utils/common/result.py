@@ -1,11 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Results of several hosts as one (result.json, see interfaces.md). Pure."""
+"""Results of several hosts as one (result.json, see interfaces.md)."""
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Mapping, Sequence
+
+from .ledger import Ledger
+from .store import open_store
 
 _LISTS = ("principals", "open", "residual", "suggested", "lifted", "left")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
@@ -14,7 +18,7 @@ _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 def merge(
     incident: str, results: Mapping[str, Mapping[str, t.Any]], shares: Mapping[str, Sequence[t.Any]], first: Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    """``results``: {account: what its host returned}; ``shares``: {account: its suspects}; ``first``: what resolving returned.
+    """Pure. ``results``: {account: what its host returned}; ``shares``: {account: its suspects}; ``first``: what resolving returned.
 
     An account without a host, and a host that returned nothing, leave the case ``partial`` and are named.
     """
@@ -47,4 +51,15 @@ def merge(
             merged["failed"].append({"object": account, "operation": "contain", "message": why, "remedy": "run the same command again"})
     merged["status"] = max(ranks, key=_RANK.index)
     merged["idle"] = sorted(account for account in results if not shares.get(account))
+    return merged
+
+
+def together(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+    """What ``case_result`` does: merge, write ``result.json``, and end with a head that names the chains of all hosts."""
+    store = open_store({**(params["store"] or {}), "url": params["case"]})
+    first = params["first"]
+    merged = merge(str(first.get("incident", "")), params["results"], first.get("shares") or {}, first)
+    merged["head"] = Ledger.open(store, incident=merged["incident"], module="case_result", check=check).end(merged["status"])
+    if not check:
+        store.replace("result.json", json.dumps(merged, sort_keys=True, indent=1).encode())
     return merged

@@ -14,11 +14,11 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan, restore, run
 from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
-from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Step
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Phase, Step
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store
-from tests.unit.common.fake_cloud import HERE, FakeCloud, create, probe, put
+from tests.unit.common.fake_cloud import HERE, KEY_ID, FakeCloud, create, probe, put
 
 Keep = Any
 NOTHING: Keep = lambda _step: None  # noqa: E731
@@ -196,6 +196,18 @@ def test_a_creation_that_is_gone_already_is_nothing_to_do(room: Room) -> None:
     room.cloud.keys.clear()
     left, runner = room.undo()
     assert left == [] and runner.done == {} and runner.failures == []
+
+
+def test_a_step_whose_after_is_a_reference_is_undone_and_a_conflict_is_still_seen(room: Room) -> None:
+    name = put("name", after=KEY_ID, phase=Phase.CREDENTIAL, do=(Call(HERE, "fake", "Put", {"Name": "name", "Value": KEY_ID}),))
+    room.do(create(), name)
+    assert room.cloud.things == {"name": "KEY1"}
+    room.cloud.things["name"] = "theirs"
+    (left,) = [v for v in room.verdicts(room.open()) if not v.step]
+    assert left.kind == "conflict"
+    room.cloud.things["name"] = "KEY1"
+    left_over, runner = room.undo()
+    assert left_over == [] and runner.failures == [] and room.cloud.things == {} and room.cloud.keys == {}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
