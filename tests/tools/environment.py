@@ -218,7 +218,7 @@ def main():
         say("%s: %s, %s" % (options.environment, chosen, os.path.relpath(LOCK, ROOT)))
         if os.path.exists(stamp):
             os.unlink(stamp)
-        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK])
+        run([uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, LOCK])
         write(stamp, want)
         say("%s is ready (%.0f s)" % (options.environment, time.time() - started))
 

@@ -28,7 +28,6 @@ from .scope import Found, Scope
 from .session import Aws, iso, parse
 
 PROPAGATION = datetime.timedelta(seconds=10)  # IAM changes take about 4 s to reach every endpoint (measured by others); with a margin
-_SNAPSHOT = t.cast(Phase, int(Phase.FENCE) + 5)  # reads only: after the principal's fence, before its credentials
 _OTHERS_SECONDS = 20.0
 
 
@@ -111,7 +110,7 @@ class Containment(Response):
         only = principal.only or None
         if not only:
             yield Job(Phase.FENCE, lambda r: self._fence_user(principal, r))
-        yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
+        yield from snapshot.jobs(principal, self.case)
         for kind in credentials.KINDS.values():
             if kind is credentials.login_profile:
                 continue
@@ -128,7 +127,7 @@ class Containment(Response):
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
         yield self._fence_job(principal, action.action)
-        yield Job(_SNAPSHOT, lambda r: snapshot.keep(principal, self.case, r))
+        yield from snapshot.jobs(principal, self.case)
         if action.action in ("revoke", "deny"):
             # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))

@@ -74,6 +74,7 @@ class Aws:
         self._skew: float | None = None
         self._next: dict[tuple[str, str, str], float] = {}
         self.calls = 0
+        self.reached: Callable[[str], None] = lambda _account: None  # told once of each account whose role was assumed
         try:
             self._session = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region"))
         except botocore.exceptions.BotoCoreError as error:
@@ -179,6 +180,8 @@ class Aws:
             raise wrapped from error
         found = answer["Credentials"]
         credentials = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        if account not in self._credentials:
+            self.reached(account)
         self._credentials[account] = (credentials, parse(found["Expiration"]).timestamp())
         return credentials
 

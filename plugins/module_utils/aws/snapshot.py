@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import typing as t
+from collections.abc import Callable, Iterator
 
+from ..common.chain import Job
 from ..common.errors import EvictError
-from ..common.plan import Call, Probe
+from ..common.plan import Call, Phase, Probe
 from ..common.reader import Reader
 from . import credentials
 from .principal import Principal
@@ -20,6 +23,8 @@ if t.TYPE_CHECKING:
 READS = ("iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListMFADevices",
          "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
          "iam:GetAccessKeyLastUsed", *(read for kind in credentials.KINDS.values() for read in kind.READS))  # fmt: skip
+# Reads only, after the principal's fence and before its credentials.
+_AHEAD, _KEEP = t.cast(Phase, int(Phase.FENCE) + 3), t.cast(Phase, int(Phase.FENCE) + 5)
 _LISTS = {
     "user": {"attached_policies": ("ListAttachedUserPolicies", "AttachedPolicies"), "groups": ("ListGroupsForUser", "Groups"),
              "mfa": ("ListMFADevices", "MFADevices")},
@@ -73,10 +78,33 @@ def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> di
     return found
 
 
-def keep(principal: Principal, case: Case, reader: Reader) -> list[t.Any]:
-    """Put the snapshot into the case's evidence, once; yields no Steps."""
+def jobs(principal: Principal, case: Case) -> Iterator[Job]:
+    """Put the snapshot into the case's evidence, once. Its reads, and those that the credentials need next, are asked for side by side."""
     name = f"principals/{hashlib.sha256(principal.arn.encode()).hexdigest()[:32]}.json"
-    if case.wants_evidence(name):
-        data = json.dumps(take(principal, reader), sort_keys=True, indent=1).encode()
-        case.keep_evidence(name, data, source=f"iam of {principal.account}: {principal.arn}")
+    wanted = case.wants_evidence(name)
+    ahead: list[Callable[[Reader], t.Any]] = []
+    if principal.kind == "user":
+        ahead += [lambda r, kind=kind: kind.held(principal, r) for kind in credentials.KINDS.values()]  # type: ignore[misc]
+    if wanted:
+        noun = principal.kind.capitalize()
+        ahead += [
+            lambda r, o=operation: r.get(Call(principal.target, "iam", o, {f"{noun}Name": principal.name}))  # type: ignore[misc]
+            for operation, _key in _LISTS[principal.kind].values()
+        ]
+    for read in ahead:
+        yield Job(_AHEAD, lambda r, read=read: _quietly(read, r))  # type: ignore[misc]
+    if wanted:
+        yield Job(_KEEP, lambda r: _keep(principal, case, name, r))
+
+
+def _quietly(read: Callable[[Reader], t.Any], reader: Reader) -> list[t.Any]:
+    """The Reader remembers an error as well: who needs the answer gets it again."""
+    with contextlib.suppress(EvictError):
+        read(reader)
+    return []
+
+
+def _keep(principal: Principal, case: Case, name: str, reader: Reader) -> list[t.Any]:
+    data = json.dumps(take(principal, reader), sort_keys=True, indent=1).encode()
+    case.keep_evidence(name, data, source=f"iam of {principal.account}: {principal.arn}")
     return []
