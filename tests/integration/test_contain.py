@@ -172,7 +172,10 @@ def test_a_name_that_is_a_user_and_a_role_changes_nothing_and_lists_both(desk: D
     desk.incident({"account": account.id, "user": "reporting"})
     done = desk.contain()
     (problem,) = done["problems"]
-    assert f"arn:aws:iam::{account.id}:user/reporting" in problem["remedy"] and f"arn:aws:iam::{account.id}:role/reporting" in problem["remedy"]
+    assert (
+        f"arn:aws:iam::{account.id}:user/reporting" in problem["remedy"]
+        and f"arn:aws:iam::{account.id}:role/reporting" in problem["remedy"]
+    )
     assert done["failed"] and done["changed"] is False and desk.bed.snapshot() == before
 
 
@@ -332,11 +335,34 @@ def test_sessions_under_a_name_are_followed_to_the_end(desk: Desk, thief: Thief)
     bed, account = desk.bed, desk.company.production
     thief.iam.create_user(UserName="mallory")
     thief.iam.put_user_policy(UserName="mallory", PolicyName="p", PolicyDocument=ALL)
-    own = Credentials.of(bed.client("iam", account.root, direct=True).create_access_key(UserName="mallory")["AccessKey"])  # not in the trail
+    own = Credentials.of(
+        bed.client("iam", account.root, direct=True).create_access_key(UserName="mallory")["AccessKey"]
+    )  # not in the trail
     made = Credentials.of(bed.client("iam", own).create_access_key(UserName="bob")["AccessKey"])
     desk.incident(thief.key.access_key)
     done = desk.contain(scope=20, hold="1s")
     assert {works(bed, own), works(bed, made)} <= DEAD, [r["arn"] for r in done["principals"]]
+
+
+@pytest.mark.parametrize("kind", ["session", "federation"])
+def test_what_a_minted_session_did_is_followed(desk: Desk, thief: Thief, kind: str) -> None:
+    """key -> GetSessionToken -> AssumeRole, and key -> GetFederationToken -> CreateUser: the second call bears another key id."""
+    held = getattr(thief, kind)()
+    if kind == "session":
+        last, wanted = thief.role("via-session", source=held), "role/deploy"
+    else:
+        iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+        queue = desk.bed.client("sqs", held)
+        assert outcome(queue, "list_queues") == "ok"
+        last, wanted = held, "user/ci-deploy"
+        assert iam
+    works(desk.bed, last)
+    next_second()
+    desk.incident(thief.key.access_key)
+    done = desk.contain(scope=20, hold="1s")
+    assert status_of(done, wanted)["action"] == "contained", done["msg"]
+    assert works(desk.bed, last) in DENIED
+    unchanged(desk, scope=20, hold="1s")
 
 
 def test_the_limit_holds_for_what_was_discovered_and_the_rest_is_printed(desk: Desk, thief: Thief) -> None:
@@ -401,7 +427,9 @@ def test_two_incidents_on_one_principal_keep_their_own_fences(desk: Desk, thief:
     after = desk.bed.snapshot()
     assert "evict-quarantine-IR-1" not in after and "evict-session-IR-1" not in after and "evict-quarantine-IR-2" in after
     assert works(desk.bed, thief.key) in DEAD
-    assert {s["action"] for s in other.contain()["steps"] if s["status"] == "done"} == {"deactivate"}  # the keys, which the other incident gave back
+    assert {s["action"] for s in other.contain()["steps"] if s["status"] == "done"} == {
+        "deactivate"
+    }  # the keys, which the other incident gave back
     unchanged(other)
 
 
@@ -469,3 +497,16 @@ def test_the_cloud_clock_counts_not_the_laptops(desk: Desk, thief: Thief) -> Non
     desk.incident(ARNS["role"].format(a=desk.company.production.id))
     desk.contain()
     assert works(desk.bed, held) in DENIED
+
+
+def test_what_the_incident_trusts_is_left_to_a_person(desk: Desk, thief: Thief) -> None:
+    """A trusted principal that the attacker reached is named, not cut."""
+    bob = desk.company.production.users["bob"]
+    thief.iam.create_access_key(UserName="bob")
+    desk.incident(thief.key.access_key, trusted={"principals": [bob]})
+    before = desk.bed.client("iam", desk.company.production.root, direct=True).list_access_keys(UserName="bob")["AccessKeyMetadata"]
+    done = desk.contain(scope=20)
+    after = desk.bed.client("iam", desk.company.production.root, direct=True).list_access_keys(UserName="bob")["AccessKeyMetadata"]
+    assert after == before and bob not in {row["arn"] for row in done["principals"]}
+    assert done["status"] == "open" and [o for o in done["open"] if o["object"] == bob and "trusts it" in o["why"]]
+    assert {"cloud": "aws", "arn": bob} in done["suggested"]

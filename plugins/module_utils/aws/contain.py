@@ -51,6 +51,7 @@ class Containment(Response):
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.scope: Scope | None = None
+        self._trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -235,6 +236,9 @@ class Containment(Response):
         try:
             if kind == "user" and ":user/" not in found.arn:
                 return  # a session that minted for itself: its issuer is in the trail already
+            if known is None and identity(found.arn) in self._trusted:
+                self._leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
+                return
             principal = known or (role if kind == "role" else user)(self.aws, found.account, name, found.arn)
             fresh = dataclasses.replace(
                 principal, discovered=principal.discovered if known else found.how, compromised={found.key} - {""}, sessions={found.session} - {""},
@@ -246,15 +250,19 @@ class Containment(Response):
             self.note_suspect(fresh.arn, source=found.source, keys=[found.key] if found.key else [], whole=found.whole)
         except Refused as error:
             if error.operation == "guard limit":
-                with self._lock:
-                    self.suggested.append({"cloud": "aws", "arn": found.arn})
-                    self.open.append({"object": found.arn, "why": f"{found.how}; {error.message}", "due": None})
+                self._leave(found, error.message)
             else:
                 self.refuse(error, found.arn)
         except EvictError as error:
-            with self._lock:
-                self.suggested.append({"cloud": "aws", "arn": found.arn})
-                self.open.append({"object": found.arn, "why": f"{found.how}; {error.message}", "due": None})
+            self._leave(found, error.message)
+
+    def _leave(self, found: Found, why: str) -> None:
+        """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
+        suggestion = {"cloud": "aws", "arn": found.arn}
+        with self._lock:
+            if suggestion not in self.suggested:
+                self.suggested.append(suggestion)
+                self.open.append({"object": found.arn, "why": f"{found.how}; {why}", "due": None})
 
     # -- the second pass ---------------------------------------------------------------------------------------------------------
 

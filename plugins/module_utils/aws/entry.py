@@ -44,8 +44,16 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 now=lambda: iso(aws.now()),
             )  # fmt: skip
             try:
-                recovered = runner.recover(case.ledger.open_intents())
-                result = {"status": "ok", **body(aws, case, runner), "changed": runner.changed, "recovered": recovered}
+                # What a killed run left is settled first, except that nothing may come before a fence.
+                recovered = [] if contain else runner.recover(case.ledger.open_intents())
+                result = body(aws, case, runner)
+                recovered += runner.recover(case.ledger.open_intents()) if contain else []
+                result |= {"changed": runner.changed, "recovered": recovered}
+                if missed := [f for f in runner.failures if f not in result["failed"]]:
+                    result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
+            except errors.EvictError:
+                case.abort()
+                raise
             finally:
                 runner.close()
             result["head"] = case.end(result["status"], None if module.params.get("shares") else result, changed=runner.changed)

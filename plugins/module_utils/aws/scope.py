@@ -90,6 +90,7 @@ def read_event(event: events.Event) -> Found | None:
             source,
             f"{name} at {at}",
             source,
+            name=str(_get(event, "requestParameters", "name") or _get(event, "userIdentity", "userName") or ""),
             key=str(_get(event, "responseElements", "credentials", "accessKeyId") or ""),
             at=at,
             by=by,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -126,6 +127,11 @@ class Case:
             self.store.replace("result.json", json.dumps({**result, "head": head}, sort_keys=True, indent=1).encode())
         self.close()
         return head
+
+    def abort(self) -> None:
+        """The run stops with an error: its chain is ended as far as the store allows."""
+        with contextlib.suppress(EvictError):
+            self.ledger.end("error")
 
     def close(self) -> None:
         if self.lease:

@@ -7,6 +7,7 @@ drop what is already true -> stop here in check mode -> ledger: intent, durable 
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import json
 import threading
@@ -64,7 +65,7 @@ class Runner:
         now: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     ) -> None:
         self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
-        self._go_on, self._now = go_on, now
+        self._go_on, self._now, self._threads = go_on, now, threads
         self._lock = threading.Lock()
         self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
@@ -116,16 +117,18 @@ class Runner:
 
     def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
         """For each intent without outcome of a dead run: read live state, say what happened, remove an orphan. Returns what was found."""
-        found = []
-        for data in intents:
+
+        def one(data: dict[str, t.Any]) -> str:
             step: Step = plan.decode(data)
             try:
                 text = self._settle(step, Reader(self.clouds))
             except EvictError as error:
                 self.fail(error, step.resource)
                 text = f"unknown: {error.message}"
-            found.append(f"{step.resource}: {step.action}: {text}")
-        return found
+            return f"{step.resource}: {step.action}: {text}"
+
+        with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(one, intents))
 
     def _settle(self, step: Step, reader: Reader) -> str:
         if step.probe is None:
