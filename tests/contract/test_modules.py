@@ -56,7 +56,9 @@ def spec_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_there_are_modules() -> None:
-    assert {"aws_contain", "aws_restore", "aws_credential", "aws_session", "aws_identity_quarantine", "aws_principal_info", "case"} <= set(MODULES)
+    assert {"aws_contain", "aws_restore", "aws_credential", "aws_session", "aws_identity_quarantine", "aws_principal_info", "case"} <= set(
+        MODULES
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)

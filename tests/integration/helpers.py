@@ -68,7 +68,11 @@ class Desk:
 
     def run(self, module: str, check: bool = False, credentials: Credentials | None = None, **params: Any) -> dict[str, Any]:
         """Run a module in this process, as Ansible would: its own arguments, the bed's environment, JSON out."""
-        given = {"incident": str(self.file), **params} if not {"incident", "case", "suspects", "suspect", "incident_data"} & set(params) else params
+        given = (
+            {"incident": str(self.file), **params}
+            if not {"incident", "case", "suspects", "suspect", "incident_data"} & set(params)
+            else params
+        )
         assume = session.Aws._assume_role
 
         def noting(aws: session.Aws, account: str) -> session.Credentials:

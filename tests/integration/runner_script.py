@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.collections"]
@@ -18,18 +19,20 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import store  #
 
 def kill_at_put(number: int, when: str) -> None:
     """SIGKILL this process group before or after the `number`-th put or replace."""
-    counted = 0
+    counted, lock = 0, threading.Lock()
 
     def wrap(name: str) -> None:
         real = getattr(store._Directory, name)
 
         def counting(self: Any, path: str, data: bytes) -> None:
             nonlocal counted
-            counted += 1
-            if counted == number and when == "before":
+            with lock:
+                counted += 1
+                mine = counted
+            if mine == number and when == "before":
                 os.killpg(0, signal.SIGKILL)
             real(self, path, data)
-            if counted == number:
+            if mine == number:
                 os.killpg(0, signal.SIGKILL)
 
         setattr(store._Directory, name, counting)

@@ -108,7 +108,11 @@ def test_the_caller_itself(desk: Desk, who: str) -> None:
     company = desk.company
     given = {"role": f"{P}:role/incident-responder", "session": "arn:aws:sts::222222222222:assumed-role/incident-responder/evict-IR-1",
              "user": company.responder_arn, "key": company.responder.access_key}[who]  # fmt: skip
-    lift = [{"guard": g, "object": o, "reason": "r", "by": "Ada"} for g in ("protected", "trust_chain") for o in (company.responder_arn, f"{P}:role/incident-responder")]
+    lift = [
+        {"guard": g, "object": o, "reason": "r", "by": "Ada"}
+        for g in ("protected", "trust_chain")
+        for o in (company.responder_arn, f"{P}:role/incident-responder")
+    ]
     desk.incident(given, BOB, overrides=lift)
     done = desk.contain()
     (problem,) = done["problems"]
@@ -173,7 +177,11 @@ def test_a_key_of_the_root_user(desk: Desk) -> None:
     real = session.Aws.call
 
     def call(aws: Any, call: Any, parameters: Any = None) -> Any:
-        return answer if call.operation == "GetAccessKeyLastUsed" and "AKIAIOSFODNN7EXAMPLE" in str(call.parameters) else real(aws, call, parameters)
+        return (
+            answer
+            if call.operation == "GetAccessKeyLastUsed" and "AKIAIOSFODNN7EXAMPLE" in str(call.parameters)
+            else real(aws, call, parameters)
+        )
 
     with mock.patch.object(session.Aws, "call", call):
         done = desk.contain()
@@ -275,7 +283,9 @@ def test_a_store_that_fills_up(desk: Desk, room: int) -> None:
     desk.incident(BOB, f"{P}:user/alice")
     before = desk.bed.snapshot()
     env = {**desk.bed.environ(), "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run([sys.executable, "-c", FULL, str(ROOT), str(desk.file), str(room)], env=env, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(ROOT), str(desk.file), str(room)], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
     done = json.loads(ran.stdout.splitlines()[-1])
     assert done["failed"] and (str(desk.case) in done["msg"]), done["msg"]
     written = {s["$step"]["resource"] for r in desk.records() for s in r.get("intents", [])} if desk.case.exists() else set()
@@ -292,7 +302,9 @@ def test_small_files_only(desk: Desk) -> None:
     """The canary of the test above: with enough room the same run succeeds."""
     desk.incident(BOB)
     env = {**desk.bed.environ(), "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run([sys.executable, "-c", FULL, str(ROOT), str(desk.file), "1000000"], env=env, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(ROOT), str(desk.file), "1000000"], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
     assert json.loads(ran.stdout.splitlines()[-1])["problems"] == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
@@ -335,7 +347,9 @@ def remote(desk: Desk) -> Any:
         return {"url": "s3://the-cases/ir", "endpoint_url": endpoint, "region": "us-east-1"}
 
     iam = desk.bed.client("iam", root(desk.bed.management), direct=True)
-    iam.put_user_policy(UserName="responder", PolicyName="store", PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}))
+    iam.put_user_policy(
+        UserName="responder", PolicyName="store", PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    )
     return make
 
 
@@ -411,7 +425,9 @@ def test_a_release_after_an_emergency_knows_what_was_spooled(desk: Desk, remote:
 
 
 @pytest.mark.parametrize("mode", ["graceful", "bridge"])
-def test_outside_an_emergency_a_dead_remote_store_stops_the_run_before_the_first_change(desk: Desk, remote: Any, quick_to_fail: None, mode: str) -> None:
+def test_outside_an_emergency_a_dead_remote_store_stops_the_run_before_the_first_change(
+    desk: Desk, remote: Any, quick_to_fail: None, mode: str
+) -> None:
     before = desk.bed.snapshot()
     with spool_env(desk):
         desk.incident(BOB, store=remote(False), mode=mode)
@@ -434,4 +450,7 @@ def test_the_playbook_goes_on_without_its_remote_store(desk: Desk, remote: Any) 
     env = {"XDG_STATE_HOME": str(desk.folder / "state")}
     code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", env=env, timeout=280)
     assert works(desk.bed, desk.company.production.keys["bob"]) in DEAD, said[-2000:]
-    assert "CANNOT BE" in said and str(desk.folder / "state") in said and any("/ledger/" in str(p) for p in spooled(desk)), (code, said[-2000:])
+    assert "CANNOT BE" in said and str(desk.folder / "state") in said and any("/ledger/" in str(p) for p in spooled(desk)), (
+        code,
+        said[-2000:],
+    )

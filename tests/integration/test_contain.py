@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import ATTACKER_IP, OFFICE, Company, document
 from tests.beds.loops import Attacker, Bystanders
@@ -342,6 +343,26 @@ def test_sessions_under_a_name_are_followed_to_the_end(desk: Desk, thief: Thief)
     desk.incident(thief.key.access_key)
     done = desk.contain(scope=20, hold="1s")
     assert {works(bed, own), works(bed, made)} <= DEAD, [r["arn"] for r in done["principals"]]
+
+
+def test_the_logs_are_read_to_a_fixed_point_however_slow_iam_answers(desk: Desk, thief: Thief, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a found user did is looked up, even when all other look-ups were over before it was known who that is."""
+    bed, account = desk.bed, desk.company.production
+    thief.iam.create_user(UserName="mallory")
+    thief.iam.put_user_policy(UserName="mallory", PolicyName="p", PolicyDocument=ALL)
+    own = Credentials.of(bed.client("iam", account.root, direct=True).create_access_key(UserName="mallory")["AccessKey"])
+    made = Credentials.of(bed.client("iam", own).create_access_key(UserName="bob")["AccessKey"])
+    real = session.Aws.call
+
+    def slow(aws: session.Aws, call: Any, parameters: Any = None) -> Any:
+        if call.operation == "GetUser" and call.parameters["UserName"] == "mallory":
+            time.sleep(2)
+        return real(aws, call, parameters)
+
+    monkeypatch.setattr(session.Aws, "call", slow)
+    desk.incident(thief.key.access_key)
+    done = desk.contain(scope=30)
+    assert works(bed, made) in DEAD, [r["arn"] for r in done["principals"]]
 
 
 @pytest.mark.parametrize("kind", ["session", "federation"])

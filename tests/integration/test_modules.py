@@ -246,7 +246,12 @@ def test_templates_in_incident_and_cloud_are_text_and_no_secret_is_shown_at_any_
 def test_templates_in_public_variables_are_refused_or_text(hostile: Desk) -> None:
     desk: Any = hostile
     desk.contain(scope=10)
-    variables = {"only": desk.company.leaked.access_key, "verdict": "false_positive", "reason": payload(desk.planted), "by": payload(desk.planted)}
+    variables = {
+        "only": desk.company.leaked.access_key,
+        "verdict": "false_positive",
+        "reason": payload(desk.planted),
+        "by": payload(desk.planted),
+    }
     before = desk.bed.snapshot()
     code, said = desk.play("recover", "-e", f"case={desk.case}", "-e", json.dumps(variables))
     assert not desk.planted.exists() and code == 2 and "template" in said and desk.bed.snapshot() == before
@@ -274,7 +279,10 @@ def test_documents_are_returned_only_when_asked_for(case: Desk) -> None:
     assert "work" in full["inline_policies"] and full["user"]["UserName"] == "ci-deploy"
 
 
-@pytest.mark.parametrize("operation", ["ListUserPolicies", "ListAccessKeys", "GetLoginProfile", "ListGroupsForUser", "ListAttachedUserPolicies", "ListMFADevices"])
+@pytest.mark.parametrize(
+    "operation",
+    ["ListUserPolicies", "ListAccessKeys", "GetLoginProfile", "ListGroupsForUser", "ListAttachedUserPolicies", "ListMFADevices"],
+)
 def test_a_read_that_failed_is_unknown_never_empty(case: Desk, operation: str) -> None:
     case.bed.rule("fail", operation=operation, mutating=False, times=50, status=403, code="AccessDenied", message="not you")
     row = case.run("aws_principal_info", suspects=[USER], role_arn=case.company.role_template, detail="full")["principals"][0]

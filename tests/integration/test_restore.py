@@ -53,7 +53,10 @@ def test_a_release_gives_everything_back_but_the_leaked_key_and_the_session_deni
     desk.incident(desk.company.leaked.access_key, ROLE)
     desk.contain()
     done = desk.restore()
-    assert done["status"] == "ok" and statuses(desk) == {desk.company.leaked.access_key: "Inactive", desk.company.worker.access_key: "Active"}
+    assert done["status"] == "ok" and statuses(desk) == {
+        desk.company.leaked.access_key: "Inactive",
+        desk.company.worker.access_key: "Active",
+    }
     assert works(desk.bed, desk.company.worker) == "ok" and {works(desk.bed, c) for c in held} <= DENIED
     assert row(done, desk.company.leaked.access_key)["kind"] == "kept"
     due = {r["object"].split(" ")[0]: r["due"] for r in done["open"] if r["kind"] == "due"}
@@ -122,7 +125,9 @@ def test_what_others_changed_elsewhere_is_left_as_it_is(desk: Desk) -> None:
     desk.incident(desk.company.leaked.access_key)
     desk.contain()
     iam = desk.bed.client("iam", desk.company.production.root)
-    iam.put_user_policy(UserName="ci-deploy", PolicyName="late", PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}))
+    iam.put_user_policy(
+        UserName="ci-deploy", PolicyName="late", PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    )
     iam.tag_user(UserName="ci-deploy", Tags=[{"Key": "seen", "Value": "yes"}])
     desk.false_positive(desk.company.leaked.access_key)
     names = iam.list_user_policies(UserName="ci-deploy")["PolicyNames"]
@@ -188,7 +193,12 @@ def test_a_false_positive_is_undone_to_the_last_byte(desk: Desk, suspect: str) -
     bed = desk.bed
     role_session = minted(desk)[1]
     works(bed, role_session)
-    named = {"key": desk.company.leaked.access_key, "user": USER, "role": ROLE, "session": "arn:aws:sts::222222222222:assumed-role/deploy/evil"}[suspect]
+    named = {
+        "key": desk.company.leaked.access_key,
+        "user": USER,
+        "role": ROLE,
+        "session": "arn:aws:sts::222222222222:assumed-role/deploy/evil",
+    }[suspect]
     before = bed.snapshot()
     desk.incident(named, password="keep")
     assert desk.contain()["changed_count"] > 0 and bed.snapshot() != before
@@ -246,7 +256,10 @@ def test_a_release_of_one_suspect_leaves_the_other(desk: Desk) -> None:
     desk.restore(only=[bob])
     snapshot = desk.bed.snapshot()
     assert snapshot.count("evict-quarantine-IR-1") == 1
-    assert "evict-quarantine-IR-1" in desk.bed.client("iam", desk.company.production.root).list_user_policies(UserName="ci-deploy")["PolicyNames"]
+    assert (
+        "evict-quarantine-IR-1"
+        in desk.bed.client("iam", desk.company.production.root).list_user_policies(UserName="ci-deploy")["PolicyNames"]
+    )
 
 
 @pytest.mark.parametrize("only", ["AKIAIOSFODNN7EXAMPLE", "nobody"])

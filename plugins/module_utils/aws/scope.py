@@ -50,14 +50,14 @@ def _user_arn(event: events.Event, name: str) -> str:
 def _prefix(event: events.Event) -> str:
     """``arn:<partition>:iam::<account>:`` of the account that the event belongs to."""
     caller = str(_get(event, "userIdentity", "arn") or "arn:aws:")
-    partition = caller.split(":")[1]
+    partition = caller.split(":")[1] if caller.startswith("arn:") else "aws"
     return f"arn:{partition}:iam::{event.get('recipientAccountId')}:"
 
 
 def caller_arn(event: events.Event) -> str:
     """ARN of the user or role that made the call (of a session: its issuer's)."""
-    identity = event.get("userIdentity") or {}
-    return str(_get(identity, "sessionContext", "sessionIssuer", "arn") or identity.get("arn") or "")
+    issuer = _get(event, "userIdentity", "sessionContext", "sessionIssuer", "arn")
+    return str(issuer or _get(event, "userIdentity", "arn") or "")
 
 
 def read_event(event: events.Event) -> Found | None:
@@ -79,8 +79,8 @@ def read_event(event: events.Event) -> Found | None:
             role,
             how,
             source,
-            session,
-            str(_get(event, "responseElements", "credentials", "accessKeyId") or ""),
+            session=session,
+            key=str(_get(event, "responseElements", "credentials", "accessKeyId") or ""),
             at=at,
             by=by,
         )
@@ -96,8 +96,8 @@ def read_event(event: events.Event) -> Found | None:
             by=by,
         )
     if name == "CreateAccessKey":
-        made = _get(event, "responseElements", "accessKey") or {}
-        key, owner = str(made.get("accessKeyId") or ""), str(made.get("userName") or _get(event, "requestParameters", "userName") or "")
+        key = str(_get(event, "responseElements", "accessKey", "accessKeyId") or "")
+        owner = str(_get(event, "responseElements", "accessKey", "userName") or _get(event, "requestParameters", "userName") or "")
         return (
             Found(
                 account, _user_arn(event, owner), f"access key {key} created by {source} at {at}", source, key=key, only=key, at=at, by=by

@@ -41,7 +41,12 @@ class FakeCloud:
             self.hook(call.operation, sent)
             time.sleep(self.slow.get(str(sent.get("Name", call.operation)), 0))
             if isinstance(fault, tuple):
-                raise CloudError(f"{call.operation} on {sent.get('Name')}: {fault[0]}: {fault[1]}", code=fault[0], object=str(sent.get("Name")), operation=call.name)
+                raise CloudError(
+                    f"{call.operation} on {sent.get('Name')}: {fault[0]}: {fault[1]}",
+                    code=fault[0],
+                    object=str(sent.get("Name")),
+                    operation=call.name,
+                )
             if fault == "before":
                 raise CloudError("no answer", code="Reset", lost=True, object=str(sent.get("Name")), operation=call.name)
             with self.lock:
@@ -130,7 +135,9 @@ def probe(name: str, target: Target = HERE) -> Probe:
 
 def put(name: str, after: Any = "new", before: Any = None, *, principal: str = "p", target: Target = HERE, **more: Any) -> Step:
     """A Step that puts a thing; idempotent."""
-    undo = Call(target, "fake", "Delete", {"Name": name}) if before is None else Call(target, "fake", "Put", {"Name": name, "Value": before})
+    undo = (
+        Call(target, "fake", "Delete", {"Name": name}) if before is None else Call(target, "fake", "Put", {"Name": name, "Value": before})
+    )
     fields: dict[str, Any] = {
         "id": f"{principal}#{name}", "principal": principal, "resource": f"thing {name}", "action": "put", "phase": Phase.FENCE, "before": before,
         "after": after, "do": (Call(target, "fake", "Put", {"Name": name, "Value": after}),), "undo": (undo,), "probe": probe(name, target),

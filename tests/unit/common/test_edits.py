@@ -15,9 +15,12 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import edits
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError
 
 OURS = {"Sid": "Evict0123456789abcdef", "Effect": "Deny", "Action": "*", "Resource": "*"}
-STATEMENT = st.fixed_dictionaries({"Effect": st.sampled_from(["Allow", "Deny"]), "Action": st.text(max_size=5)}, optional={"Sid": st.text(max_size=5)})
+STATEMENT = st.fixed_dictionaries(
+    {"Effect": st.sampled_from(["Allow", "Deny"]), "Action": st.text(max_size=5)}, optional={"Sid": st.text(max_size=5)}
+)
 DOCUMENT = st.fixed_dictionaries(
-    {"Statement": st.one_of(STATEMENT, st.lists(STATEMENT, max_size=4))}, optional={"Version": st.just("2008-10-17"), "Id": st.text(max_size=4)}
+    {"Statement": st.one_of(STATEMENT, st.lists(STATEMENT, max_size=4))},
+    optional={"Version": st.just("2008-10-17"), "Id": st.text(max_size=4)},
 )
 
 
@@ -36,7 +39,9 @@ def test_adding_twice_is_adding_once(document: dict[str, Any]) -> None:
     once = edits.add_statement(document, OURS)
     assert edits.add_statement(once, OURS) == once
     newer = {**OURS, "Action": "iam:*"}
-    assert edits.add_statement(once, newer)["Statement"][-1] == newer and len(edits.add_statement(once, newer)["Statement"]) == len(once["Statement"])
+    assert edits.add_statement(once, newer)["Statement"][-1] == newer and len(edits.add_statement(once, newer)["Statement"]) == len(
+        once["Statement"]
+    )
 
 
 def test_an_absent_document_is_made_and_removed_again() -> None:

@@ -37,7 +37,15 @@ def test_one_identity_has_one_spelling(arn: str, same: str) -> None:
 
 
 def test_different_identities_differ() -> None:
-    arns = [USER, ROLE, f"arn:aws:iam::{A}:user/deploy", f"arn:aws:iam::{A}:role/ci", "arn:aws:iam::444455556666:user/ci", f"arn:aws:iam::{A}:root", "x"]
+    arns = [
+        USER,
+        ROLE,
+        f"arn:aws:iam::{A}:user/deploy",
+        f"arn:aws:iam::{A}:role/ci",
+        "arn:aws:iam::444455556666:user/ci",
+        f"arn:aws:iam::{A}:root",
+        "x",
+    ]
     assert len({identity(a) for a in arns}) == len(arns)
 
 

@@ -461,10 +461,10 @@ def test_one_indicator_that_is_several_is_refused_with_the_list() -> None:
 
 
 def test_a_relative_store_is_resolved_against_the_start() -> None:
-    assert incident.absolute_store("./cases", "/work") == "/work/cases"
-    assert incident.absolute_store("/a/../b", "/work") == "/b"
-    assert incident.absolute_store("s3://b/p/", "/work") == "s3://b/p"
-    assert incident.absolute_store({"url": "c", "profile": "p"}, "/work") == {"url": "/work/c", "profile": "p"}
+    assert incident.absolute_store("./cases", "/srv") == "/srv/cases"
+    assert incident.absolute_store("/a/../b", "/srv") == "/b"
+    assert incident.absolute_store("s3://b/p/", "/srv") == "s3://b/p"
+    assert incident.absolute_store({"url": "c", "profile": "p"}, "/srv") == {"url": "/srv/c", "profile": "p"}
 
 
 _SCALARS = (

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError
-from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Edit, Phase, Probe, Ref, Secret, Step, Target, decode, dig, encode
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import (
+    Call,
+    Edit,
+    Phase,
+    Probe,
+    Ref,
+    Secret,
+    Step,
+    Target,
+    decode,
+    dig,
+    encode,
+)
 
 HERE = Target("aws", "111122223333", "eu-west-1")
 # keys and texts that look like our own tags
@@ -27,7 +39,9 @@ JSON = st.recursive(
 PATHS = st.lists(st.one_of(TEXT, st.integers(0, 5)), max_size=4).map(tuple)
 REFS = st.one_of(st.builds(Ref, TEXT, PATHS), st.builds(Secret, TEXT, PATHS))
 CALLS = st.builds(Call, st.just(HERE), TEXT, TEXT, st.dictionaries(TEXT, st.one_of(JSON, REFS), max_size=3), st.booleans())
-EDITS = st.builds(Edit, st.just(HERE), st.dictionaries(TEXT, JSON, max_size=2), TEXT, st.dictionaries(TEXT, st.one_of(JSON, REFS), max_size=2))
+EDITS = st.builds(
+    Edit, st.just(HERE), st.dictionaries(TEXT, JSON, max_size=2), TEXT, st.dictionaries(TEXT, st.one_of(JSON, REFS), max_size=2)
+)
 ACTIONS = st.lists(st.one_of(CALLS, EDITS), max_size=2).map(tuple)
 STEPS = st.builds(
     Step, id=TEXT, principal=TEXT, resource=TEXT, action=TEXT, phase=st.sampled_from(Phase), before=JSON, after=JSON, do=ACTIONS, undo=ACTIONS,
@@ -48,7 +62,9 @@ def test_data_is_never_taken_for_a_reference(value: Any) -> None:
     assert plan.resolve(decode(encode(value)), {}) == value
 
 
-@pytest.mark.parametrize("hostile", [{"$ref": {"step": "s", "path": ["x"]}}, {"$secret": {"step": "s", "path": []}}, {"$": {"$step": {}}}, {"$step": 1}])
+@pytest.mark.parametrize(
+    "hostile", [{"$ref": {"step": "s", "path": ["x"]}}, {"$secret": {"step": "s", "path": []}}, {"$": {"$step": {}}}, {"$step": 1}]
+)
 def test_a_tag_name_written_by_an_attacker_stays_text(hostile: Any) -> None:
     assert decode(encode({"Tags": [hostile]})) == {"Tags": [hostile]}
 
@@ -60,11 +76,18 @@ def test_what_is_no_data_is_refused() -> None:
 
 
 def test_a_secret_is_a_reference_and_keeps_its_kind() -> None:
-    assert encode(Secret("s", ("a",))) == {"$secret": {"step": "s", "path": ["a"]}} and encode(Ref("s", ("a",))) == {"$ref": {"step": "s", "path": ["a"]}}
+    assert encode(Secret("s", ("a",))) == {"$secret": {"step": "s", "path": ["a"]}} and encode(Ref("s", ("a",))) == {
+        "$ref": {"step": "s", "path": ["a"]}
+    }
     assert Secret("s", ("a",)) != Ref("s", ("a",))
 
 
-ANSWER = {"Keys": [{"Id": "A", "Status": "Active"}, {"Id": "B", "Status": "Inactive"}], "Deep": {"x": {"y": 0}}, "None": None, "Ids": ["p", "q"]}
+ANSWER = {
+    "Keys": [{"Id": "A", "Status": "Active"}, {"Id": "B", "Status": "Inactive"}],
+    "Deep": {"x": {"y": 0}},
+    "None": None,
+    "Ids": ["p", "q"],
+}
 
 
 @pytest.mark.parametrize(
@@ -111,11 +134,22 @@ def test_an_answer_that_is_not_there_is_named(answers: Any) -> None:
 def test_all_references_are_found() -> None:
     a, b, c = Ref("a", ()), Secret("b", ("x",)), Ref("c", (0,))
     call = Call(HERE, "iam", "X", {"k": [a, {"l": (b,)}]})
-    assert list(plan.refs(call)) == [a, b] and list(plan.refs(Edit(HERE, {}, "n", {"s": c}))) == [c] and list(plan.refs([call, "x", 1, None])) == [a, b]
+    assert (
+        list(plan.refs(call)) == [a, b]
+        and list(plan.refs(Edit(HERE, {}, "n", {"s": c}))) == [c]
+        and list(plan.refs([call, "x", 1, None])) == [a, b]
+    )
 
 
 def test_a_step_is_true_when_nothing_differs_and_never_when_it_creates() -> None:
-    fields: dict[str, Any] = {"id": "i", "principal": "p", "resource": "r", "action": "a", "phase": Phase.FENCE, "do": (Call(HERE, "iam", "X", {}),)}
+    fields: dict[str, Any] = {
+        "id": "i",
+        "principal": "p",
+        "resource": "r",
+        "action": "a",
+        "phase": Phase.FENCE,
+        "do": (Call(HERE, "iam", "X", {}),),
+    }
     assert Step(before={"a": [1]}, after={"a": [1]}, **fields).true
     assert not Step(before=None, after={"a": 1}, **fields).true
     assert not Step(before=None, after=None, owns=Ref("i", ("Id",)), **fields).true

@@ -126,7 +126,13 @@ def test_an_edit_that_changes_nothing_writes_nothing(runners: Any) -> None:
 def test_phases_of_one_principal_come_one_after_another(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.slow = {"fence": 0.15, "key": 0.1}
-    go(runners(cloud, Journal()), put("session", phase=Phase.SESSION), put("key", phase=Phase.CREDENTIAL), put("fence"), put("thing", phase=Phase.RESOURCE))
+    go(
+        runners(cloud, Journal()),
+        put("session", phase=Phase.SESSION),
+        put("key", phase=Phase.CREDENTIAL),
+        put("fence"),
+        put("thing", phase=Phase.RESOURCE),
+    )
     assert [n for _, n in mutations(cloud)] == ["fence", "key", "session", "thing"]
 
 
@@ -149,7 +155,9 @@ def test_fences_go_before_everything_that_waits(runners: Any) -> None:
     runner = runners(cloud, Journal(), threads=1)
     runner.pool.submit(0, HERE.account, lambda: gate.wait(20) and None)
     for n in range(3):
-        runner.add(f"k{n}", HERE.account, [Job(Phase.CREDENTIAL, lambda _r, n=n: [put(f"key{n}", principal=f"k{n}", phase=Phase.CREDENTIAL)])])
+        runner.add(
+            f"k{n}", HERE.account, [Job(Phase.CREDENTIAL, lambda _r, n=n: [put(f"key{n}", principal=f"k{n}", phase=Phase.CREDENTIAL)])]
+        )
     for n in range(3):
         runner.add(f"f{n}", HERE.account, [Job(Phase.FENCE, lambda _r, n=n: [put(f"fence{n}", principal=f"f{n}")])])
     gate.set()
@@ -163,7 +171,11 @@ def test_a_step_waits_for_the_one_that_it_needs_whatever_stands_between(runners:
     cloud = FakeCloud()
     cloud.slow = {"a": 0.3, "CreateKey": 0.3}
     first = put("a") if how == "needs" else create(phase=Phase.FENCE)
-    last = put("c", needs=("p#a",)) if how == "needs" else put("c", after=KEY_ID, do=(Call(HERE, "fake", "Put", {"Name": "c", "Value": KEY_ID}),))
+    last = (
+        put("c", needs=("p#a",))
+        if how == "needs"
+        else put("c", after=KEY_ID, do=(Call(HERE, "fake", "Put", {"Name": "c", "Value": KEY_ID}),))
+    )
     runner = go(runners(cloud, Journal()), first, put("b"), last)
     assert set(statuses(runner).values()) == {"done"} and runner.failures == []
     assert [n for _, n in mutations(cloud)].index("c") == 2
@@ -219,7 +231,9 @@ def test_a_generator_that_fails_names_its_principal_and_the_others_go_on(runners
     runner.add("bad", HERE.account, [Job(Phase.FENCE, broken), Job(Phase.SESSION, lambda _r: [put("late", principal="bad")])])
     runner.add("good", HERE.account, [Job(Phase.FENCE, lambda _r: [put("g", principal="good")])])
     runner.wait()
-    assert set(cloud.things) == {"g", "late"} and runner.failures == [{"object": "bad", "operation": "fake:List", "message": "list failed", "remedy": ""}]
+    assert set(cloud.things) == {"g", "late"} and runner.failures == [
+        {"object": "bad", "operation": "fake:List", "message": "list failed", "remedy": ""}
+    ]
 
 
 def test_a_bug_in_a_generator_is_not_swallowed(runners: Any) -> None:
@@ -262,7 +276,9 @@ def test_a_run_that_was_taken_over_stops_before_its_next_step(runners: Any) -> N
     cloud = FakeCloud()
     held = iter([True, False, False])
     journal = Journal()
-    runner = go(runners(cloud, journal, go_on=lambda: next(held)), put("a"), put("b", phase=Phase.CREDENTIAL), put("c", phase=Phase.SESSION))
+    runner = go(
+        runners(cloud, journal, go_on=lambda: next(held)), put("a"), put("b", phase=Phase.CREDENTIAL), put("c", phase=Phase.SESSION)
+    )
     assert set(cloud.things) == {"a"} and journal.of("p#b") == ["failed"] and "took the case over" in runner.failures[0]["message"]
 
 
@@ -322,7 +338,9 @@ def test_an_orphan_that_cannot_be_told_apart_is_left_and_named(runners: Any) -> 
 
 def three_steps(before_keys: Any = (), before_name: Any = None, before_vault: Any = None) -> list[Step]:
     """create -> Ref -> Secret, over two accounts; the vault's value is compared by the version that it answers with."""
-    name = put("name", after=KEY_ID, before=before_name, phase=Phase.CREDENTIAL, do=(Call(HERE, "fake", "Put", {"Name": "name", "Value": KEY_ID}),))
+    name = put(
+        "name", after=KEY_ID, before=before_name, phase=Phase.CREDENTIAL, do=(Call(HERE, "fake", "Put", {"Name": "name", "Value": KEY_ID}),)
+    )
     vault = put("vault", after="*", before=before_vault, phase=Phase.CREDENTIAL, target=THERE, probe=None, do=(
         Call(THERE, "fake", "Put", {"Name": "vault", "Value": KEY_SECRET}),))  # fmt: skip
     return [create(before_keys), name, vault]

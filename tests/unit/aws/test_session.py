@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request to AWS: what its error means, and that what must not be sent twice is not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError, ReadTimeoutError
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import session
+from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws, iso
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
+
+A = "111122223333"
+CREATE = Call(Target("aws", A), "iam", "CreateAccessKey", {"UserName": "ci"}, idempotent=False)
+
+
+class Client:
+    """Answers, or raises, what it was given."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def can_paginate(self, _method: str) -> bool:
+        return False
+
+    def __getattr__(self, _method: str) -> Any:
+        def send(**_sent: Any) -> Any:
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+        return send
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """aws(answer): an Aws whose every client answers so; `once` collects whether retries were switched off."""
+    made: list[bool] = []
+
+    def connect(answer: Any) -> Aws:
+        found = Aws({"region": "us-east-1"})
+        found._caller = {"account": A, "arn": f"arn:aws:iam::{A}:user/r", "user_id": "U"}
+        monkeypatch.setattr(Aws, "client", lambda _s, _t, _n, *, once=False: (made.append(once), Client(answer))[1])
+        return found
+
+    connect.once = made  # type: ignore[attr-defined]
+    return connect
+
+
+def client_error(code: str, status: int, date: str = "") -> ClientError:
+    headers = {"date": date} if date else {}
+    return ClientError(
+        {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers}}, "CreateAccessKey"
+    )  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (client_error("ServiceFailure", 500), True), (client_error("InternalError", 503), True), (client_error("AccessDenied", 403), False),
+        (client_error("LimitExceeded", 409), False), (client_error("Throttling", 400), False), (ReadTimeoutError(endpoint_url="https://x"), True),
+        (EndpointConnectionError(endpoint_url="https://x"), True),
+    ],
+)  # fmt: skip
+def test_whether_a_request_may_have_been_carried_out(aws: Any, error: Exception, lost: bool) -> None:
+    with pytest.raises(CloudError) as caught:
+        aws(error).call(CREATE)
+    assert caught.value.lost is lost and "ci" in caught.value.object and caught.value.operation == "iam:CreateAccessKey"
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [("ExpiredToken", "log in again"), ("InvalidClientTokenId", "AWS_PROFILE"), ("AccessDenied", "needs iam:CreateAccessKey"), ("Throttling", "fewer threads"),
+     ("TooManyRequestsException", "fewer threads")],
+)  # fmt: skip
+def test_what_to_do(aws: Any, code: str, remedy: str) -> None:
+    with pytest.raises(CloudError) as caught:
+        aws(client_error(code, 400)).call(CREATE)
+    assert caught.value.code == code and remedy in caught.value.remedy
+
+
+def test_errors_before_anything_was_sent_are_not_lost(aws: Any) -> None:
+    for error in (NoCredentialsError(), ParamValidationError(report="x")):
+        with pytest.raises(CloudError) as caught:
+            aws(error).call(CREATE)
+        assert not caught.value.lost
+
+
+def test_what_must_not_be_sent_twice_has_no_retries(aws: Any) -> None:
+    connected = aws({})
+    connected.call(CREATE)
+    connected.call(Call(Target("aws", A), "iam", "GetUser", {"UserName": "ci"}))
+    assert aws.once == [True, False]
+
+
+def test_times_are_rfc_3339_and_the_answers_metadata_is_left_out(aws: Any) -> None:
+    when = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    answer = aws({"User": {"CreateDate": when, "n": 1}, "List": [when], "ResponseMetadata": {"HTTPHeaders": {}}}).call(CREATE)
+    assert (
+        answer == {"User": {"CreateDate": "2026-11-22T09:00:00Z", "n": 1}, "List": ["2026-11-22T09:00:00Z"]}
+        and iso(when) == "2026-11-22T09:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_the_clock_is_the_clouds_also_from_an_error(aws: Any, error: bool) -> None:
+    date = "Sun, 22 Nov 2026 09:00:00 GMT"
+    connected = aws(client_error("AccessDenied", 403, date) if error else {"ResponseMetadata": {"HTTPHeaders": {"date": date}}})
+    try:
+        connected.call(CREATE)
+    except CloudError:
+        assert error
+    assert abs((connected.now() - dt.datetime(2026, 11, 22, 9, tzinfo=dt.UTC)).total_seconds()) < 60
+
+
+def test_an_unreadable_date_changes_nothing(aws: Any) -> None:
+    connected = aws({"ResponseMetadata": {"HTTPHeaders": {"date": "yesterday"}}})
+    connected._skew = 100.0
+    connected.call(CREATE)
+    assert connected._skew == 100.0
+
+
+def test_no_option_is_a_secret() -> None:
+    assert not [o for o in session.ARGUMENTS if "secret" in o or "token" in o]
