@@ -252,7 +252,7 @@ class Aws:
     def _subject(call: Call, sent: Mapping[str, t.Any]) -> str:
         for name in ("AccessKeyId", "UserName", "RoleName", "RoleArn", "PolicyArn", "SecretId", "InstanceIds"):
             if sent.get(name):
-                return f"{name}={sent[name]}"
+                return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
         return call.target.account or "the caller's account"
 
     def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any], lost: bool) -> CloudError:

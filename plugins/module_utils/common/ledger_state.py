@@ -23,7 +23,8 @@ class State:
     """A folded case. Read it, never change it: states share their parts.
 
     steps[id]: {"first": the step of the incident's first intent (its ``before`` is the true pre-image), "step": the latest intent's, "intent_at", "run":
-    time and run of that one, "outcome": the latest outcome or None, "answered": the latest outcome with an ``answer`` or None, "places": {...}}.
+    time and run of that one, "outcome": the latest outcome or None, "answered": the latest outcome with an ``answer`` or None,
+    "made": {"status", "step"} of the latest outcome that says it was carried out, whatever failed later, or None, "places": {...}}.
     notes[kind]: list of {"time", "run", "data", "place"}, in order.
     intents[id][run]: {"place", "time", "step"}, the run's latest intent; step None: it has its outcome.
     settled[id]: the place up to which intents of any run have been dealt with.
@@ -65,14 +66,30 @@ def fold_all(state: State, records: t.Iterable[Record]) -> State:
 def to_data(state: State) -> dict[str, t.Any]:
     """The state as JSON types. A step that had one intent is written once."""
     data = {field.name: getattr(state, field.name) for field in dataclasses.fields(State)}
-    data["steps"] = {name: {**entry, "step": None} if entry["step"] == entry["first"] else entry for name, entry in state.steps.items()}
+    data["steps"] = {name: _packed(entry) for name, entry in state.steps.items()}
     return data
+
+
+def _packed(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Each of its steps once; ``_unpacked`` is the inverse."""
+    made = entry["made"]
+    if made and made["step"] == entry["step"]:
+        entry = {**entry, "made": {**made, "step": "latest"}}
+    return {**entry, "step": None} if entry["step"] == entry["first"] else entry
+
+
+def _unpacked(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    if entry["step"] is None:
+        entry = {**entry, "step": entry["first"]}
+    if entry["made"] and entry["made"]["step"] == "latest":
+        entry = {**entry, "made": {**entry["made"], "step": entry["step"]}}
+    return entry
 
 
 def from_data(data: dict[str, t.Any]) -> State:
     """The inverse of ``to_data``. ``KeyError`` or ``TypeError`` when it is something else."""
     state = State(**{field.name: dict(data[field.name]) for field in dataclasses.fields(State)})
-    state.steps.update({name: {**entry, "step": entry["first"]} for name, entry in state.steps.items() if entry["step"] is None})
+    state.steps.update({name: _unpacked(entry) for name, entry in state.steps.items()})
     return state
 
 
@@ -107,9 +124,14 @@ def _outcome(state: State, run: str, place: Place, outcome: dict[str, t.Any]) ->
     upto = mine["place"] if mine else place
     state.settled[name] = max(state.settled.get(name, upto), upto)
     entry = state.steps.get(name, _EMPTY)
-    for slot in ("outcome", "answered") if outcome.get("answer") is not None else ("outcome",):
+    slots = {"outcome": outcome}
+    if outcome.get("answer") is not None:
+        slots["answered"] = outcome
+    if outcome["status"] in MADE:  # what failed later does not take it back
+        slots["made"] = {"status": outcome["status"], "step": outcome.get("step") or (mine or {}).get("step")}
+    for slot, value in slots.items():
         if slot not in entry["places"] or place >= entry["places"][slot]:
-            entry = {**entry, slot: outcome, "places": {**entry["places"], slot: place}}
+            entry = {**entry, slot: value, "places": {**entry["places"], slot: place}}
     state.steps[name] = entry
 
 
@@ -130,4 +152,14 @@ def _intent(state: State, run: str, time: str, place: Place, step: dict[str, t.A
     state.steps[name] = entry
 
 
-_EMPTY: dict[str, t.Any] = {"first": None, "step": None, "outcome": None, "answered": None, "intent_at": "", "run": "", "places": {}}
+MADE = ("done", "unverified")  # the outcomes of a step that was carried out
+_EMPTY: dict[str, t.Any] = {
+    "first": None,
+    "step": None,
+    "outcome": None,
+    "answered": None,
+    "made": None,
+    "intent_at": "",
+    "run": "",
+    "places": {},
+}

@@ -42,21 +42,21 @@ def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Ste
     found = []
     answers = {name: plan.Kept(entry["answered"]["answer"]) for name, entry in history.items() if entry.get("answered")}
     for name, entry in history.items():
-        outcome = entry.get("outcome") or {}
-        if name.startswith(PREFIX) or entry.get("step") is None or outcome.get("status") not in ("done", "unverified"):
+        made = entry.get("made")
+        if name.startswith(PREFIX) or entry.get("step") is None or not made:
             continue
         undo = history.get(PREFIX + name) or {}
-        undone = (undo.get("outcome") or {}).get("status") == "done"
-        if undone and undo["places"]["outcome"] > entry["places"]["outcome"]:
+        undone = (undo.get("made") or {}).get("status") == "done"
+        if undone and undo["places"]["made"] > entry["places"]["made"]:
             continue
-        first, latest = plan.decode(entry["first"]), plan.decode(entry["step"])
+        first, latest = plan.decode(entry["first"]), plan.decode(made["step"] or entry["step"])
         if isinstance(latest.owns, Ref):
             identity = plan.Kept((entry.get("answered") or {}).get("answer", ())).get(latest.owns.path)
             probe = dataclasses.replace(latest.probe, path=(*latest.probe.path, {"": identity}))
             first = latest = dataclasses.replace(latest, before=None, after=identity, probe=probe)
         elif all(ref.step in answers for ref in plan.refs(latest.after)):
             latest = dataclasses.replace(latest, after=plan.resolve(latest.after, answers))
-        found.append((entry["places"]["outcome"], first, latest))
+        found.append((entry["places"]["made"], first, latest))
     found.sort(key=lambda row: row[0], reverse=True)
     return [(first, latest) for _place, first, latest in found]
 

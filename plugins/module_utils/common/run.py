@@ -118,17 +118,23 @@ class Runner:
     def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
         """For each intent without outcome of a dead run: read live state, say what happened, remove an orphan. Returns what was found."""
 
-        def one(data: dict[str, t.Any]) -> str:
-            step: Step = plan.decode(data)
-            try:
-                text = self._settle(step, Reader(self.clouds))
-            except EvictError as error:
-                self.fail(error, step.resource)
-                text = f"unknown: {error.message}"
-            return f"{step.resource}: {step.action}: {text}"
+        def one(steps: list[Step]) -> list[str]:
+            found = []
+            for step in steps:
+                try:
+                    text = self._settle(step, Reader(self.clouds))
+                except EvictError as error:
+                    self.fail(error, step.resource)
+                    text = f"unknown: {error.message}"
+                found.append(f"{step.resource}: {step.action}: {text}")
+            return found
 
+        same: dict[str, list[Step]] = {}  # several dead runs may have been at the same thing: one after another
+        for data in intents:
+            step = plan.decode(data)
+            same.setdefault(step.id, []).append(step)
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(one, intents))
+            return [text for found in pool.map(one, same.values()) for text in found]
 
     def _settle(self, step: Step, reader: Reader) -> str:
         if step.probe is None:
@@ -151,7 +157,8 @@ class Runner:
             else:
                 text, status = ("was not carried out" if now == step.before else "something else is there now"), "failed"
         if not self.check and self._journal:
-            self._journal.outcome([{"id": step.id, "status": status, "at": self._now(), "message": f"interrupted run: {text}"}])
+            message = f"interrupted run: {text}"
+            self._journal.outcome([{"id": step.id, "status": status, "at": self._now(), "message": message, "step": plan.encode(step)}])
         return text
 
     def _orphans(self, step: Step, reader: Reader) -> list[t.Any]:
@@ -297,7 +304,8 @@ class Runner:
             error = EvictError("written, but a read does not show it", object=step.resource, operation=step.action, remedy="run again")
             self.fail(error)
             if self._journal:
-                self._journal.outcome([{"id": step.id, "status": "unverified", "at": self._now(), "message": error.message}])
+                outcome = {"id": step.id, "status": "unverified", "at": self._now(), "message": error.message, "step": plan.encode(step)}
+                self._journal.outcome([outcome])
         return reader
 
     def _seen(self, step: Step, reader: Reader) -> bool:

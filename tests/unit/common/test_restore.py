@@ -126,6 +126,33 @@ def test_a_failed_step_is_not_undone(room: Room) -> None:
     assert left == [] and room.cloud.things == {"a": "new"}
 
 
+def test_a_later_attempt_that_failed_does_not_take_back_what_was_done(room: Room) -> None:
+    room.cloud.things = {"a": "old"}
+    room.do(put("a", after="one", before="old"))
+    room.cloud.faults = {"Put": [("AccessDenied", "no")]}
+    assert room.do(put("a", after="two", before="one")).done["p#a"].status == "failed"
+    left, runner = room.undo()
+    assert left == [] and room.cloud.things == {"a": "old"} and runner.changed == 1
+
+
+@pytest.mark.parametrize("there", ["one", "two", "old"])
+def test_two_dead_runs_at_the_same_thing(room: Room, there: str) -> None:
+    """Whatever of the two was carried out is found and undone; nothing is undone when neither was."""
+    room.cloud.things = {"a": "old"}
+    for after in ("one", "two"):
+        dead = room.open()
+        dead.intent([plan.encode(put("a", after=after, before="old", phase=Phase.CREDENTIAL))], urgent=True)
+    room.cloud.things["a"] = there
+    ledger = room.open()
+    runner = Runner({"fake": room.cloud}, ledger, threads=2)
+    found = runner.recover([entry["step"] for entry in ledger.state.unsettled()])
+    runner.close()
+    ledger.end("ok")
+    assert len(found) == 2 and room.open().state.unsettled() == []
+    left, _ = room.undo()
+    assert left == [] and room.cloud.things == {"a": "old"}
+
+
 def test_a_step_that_was_written_but_never_seen_is_undone(room: Room) -> None:
     room.cloud.blind = {"a"}
     assert room.do(put("a")).done["p#a"].status == "unverified"

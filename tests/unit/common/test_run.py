@@ -495,6 +495,15 @@ def test_two_orphans_are_left_and_named(runners: Any) -> None:
     assert set(cloud.keys) == {"A", "B"} and journal.of("p#key") == [] and "A, B" in runner.failures[0]["message"]
 
 
+def test_one_orphan_of_two_dead_runs_is_removed_once(runners: Any) -> None:
+    cloud = FakeCloud()
+    cloud.keys = {"A": "x"}
+    cloud.slow = {"DeleteKey": 0.1, "ListKeys": 0.05}
+    runner = runners(cloud, Journal())
+    found = runner.recover([plan.encode(create()), plan.encode(create())])
+    assert cloud.keys == {} and runner.failures == [] and "removed" in found[0] and "was not carried out" in found[1]
+
+
 def test_a_step_carried_out_before_the_crash_whose_after_is_a_reference(runners: Any) -> None:
     cloud = FakeCloud(name="KEY1")
     journal = Journal()
