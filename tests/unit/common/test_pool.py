@@ -72,15 +72,20 @@ def test_priorities_count_across_accounts(pools: Callable[..., Pool]) -> None:
 
 def test_one_account_among_others_gets_no_more_than_its_share(pools: Callable[..., Pool]) -> None:
     pool, gate, started, meter = pools(4, 2), threading.Event(), threading.Semaphore(0), Meter()
+    full, taken = threading.Event(), threading.Semaphore(0)
+    for _ in range(4):
+        pool.submit(0, "x", meter.task("x", full, taken))
+    for _ in range(4):
+        assert taken.acquire(timeout=WAIT)
     for account in ("a", "b"):
         for _ in range(6):
             pool.submit(5, account, meter.task(account, gate, started))
-    # the first submissions found "a" alone: at most all its work was taken before "b" had any
+    full.set()
     for _ in range(4):
         assert started.acquire(timeout=WAIT)
+    assert (meter.most["a"], meter.most["b"]) == (2, 2)
     gate.set()
     pool.wait()
-    assert meter.most["b"] <= 2
 
 
 def test_a_throttled_account_leaves_threads_for_the_others(pools: Callable[..., Pool]) -> None:
