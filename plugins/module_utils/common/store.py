@@ -379,7 +379,9 @@ class _Connection:
 
     def _google(self, bucket: str, settings: dict[str, t.Any]) -> t.Any:
         endpoint = self._endpoint(settings, "STORAGE_EMULATOR_HOST")
-        if os.environ.get("STORAGE_EMULATOR_HOST"):  # an emulator asks for no credentials; obstore would look for some on the network
+        if endpoint and endpoint == os.environ.get("STORAGE_EMULATOR_HOST", "").rstrip(
+            "/"
+        ):  # an emulator asks for no credentials; obstore would look for some on the network
             provider: t.Any = _no_credentials
         else:
             try:
