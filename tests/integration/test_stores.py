@@ -397,14 +397,23 @@ def test_the_playbook_goes_on_when_its_store_is_lost_between_two_tasks(
 
 
 @pytest.mark.parametrize("mode", ["graceful", "bridge"])
-@pytest.mark.parametrize("puts", [0, 2])
+@pytest.mark.parametrize("puts", [0, 1, 2])
 def test_outside_an_emergency_a_lost_store_stops_the_run(
     desk: Desk, bucket: Bucket, failing: Callable[[int], Failing], quick_to_fail: None, mode: str, puts: int
 ) -> None:
+    """Before its first change: lease, incident and start are put before the first intent."""
     before = cloud(desk)
-    desk.incident(BOB, store=bucket.options(failing(puts).endpoint), mode=mode)
-    done = desk.contain()
-    assert done["failed"] and cloud(desk) == before and spooled(desk) == []
+    proxy = failing(puts)
+    desk.incident(BOB, store=bucket.options(proxy.endpoint), mode=mode)
+    done = desk.run("aws_identity_quarantine", principals=[BOB])
+    assert done["failed"] and bucket.name in done["msg"] and cloud(desk) == before and spooled(desk) == []
+    assert proxy.dead
+    proxy.heal()
+    assert desk.run("aws_identity_quarantine", principals=[BOB], takeover=True)["problems"] == [] and fences(desk)[0] > 0  # the canary
+    if puts == 0:
+        proxy.left = 0
+        done = desk.contain()
+        assert done["failed"] and bucket.name in done["msg"] and spooled(desk) == []
 
 
 @pytest.mark.parametrize("puts", [0, 1, 2, 3])
