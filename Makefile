@@ -14,7 +14,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-2.19 drill test unit integration test-2.19 crash lint sanity docs generate bench lock clean
+.PHONY: help setup setup-2.19 emulators drill test unit integration test-2.19 crash lint sanity docs generate bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,19 +25,22 @@ setup: ## the environment in .venv: best Python here, newest ansible-core it tak
 setup-2.19: # Python 3.11 with ansible-core 2.19, the oldest supported
 	@$(PYTHON3) tests/tools/environment.py $(VENV_219) --python 3.11
 
+emulators: # azurite, from npm; without npm the tests that need it are skipped and say so
+	@$(PYTHON3) tests/tools/emulators.py
+
 drill: setup ## play an attack and the whole response on an embedded cloud, on loopback only
 	@mkdir -p build/drill
 	$(CLEAN) $(BIN)/ansible-playbook playbooks/drill.yml
 
 test: unit integration lint sanity ## everything: unit, contract and integration tests, lint, sanity
 
-unit: setup ## unit and contract tests only
+unit: setup emulators ## unit and contract tests only
 	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
 
-integration: setup ## tests on the emulated clouds (each starts its own, on free loopback ports)
+integration: setup emulators ## tests on the emulated clouds (each starts its own, on free loopback ports)
 	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile tests/integration
 
-test-2.19: setup-2.19 ## unit and contract tests on Python 3.11 with ansible-core 2.19
+test-2.19: setup-2.19 emulators ## unit and contract tests on Python 3.11 with ansible-core 2.19
 	$(VENV_219)/bin/python tests/tools/clean_env.py $(VENV_219)/bin/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
 
 crash: setup ## kill the module at every crash point and run it again (long; `make test` takes a sample)

@@ -36,6 +36,9 @@ options:
   case:
     description: An existing case, C(<store>/<id>).
     type: str
+  store:
+    description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
+    type: dict
   data:
     description: The incident as a mapping. Filled by the action plugin from C(-e @incident.yml).
     type: dict
@@ -111,8 +114,10 @@ store:
   type: dict
   sample: {}
 incident_data:
-  description: The incident in its canonical form, since in check mode there may be no case to read it from.
-  returned: success, in check mode
+  description:
+    - The incident in its canonical form. In check mode there may be no case to read it from.
+    - In an emergency the store may fail before the next task.
+  returned: success, in check mode and for an emergency in a bucket
   type: dict
   sample: {}
 severity:
@@ -160,6 +165,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "incident": {"type": "path"},
     "suspect": {"type": "str"},
     "case": {"type": "str"},
+    "store": {"type": "dict"},
     "data": {"type": "dict"},
     "directory": {"type": "path"},
     "reason": {"type": "str"},

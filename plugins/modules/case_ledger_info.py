@@ -33,6 +33,9 @@ options:
       - A relative directory is taken from where the module runs, which is the playbook's directory when it runs locally.
     type: str
     required: true
+  store:
+    description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
+    type: dict
   expected_head:
     description:
       - The head that a run of a playbook on this case printed, the SHA-256 of a record.
@@ -43,7 +46,7 @@ requirements:
   - obstore
 notes:
   - The module does not fail when the ledger is damaged. Look at RV(verified).
-  - For a store in Amazon S3, credentials come from the SDK's own chain (boto3 is needed); for the other object stores from the environment.
+  - Credentials of a store in a bucket come from its SDK's own chain - C(s3://) needs boto3, C(az://) azure-identity, C(gs://) google-auth and requests.
 """
 
 EXAMPLES = r"""
@@ -177,11 +180,17 @@ SHOWN = 100
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"case": {"type": "str", "required": True}, "expected_head": {"type": "str", "default": ""}},
+        argument_spec={
+            "case": {"type": "str", "required": True},
+            "store": {"type": "dict"},
+            "expected_head": {"type": "str", "default": ""},
+        },
         supports_check_mode=True,
     )
     with errors.handler(module):
-        result = ledger_verify.verify(store.open_store(module.params["case"]), module.params["expected_head"])
+        result = ledger_verify.verify(
+            store.open_store({**(module.params["store"] or {}), "url": module.params["case"]}), module.params["expected_head"]
+        )
         more = len(result["problems"]) - SHOWN
         if more > 0:
             result["problems"] = [*result["problems"][: SHOWN - 1], {"chain": "", "seq": 0, "why": f"and {more + 1} more problems"}]

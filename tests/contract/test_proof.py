@@ -57,7 +57,7 @@ def test_a_claim_names_its_bed_and_tests_that_exist(row: Row) -> None:
 @pytest.mark.parametrize("row", [row for row in CLAIMS if row.bed in ("ENFORCED", "STATE")], ids=lambda row: row.claim[:60])
 def test_a_bed_is_used_by_the_tests_that_are_said_to_use_it(row: Row) -> None:
     """A test that starts no emulated cloud shows nothing about access."""
-    marks = {"ENFORCED": ("mark.bed", "Desk", "Bed"), "STATE": ("moto",)}[row.bed]
+    marks = {"ENFORCED": ("mark.bed", "Desk", "Bed"), "STATE": ("moto", "azurite")}[row.bed]
     for path in set(re.findall(r"`(tests/[\w/]+\.py)::", row.tests)):
         assert any(mark in (ROOT / path).read_text(encoding="utf-8") for mark in marks), path
 

@@ -360,12 +360,12 @@ def quick_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from ansible_collections.evict.cloud.plugins.module_utils.common import store
 
-    real = store._backends.from_url
+    real = store._backends.S3Store
 
-    def from_url(url: str, **settings: Any) -> Any:
-        return real(url, **{**settings, "retry_config": {"max_retries": 0, "retry_timeout": datetime.timedelta(seconds=1)}})
+    def quick(bucket: str, **settings: Any) -> Any:
+        return real(bucket, **{**settings, "retry_config": {"max_retries": 0, "retry_timeout": datetime.timedelta(seconds=1)}})
 
-    monkeypatch.setattr(store._backends, "from_url", from_url)
+    monkeypatch.setattr(store._backends, "S3Store", quick)
 
 
 def spool_env(desk: Desk) -> Any:

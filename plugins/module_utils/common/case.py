@@ -21,6 +21,7 @@ from .incident import Incident
 from .lease import Lease
 from .ledger import Ledger
 from .ledger_record import now
+from .result import write
 from .spool import Spooled, emergency_store
 from .store import Exists, NotFound, Store, case_store, open_store
 
@@ -51,8 +52,15 @@ class Case:
         Every mutating run takes the lease; containment takes it over. Raises InvalidInput, Refused (held by somebody), StoreUnavailable.
         """
         incident, store = _find(params, contain)
-        if store.remote and not check:  # what an emergency left on this machine belongs to the case, whatever this run does
-            (store if isinstance(store, Spooled) else Spooled(store, incident.id)).merge()
+        told: list[str] = []
+        if store.remote:  # what an emergency left on this machine belongs to the case, whatever this run does
+            spool = store if isinstance(store, Spooled) else Spooled(store, incident.id)
+            if check:
+                store = spool if spool.waiting() else store
+            else:
+                told = spool.merge()
+            if not (check or contain or params.get("takeover")):
+                spool.refuse_if_held()
         ledger = Ledger.open(store, incident=incident.id, module=module, check=check, contain=contain)
         lease = None
         if not check:
@@ -61,6 +69,7 @@ class Case:
                 store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
             )
         case = cls(incident, store, ledger, lease, check)
+        case.warnings += told
         case._keep_incident()
         before = ledger.state.runs.get(lease.takeover_of, {}) if lease else {}
         if lease and lease.takeover_of and not (contain and before.get("module") == module):  # hosts contain side by side
@@ -74,8 +83,9 @@ class Case:
         try:
             kept = incidents.from_case(self.store)
         except NotFound:
-            self.store.put(incidents.FILE, incidents.text(self.incident.as_dict()).encode())
-            return
+            if self.store.keep(incidents.FILE, incidents.text(self.incident.as_dict()).encode()):
+                return
+            kept = incidents.from_case(self.store)  # another run was first
         if kept.as_dict() != self.incident.as_dict():
             self.close()
             raise EvictError(
@@ -121,10 +131,10 @@ class Case:
     def end(self, status: str, result: dict[str, t.Any] | None, **counts: t.Any) -> str:
         """Write the evidence manifest, the end of the chain and ``result.json``; give the lease back. Returns the head."""
         if self._manifest and not self.check:
-            self.store.put(f"evidence/manifest/{self.ledger.run}.json", json.dumps(self._manifest, sort_keys=True, indent=1).encode())
+            self.store.keep(f"evidence/manifest/{self.ledger.run}.json", json.dumps(self._manifest, sort_keys=True, indent=1).encode())
         head = self.ledger.end(status, **counts)
         if result is not None and not self.check:
-            self.store.replace("result.json", json.dumps({**result, "head": head}, sort_keys=True, indent=1).encode())
+            self.warnings += write(self.store, self.ledger.run, {**result, "head": head})
         self.close()
         return head
 

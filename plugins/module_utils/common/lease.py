@@ -19,7 +19,7 @@ import typing as t
 from . import process
 from .errors import EvictError, Refused
 from .ledger_record import canonical
-from .store import Exists, NotFound, Store
+from .store import NotFound, Store
 
 TERM = 120.0  # seconds
 RENEWAL = 40.0  # seconds
@@ -82,7 +82,7 @@ class Lease:
                 return False
             if time.monotonic() - self._looked >= _LOOK:
                 try:
-                    self._lost = max(_numbers(self._store), default=0) != self._number
+                    self._lost = not self._highest_is_ours()
                 except EvictError:
                     return False
                 self._looked = time.monotonic()
@@ -103,6 +103,11 @@ class Lease:
     def __exit__(self, *_error: object) -> None:
         self.release()
 
+    def _highest_is_ours(self) -> bool:
+        highest = max(_numbers(self._store), default=0)
+        # Where a spool stands in for the store, ours is not there yet.
+        return highest == self._number or bool(self._store.failed and highest < self._number)
+
     def _create(self, number: int, released: bool = False) -> bool:
         """Put object ``number``; False when somebody else has it, or a higher one."""
         now = self._clock()
@@ -114,14 +119,8 @@ class Lease:
             }
         )  # fmt: skip
         path = _path(number)
-        try:
-            self._store.put(path, data)
-        except Exists:
-            try:
-                if self._store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
-                    return False
-            except NotFound:  # taken, and already superseded
-                return False
+        if not self._store.keep(path, data):
+            return False
         # The number may have been free again because a newer holder deleted it: whoever is highest now has it.
         if max(_numbers(self._store), default=0) != number:
             return False
@@ -139,7 +138,7 @@ class Lease:
                 with self._lock:
                     if self._stop.is_set():
                         return
-                    if max(_numbers(self._store), default=0) != self._number or not self._create(self._number + 1):
+                    if not self._highest_is_ours() or not self._create(self._number + 1):
                         self._lost = True
                         return
             except EvictError:
@@ -159,6 +158,13 @@ def live_runs(store: Store, clock: Clock = _utcnow) -> set[str]:
         if lease:
             newest[lease["run"]] = lease
     return {run for run, lease in newest.items() if _holds(lease, now)}
+
+
+def refuse_if_held(store: Store, clock: Clock = _utcnow) -> None:
+    """``Refused``, naming the holder, while somebody holds the lease there; nothing is taken."""
+    number, current = _highest(store)
+    if number:
+        _refuse_if_held(store, number, current, clock())
 
 
 def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: datetime.datetime) -> None:
@@ -201,7 +207,7 @@ def _numbers(store: Store) -> list[int]:
 def _tidy(store: Store, number: int, now: datetime.datetime) -> None:
     """Delete what lies below ``number``, except the leases of runs that were overtaken and may still be at work."""
     with contextlib.suppress(EvictError):  # a store with object lock keeps them
-        for name, data in store.get_many([_path(old) for old in _numbers(store) if old < number]):
+        for name, data in store.get_many([_path(old) for old in _numbers(store) if old < number][-_RECENT:]):
             lease = _parse(data) if isinstance(data, bytes) else None
             if lease is None or not _holds(lease, now):
                 store.delete(name)

@@ -22,7 +22,7 @@ from .ledger_read import Chains, alive_runs, read_chains
 from .ledger_record import CHECKPOINTS, VERSION, Record, canonical, digest, plain
 from .ledger_state import State, to_data
 from .ledger_verify import verify
-from .store import Exists, Store
+from .store import Store
 
 __all__ = ["Ledger", "State", "verify"]
 
@@ -226,7 +226,7 @@ class Ledger:
             extra["checkpoint"] = {"path": f"{CHECKPOINTS}/{ledger_record.new_id()}.json", "sha256": digest(checkpoint)}
         if checkpoint:
             try:
-                self.store.put(extra["checkpoint"]["path"], checkpoint)
+                self.store.keep(extra["checkpoint"]["path"], checkpoint)
             except EvictError:
                 del extra["checkpoint"]  # it only saves time
         self._head = self._put("end", extra)
@@ -245,13 +245,10 @@ class Ledger:
         }  # fmt: skip
         data = canonical(record)
         path = ledger_record.path(self.run, self._seq + 1)
-        try:
-            self.store.put(path, data)
-        except Exists:
-            if self.store.get(path) != data:  # equal: our own put, whose answer was lost and which was sent again
-                raise EvictError(
-                    f"{self.store.url}/{path} was written by somebody else", object=path, operation="ledger", remedy="see case_ledger_info"
-                ) from None
+        if not self.store.keep(path, data):
+            raise EvictError(
+                f"{self.store.url}/{path} was written by somebody else", object=path, operation="ledger", remedy="see case_ledger_info"
+            )
         self._seq, self._prev = self._seq + 1, digest(data)
         self._chains.add([(record, self._prev)])
         self.state = self._chains.state

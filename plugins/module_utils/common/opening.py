@@ -38,8 +38,7 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
     """The module's result for its parameters. Raises EvictError; writes nothing in check mode."""
     chosen = _choose(params, os.path.abspath(params["directory"] or os.curdir), now or dt.datetime.now(dt.UTC))
     incident, store = chosen.incident, chosen.store
-    if isinstance(store, Spooled) and not check:
-        store.merge()
+    told = store.merge() if isinstance(store, Spooled) and not check else []
     ledger = Ledger.open(store, incident=incident.id, module="case", caller=process.user(), check=check)
     result = {
         "case": store.url,
@@ -49,11 +48,11 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
         "severity": incident.severity,
         "mode": incident.mode,
         "state": params["state"],
-        "notes": [*chosen.notes, *([store.banner] if isinstance(store, Spooled) and store.banner else [])],
+        "notes": [*chosen.notes, *told, *([store.banner] if isinstance(store, Spooled) and store.banner else [])],
         "store": {k: v for k, v in incident.store.items() if k != "url"} if isinstance(incident.store, dict) else {},
     }
-    if check:
-        result["incident_data"] = incident.as_dict()  # there may be no case to read it from
+    if check or isinstance(store, Spooled):
+        result["incident_data"] = incident.as_dict()  # there may be no case to read it from, or the store may fail before the next task
     if params["state"] == "closed":
         return result | _close(params, store, ledger)
     return result | _open(params, chosen, ledger, check)
@@ -61,7 +60,7 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
 
 def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chosen:
     if params["case"]:
-        store = _existing(params["case"], directory)
+        store = _existing(params["case"], params.get("store"), directory)
         return _Chosen(incidents.from_case(store), store)
     file = ""
     if params["suspect"]:
@@ -102,7 +101,12 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
     if before != after:
         ledger.note("incident", {"old": before, "new": after})
         ledger.flush()  # what is replaced is in the ledger before it is replaced
-        (store.put if before is None else store.replace)(incidents.FILE, incidents.text(after).encode())
+        data = incidents.text(after).encode()
+        if before is None and not store.keep(incidents.FILE, data):  # another run opened it in this moment
+            _guard_id(_stored(store), after, store)
+            before = {}
+        if before is not None:
+            store.replace(incidents.FILE, data)
     ledger.end("ok", changed=1)
     if params["suspect"] and (
         why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}}))
@@ -127,9 +131,10 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger) -> dict[str, 
     return {"changed": not closed, "diff": _diff(f"{store.url} (state)", "closed\n" if closed else "open\n", "closed\n")}
 
 
-def _existing(case: str, directory: str) -> Store:
+def _existing(case: str, options: dict[str, t.Any] | None, directory: str) -> Store:
     base, _slash, name = case.rstrip("/").rpartition("/")
-    store = case_store(open_store(base or ("/" if case.startswith("/") else "."), base=directory), name)
+    url = base or ("/" if case.startswith("/") else ".")
+    store = case_store(open_store({**(options or {}), "url": url}, base=directory), name)
     if _stored(store) is None:
         raise _no_case(store)
     return store

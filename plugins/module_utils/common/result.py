@@ -9,7 +9,8 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from .ledger import Ledger
-from .store import open_store
+from .spool import standing_in
+from .store import Kept, Store, open_store
 
 _LISTS = ("principals", "open", "residual", "suggested", "lifted", "left")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
@@ -56,10 +57,22 @@ def merge(
 
 def together(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """What ``case_result`` does: merge, write ``result.json``, and end with a head that names the chains of all hosts."""
-    store = open_store({**(params["store"] or {}), "url": params["case"]})
     first = params["first"]
+    store = standing_in(open_store({**(params["store"] or {}), "url": params["case"]}), str(first.get("incident", "")))
     merged = merge(str(first.get("incident", "")), params["results"], first.get("shares") or {}, first)
-    merged["head"] = Ledger.open(store, incident=merged["incident"], module="case_result", check=check).end(merged["status"])
+    ledger = Ledger.open(store, incident=merged["incident"], module="case_result", check=check)
+    merged["head"] = ledger.end(merged["status"])
     if not check:
-        store.replace("result.json", json.dumps(merged, sort_keys=True, indent=1).encode())
+        write(store, ledger.run, merged)
     return merged
+
+
+def write(store: Store, run: str, result: Mapping[str, t.Any]) -> list[str]:
+    """``result.json``; where a retention policy keeps the earlier one as it is, ``result/<run>.json``. Returns what a person must know."""
+    data = json.dumps(result, sort_keys=True, indent=1).encode()
+    try:
+        store.replace("result.json", data)
+    except Kept as error:
+        store.keep(f"result/{run}.json", data)
+        return [f"{error.message} ({error.remedy}); this run's result is result/{run}.json"]
+    return []

@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """In an emergency a remote store that cannot be written (an attacker may have broken it) does not stop containment: a local directory stands in.
 
-Each run has a chain of its own, so what was spooled is merged later by copying it to where it belongs.
+Each run has a chain of its own, so what was spooled is merged later by copying it to where it belongs. A lease is not: it says who works
+with the spool, on this machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-from .store import Exists, NotFound, Store, StoreUnavailable, case_store, open_store
+from . import lease
+from .errors import EvictError
+from .store import Kept, NotFound, Store, StoreUnavailable, case_store, open_store
 
-Paths = list[str]
+Paths = list[str]  # inside Spooled the name list is taken
+_LEASES = "lease"
 
 
 def folder() -> Path:
@@ -21,13 +26,13 @@ def folder() -> Path:
 
 
 class Spooled(Store):
-    """``remote``, until it fails; from then on the spool. ``failed`` says why ("" while the remote works)."""
+    """``remote``, until it fails; from then on the spool."""
 
     remote = True
 
     def __init__(self, remote: Store, incident_id: str) -> None:
         self._remote, self._spool = remote, case_store(open_store(str(folder())), incident_id)
-        self.url, self.failed = remote.url, ""
+        self.url = remote.url
 
     def _away(self, error: StoreUnavailable) -> None:
         self.failed = self.failed or error.message
@@ -44,36 +49,44 @@ class Spooled(Store):
         if not self.failed:
             try:
                 return self._remote.replace(path, data)
+            except Kept:  # it works; this object is not to be replaced
+                raise
             except StoreUnavailable as error:
                 self._away(error)
         return self._spool.replace(path, data)
 
     def get(self, path: str) -> bytes:
-        try:
+        if self.failed:
             return self._spool.get(path)
-        except NotFound:
-            if self.failed:
-                raise
         try:
             return self._remote.get(path)
+        except NotFound:
+            if path.startswith(f"{_LEASES}/"):
+                raise
         except StoreUnavailable as error:
             self._away(error)
-            raise NotFound(
-                f"{self.url}/{path} cannot be read: {error.message}", object=path, operation="read", remedy=error.remedy
-            ) from error
+            try:
+                return self._spool.get(path)
+            except NotFound:
+                raise NotFound(
+                    f"{self.url}/{path} cannot be read: {error.message}", object=path, operation="read", remedy=error.remedy
+                ) from error
+        return self._spool.get(path)
 
     def list(self, prefix: str = "") -> Paths:
-        spooled = self._spool.list(prefix)
         if self.failed:
-            return spooled
+            return self._spool.list(prefix)
         try:
-            return sorted({*spooled, *self._remote.list(prefix)})
+            there = self._remote.list(prefix)
         except StoreUnavailable as error:
             self._away(error)
-            return spooled
+            return self._spool.list(prefix)
+        waiting = [path for path in self._spool.list(prefix) if not path.startswith(f"{_LEASES}/")]
+        return sorted({*waiting, *there})
 
     def delete(self, path: str) -> None:
-        self._spool.delete(path)
+        if self.failed or not path.startswith(f"{_LEASES}/"):
+            self._spool.delete(path)
         if not self.failed:
             self._remote.delete(path)
 
@@ -87,24 +100,54 @@ class Spooled(Store):
             " run the same command again when the store works, and it is merged"
         )
 
-    def merge(self) -> int:
-        """Bring what an earlier run spooled to the remote store; returns how many objects. Stops, without error, when the remote fails."""
-        moved = 0
+    def merge(self) -> Paths:
+        """Bring what an earlier run spooled to the remote store; what a person must know of it. Stops, without error, when the remote fails.
+
+        Of an object that has changed in both places the remote's stands, and this machine's is kept beside it, under ``spooled/``.
+        """
+        moved, told = 0, []
         for path in self._spool.list():
-            data = self._spool.get(path)
+            if path.startswith(f"{_LEASES}/"):
+                continue
             try:
-                self._remote.put(path, data)
-            except Exists:
-                if self._remote.get(path) != data:
-                    continue  # kept here: somebody must look at the two
+                data = self._spool.get(path)
+                if not self._remote.keep(path, data):
+                    beside = f"spooled/{hashlib.sha256(data).hexdigest()[:16]}/{path}"
+                    self._remote.keep(beside, data)
+                    told.append(f"{path} was written in {self.url} and on this machine: the former counts, the latter is kept as {beside}")
+            except NotFound:
+                continue  # another run on this machine merges too
             except StoreUnavailable as error:
                 self._away(error)
-                return moved
+                break
             self._spool.delete(path)
             moved += 1
-        return moved
+        else:
+            if not lease.live_runs(self._spool):
+                for path in self._spool.list(_LEASES):
+                    self._spool.delete(path)
+        if moved:
+            told.insert(0, f"{moved} objects that an earlier run kept on this machine, in {self._spool.url}, are in {self.url} now")
+        return told
+
+    def refuse_if_held(self) -> None:
+        """``Refused`` while a run on this machine still works with the spool."""
+        lease.refuse_if_held(self._spool)
+
+    def waiting(self) -> bool:
+        """Whether the spool holds something of this case."""
+        try:
+            return bool(self._spool.list())
+        except EvictError:
+            return False
 
 
 def emergency_store(store: Store, incident_id: str) -> Store:
     """``store``, with a spool behind it where it is remote. Only for mode emergency: elsewhere a store that fails stops the run."""
     return Spooled(store, incident_id) if store.remote else store
+
+
+def standing_in(store: Store, incident_id: str) -> Store:
+    """``store``, with the spool behind it where an emergency has put something there."""
+    spooled = Spooled(store, incident_id) if store.remote else None
+    return spooled if spooled and spooled.waiting() else store

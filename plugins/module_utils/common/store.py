@@ -38,6 +38,13 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _RESERVED = re.compile(r"#\d+\Z")  # obstore's own staging names
 _STAGED = ".tmp-"
 _OPTIONS = ("url", "profile", "region", "role_arn", "endpoint_url")
+_ONLY_S3 = ("profile", "region", "role_arn")
+# What a service says of an object that a retention policy or a legal hold keeps from being replaced or deleted.
+_KEPT = re.compile(
+    r"BlobImmutableDueTo|retentionPolicyNotMet|objectUnderActiveHold|under active (?:temporary|event-based) hold", re.IGNORECASE
+)
+_AZURE_KEYS = ("ACCOUNT_KEY", "ACCESS_KEY", "SAS_TOKEN", "SAS_KEY")  # AZURE_STORAGE_…, which obstore reads itself
+_GOOGLE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _READERS = 16
 Paths = list[str]  # inside Store the name list is taken
 
@@ -54,12 +61,17 @@ class StoreUnavailable(EvictError):
     """The store cannot be read or written: missing rights, full, read-only, unreachable. ``remedy`` says what to do."""
 
 
+class Kept(StoreUnavailable):
+    """The store works, and a retention policy keeps this object as it is: it can be neither replaced nor deleted."""
+
+
 class Store:
     """Objects under ``url``. Paths are relative, with ``/``; any other form is ``Refused``. Safe to use from many threads."""
 
     url: str
     remote: bool = False
     root: Path | None = None
+    failed: str = ""  # why a remote store is not used any more (see spool.py)
 
     def put(self, path: str, data: bytes) -> None:
         """Create an object, atomically; durable on return. ``Exists`` when the path is taken, ``StoreUnavailable``."""
@@ -84,6 +96,17 @@ class Store:
     def child(self, name: str) -> Store:
         """The store rooted at a folder of this one."""
         raise NotImplementedError
+
+    def keep(self, path: str, data: bytes) -> bool:
+        """``put``, and whether these bytes are there now. A put whose answer was lost is sent again, and then finds itself. ``StoreUnavailable``."""
+        try:
+            self.put(path, data)
+        except Exists:
+            try:
+                return self.get(path) == data
+            except NotFound:  # taken, and gone again
+                return False
+        return True
 
     def get_many(self, paths: t.Iterable[str]) -> t.Iterator[tuple[str, bytes | EvictError]]:
         """(path, bytes or the error) in the order given, read by 16 threads when the store is remote."""
@@ -130,6 +153,9 @@ def open_store(spec: str | dict[str, t.Any], *, base: str | None = None) -> Stor
     scheme, rest = match[1].lower(), match[2].strip("/")
     if scheme not in ("s3", "az", "gs"):
         raise InvalidInput("store", [("store.url", f"{url!r}: not a directory, file://, s3://, az:// or gs://")])
+    if scheme != "s3" and (given := [name for name in _ONLY_S3 if options.get(name)]):
+        how = "azure-identity" if scheme == "az" else "google-auth"
+        raise InvalidInput("store", [(f"store.{name}", f"is for s3:// only; {scheme}:// logs in through {how}") for name in given])
     parts = rest.split("/")
     depth = 2 if scheme == "az" else 1  # az://account/container/prefix
     bucket, prefix = "/".join(parts[:depth]), "/".join(parts[depth:])
@@ -170,9 +196,7 @@ def _folder(prefix: str) -> str:
 
 def _library() -> None:
     if obstore is None:
-        from ansible.module_utils.basic import missing_required_lib
-
-        raise MissingLibrary(missing_required_lib("obstore", reason="to keep the case"), object="obstore", operation="import")
+        raise _not_installed("obstore", "to keep the case")
 
 
 class _Directory(Store):
@@ -300,6 +324,8 @@ class _Connection:
                 _library()
                 try:
                     self._client = self._connect()
+                except MissingLibrary:
+                    raise
                 except Exception as error:  # whatever the cloud's SDK raises for a bad profile or absent credentials
                     raise StoreUnavailable(
                         f"cannot open {self.bucket}: {_first_line(str(error)) or type(error).__name__}",
@@ -314,18 +340,68 @@ class _Connection:
             "client_options": {"connect_timeout": "5s", "timeout": "20s"},
             "retry_config": {"max_retries": 4, "retry_timeout": datetime.timedelta(seconds=20)},
         }
-        if self.bucket.startswith("s3://"):
-            from obstore.auth import boto3 as auth
+        scheme, _slashes, rest = self.bucket.partition("://")
+        connect = {"s3": self._amazon, "az": self._azure, "gs": self._google}[scheme]
+        return connect(rest, settings)
 
-            session = auth.boto3.Session(profile_name=self._options.get("profile"), region_name=self._options.get("region"))
-            role = self._options.get("role_arn")
-            provider: t.Callable[[], t.Any] = _assumed(auth, session, role) if role else auth.Boto3CredentialProvider(session)
-            endpoint = self._options.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-            settings["credential_provider"] = provider
-            settings["config"] = {"region": session.region_name or "us-east-1"} | ({"endpoint": endpoint.rstrip("/")} if endpoint else {})
-            if endpoint and endpoint.startswith("http://"):
-                settings["client_options"]["allow_http"] = True
-        return _backends.from_url(self.bucket, **settings)
+    def _endpoint(self, settings: dict[str, t.Any], *variables: str) -> str:
+        """The endpoint of the options or the environment, without a slash at its end; ``""`` for the cloud's own."""
+        named = [self._options.get("endpoint_url"), *(os.environ.get(name) for name in variables)]
+        endpoint = next((value.rstrip("/") for value in named if value), "")
+        if endpoint.startswith("http://"):
+            settings["client_options"]["allow_http"] = True
+        return endpoint
+
+    def _amazon(self, bucket: str, settings: dict[str, t.Any]) -> t.Any:
+        from obstore.auth import boto3 as auth
+
+        session = auth.boto3.Session(profile_name=self._options.get("profile"), region_name=self._options.get("region"))
+        role = self._options.get("role_arn")
+        provider: t.Callable[[], t.Any] = _assumed(auth, session, role) if role else auth.Boto3CredentialProvider(session)
+        endpoint = self._endpoint(settings, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        # A bucket with object lock takes no put without a checksum.
+        config: t.Any = {"region": session.region_name or "us-east-1", "checksum_algorithm": "SHA256"} | (
+            {"endpoint": endpoint} if endpoint else {}
+        )
+        return _backends.S3Store(bucket, config=config, credential_provider=provider, **settings)
+
+    def _azure(self, place: str, settings: dict[str, t.Any]) -> t.Any:
+        account, _slash, container = place.partition("/")
+        if not any(os.environ.get(f"AZURE_STORAGE_{name}") for name in _AZURE_KEYS):
+            try:
+                from obstore.auth.azure import AzureCredentialProvider
+            except ImportError as error:
+                raise _not_installed("azure-identity", "for a case in az://") from error
+            settings["credential_provider"] = AzureCredentialProvider()
+        endpoint = self._endpoint(settings, "AZURE_STORAGE_ENDPOINT")
+        config: t.Any = {"account_name": account} | ({"endpoint": endpoint} if endpoint else {})
+        return _backends.AzureStore(container, config=config, **settings)
+
+    def _google(self, bucket: str, settings: dict[str, t.Any]) -> t.Any:
+        endpoint = self._endpoint(settings, "STORAGE_EMULATOR_HOST")
+        if endpoint and endpoint == os.environ.get("STORAGE_EMULATOR_HOST", "").rstrip(
+            "/"
+        ):  # an emulator asks for no credentials; obstore would look for some on the network
+            provider: t.Any = _no_credentials
+        else:
+            try:
+                from obstore.auth import google as auth
+            except ImportError as error:
+                raise _not_installed("google-auth and requests", "for a case in gs://") from error
+            found, _project = auth.google.auth.default(scopes=[_GOOGLE_SCOPE])
+            provider = auth.GoogleCredentialProvider(found)
+        config: t.Any = {"base_url": endpoint} if endpoint else {}
+        return _backends.GCSStore(bucket, config=config, credential_provider=provider, **settings)
+
+
+def _no_credentials() -> dict[str, t.Any]:
+    return {"token": "emulator", "expires_at": None}
+
+
+def _not_installed(what: str, why: str) -> MissingLibrary:
+    from ansible.module_utils.basic import missing_required_lib
+
+    return MissingLibrary(missing_required_lib(what, reason=why), object=what, operation="import")
 
 
 def _assumed(auth: t.Any, session: t.Any, role: str) -> t.Callable[[], t.Any]:
@@ -390,6 +466,13 @@ class _Bucket(Store):
                 isinstance(error, FileNotFoundError) or " 404 Not Found" in str(error)
             ):  # the object, or its bucket
                 raise NotFound(f"{where}: not found", object=where, operation=operation) from error
+            if _KEPT.search(str(error)):
+                raise Kept(
+                    f"cannot {operation} {where}: a retention policy keeps it as it is",
+                    object=where,
+                    operation=operation,
+                    remedy="switch versioning on for the bucket, so that an object can be replaced while its old version is kept",
+                ) from error
             raise StoreUnavailable(
                 f"cannot {operation} {where}: {_first_line(str(error)) or type(error).__name__}",
                 object=where,
