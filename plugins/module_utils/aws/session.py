@@ -199,6 +199,7 @@ class Aws:
             else:
                 answer = getattr(client, method)(**sent)
                 self._set_clock(answer)
+                self._rest(client, method, sent, answer)
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
@@ -222,6 +223,17 @@ class Aws:
                 object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
             ) from error  # fmt: skip
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+
+    def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
+        """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""
+        page = answer
+        while page.get("IsTruncated") and page.get("Marker"):
+            with self._lock:
+                self.calls += 1
+            page = getattr(client, method)(**sent, Marker=page["Marker"])
+            for name, value in page.items():
+                if isinstance(value, list):
+                    answer[name] = [*answer.get(name, []), *value]
 
     def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
         """How to read and write the policy document that ``edit`` names."""

@@ -9,20 +9,19 @@ import json
 import typing as t
 
 from ..common.errors import EvictError
-from ..common.plan import Call, Probe
+from ..common.plan import Call, Probe, Target
 from ..common.reader import Reader
 from . import credentials
+from .credentials import server_certificate
 from .principal import Principal
 
 if t.TYPE_CHECKING:
     from ..common.case import Case
 
-READS = ("iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListMFADevices",
-         "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
-         "iam:GetAccessKeyLastUsed", *(read for kind in credentials.KINDS.values() for read in kind.READS))  # fmt: skip
+READS = ("iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+         "iam:GetAccessKeyLastUsed", *server_certificate.READS, *(read for kind in credentials.KINDS.values() for read in kind.READS))  # fmt: skip
 _LISTS = {
-    "user": {"attached_policies": ("ListAttachedUserPolicies", "AttachedPolicies"), "groups": ("ListGroupsForUser", "Groups"),
-             "mfa": ("ListMFADevices", "MFADevices")},
+    "user": {"attached_policies": ("ListAttachedUserPolicies", "AttachedPolicies"), "groups": ("ListGroupsForUser", "Groups")},
     "role": {"attached_policies": ("ListAttachedRolePolicies", "AttachedPolicies"),
              "instance_profiles": ("ListInstanceProfilesForRole", "InstanceProfiles")},
 }  # fmt: skip
@@ -55,7 +54,9 @@ def _inline(principal: Principal, reader: Reader) -> dict[str, t.Any]:
     return {policy: _or_unknown(lambda policy=policy: document(policy)) for policy in names}  # type: ignore[misc]
 
 
-def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> dict[str, t.Any]:
+def take(
+    principal: Principal, reader: Reader, *, last_used: bool = False, kinds: t.Iterable[str] = tuple(credentials.KINDS)
+) -> dict[str, t.Any]:
     """All that IAM tells of a user or role; each part is its value or {"unknown": reason}. ``last_used`` costs a call per access key."""
     noun = principal.kind.capitalize()
     name = {f"{noun}Name": principal.name}
@@ -64,8 +65,8 @@ def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> di
     for part, (operation, key) in _LISTS[principal.kind].items():
         found[part] = _or_unknown(lambda o=operation, k=key: reader.get(Call(principal.target, "iam", o, name)).get(k, []))  # type: ignore[misc]
     if principal.kind == "user":
-        found["credentials"] = {k: _or_unknown(lambda kind=kind: kind.held(principal, reader)) for k, kind in credentials.KINDS.items()}  # type: ignore[misc]
-        keys = found["credentials"]["access_key"]
+        found["credentials"] = {k: _or_unknown(lambda k=k: credentials.KINDS[k].held(principal, reader)) for k in kinds}  # type: ignore[misc]
+        keys = found["credentials"].get("access_key")
         if last_used and isinstance(keys, list):
             for key in keys:
                 call = Call(principal.target, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": key["id"]})
@@ -73,10 +74,33 @@ def take(principal: Principal, reader: Reader, *, last_used: bool = False) -> di
     return found
 
 
-def keep(principal: Principal, case: Case, reader: Reader) -> list[t.Any]:
+def server_certificates(account: Target, reader: Reader) -> t.Any:
+    """Those of the account, or {"unknown": reason}."""
+    return _or_unknown(lambda: server_certificate.held(account, reader))
+
+
+def keep(principal: Principal, case: Case, reader: Reader, kinds: t.Iterable[str]) -> list[t.Any]:
     """Put the snapshot into the case's evidence, once; yields no Steps."""
     name = f"principals/{hashlib.sha256(principal.arn.encode()).hexdigest()[:32]}.json"
     if case.wants_evidence(name):
-        data = json.dumps(take(principal, reader), sort_keys=True, indent=1).encode()
+        data = json.dumps(take(principal, reader, kinds=kinds), sort_keys=True, indent=1).encode()
         case.keep_evidence(name, data, source=f"iam of {principal.account}: {principal.arn}")
     return []
+
+
+def keep_account(account: Target, case: Case, reader: Reader) -> None:
+    """The same for what no user holds: server certificates, of which those that were uploaded during the incident are warned about."""
+    name = f"accounts/{account.account}.json"
+    if not case.wants_evidence(name):
+        return
+    found = server_certificates(account, reader)
+    data = json.dumps({"server_certificates": found}, sort_keys=True, indent=1).encode()
+    case.keep_evidence(name, data, source=f"iam of {account.account}: server certificates")
+    window = credentials.Asked.by(case.incident)
+    if isinstance(found, dict):
+        case.warnings.append(f"account {account.account}: server certificates: unknown, since they could not be listed: {found['unknown']}")
+    elif new := [c["arn"] for c in found if window.during(c["created"])]:
+        listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+        case.warnings.append(
+            f"account {account.account}: uploaded during the incident, reported and not changed: server certificate {listed}"
+        )
