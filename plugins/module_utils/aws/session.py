@@ -23,6 +23,7 @@ try:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.parsers
 
     HAS_BOTO3 = True
 except ImportError:  # reported by Aws(); the module must import without it (ansible-test, ansible-doc)
@@ -217,7 +218,10 @@ class Aws:
             raise CloudError(
                 f"{call.name}: {error}", code="ParamValidation", object=self._subject(call, sent), operation=call.name
             ) from error
-        except botocore.exceptions.BotoCoreError as error:
+        except (
+            botocore.exceptions.BotoCoreError,
+            botocore.parsers.ResponseParserError,
+        ) as error:  # the latter: a page of a proxy, not of AWS
             raise CloudError(
                 f"{call.name} on {self._subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
                 object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
