@@ -33,6 +33,15 @@ options:
     description: Move the session cutoff to now even where an earlier one stands, and decide again what is done to roles.
     type: bool
     default: false
+  kinds:
+    description:
+      - Kinds of credential of a suspect user that are looked at and disabled, each of which costs a request or two per user.
+      - What is left out is held by the deny all the same, and comes back with its lifting.
+      - What a suspect made for somebody else is cut whatever this says, since no deny holds that.
+    type: list
+    elements: str
+    choices: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
+    default: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
   phase:
     description:
       - V(all) contains.
@@ -167,7 +176,7 @@ incident:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import contain, entry
+from ansible_collections.evict.cloud.plugins.module_utils.aws import contain, credentials, entry
 
 
 def main() -> None:
@@ -177,6 +186,7 @@ def main() -> None:
             "hold": {"type": "str", "default": "10s"},
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
+            "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
             "phase": {"type": "str", "choices": ["all", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

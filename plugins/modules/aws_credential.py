@@ -20,7 +20,9 @@ extends_documentation_fragment:
   - evict.cloud.case
 options:
   state:
-    description: V(disabled) can be undone, except for a console password, which AWS only deletes. V(absent) cannot be undone.
+    description:
+      - V(disabled) can be undone, except for a console password and an MFA device, of which AWS keeps nothing. V(absent) cannot be undone.
+      - MFA devices are removed when they were enrolled in the incident's window, or when O(ids) names them.
     type: str
     choices: [disabled, enabled, absent]
     default: disabled
@@ -30,13 +32,14 @@ options:
     elements: str
     required: true
   kinds:
-    description: Kinds of credential.
+    description:
+      - Kinds of credential. C(service_specific_credential) is for CodeCommit, Keyspaces, CloudWatch Logs, Bedrock and the Claude Platform.
     type: list
     elements: str
-    choices: [access_key, login_profile]
-    default: [access_key, login_profile]
+    choices: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
+    default: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
   ids:
-    description: Only these credentials - access key ids, or V(password).
+    description: Only these credentials - their ids, serial numbers of MFA devices, or V(password).
     type: list
     elements: str
 """

@@ -91,7 +91,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_truth
+    from tests.beds import clock, iam_kinds, iam_truth
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -101,6 +101,7 @@ def patched(management: str) -> Any:
     clock.install()
     sts_truth.patch_sts()
     sts_truth.load_managed_policies()
+    iam_kinds.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     from ministack import app as ministack_app
 
@@ -168,9 +169,10 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
 def _reset() -> None:
     from ministack import app as ministack_app
 
-    from tests.beds import clock, iam_truth, lag
+    from tests.beds import clock, iam_kinds, iam_truth, lag
 
     lag.set_lag(0)
+    iam_kinds.clear()
     clock.set_offset(0)
     iam_truth.PAGE["size"] = 100
     for memory in (iam_truth.KEY_LAST_USED, iam_truth.ROLE_LAST_USED, iam_truth.KEY_OWNERS):
@@ -308,7 +310,18 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else _digest(repr(type(value)))
 
 
-_SECRET = frozenset({"SecretAccessKey", "Password", "SecretString", "SecretBinary", "Value", "Base32StringSeed"})
+_SECRET = frozenset(
+    {
+        "SecretAccessKey",
+        "Password",
+        "SecretString",
+        "SecretBinary",
+        "Value",
+        "Base32StringSeed",
+        "ServicePassword",
+        "ServiceCredentialSecret",
+    }
+)
 _SETS = frozenset({"AttachedPolicies", "Users"})  # lists whose order means nothing
 _VOLATILE = frozenset({"LastAccessedDate", "PasswordLastUsed", "messages", "Messages", "dedup_cache"})
 

@@ -55,6 +55,8 @@ _SECRET = frozenset(
         "webIdentityToken",
         "sAMLAssertion",
         "tokenCode",
+        "servicePassword",
+        "serviceCredentialSecret",
     }
 )
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"

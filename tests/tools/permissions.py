@@ -41,8 +41,12 @@ _PLANNING = ("aws_contain", "aws_credential", "aws_identity_quarantine", "aws_pr
 _EVERY = (*_PLANNING, "aws_restore")
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
-    "credentials.access_key": ("aws_contain", "aws_credential", "aws_principal_info"),
-    "credentials.login_profile": ("aws_contain", "aws_credential", "aws_principal_info"),
+    **{
+        f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info")
+        for kind in ("access_key", "login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
+    },
+    "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
+    "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
     "events": _PLANNING,
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
@@ -55,9 +59,13 @@ WHY = {
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
+    "iam:DeactivateMFADevice": "remove an MFA device that was enrolled during the incident",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
     "iam:DeleteRolePolicy": "release: take our own inline policies away again",
+    "iam:DeleteSSHPublicKey": "`aws_credential` with `state: absent`",
+    "iam:DeleteServiceSpecificCredential": "`aws_credential` with `state: absent`",
+    "iam:DeleteSigningCertificate": "`aws_credential` with `state: absent`",
     "iam:DeleteUserPolicy": "release: take our own inline policies away again",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
@@ -71,12 +79,19 @@ WHY = {
     "iam:ListAttachedUserPolicies": "the snapshot",
     "iam:ListGroupsForUser": "the snapshot",
     "iam:ListInstanceProfilesForRole": "the snapshot",
-    "iam:ListMFADevices": "the snapshot",
+    "iam:ListMFADevices": "which MFA devices there are, and since when; read back",
     "iam:ListRolePolicies": "which inline policies there are; the snapshot",
+    "iam:ListSSHPublicKeys": "which SSH public keys there are, and their status; read back",
+    "iam:ListServerCertificates": "the server certificates of the account, which are reported and never changed",
+    "iam:ListServiceSpecificCredentials": "which service-specific credentials there are, and their status; whose a reported one is; read back",
+    "iam:ListSigningCertificates": "which signing certificates there are, and their status; read back",
     "iam:ListUserPolicies": "which inline policies there are; the snapshot",
     "iam:PutRolePolicy": "fence a role; revoke its sessions",
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
+    "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
+    "iam:UpdateServiceSpecificCredential": "switch a service-specific credential off; on again, as access keys",
+    "iam:UpdateSigningCertificate": "switch a signing certificate off; on again, as access keys",
     "organizations:DescribeAccount": "whether an account that cannot be reached is yours (works in the management or a delegated account; a refusal is no obstacle)",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
@@ -123,6 +138,14 @@ class Cloud:
 
     ANSWERS: dict[str, Any] = {
         "ListAccessKeys": {"AccessKeyMetadata": [{"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Active"}]},
+        "ListSSHPublicKeys": {"SSHPublicKeys": [{"SSHPublicKeyId": "APKAEXAMPLE", "Status": "Active"}]},
+        "ListServiceSpecificCredentials": {
+            "ServiceSpecificCredentials": [
+                {"ServiceSpecificCredentialId": "ACCAEXAMPLE", "ServiceName": "bedrock.amazonaws.com", "Status": "Active"}
+            ]
+        },
+        "ListSigningCertificates": {"Certificates": [{"CertificateId": "CERTIFICATE", "Status": "Active"}]},
+        "ListMFADevices": {"MFADevices": [{"SerialNumber": "arn:aws:iam::111122223333:mfa/ci", "EnableDate": "2026-01-01T00:00:00Z"}]},
         "GetLoginProfile": {"LoginProfile": {"CreateDate": "2025-01-01T00:00:00Z"}},
         "ListUserPolicies": {"PolicyNames": ["work"]},
         "ListRolePolicies": {"PolicyNames": ["work"]},
@@ -189,6 +212,7 @@ def runs() -> Iterator[Run]:
     """Every generator, on each kind of principal, for every state and action."""
     quarantine, sessions, credentials = load("quarantine"), load("sessions"), importlib.import_module(f"{PACKAGE}.aws.credentials")
     reader_of = importlib.import_module(f"{PACKAGE}.common.reader").Reader
+    asked = credentials.Asked.by(incident())
     file, now = incident(), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     user, role = principals()
 
@@ -210,7 +234,7 @@ def runs() -> Iterator[Run]:
         for state in ("disabled", "enabled", "absent"):
             modules = ("aws_contain", "aws_credential") if state == "disabled" else ("aws_credential",)
             try:
-                yield run(f"{name}.steps", modules, lambda r, k=kind, s=state: k.steps(user, s, r))
+                yield run(f"{name}.steps", modules, lambda r, k=kind, s=state: k.steps(user, s, r, asked))
             except Exception as error:  # a state that the cloud does not have for this kind
                 if type(error).__name__ != "EvictError":
                     raise
@@ -286,7 +310,9 @@ def _scope(action: str) -> str:
     """What a write may touch."""
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
-    if any(noun in action for noun in ("User", "AccessKey", "LoginProfile")):
+    # Resource types of these actions: "Actions, resources, and condition keys for AWS IAM" in the Service Authorization Reference.
+    credentials = ("AccessKey", "LoginProfile", "SSHPublicKey", "ServiceSpecificCredential", "SigningCertificate", "MFADevice")
+    if any(noun in action for noun in ("User", *credentials)):
         return "arn:aws:iam::*:user/*"
     raise SystemExit(f"permissions: {action}: say in _scope what it may touch")
 

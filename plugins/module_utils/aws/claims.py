@@ -9,6 +9,7 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
+from . import credentials
 from .principal import Principal
 from .quarantine import RoleAction, longest, trusted_by
 from .session import iso, parse
@@ -20,18 +21,35 @@ _WORDS = {"revoke": "revoked", "session": "its sessions denied", "clamp": "clamp
 _STANDS = ("done", "already", "would")  # in check mode later phases are planned against what the earlier ones would have done
 
 
-def announce(principal: Principal, action: RoleAction | None, incident: t.Any) -> dict[str, t.Any]:
+def kinds(principal: Principal, chosen: t.Iterable[str], incident: t.Any) -> list[credentials.Kind]:
+    """The kinds of credential of a user that are disabled. Of an innocent one those of what the suspect made, chosen or not; no deny holds these,
+
+    so nothing that the incident file says keeps them either.
+    """
+    if principal.only:
+        return [kind for name, kind in credentials.KINDS.items() if name in principal.only_kinds]
+    wanted = [kind for name, kind in credentials.KINDS.items() if name in set(chosen)]
+    return [kind for kind in wanted if not (kind.KEEP and getattr(incident, kind.KEEP) == "keep")]
+
+
+def announce(principal: Principal, action: RoleAction | None, incident: t.Any, chosen: t.Iterable[str]) -> dict[str, t.Any]:
     """The line of a principal before it is touched: who, where, what will be cut, what may break."""
     if action is not None:
         cut, breaks = f"{action.action}: {action.why}", list(action.breaks)
     elif principal.only:
         cut, breaks = f"only {', '.join(sorted(principal.only))}, which was made by the suspect", []
     else:
-        kept = incident.password == "keep"  # noqa: S105 - a choice, no password
-        cut = "everything: deny, access keys, sessions" + (" (console password kept)" if kept else ", console password")
+        disabled = kinds(principal, chosen, incident)
+        left = [
+            kind.NOUN + (" kept" if kind.KIND in set(chosen) else " not looked at")
+            for kind in credentials.KINDS.values()
+            if kind not in disabled
+        ]
+        cut = ", ".join(["everything: deny", "sessions", *(k.NOUN for k in disabled)]) + (f" ({', '.join(left)})" if left else "")
         breaks = ["whatever runs with its other keys or sessions"] + ([f"the key was {principal.used}"] if principal.used else [])
     declared = [str(d.get("name", d)) if isinstance(d, dict) else str(d) for d in incident.dependents]
     how = f"discovered: {principal.discovered}" if principal.discovered else principal.suspect
+    how += f"; {principal.phantom}" if principal.phantom else ""
     return {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
 
 
@@ -59,11 +77,8 @@ def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
 def _closed(run: Containment, principal: Principal) -> bool:
     """Nothing can be minted from it: its fence stands (for a user), or its role is denied."""
     if principal.only:
-        return all(
-            d.status in _STANDS
-            for i, d in run.runner.done.items()
-            if i.startswith(f"{principal.arn}#key/") and i.rsplit("/", 1)[-1] in principal.only
-        )
+        of_it = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
+        return identity(principal.arn) not in run.unknown and all(d.status in _STANDS for d in of_it)
     fence = _fence(run, principal)
     if fence is None or fence.status not in _STANDS:
         return False
@@ -107,12 +122,12 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     fence, since = _fence(run, principal), _since(run, principal)
     settled = since is None or (now - since).total_seconds() >= min(run.options.hold or 10.0, 10.0)
     proof = "read-back" if settled and not bad and steps else "unknown"
+    unknown = ", ".join(sorted(run.unknown.get(identity(principal.arn), ())))
     if principal.only:
-        return {
-            "action": f"only {', '.join(sorted(principal.only))} cut" if not bad else "failed",
-            "contained_at": _at(steps),
-            "proof": proof,
-        }
+        what = ", ".join(sorted(principal.only))
+        if unknown:
+            return {"action": f"of {what} some not cut: could not list {unknown}", "contained_at": None, "proof": "unknown"}
+        return {"action": f"only {what} cut" if not bad else "failed", "contained_at": _at(steps), "proof": proof}
     if fence is None or fence.status not in _STANDS:
         return {"action": "failed", "contained_at": None, "proof": "unknown"}
     if principal.kind == "role" and (paths := open_paths(run, principal)):
@@ -120,6 +135,8 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
         return {"action": f"{word}, can be re-assumed via {', '.join(paths)}", "contained_at": None, "proof": proof}
     if bad:
         return {"action": f"fenced, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
+    if unknown:
+        return {"action": f"fenced, but not known: {unknown}", "contained_at": None, "proof": "unknown"}
     if not settled:
         return {"action": "cut, not yet spread to every endpoint of AWS: run again", "contained_at": None, "proof": "unknown"}
     return {"action": "contained", "contained_at": iso(since) if since else None, "proof": proof}
@@ -137,6 +154,10 @@ def _residual(run: Containment, principal: Principal, claim: dict[str, t.Any]) -
         denied = run.actions[identity(principal.arn)].action == "deny"
         until = "none while denied" if denied else "its source is closed"
         return [{"object": principal.arn, "token_kind": "role session", "until": until, "why": claim["action"]}]
+    if unknown := sorted(run.unknown.get(identity(principal.arn), ())):
+        until = "ended by hand" if principal.only else "the deny is lifted"
+        why = "could not be listed" if principal.only else "could not be listed; the deny holds them meanwhile"
+        return [{"object": principal.arn, "token_kind": ", ".join(unknown), "until": until, "why": why}]
     if principal.only:
         return []
     until = iso(run.aws.now() + longest(principal))

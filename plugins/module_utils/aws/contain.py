@@ -25,7 +25,7 @@ from . import claims, credentials, events, quarantine, sessions, snapshot
 from .principal import Principal, role, user
 from .respond import Response
 from .scope import Found, Scope
-from .session import Aws, iso, parse
+from .session import Aws, parse
 
 PROPAGATION = datetime.timedelta(seconds=10)  # IAM changes take about 4 s to reach every endpoint (measured by others); with a margin
 _OTHERS_SECONDS = 20.0
@@ -33,11 +33,15 @@ _OTHERS_SECONDS = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """``hold``: seconds to wait after the last change before anything is called contained; ``scope``: seconds for the quick scope, 0 = off."""
+    """``hold``: seconds to wait after the last change before anything is called contained; ``scope``: seconds for the quick scope, 0 = off.
+
+    ``kinds``: of credentials, that are looked at.
+    """
 
     hold: float = PROPAGATION.total_seconds()
     scope: float = 60.0
     revoke_again: bool = False
+    kinds: tuple[str, ...] = tuple(credentials.KINDS)
 
 
 class Containment(Response):
@@ -50,6 +54,7 @@ class Containment(Response):
         self.suggested: list[dict[str, str]] = []
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
+        self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
         self._trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
 
@@ -57,8 +62,7 @@ class Containment(Response):
 
     def run(self) -> None:
         if self.options.scope > 0:
-            start = self.incident.window.start or self.incident.opened - datetime.timedelta(days=7)
-            self.scope = Scope(self.aws, self._found, start=iso(start), seconds=self.options.scope)
+            self.scope = Scope(self.aws, self._found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
@@ -87,7 +91,8 @@ class Containment(Response):
             self.scope.ask(account, "AccessKeyId", key)
         if principal.kind == "user" and principal.whole:
             self.scope.belongs(principal.arn)
-            self.scope.ask(account, "Username", principal.name)
+        if principal.kind == "user" and (principal.whole or any(not k.startswith(("AKIA", "ASIA")) for k in principal.compromised)):
+            self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
             self.scope.ask(account, "Username", name)
 
@@ -102,23 +107,26 @@ class Containment(Response):
 
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
-        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident)
+        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
         if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
             self.case.note("principal", announced)
 
     def _user_jobs(self, principal: Principal) -> Iterable[Job]:
-        only = principal.only or None
-        if not only:
+        if not principal.only:
             yield Job(Phase.FENCE, lambda r: self._fence_user(principal, r))
-        yield from snapshot.jobs(principal, self.case)
-        for kind in credentials.KINDS.values():
-            if kind is credentials.login_profile:
-                continue
-            yield Job(Phase.CREDENTIAL, lambda r, kind=kind: kind.steps(principal, "disabled", r, only))  # type: ignore[misc]
+        yield from snapshot.jobs(principal, self.case, self.options.kinds)
+        for kind in claims.kinds(principal, self.options.kinds, self.incident):
+            yield Job(kind.PHASE, lambda r, kind=kind: self._disable(principal, kind, r))  # type: ignore[misc]
         yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now() + PROPAGATION))
-        if self.incident.password == "drop":  # noqa: S105
-            yield Job(Phase.RESOURCE, lambda r: credentials.login_profile.steps(principal, "disabled", r, only))
+
+    def _disable(self, user: Principal, kind: credentials.Kind, reader: Reader) -> Iterable[Step]:
+        try:
+            return credentials.planned(kind, user, "disabled", reader, credentials.Asked.by(self.incident, user.only or None))
+        except EvictError:
+            with self._lock:
+                self.unknown.setdefault(identity(user.arn), set()).add(kind.NOUN)
+            raise
 
     def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
         if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:
@@ -128,7 +136,7 @@ class Containment(Response):
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
         yield self._fence_job(principal, action.action)
-        yield from snapshot.jobs(principal, self.case)
+        yield from snapshot.jobs(principal, self.case, self.options.kinds)
         if action.action in ("revoke", "deny"):
             # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
@@ -241,13 +249,13 @@ class Containment(Response):
                 return
             principal = known or (role if kind == "role" else user)(self.aws, found.account, name, found.arn)
             fresh = dataclasses.replace(
-                principal, discovered=principal.discovered if known else found.how, compromised={found.key} - {""}, sessions={found.session} - {""},
-                sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, whole=found.whole,
+                principal, discovered=principal.discovered if known else found.how, compromised=found.compromised, sessions={found.session} - {""},
+                sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, only_kinds={found.kind} - {""}, whole=found.whole,
             )  # fmt: skip
             if known and not known.discovered:
                 fresh.discovered = ""
             self.admit(fresh)
-            self.note_suspect(fresh.arn, source=found.source, keys=[found.key] if found.key else [], whole=found.whole)
+            self.note_suspect(fresh.arn, source=found.source, keys=found.compromised, whole=found.whole)
         except Refused as error:
             if error.operation == "guard limit":
                 self._leave(found, error.message)
@@ -295,7 +303,9 @@ class Containment(Response):
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    options = Options(hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"])
+    options = Options(
+        hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"], kinds=tuple(params["kinds"])
+    )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return _resolve(run)

@@ -11,8 +11,10 @@ import typing as t
 
 from ..common.errors import CloudError, EvictError, Refused
 from ..common.plan import Call, Target
+from ..common.reader import Reader
 from ..common.suspect import Suspect
 from . import events
+from .credentials import service_specific_credential
 from .session import Aws
 
 READS = ("sts:GetAccessKeyInfo", "iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:GetRole", "iam:GetInstanceProfile",
@@ -41,6 +43,7 @@ class Principal:
     sessions: set[str] = dataclasses.field(default_factory=set)
     sources: set[str] = dataclasses.field(default_factory=set)
     only: set[str] = dataclasses.field(default_factory=set)
+    only_kinds: set[str] = dataclasses.field(default_factory=set)  # of credential, that ``only`` is of
     whole: bool = False  # the identity itself was named, so every credential that it holds counts as compromised
     inline: set[str] | None = None  # names of its inline policies, once they have been listed
     used: str = ""  # of the key that was reported: when, by which service, where
@@ -50,15 +53,20 @@ class Principal:
     def target(self) -> Target:
         return Target("aws", self.account)
 
+    @property
+    def phantom(self) -> str:
+        """What it exists for, when a console made it to hold an API key; "" otherwise."""
+        return service_specific_credential.phantom(self.name) if self.kind == "user" else ""
+
     def row(self) -> dict[str, t.Any]:
         """The ``Principal`` of interfaces.md."""
         return {"cloud": "aws", "account": self.account, "kind": self.kind, "id": self.id, "arn": self.arn, "name": self.name,
-                "suspect": self.suspect, "state": "resolved", "reason": self.discovered}  # fmt: skip
+                "suspect": self.suspect, "state": "resolved", "reason": "; ".join(filter(None, (self.discovered, self.phantom)))}  # fmt: skip
 
     def join(self, other: Principal) -> bool:
         """Two suspects that are one identity: everything known of both. Whether more of its credentials are to be contained now."""
         before = set(self.only)
-        for name in ("compromised", "sessions", "sources"):
+        for name in ("compromised", "sessions", "sources", "only_kinds"):
             getattr(self, name).update(getattr(other, name))
         self.only = self.only | other.only if self.only and other.only else set()
         self.whole = self.whole or other.whole
@@ -171,6 +179,26 @@ def _key(aws: Aws, suspect: Suspect) -> Principal:
     last = answer.get("AccessKeyLastUsed", {})
     if last.get("LastUsedDate"):
         found.used = f"last used {last['LastUsedDate']} on {last.get('ServiceName')} in {last.get('Region')}"
+    return found
+
+
+def _service_credential(aws: Aws, suspect: Suspect) -> Principal:
+    """Of the id, or of the public half, of a service-specific credential: the user who holds it. All of a phantom user is compromised."""
+    account, name, _at, _account = suspect.account or aws.caller["account"], *suspect.value.rpartition("-at-")
+    names = [re.sub(r"\+\d+$", "", name), name] if name else [service_specific_credential.owner(aws, account, suspect.value)]
+    found = next((p for n in dict.fromkeys(names) if n for p in _try(user, aws, account, n, suspect.value)), None)
+    if found is None:
+        raise EvictError(
+            f"service-specific credential {suspect.value} is not known in account {account}", object=suspect.value,
+            operation="iam:ListServiceSpecificCredentials", remedy="check the id and give the account; of a deleted one name the user instead",
+        )  # fmt: skip
+    found.whole = bool(found.phantom)
+    try:
+        held = service_specific_credential.held(found, Reader({"aws": aws}))
+    except CloudError:
+        return found  # containment itself says of which kind nothing is known
+    named = {c["id"] for c in held if suspect.value in (c["id"], c["alias"])}
+    found.compromised.update(named or (c["id"] for c in held))  # where it cannot be told which one it is, none is given back unasked
     return found
 
 
@@ -349,5 +377,6 @@ _FINDERS: dict[str, t.Callable[[Aws, t.Any], Principal]] = {
     "root": _root,
     "name": _name,
     "email": _email,
+    "service_credential": _service_credential,
     "instance": _instance,
 }

@@ -17,7 +17,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import policy
+from . import credentials, policy
 from .session import Aws, iso, parse
 
 
@@ -138,8 +138,8 @@ class Release:
             return None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             return "kept", "the suspect created this identity: delete it, or name it under -e only=… -e verdict=false_positive", None
-        if "#key/" in step.id and self._compromised(step):
-            return "kept", "named as compromised: it stays inactive; create a new key", None
+        if credentials.id_of(step) and not step.irreversible and self._compromised(step):
+            return "kept", "named as compromised: it stays inactive; create a new one", None
         if step.expires and self.aws.now() < parse(step.expires):
             return "due", "lifting it earlier would revive sessions that it holds back", step.expires
         if self._purpose(step) == "quarantine" and not step.expires:
@@ -178,4 +178,4 @@ class Release:
 
     def _compromised(self, step: Step) -> bool:
         keys, identities = self.case.compromised()
-        return step.id.rsplit("/", 1)[-1] in keys or identity(step.principal) in identities
+        return credentials.id_of(step) in keys or identity(step.principal) in identities

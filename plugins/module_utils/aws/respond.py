@@ -109,7 +109,7 @@ class Response:
 
         ``source``: the principal through which a discovered one was reached; ``whole``: all that it holds is compromised.
         """
-        lasting = sorted(key for key in keys if key.startswith("AKIA"))  # sessions end by themselves
+        lasting = sorted(key for key in keys if not key.startswith("ASIA"))  # sessions end by themselves
         data = {"suspect": suspect, "arn": arn, "keys": lasting, "whole": whole, "source": source}
         if not self.runner.check and data not in [n["data"] for n in self.case.notes("suspect")]:
             self.case.note("suspect", data)

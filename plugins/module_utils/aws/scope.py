@@ -30,10 +30,31 @@ class Found:
     session: str = ""
     name: str = ""  # under which CloudTrail files the calls of the new key
     key: str = ""
-    only: str = ""  # a single credential of an innocent user: a key id, or "password"
+    only: str = ""  # a single credential of an innocent user: its id, or "password"
+    kind: str = ""  # of that credential: its name in the registry
     whole: bool = False
     at: str = ""
     by: str = ""  # key id that made the call: whose trail this belongs to
+
+    @property
+    def compromised(self) -> set[str]:
+        """Ids of credentials that are in wrong hands because of this."""
+        return {self.key, self.only} - {"", "password"}
+
+
+# Calls that give a credential to a user: the kind, the element of the answer that describes it, the field with its id, the field of the request with
+# its id, and words. The names are those of IAM's API reference written as CloudTrail writes names (first letter small): documented, not observed, so
+# they are compared without regard to case. EnableMFADevice answers with nothing.
+_MADE = {
+    "UploadSSHPublicKey": ("ssh_public_key", "sSHPublicKey", "sSHPublicKeyId", "", "SSH public key {} uploaded"),
+    "CreateServiceSpecificCredential": (
+        "service_specific_credential", "serviceSpecificCredential", "serviceSpecificCredentialId", "", "service-specific credential {} created"),
+    "ResetServiceSpecificCredential": (
+        "service_specific_credential", "serviceSpecificCredential", "serviceSpecificCredentialId", "serviceSpecificCredentialId",
+        "service-specific credential {} reset"),
+    "UploadSigningCertificate": ("signing_certificate", "certificate", "certificateId", "", "signing certificate {} uploaded"),
+    "EnableMFADevice": ("mfa_device", "", "", "serialNumber", "MFA device {} enrolled"),
+}  # fmt: skip
 
 
 def _get(event: events.Event, *path: str) -> t.Any:
@@ -54,6 +75,25 @@ def _prefix(event: events.Event) -> str:
     return f"arn:{partition}:iam::{event.get('recipientAccountId')}:"
 
 
+def _field(place: t.Any, name: str) -> t.Any:
+    """``place[name]``, however it is capitalised; None where there is none."""
+    items = place.items() if isinstance(place, dict) and name else ()
+    return next((value for key, value in items if str(key).lower() == name.lower()), None)
+
+
+def _made(event: events.Event, source: str, by: str) -> Found | None:
+    """A credential that was given to a user, who is the caller when the request names nobody."""
+    kind, element, answered, asked, words = _MADE[str(event.get("eventName"))]
+    request, made = event.get("requestParameters"), _field(event.get("responseElements"), element)
+    name = str(_field(made, answered) or _field(request, asked) or "")
+    owner = str(_field(made, "userName") or _field(request, "userName") or _get(event, "userIdentity", "userName") or "")
+    at, account = str(event.get("eventTime")), str(event.get("recipientAccountId"))
+    if not name or not owner:
+        return None
+    how = f"{words.format(name)} by {source} at {at}"
+    return Found(account, _user_arn(event, owner), how, source, only=name, kind=kind, at=at, by=by)
+
+
 def caller_arn(event: events.Event) -> str:
     """ARN of the user or role that made the call (of a session: its issuer's)."""
     issuer = _get(event, "userIdentity", "sessionContext", "sessionIssuer", "arn")
@@ -66,6 +106,8 @@ def read_event(event: events.Event) -> Found | None:
     source, by = caller_arn(event), str(_get(event, "userIdentity", "accessKeyId") or "")
     if event.get("errorCode") or event.get("errorMessage"):
         return None
+    if name in _MADE:
+        return _made(event, source, by)
     if name in ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"):
         role, session = (
             str(_get(event, "requestParameters", "roleArn") or ""),
@@ -100,7 +142,15 @@ def read_event(event: events.Event) -> Found | None:
         owner = str(_get(event, "responseElements", "accessKey", "userName") or _get(event, "requestParameters", "userName") or "")
         return (
             Found(
-                account, _user_arn(event, owner), f"access key {key} created by {source} at {at}", source, key=key, only=key, at=at, by=by
+                account,
+                _user_arn(event, owner),
+                f"access key {key} created by {source} at {at}",
+                source,
+                key=key,
+                only=key,
+                kind="access_key",
+                at=at,
+                by=by,
             )
             if key and owner
             else None
@@ -108,7 +158,16 @@ def read_event(event: events.Event) -> Found | None:
     if name in ("CreateLoginProfile", "UpdateLoginProfile"):
         owner = str(_get(event, "requestParameters", "userName") or "")
         return (
-            Found(account, _user_arn(event, owner), f"console password set by {source} at {at}", source, only="password", at=at, by=by)
+            Found(
+                account,
+                _user_arn(event, owner),
+                f"console password set by {source} at {at}",
+                source,
+                only="password",
+                kind="login_profile",
+                at=at,
+                by=by,
+            )
             if owner
             else None
         )

@@ -23,6 +23,7 @@ try:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.parsers
 
     HAS_BOTO3 = True
 except ImportError:  # reported by Aws(); the module must import without it (ansible-test, ansible-doc)
@@ -202,6 +203,7 @@ class Aws:
             else:
                 answer = getattr(client, method)(**sent)
                 self._set_clock(answer)
+                self._rest(client, method, sent, answer)
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
@@ -219,12 +221,26 @@ class Aws:
             raise CloudError(
                 f"{call.name}: {error}", code="ParamValidation", object=self._subject(call, sent), operation=call.name
             ) from error
-        except botocore.exceptions.BotoCoreError as error:
+        except (
+            botocore.exceptions.BotoCoreError,
+            botocore.parsers.ResponseParserError,
+        ) as error:  # the latter: a page of a proxy, not of AWS
             raise CloudError(
                 f"{call.name} on {self._subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
                 object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
             ) from error  # fmt: skip
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+
+    def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
+        """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""
+        page = answer
+        while page.get("IsTruncated") and page.get("Marker"):
+            with self._lock:
+                self.calls += 1
+            page = getattr(client, method)(**sent, Marker=page["Marker"])
+            for name, value in page.items():
+                if isinstance(value, list):
+                    answer[name] = [*answer.get(name, []), *value]
 
     def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
         """How to read and write the policy document that ``edit`` names."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..common import incident as incidents
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import EvictError, Refused
+from ..common.errors import CloudError, EvictError, Refused
 from ..common.guard import identity
 from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
@@ -84,18 +84,24 @@ def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> di
 def credential_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
     """aws_credential."""
     keys, identities = case.compromised()
+    asked = credentials.Asked.by(case.incident, params["ids"])
 
     def change(principal: Principal, reader: Reader) -> Iterable[Step]:
         _only(principal, "user", "only users hold such credentials")
         for kind in params["kinds"]:
-            for step in credentials.KINDS[kind].steps(principal, params["state"], reader, params["ids"]):
-                dead = step.id.rsplit("/", 1)[-1] in keys or identity(principal.arn) in identities
+            try:
+                steps = credentials.planned(credentials.KINDS[kind], principal, params["state"], reader, asked)
+            except CloudError as error:  # one kind that cannot be listed stops no other
+                run.runner.fail(error)
+                continue
+            for step in steps:
+                dead = credentials.id_of(step) in keys or identity(principal.arn) in identities
                 if params["state"] != "enabled" or not dead or step.true:
                     yield step
                     continue
                 refusal = Refused(
                     f"{step.resource} is named as compromised and stays inactive", object=step.resource, operation="guard compromised",
-                    remedy="create a new key; if it was no compromise: recover.yml -e verdict=false_positive",
+                    remedy="create a new one; if it was no compromise: recover.yml -e verdict=false_positive",
                 )  # fmt: skip
                 run.refuse(refusal, step.resource)
 
@@ -164,6 +170,8 @@ def describe(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
             principal = resolve(aws, suspect)
             documents = snapshot.take(principal, Reader({"aws": aws}), last_used=True) if principal.kind in ("user", "role") else {}
             row = {**principal.row(), "credentials": documents.get("credentials", {}), "used": principal.used}
+            if documents:
+                row["server_certificates"] = snapshot.server_certificates(principal.target, Reader({"aws": aws}))
             if principal.kind == "role":
                 row["trusted_by"] = quarantine.trusted_by(principal.facts)
             rows.append({**row, "documents": documents} if params["detail"] == "full" else row)

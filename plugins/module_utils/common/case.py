@@ -119,7 +119,7 @@ class Case:
         cleared = {n["data"]["suspect"] for n in self.notes("verdict")}
         known = [n["data"] for n in self.notes("suspect") if not n["data"]["suspect"] or n["data"]["suspect"] not in cleared]
         named = [s for s in self.incident.suspects if s.value not in cleared]
-        keys = {key for d in known for key in d["keys"]} | {s.value for s in named if s.kind == "access_key"}
+        keys = {key for d in known for key in d["keys"]} | {s.value for s in named if s.kind in ("access_key", "service_credential")}
         return keys, {identity(d["arn"]) for d in known if d["whole"]} | {
             identity(s.value) for s in named if s.kind in ("user_arn", "role_arn")
         }

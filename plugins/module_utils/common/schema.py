@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import collections
 import datetime as dt
 import difflib
@@ -22,6 +23,13 @@ _NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", r
 _SKEW = dt.timedelta(minutes=5)  # a laptop's clock against the one that wrote the file
 _EARLIEST = dt.datetime(2006, 1, 1, tzinfo=dt.UTC)  # there was no cloud account to compromise before
 
+# Long-term keys, short-term keys, and a long-term key that somebody has decoded.
+_API_KEY = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:ABSK|AEAA)(?P<long>[A-Za-z0-9+/_-]{60,2000}={0,2})"
+    r"|(?:bedrock|aws-external-anthropic)-api-key-(?P<short>[A-Za-z0-9+/_-]{60,8000}={0,2})"
+    r"|(?P<half>[\w+=,.@-]{1,64}-at-[0-9]{12}):[A-Za-z0-9+/]{20}",
+    re.ASCII,
+)
 _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "an AWS secret access key",
@@ -37,6 +45,7 @@ _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
+    ("an API key of Bedrock or the Claude Platform", _API_KEY),
     ("a private key", re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY|AGE-SECRET-KEY-1[A-Z0-9]{20}")),
     ("an Azure client secret", re.compile(r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~.-])")),
     ("a client secret", re.compile(r"client_?secret[\"'\s]{0,8}[=:][\"'\s]{0,8}[^\s\"']{8}", re.IGNORECASE)),
@@ -70,6 +79,27 @@ def secret_in(text: str) -> str:
         if all(any(test(c) for c in run) for test in classes) and _entropy(run) >= _ENTROPY:
             return "an AWS secret access key"
     return ""
+
+
+def public_half(text: str) -> str:
+    """Of an API key of Bedrock or the Claude Platform the half that is no secret: NAME-at-ACCOUNT of a long-term one, the session key id of a
+
+    short-term one; "" of anything else. Both are in the key in base64 (other people's decoders say so; not observed here).
+    """
+    found = _API_KEY.search(text)
+    if not found:
+        return ""
+    if found["half"]:
+        return found["half"]
+    encoded = found["long"] or found["short"]
+    try:
+        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode("latin-1")
+    except ValueError:
+        return ""
+    half = re.search(
+        r"(?<![\w+=,.@-])[\w+=,.@-]{1,64}-at-[0-9]{12}(?=:)" if found["long"] else r"ASIA[A-Z0-9]{16}(?![A-Z0-9])", decoded, re.ASCII
+    )
+    return half.group() if half else ""
 
 
 def printable(text: str, limit: int = 400) -> str:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from .errors import InvalidInput
-from .schema import PARTITIONS, Fields, Problem, meant, secret_in, show
+from .schema import PARTITIONS, Fields, Problem, meant, public_half, secret_in, show
 
 MAX_TEXT = 64 * 1024
 _PARTITION = "(?:" + "|".join(PARTITIONS) + ")"
@@ -18,6 +18,9 @@ _KEY = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}")
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _EMAIL = re.compile(r"[\w+=,.'%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}", re.ASCII)
 _INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})")
+_SERVICE_ID = re.compile(r"ACCA[A-Z0-9]{16,124}")  # of a service-specific credential
+# Its public half, which its user name for the service and a decoded API key begin with: jane-at-111122223333, jane+1-at-111122223333.
+_SERVICE_USER = re.compile(r"[\w+=,.@-]{1,64}-at-([0-9]{12})", re.ASCII)
 _ARNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(rf"arn:{_PARTITION}:{service}::([0-9]{{12}}):{resource}", re.ASCII))
     for kind, service, resource in (
@@ -30,6 +33,7 @@ _ARNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _IN_TEXT = re.compile(
     r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z0-9])ACCA[A-Z0-9]{16,124}(?![A-Za-z0-9])|(?<![\w+=,.@-])(?:BedrockAPIKey|AeaApiKey)-[\w+-]{1,80}"
     rf"|arn:{_PARTITION}:(?:iam|sts)::[0-9]{{12}}:(?:root(?![\w/])|(?:user|role|assumed-role|federated-user)/[\w+=,.@/-]{{1,600}})",
     re.ASCII,
 )
@@ -42,17 +46,20 @@ _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,64}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]
 
 _ACCEPTED = (
     "an access key id (AKIA..., ASIA...), an ARN of a user, role, assumed role, federated user or root, a user name, an e-mail, "
-    "an instance id (i-...), or a log line that holds one"
+    "an instance id (i-...), the id of a service-specific credential (ACCA...) or the public half of an API key (NAME-at-ACCOUNT), or a log line that holds one"
 )
 _LABELS = {
     "access_key": "access key", "session_key": "session key", "user_arn": "user", "role_arn": "role", "assumed_role_arn": "role session",
     "federated_user_arn": "federated user", "root": "root of", "name": "user name", "email": "e-mail", "instance": "instance",
-    "azure_user": "Entra user", "azure_application": "application", "azure_service_principal": "service principal",
+    "service_credential": "service-specific credential", "azure_user": "Entra user", "azure_application": "application", "azure_service_principal": "service principal",
     "azure_managed_identity": "managed identity",
     "gcp_service_account": "service account", "gcp_service_account_key": "service account key", "gcp_user": "Google user", "gcp_api_key": "API key",
 }  # fmt: skip
-_AWS_KEYS = ("access_key_id", "arn", "user", "email", "instance", "text")
-_FIELDS = {"access_key": "access_key_id", "session_key": "access_key_id", "name": "user", "email": "email", "instance": "instance"}
+_AWS_KEYS = ("access_key_id", "arn", "user", "email", "instance", "credential_id", "text")
+_FORMS = {"arn": "an ARN", "access_key_id": "an access key id",
+          "credential_id": "the id of a service-specific credential (ACCA...) or its user name for the service (NAME-at-ACCOUNT)"}  # fmt: skip
+_FIELDS = {"access_key": "access_key_id", "session_key": "access_key_id", "name": "user", "email": "email", "instance": "instance",
+           "service_credential": "credential_id"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +97,9 @@ def classify(text: str, *, account: str | None = None) -> list[Suspect]:
             return _distinct(_of_value(value, where or account or "") for value, where in values)
     kind = secret_in(text)
     if kind:
+        half = public_half(text)
         _invalid(
-            f"looks like {kind}; it was neither stored nor shown. Pass the id of the credential instead, and treat the secret as exposed"
+            f"looks like {kind}; it was neither stored nor shown. Pass {half or 'the id of the credential'} instead, and treat the secret as exposed"
         )
     if _is_plain(text):
         return [_of_value(text, account or "")]
@@ -165,9 +173,7 @@ def _aws(raw: dict[str, t.Any], path: str, problems: list[Problem]) -> Suspect |
         else:
             suspect = _of_value(value, account)
             if _FIELDS.get(suspect.kind, "arn") != key:
-                _invalid(
-                    f"not {'an ARN' if key == 'arn' else 'an access key id' if key == 'access_key_id' else 'an instance id (i-...)'}: {show(value)}"
-                )
+                _invalid(f"not {_FORMS.get(key, 'an instance id (i-...)')}: {show(value)}")
     except InvalidInput as error:
         problems.extend((f"{path}.{key}", message) for _where, message in error.problems)
         return None
@@ -233,7 +239,13 @@ def _one_of(fields: Fields, keys: tuple[str, ...]) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    return bool(_NAME.fullmatch(text) or text.startswith("arn:") and not re.search(r"[\s\"',;]", text) or _EMAIL.fullmatch(text))
+    return bool(
+        _NAME.fullmatch(text)
+        or _SERVICE_USER.fullmatch(text)
+        or text.startswith("arn:")
+        and not re.search(r"[\s\"',;]", text)
+        or _EMAIL.fullmatch(text)
+    )
 
 
 def _of_value(text: str, account: str) -> Suspect:
@@ -244,6 +256,12 @@ def _of_value(text: str, account: str) -> Suspect:
         return _of_arn(text, account)
     if _INSTANCE.fullmatch(text):
         return _make("instance", text, account)
+    if _SERVICE_ID.fullmatch(text):
+        return _make("service_credential", text, account)
+    if match := _SERVICE_USER.fullmatch(text):
+        if account and account != match[1]:
+            _invalid(f"belongs to account {match[1]}, not to {account}: {show(text)}")
+        return _make("service_credential", text, match[1])
     if _GCP_ACCOUNT.fullmatch(text):
         domain = text.partition("@")[2]
         project = domain.removesuffix(".iam.gserviceaccount.com") if domain.endswith(".iam.gserviceaccount.com") else ""

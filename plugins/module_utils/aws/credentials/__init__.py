@@ -1,13 +1,40 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registry of the kinds of credential that a user may hold: one file each.
-
-A kind has KIND (its name in options), READS (permissions its reads need), ``held(user, reader)`` -> list of what is there, and
-``steps(user, state, reader)`` -> Steps to ``disabled``, ``enabled`` or ``absent``.
-"""
+"""Registry of the kinds of credential that a user may hold: one file each, which says all that the verbs need to know (``kind.Kind``)."""
 
 from __future__ import annotations
 
-from . import access_key, login_profile
+import typing as t
 
-KINDS = {kind.KIND: kind for kind in (access_key, login_profile)}
+from ...common.errors import CloudError
+from ...common.plan import Step
+from ...common.reader import Reader
+from . import access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key
+from .kind import ALL, Asked, Kind
+
+if t.TYPE_CHECKING:
+    from ..principal import Principal
+
+_FILES: tuple[Kind, ...] = (access_key, ssh_public_key, service_specific_credential, signing_certificate, login_profile, mfa_device)
+KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
+__all__ = ["ALL", "KINDS", "Asked", "Kind", "id_of", "planned"]
+
+
+def planned(kind: Kind, user: Principal, state: str, reader: Reader, asked: Asked) -> list[Step]:
+    """The Steps of one kind. A kind that cannot be read is never taken for empty: the error names it and the user."""
+    try:
+        return list(kind.steps(user, state, reader, asked))
+    except CloudError as error:
+        raise CloudError(
+            f"{user.arn}: {kind.NOUN}: unknown, since they could not be listed: {error.message}", code=error.code, lost=error.lost,
+            object=f"{user.arn} {kind.KIND}", operation=error.operation, remedy=error.remedy,
+        ) from error  # fmt: skip
+
+
+def id_of(step: Step) -> str:
+    """Id of the credential that a Step is about; "" for a policy, and for a password, which has none.
+
+    Read from behind the user's ARN, since a path in it may hold anything.
+    """
+    fragment, _slash, identity = step.id.removeprefix(f"{step.principal}#").partition("/")
+    return identity if fragment in {kind.FRAGMENT for kind in KINDS.values()} else ""

@@ -9,12 +9,17 @@ from collections.abc import Iterator
 
 from ...common.plan import Call, Phase, Probe, Step
 from ...common.reader import Reader
+from .kind import ALL, Asked, switched
 
 if t.TYPE_CHECKING:
     from ..principal import Principal
 
 KIND = "access_key"
-READS = ("iam:ListAccessKeys",)
+NOUN = "access keys"
+FRAGMENT = "key"
+PHASE = Phase.CREDENTIAL
+KEEP = ""
+READS: tuple[str, ...] = ("iam:ListAccessKeys",)
 
 
 def _listing(user: Principal) -> Call:
@@ -27,23 +32,13 @@ def held(user: Principal, reader: Reader) -> list[dict[str, t.Any]]:
     return [{"id": k["AccessKeyId"], "status": k["Status"], "created": k.get("CreateDate", "")} for k in keys]
 
 
-def steps(user: Principal, state: str, reader: Reader, only: t.Container[str] | None = None) -> Iterator[Step]:
-    """Every key (or those in ``only``) to ``state``. Deleting cannot be undone: the secret half is gone."""
+def steps(user: Principal, state: str, reader: Reader, asked: Asked = ALL) -> Iterator[Step]:
+    """Every key asked for to ``state``. Deleting cannot be undone: the secret half is gone."""
     for key in held(user, reader):
-        if only is not None and key["id"] not in only:
-            continue
         name = {"UserName": user.name, "AccessKeyId": key["id"]}
-        before = key["status"]
-        after = {"disabled": "Inactive", "enabled": "Active", "absent": None}[state]
-        do = (
-            Call(user.target, "iam", "DeleteAccessKey", name)
-            if after is None
-            else Call(user.target, "iam", "UpdateAccessKey", {**name, "Status": after})
-        )
-        yield Step(
-            id=f"{user.arn}#key/{key['id']}", principal=user.arn, resource=f"{user.arn} access key {key['id']}",
-            action={"disabled": "deactivate", "enabled": "activate", "absent": "delete"}[state], phase=Phase.CREDENTIAL, before=before, after=after,
-            do=(do,), undo=() if after is None else (Call(user.target, "iam", "UpdateAccessKey", {**name, "Status": before}),),
-            irreversible="AWS never shows the secret of a deleted key again" if after is None else "",
+        yield from switched(
+            user, key, state, asked, fragment=FRAGMENT, name=f"access key {key['id']}",
+            update=lambda status, name=name: Call(user.target, "iam", "UpdateAccessKey", {**name, "Status": status}),  # type: ignore[misc]
+            delete=Call(user.target, "iam", "DeleteAccessKey", name), gone="AWS never shows the secret of a deleted key again",
             probe=Probe(_listing(user), ("AccessKeyMetadata", {"AccessKeyId": key["id"]}, "Status"), ("NoSuchEntity",)),
         )  # fmt: skip

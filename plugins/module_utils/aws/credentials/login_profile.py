@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from ...common.errors import EvictError
 from ...common.plan import Call, Phase, Probe, Step
 from ...common.reader import Reader
+from .kind import ALL, Asked
 
 if t.TYPE_CHECKING:
     from ..principal import Principal
 
 KIND = "login_profile"
-READS = ("iam:GetLoginProfile",)
+NOUN = "console password"
+FRAGMENT = "password"
+PHASE = Phase.RESOURCE
+KEEP = "password"
+READS: tuple[str, ...] = ("iam:GetLoginProfile",)
 
 
 def _probe(user: Principal) -> Probe:
@@ -23,17 +28,18 @@ def _probe(user: Principal) -> Probe:
 
 
 def held(user: Principal, reader: Reader) -> list[dict[str, t.Any]]:
-    """[{"id": "password", "status": "Active", "created"}], or [] when the user has no console password."""
+    """[{"id": "password", "status": "Active", "created", "last_used"}], or [] when the user has no console password."""
     created = reader.read(_probe(user))
-    return [{"id": "password", "status": "Active", "created": created}] if created else []
+    used = user.facts.get("PasswordLastUsed", "")
+    return [{"id": "password", "status": "Active", "created": created, "last_used": used}] if created else []
 
 
-def steps(user: Principal, state: str, reader: Reader, only: t.Container[str] | None = None) -> Iterator[Step]:
+def steps(user: Principal, state: str, reader: Reader, asked: Asked = ALL) -> Iterator[Step]:
     """The password is deleted for ``disabled`` and ``absent`` alike."""
-    if only is not None and "password" not in only:
+    if not asked.wants("password"):
         return
     if state == "enabled":
-        if only is None:
+        if asked.only is None:
             return  # whoever asks for all kinds gets those that can be switched on again
         raise EvictError(
             f"{user.arn}: a console password cannot be given back", object=user.arn, operation="iam:CreateLoginProfile",
@@ -41,7 +47,7 @@ def steps(user: Principal, state: str, reader: Reader, only: t.Container[str] | 
         )  # fmt: skip
     probe = _probe(user)
     yield Step(
-        id=f"{user.arn}#password", principal=user.arn, resource=f"{user.arn} console password", action="delete", phase=Phase.RESOURCE,
+        id=f"{user.arn}#{FRAGMENT}", principal=user.arn, resource=f"{user.arn} console password", action="delete", phase=PHASE,
         before=reader.read(probe), after=None, do=(Call(user.target, "iam", "DeleteLoginProfile", {"UserName": user.name}),), probe=probe,
         irreversible="AWS never shows a password: the owner gets a new one, with a forced reset",
     )  # fmt: skip
