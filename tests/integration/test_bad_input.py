@@ -454,3 +454,12 @@ def test_the_playbook_goes_on_without_its_remote_store(desk: Desk, remote: Any) 
         code,
         said[-2000:],
     )
+
+
+def test_a_trust_chain_that_cannot_be_read_is_said(desk: Desk) -> None:
+    """What the responder stands on is guarded; where it could not be read, nobody is told that it is."""
+    desk.incident(desk.company.leaked.access_key)
+    desk.bed.rule("fail", operation="GetRole", mutating=False, status=403, code="AccessDenied", times=99)
+    done = desk.contain()
+    assert any("reached through" in json.dumps(warning, default=str) for warning in done["warnings"]), done.get("warnings")
+    assert works(desk.bed, desk.company.leaked) in DEAD

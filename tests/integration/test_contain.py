@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import session
+from ansible_collections.evict.cloud.plugins.module_utils.aws.contain import Containment
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import ATTACKER_IP, OFFICE, Company, document
 from tests.beds.loops import Attacker, Bystanders
@@ -531,3 +532,26 @@ def test_what_the_incident_trusts_is_left_to_a_person(desk: Desk, thief: Thief) 
     assert after == before and bob not in {row["arn"] for row in done["principals"]}
     assert done["status"] == "open" and [o for o in done["open"] if o["object"] == bob and "trusts it" in o["why"]]
     assert {"cloud": "aws", "arn": bob} in done["suggested"]
+
+
+@pytest.mark.parametrize("written", ["in this run", "in an earlier run"])
+def test_a_fence_that_is_lifted_during_the_wait_is_not_called_contained(
+    desk: Desk, thief: Thief, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """An attacker with the rights to do so may take the deny away while it spreads: the read before the wait proves nothing then."""
+    iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+    desk.incident(thief.key.access_key)
+    if written == "in an earlier run":
+        desk.contain()
+
+    def lifted(_run: Containment) -> bool:
+        iam.delete_user_policy(UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")
+        return True
+
+    monkeypatch.setattr(Containment, "_wait_for_spread", lifted)
+    done = desk.contain(hold="1s")
+    row = status_of(done, "user/ci-deploy")
+    assert (done["status"], row["contained_at"], row["proof"]) == ("partial", None, "unknown"), row
+    assert [p for p in done["problems"] if "evict-quarantine-IR-1" in p["object"]], done["problems"]
+    monkeypatch.undo()
+    assert status_of(desk.contain(hold="1s"), "user/ci-deploy")["action"] == "contained"  # the next run puts it back

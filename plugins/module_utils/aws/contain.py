@@ -277,8 +277,7 @@ class Containment(Response):
     def _second_pass(self) -> None:
         """When the fences have spread: revoke once more what could still be minted until then, and look at every control again."""
         self.runner.wait()
-        if not self.runner.check:
-            self._wait_for_spread()
+        waited = not self.runner.check and self._wait_for_spread()
         for principal in list(self.principals.values()):
             principal.inline = None  # the listing is from before our own policies
             if principal.kind == "role" and (action := self.actions[identity(principal.arn)].action) in ("session", "clamp"):
@@ -292,13 +291,18 @@ class Containment(Response):
                     [Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))],  # type: ignore[misc]
                 )  # fmt: skip
         self.runner.wait()
+        if waited:
+            self.runner.look_again()
 
-    def _wait_for_spread(self) -> None:
+    def _wait_for_spread(self) -> bool:
+        """Whether there was anything to wait for: then what was seen before may have been undone meanwhile."""
         latest = max((parse(d.at) for d in self.runner.done.values() if d.status == "done" and d.at), default=None)
         times = [x for x in (latest, claims.last_control(self)) if x]
-        if times and self.options.hold > 0:
-            left = self.options.hold - (self.aws.now() - max(times)).total_seconds()
-            time.sleep(min(max(0.0, left), self.options.hold))
+        left = self.options.hold - (self.aws.now() - max(times)).total_seconds() if times else 0.0
+        if left <= 0:
+            return False
+        time.sleep(min(left, self.options.hold))
+        return True
 
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

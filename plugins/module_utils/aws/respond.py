@@ -127,8 +127,10 @@ class Response:
                 try:
                     facts = self.aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]}))["Role"]
                     chain = [a for a in quarantine.trusted_by(facts)["AWS"] if not a.endswith(":root") and a != "*"]
-                except EvictError:
-                    chain = []  # unknown; the caller itself is protected either way
+                except EvictError as error:  # the caller and its role are protected all the same
+                    self.case.warnings.append(
+                        f"account {account}: not known what the responder's role is reached through, so nothing guards that: {error.message}"
+                    )
             self.guard.add_own(arn, chain)
             self.guard.add_own(self.aws.caller["arn"])
             self._own_done.add(account)

@@ -89,7 +89,8 @@ def jobs(principal: Principal, case: Case, kinds: Iterable[str]) -> Iterator[Job
     wanted = case.wants_evidence(name)
     ahead: list[Callable[[Reader], t.Any]] = []
     if principal.kind == "user":
-        ahead += [lambda r, k=k: credentials.KINDS[k].held(principal, r) for k in kinds]  # type: ignore[misc]
+        needed = kinds if wanted or not principal.only else principal.only_kinds  # of an innocent user only what is cut is read again
+        ahead += [lambda r, k=k: credentials.KINDS[k].held(principal, r) for k in needed]  # type: ignore[misc]
     if wanted:
         noun = principal.kind.capitalize()
         ahead += [

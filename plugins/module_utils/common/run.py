@@ -16,7 +16,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from . import edits, plan
-from .chain import Chain, Job
+from .chain import READ_BACK, Chain, Job
 from .errors import CloudError, EvictError
 from .plan import Call, Phase, Ref, Secret, Step
 from .pool import Pool
@@ -35,7 +35,7 @@ class Journal(t.Protocol):
 
 @dataclasses.dataclass
 class Done:
-    """A Step and what became of it: already | would | done | failed | unverified | blocked | recovered."""
+    """A Step and what became of it: already | would | done | failed | unverified | blocked."""
 
     step: Step
     status: str
@@ -289,9 +289,25 @@ class Runner:
                 self._undo_orphan(step, plan.dig(self.answers[step.id], step.owns.path))
         return {step.id for step in anew}
 
+    def look_again(self) -> None:
+        """Read back everything that stands, whoever wrote it: time has passed in which somebody may have undone it. Returns when all is read."""
+        standing: dict[tuple[str, str], list[Step]] = {}
+        for done in self.done.values():
+            standing.setdefault((done.step.principal, done.step.target.account), []).append(done.step)
+
+        def task(steps: list[Step]) -> Callable[[], None]:
+            def look() -> None:
+                self.read_back(steps)
+
+            return look
+
+        for (_principal, account), steps in standing.items():
+            self.pool.submit(READ_BACK, account, task(steps))
+        self.wait()
+
     def read_back(self, steps: Iterable[Step]) -> Reader:
-        """Look whether what was done is there; what is not becomes ``unverified`` and a failure."""
-        left = [s for s in steps if s.probe and not isinstance(s.owns, Ref) and self.done[s.id].status == "done"]
+        """Look whether what was done, or was there already, is there; what is not becomes ``unverified`` (``failed``: not ours to begin with) and a failure."""
+        left = [s for s in steps if s.probe and not isinstance(s.owns, Ref) and self.done[s.id].status in ("done", "already")]
         reader = Reader(self.clouds)
         for pause in _READ_BACK_TRIES:
             time.sleep(pause)
@@ -300,11 +316,13 @@ class Runner:
             if not left:
                 return reader
         for step in left:
-            self.done[step.id].status = "unverified"
-            error = EvictError("written, but a read does not show it", object=step.resource, operation=step.action, remedy="run again")
-            self.fail(error)
+            done = self.done[step.id]
+            done.status, done.message = (
+                ("unverified", "written, but a read does not show it") if done.status == "done" else ("failed", "it is gone again")
+            )
+            self.fail(EvictError(done.message, object=step.resource, operation=step.action, remedy="run again"))
             if self._journal:
-                outcome = {"id": step.id, "status": "unverified", "at": self._now(), "message": error.message, "step": plan.encode(step)}
+                outcome = {"id": step.id, "status": done.status, "at": self._now(), "message": done.message, "step": plan.encode(step)}
                 self._journal.outcome([outcome])
         return reader
 
