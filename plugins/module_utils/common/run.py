@@ -42,6 +42,7 @@ class Done:
     remedy: str = ""
     operation: str = ""
     at: str = ""
+    code: str = ""  # the cloud's, when it failed
 
     def row(self) -> dict[str, str]:
         row = {"principal": self.step.principal, "resource": self.step.resource, "action": self.step.action, "status": self.status}
@@ -94,23 +95,26 @@ class Runner:
             if entry not in self.failures:
                 self.failures.append(entry)
 
+    def replaced(self, step_id: str) -> None:
+        """A Step failed, and something else holds in its place: no failure of the run any more."""
+        done = self.done[step_id]
+        with self._lock:
+            self.failures = [f for f in self.failures if f["message"] != done.message or not done.message]
+
     @property
     def changed(self) -> int:
         return sum(d.status in ("done", "unverified", "would") for d in self.done.values())
 
     def diff(self) -> list[dict[str, t.Any]]:
-        """One hunk per resource that changes, in Ansible's form."""
-        rows = [d for d in self.done.values() if d.status in ("done", "would", "unverified")]
+        """One hunk per resource that changes, in Ansible's form: of several Steps the first before and the last after."""
+        rows = [d for d in list(self.done.values()) if d.status in ("done", "would", "unverified")]
         rows.sort(key=lambda d: (d.step.principal, d.step.phase, d.step.resource))
-        return [
-            {
-                "before_header": d.step.resource,
-                "after_header": d.step.resource,
-                "before": shown(d.step.before),
-                "after": shown(d.step.after),
-            }
-            for d in rows
-        ]
+        hunks: dict[str, dict[str, t.Any]] = {}
+        for row in rows:
+            name, after = row.step.resource, shown(row.step.after)
+            fresh = {"before_header": name, "after_header": name, "before": shown(row.step.before)}
+            hunks[name] = {**hunks.get(name, fresh), "after": after}
+        return list(hunks.values())
 
     # -- crash recovery ----------------------------------------------------------------------------------------------------------
 
@@ -216,7 +220,9 @@ class Runner:
                 result.at = self._now()
         except EvictError as error:
             result.status, result.message, result.remedy, result.operation = "failed", error.message, error.remedy, error.operation
-            self.fail(error, step.resource)
+            result.code = getattr(error, "code", "")
+            if not step.optional:
+                self.fail(error, step.resource)
         self._record(result)
 
     def _record(self, result: Done) -> None:
@@ -292,7 +298,8 @@ class Runner:
         for step in left:
             self.done[step.id].status = "unverified"
             error = EvictError("written, but a read does not show it", object=step.resource, operation=step.action, remedy="run again")
-            self.fail(error)
+            if not step.optional:
+                self.fail(error)
             if self._journal:
                 self._journal.outcome([{"id": step.id, "status": "unverified", "at": self._now(), "message": error.message}])
         return reader
