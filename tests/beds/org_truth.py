@@ -62,7 +62,11 @@ def _wrap(operation: str, handler: Callable[[Any], Answer], management: str) -> 
 
 def _violated(reason: str, message: str) -> Answer:
     body = {"__type": "ConstraintViolationException", "Message": message, "Reason": reason}
-    return 400, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": "ConstraintViolationException"}, json.dumps(body).encode()
+    return (
+        400,
+        {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": "ConstraintViolationException"},
+        json.dumps(body).encode(),
+    )
 
 
 def _over_quota(operation: str, payload: Any) -> Answer | None:
@@ -74,7 +78,9 @@ def _over_quota(operation: str, payload: Any) -> Answer | None:
     types = {key: policy["Type"] for key, policy in org._policies.items()}
     attached = [key for key, targets in org._attachments.items() if target in (targets or []) and types.get(key) == _TYPE]
     if operation == "AttachPolicy" and len(attached) >= SETTINGS["slots"] and payload.get("PolicyId") not in attached:
-        return _violated("MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED", "You have attained the maximum number of policies attached to the target.")
+        return _violated(
+            "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED", "You have attained the maximum number of policies attached to the target."
+        )
     if operation == "DetachPolicy" and attached == [payload.get("PolicyId")]:
         return _violated("MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED", "You cannot detach the last policy of this type.")
     return None

@@ -21,7 +21,7 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import claims, credentials, events, quarantine, sessions, snapshot
+from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot
 from .principal import Principal, role, user
 from .respond import Response
 from .scope import Found, Scope
@@ -39,6 +39,7 @@ class Options:
     hold: float = PROPAGATION.total_seconds()
     scope: float = 60.0
     revoke_again: bool = False
+    account_fence: str = "on_the_spot"
 
 
 class Containment(Response):
@@ -52,6 +53,7 @@ class Containment(Response):
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.scope: Scope | None = None
+        self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -64,7 +66,10 @@ class Containment(Response):
         if self.scope:
             self._exhaust(self.scope)
         self._settle_roles()
+        self.fences.renew()
         self._second_pass()
+        self.fences.renew()
+        self.runner.wait()
 
     def _exhaust(self, scope: Scope) -> None:
         """To a fixed point: what is found is contained, and leads to more that is looked up."""
@@ -74,6 +79,16 @@ class Containment(Response):
             if scope.quiet:
                 break
         scope.stop()
+
+    def take(self, suspects: Iterable[t.Any], start: bool = True) -> None:
+        if start:
+            self.fences.expect(suspects)
+        super().take(suspects, start)
+
+    def _take(self, suspect: t.Any, start: bool = True) -> None:
+        super()._take(suspect, start)
+        if start:
+            self.fences.taken(suspect)
 
     # -- suspects and what follows from them -------------------------------------------------------------------------------------
 
@@ -98,7 +113,7 @@ class Containment(Response):
     def start(self, principal: Principal) -> None:
         jobs = list(self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
         self._announce(principal)
-        self.runner.add(principal.arn, principal.account, jobs)
+        self.runner.add(principal.arn, principal.account, [*jobs, self.fences.started(principal)])
 
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
@@ -288,7 +303,9 @@ class Containment(Response):
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    options = Options(hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"])
+    options = Options(
+        hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"], account_fence=params["account_fence"]
+    )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return _resolve(run)
@@ -307,6 +324,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
             " rights there can undo this; run from another account if you can"
         )
+    case.warnings += run.fences.warnings()
     return claims.result(run)
 
 

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from .principal import Principal
 
 Document = dict[str, t.Any]
+PURPOSES = ("quarantine", "userid", "session")  # of the inline policies of an incident, the strongest first
 _ABSENT = ("NoSuchEntity",)
 
 

@@ -275,7 +275,18 @@ class Aws:
 
     @staticmethod
     def _subject(call: Call, sent: Mapping[str, t.Any]) -> str:
-        for name in ("AccessKeyId", "UserName", "RoleName", "RoleArn", "PolicyArn", "SecretId", "InstanceIds", "TargetId", "PolicyId", "Name"):
+        for name in (
+            "AccessKeyId",
+            "UserName",
+            "RoleName",
+            "RoleArn",
+            "PolicyArn",
+            "SecretId",
+            "InstanceIds",
+            "TargetId",
+            "PolicyId",
+            "Name",
+        ):
             if sent.get(name):
                 return f"{name}={sent[name]}"
         return call.target.account or "the caller's account"
@@ -289,7 +300,13 @@ class Aws:
         elif code in _NO_CREDENTIALS:
             remedy = "the responder's own credentials are not valid: check AWS_PROFILE or log in again"
         elif code in _DENIED:
-            who = "caller" if not self._caller else self.management_arn if call.service == "organizations" else self.responder_arn(call.target.account)
+            who = (
+                "caller"
+                if not self._caller
+                else self.management_arn
+                if call.service == "organizations"
+                else self.responder_arn(call.target.account)
+            )
             remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
         elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"

@@ -56,7 +56,9 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
     return new
 
 
-EDITS: dict[str, t.Callable[..., Document | None]] = {f.__name__: f for f in (add_statement, remove_statement, set_statements, replace_value)}
+EDITS: dict[str, t.Callable[..., Document | None]] = {
+    f.__name__: f for f in (add_statement, remove_statement, set_statements, replace_value)
+}
 
 
 def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | None:

@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .errors import EvictError
 
-Path = tuple[t.Any, ...]  # keys (str), positions (int), filters ({key: value}: the first) and lists of filters (all that match one) into an answer
+Path = tuple[
+    t.Any, ...
+]  # keys (str), positions (int), filters ({key: value}: the first) and lists of filters (all that match one) into an answer
 
 
 class Phase(enum.IntEnum):
