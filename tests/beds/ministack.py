@@ -292,7 +292,7 @@ def snapshot() -> dict[str, Any]:
             if label in wanted and store not in wanted[label]:
                 continue
             records = {json.dumps(key): _plain(record) for key, record in value.to_dict().items()}
-            state[f"{label}.{store}"] = {key: record for key, record in records.items() if record not in ({}, [])}
+            state[f"{label}.{store}"] = {key: record for key, record in records.items() if record not in ({}, [], 0)}
     return state
 
 

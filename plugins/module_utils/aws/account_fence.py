@@ -147,7 +147,7 @@ class AccountFences:
                 return
             self._busy[account], self._wanted[account] = False, held
         fence = AccountFence(self.incident, account, Exempt(), self._known)
-        self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence))
+        self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _known(self, step: str) -> str | None:
         found = plan.dig(self.runner.answers.get(step), organization.ID)
@@ -172,7 +172,7 @@ class AccountFences:
         notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
         return notes[-1] if notes and not self._again and notes[-1]["by"] == self.run.aws.management_arn and notes[-1]["why"] else None
 
-    def _after(self, fence: AccountFence) -> None:
+    def _after(self, fence: AccountFence, held: list[Held]) -> None:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
         account, bad = fence.account, [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in STANDS]
         first = next((d for d in bad if d.status != "blocked"), None)
@@ -193,13 +193,9 @@ class AccountFences:
                 )  # fmt: skip
         elif fence.policies and self._noted(account):
             self._note(account, "", "")
+        denied = {h.arn for h in held if not h.condition}
         for principal in list(self.run.principals.values()):
-            if (
-                self.back_up
-                and principal.account == account
-                and not self.scp_of(principal)
-                and any(not h.condition for h in self.of(principal))
-            ):
+            if self.back_up and scp.pattern(principal.arn) in denied and not self.scp_of(principal):
                 self._next_best(principal)
         with self._lock:
             more = self._busy.pop(account)

@@ -23,8 +23,11 @@ _ABSENT = ("NoSuchEntity",)
 class Incident(t.Protocol):
     """What is used of ``common.incident.Incident``."""
 
-    id: str
-    sid: str
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def sid(self) -> str: ...
 
     def policy_name(self, purpose: str) -> str: ...
 
