@@ -121,17 +121,30 @@ class Runner:
     def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
         """For each intent without outcome of a dead run: read live state, say what happened, remove an orphan. Returns what was found."""
         found = []
-        for data in intents:
-            step: Step = plan.decode(data)
+        steps: list[Step] = [plan.decode(data) for data in intents]
+        for step in steps:
             try:
-                text = self._settle(step, Reader(self.clouds))
+                text = self._settle(step, Reader(self.clouds), adopt=self._in_use(step, steps))
             except EvictError as error:
                 self.fail(error, step.resource)
                 text = f"unknown: {error.message}"
             found.append(f"{step.resource}: {step.action}: {text}")
         return found
 
-    def _settle(self, step: Step, reader: Reader) -> str:
+    def _in_use(self, made: Step, steps: Iterable[Step]) -> bool:
+        """Whether a Step that needs what ``made`` creates was carried out, so that it is no orphan: removing it would undo that, or fail.
+
+        Never where somebody needs a secret of it, which died with the process that got it.
+        """
+        users = [s for s in steps if made.id in s.needs and s.probe and isinstance(made.owns, Ref) and not isinstance(s.owns, Ref)]
+        if any(isinstance(ref, Secret) for s in users for action in s.do for ref in plan.refs(action)):
+            return False
+        try:
+            return any(Reader(self.clouds).read(s.probe) == s.after for s in users if s.probe)
+        except EvictError:
+            return False
+
+    def _settle(self, step: Step, reader: Reader, *, adopt: bool = False) -> str:
         if step.probe is None:
             return "unknown: nothing to read back"
         if isinstance(step.owns, Ref):
@@ -142,6 +155,8 @@ class Runner:
                     " the interrupted run cannot be told apart",
                     object=step.resource, operation=step.action, remedy="remove the one that nobody knows by hand, then run again",
                 )  # fmt: skip
+            if orphans and adopt:
+                return self._adopt(step, orphans[0])
             if orphans and not self.check:
                 self._undo_orphan(step, orphans[0])
             text, status = ("an orphan was made and has been removed" if orphans else "was not carried out"), "failed"
@@ -153,6 +168,15 @@ class Runner:
                 text, status = ("was not carried out" if now == step.before else "something else is there now"), "failed"
         if not self.check and self._journal:
             self._journal.outcome([{"id": step.id, "status": status, "at": self._now(), "message": f"interrupted run: {text}"}])
+        return text
+
+    def _adopt(self, step: Step, identity: t.Any) -> str:
+        text, answer = "was carried out", [[list(step.owns.path), identity]]
+        self.answers[step.id] = plan.Kept(answer)
+        self._old.add(step.id)
+        if not self.check and self._journal:
+            outcome = {"id": step.id, "status": "done", "at": self._now(), "message": f"interrupted run: {text}", "answer": answer}
+            self._journal.outcome([outcome])
         return text
 
     def _orphans(self, step: Step, reader: Reader) -> list[t.Any]:
