@@ -37,6 +37,28 @@ def install(management: str) -> None:
         return resolve(key, context)
 
     ev._resolve_condition_key = principal_arn
+    _name_resources()
+
+
+def _name_resources() -> None:
+    """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request."""
+    from ministack.core import iam_actions
+
+    extract = iam_actions.extract_resource_arn
+
+    def extracting(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any, **named: Any) -> str:
+        if service == "organizations":
+            try:
+                asked = json.loads(body or b"{}")
+            except ValueError:
+                asked = {}
+            if asked.get("TargetId"):
+                return f"arn:aws:organizations::{get_account_id()}:account/o-bed/{asked['TargetId']}"
+            if asked.get("PolicyId"):
+                return f"arn:aws:organizations::{get_account_id()}:policy/o-bed/service_control_policy/{asked['PolicyId']}"
+        return extract(service, method, path, headers, body, *more, **named)
+
+    iam_actions.extract_resource_arn = extracting
 
 
 def _role_arn(session_arn: str) -> str:

@@ -161,7 +161,7 @@ class AccountFences:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
             fence.exempt = exempt(self.run.aws, self.incident, account)
-            return list(fence.steps(held, reader))
+            return list(organization.fence(fence, held, reader))
         except Unavailable as error:
             with self._lock:
                 self._why[account] = error

@@ -212,6 +212,11 @@ class AccountFence:
         self._place(members, policy.name, policy.id, *steps)
 
 
+def fence(wanted: AccountFence, held: Iterable[Held], reader: Reader) -> Iterator[Step]:
+    """The Steps that hold ``held`` above their account. Raises ``Unavailable``."""
+    yield from wanted.steps(held, reader)
+
+
 def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -> Step:
     """The Step that replaces the statements of one incident in an SCP. What was there, as the SCP has it, is what an undo puts back."""
     before = scp.ours(policy.content, sid)

@@ -83,7 +83,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = Tr
     found = []
     for condition, members in sorted(groups.items()):
         arns = sorted(m.arn for m in members)
-        tail = "" if condition == "{}" else hashlib.sha256(condition.encode()).hexdigest()[:6]
+        tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
     everybody = sorted({h.arn for members in groups.values() for h in members})
     users = [arn for arn in everybody if ":user/" in arn]
