@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Resolves the suspects of a case, guards, fences the users and roles that they are, keeps a snapshot, disables keys and the console password,
+  - Resolves the suspects of a case, guards, fences the users and roles that they are, keeps a snapshot, disables every kind of credential that they hold,
     revokes sessions, reads everything back and says what holds.
   - Beside the fence, a quick scope follows the suspects through CloudTrail's event history, and contains what they minted, reached and created,
     within the limits of the incident.

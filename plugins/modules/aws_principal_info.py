@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Resolves suspects to users and roles, and reads their credentials with status and last use, policies, trust, password, MFA and tags.
+  - Resolves suspects to users and roles, and reads their credentials of every kind with status and dates, policies, trust and tags.
   - A read that failed is shown as unknown, with the reason, never as empty. Ambiguity is answered with the candidates.
 
 extends_documentation_fragment:
@@ -52,7 +52,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 principals:
-  description: One entry for each suspect. With O(detail=full) also C(documents), each its value or C(unknown) with a reason.
+  description:
+    - One entry for each suspect. C(credentials) holds every kind, each a list or C(unknown) with a reason; C(server_certificates) are the account's.
+    - With O(detail=full) also C(documents), each its value or C(unknown) with a reason.
   returned: always
   type: list
   elements: dict

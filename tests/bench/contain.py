@@ -2,6 +2,9 @@
 
 Every request goes through the bed's proxy, which adds 80 ms. Measured is wall time from exec to exit, of the best of
 `--repeat` repetitions. The quick scope is off and hold=0: neither is work, both are waiting for AWS. Figures: build/bench/contain.json.
+
+The ratios are those of access keys, password and sessions, which is what the bare script cuts (`contain_kinds`). What the other kinds of credential
+add, one listing each for every user, is counted apart.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ SPREAD = 11.0  # seconds until the denies count as spread
 HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(sys.executable).parent
 _POLICY = "PutUserPolicy"
+_KINDS = ["access_key", "login_profile"]  # what the bare script cuts
 Figures = dict[str, Any]
 # name -> (limit, what it is a ratio or count of)
 TARGETS = {
@@ -38,8 +42,10 @@ TARGETS = {
     "module_to_replay_20": (1.5, "module (first to last API call), 20 users / replay of its calls"),
     "last_deny_to_bare_20": (2.3, "last of 20 users' deny, since exec / bare writes"),
     "nothing_to_bare_20": (2.3, "whole ansible-playbook that finds nothing to do, 20 users / bare writes"),
-    "calls_per_user": (20, "API calls per user, contain"),
-    "calls_per_user_nothing": (8, "API calls per user, nothing to do"),
+    "calls_per_user": (20, "API calls per user, contain: keys, password, sessions"),
+    "calls_per_user_nothing": (8, "API calls per user, nothing to do: keys, password, sessions"),
+    "calls_per_user_all_kinds": (23, "API calls per user, contain: every kind of credential, as is the default"),
+    "calls_per_user_nothing_all_kinds": (12, "API calls per user, nothing to do: every kind of credential"),
     "rss_mb_1000": (300, "peak memory of the module process, 1,000 users, MB"),
 }
 
@@ -91,7 +97,7 @@ class Bench:
         """The bare writes."""
         return self.run([sys.executable, str(HERE / "bare.py"), self.account.responder_role, *self.users(count)])
 
-    def contain(self, names: list[str], incident: str = "", memory: bool = False) -> Figures:
+    def contain(self, names: list[str], incident: str = "", memory: bool = False, kinds: tuple[str, ...] = tuple(_KINDS)) -> Figures:
         """playbooks/contain.yml over the users' first keys. The incident's id; a second time: nothing to do."""
         name = incident or f"BENCH-{self._sets}"
         path = self.folder / f"{name}.yml"
@@ -100,6 +106,7 @@ class Bench:
                                                  "connection": {"aws": {"role_arn": self.company.role_template}}}}))  # fmt: skip
         figures = self.run(
             [str(BIN / "ansible-playbook"), "playbooks/contain.yml", "-e", f"incident={path}", "-e", "hold=0", "-e", "contain_scope=0",
+             "-e", json.dumps({"contain_kinds": list(kinds)}),
              "-e", f"result_file={self.folder / 'result.json'}"], (0, 2), memory,  # 2: with hold=0 it does not claim that the denies have spread
         )  # fmt: skip
         result = self.folder / "result.json"
@@ -205,6 +212,17 @@ def measure(bench: Bench, counts: tuple[int, ...], repeat: int) -> Figures:
     return best
 
 
+def every_kind(bench: Bench, count: int) -> Figures:
+    """Calls per user with all kinds of credential: contain, and a second run."""
+    names = bench.users(count)
+    ours = bench.contain(names, kinds=())
+    nothing = bench.contain(names, ours["incident"], kinds=())
+    if ours["changed"] != 5 * count or nothing["changed"]:
+        raise RuntimeError(f"contain changed {ours['changed']} of {5 * count}, the second run {nothing['changed']}")
+    return {"calls_per_user_all_kinds": ours["calls"] / count, "calls_per_user_nothing_all_kinds": nothing["calls"] / count,
+            "seconds_all_kinds": ours["seconds"]}  # fmt: skip
+
+
 def ratios(best: Figures, counts: tuple[int, ...]) -> Figures:
     """The figures that have targets, and the same for the other counts."""
     found: Figures = {}
@@ -272,7 +290,7 @@ def main() -> int:
             loopback.check_all(bed.environ(), cloud=bed.direct, endpoint=bed.endpoint)
             bench = Bench(bed, folder)
             best = measure(bench, counts, options.repeat)
-            found = ratios(best, counts)
+            found = {**ratios(best, counts), **every_kind(bench, max(counts))}
             many = None if options.no_thousand else thousand(bench)
             if many:
                 found["rss_mb_1000"] = many["rss_mb"]

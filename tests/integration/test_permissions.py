@@ -101,6 +101,16 @@ def _attack(bed: Bed, company: Company) -> None:
     bed.client("iam", company.leaked).create_access_key(UserName="bob")
 
 
+def _credentials(bed: Bed, account: Any, user: str) -> None:
+    """One credential of every kind that a user may hold beside keys and a password."""
+    iam = bed.client("iam", account.root, direct=True)
+    iam.upload_ssh_public_key(UserName=user, SSHPublicKeyBody="ssh-rsa AAAAB3NzaC1yc2E example")
+    iam.upload_signing_certificate(UserName=user, CertificateBody="-----BEGIN CERTIFICATE-----")
+    iam.create_service_specific_credential(UserName=user, ServiceName="codecommit.amazonaws.com")
+    serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=user)["VirtualMFADevice"]["SerialNumber"]
+    iam.enable_mfa_device(UserName=user, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321")
+
+
 def _instance(bed: Bed, company: Company) -> str:
     """An instance with a role; its id."""
     iam = bed.client("iam", company.staging.root, direct=True)
@@ -136,6 +146,8 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     before = bed.snapshot()
     production, staging = company.production, company.staging
     _attack(bed, company)
+    _credentials(bed, production, "ci-deploy")
+    _credentials(bed, staging, "bob")
     # The account of the key is asked for. The role is denied, but nobody closes its source: that stays open for a person (exit code 2).
     desk.write({"access_key_id": company.leaked.access_key}, {"arn": staging.roles["reporting"]}, role_action="deny")
     contained = desk.play("contain", 2, incident=str(desk.incident))
@@ -153,7 +165,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     for who in (alice, bob, production.users["bob"]):  # a policy on each account, and one that is extended
         desk.module("aws_account_fence", case=desk.case, principals=[who])
     desk.module("aws_session", case=desk.case, principals=[staging.roles["deploy"]], sessions=["build-1"])
-    desk.module("aws_credential", case=desk.case, principals=[bob], kinds=["access_key"], state="absent")
+    desk.module("aws_credential", case=desk.case, principals=[bob], state="absent")
 
     desk.module("aws_account_fence", case=desk.case, state="absent")
     _below(bed, company, desk)
@@ -199,7 +211,10 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "AccessKeyId": account.keys["alice"].access_key, "InstanceProfileName": "web", "AccountId": account.id,
               "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
               "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
-              "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll"}  # fmt: skip
+              "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
+              "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
+              "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
+              "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
     allowed = {}
     for action in sorted(permissions.needs()):
         service, operation = action.split(":")
