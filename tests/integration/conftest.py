@@ -26,8 +26,24 @@ def company(bed: Bed) -> company_module.Company:
     return company_module.seed(bed)
 
 
+@pytest.fixture(scope="session")
+def _seeded() -> dict[str, object]:
+    return {}
+
+
 @pytest.fixture
-def desk(bed: Bed, company: company_module.Company, tmp_path: Path) -> Desk:
-    """A responder's desk over the seeded company; CloudTrail look-ups are not slowed down."""
+def desk(bed: Bed, tmp_path: Path, _seeded: dict[str, object]) -> Desk:
+    """A responder's desk over a seeded company; CloudTrail look-ups are not slowed down. What the last test left as it was is used again."""
+    company = _seeded.get("company")
+    if isinstance(company, company_module.Company) and bed.snapshot() == _seeded["snapshot"]:
+        bed.control("reset", {})
+        bed.clock(0)
+        bed.lag(0)
+        bed.responder = company.responder
+    else:
+        bed.reset()
+        bed.clock(0)
+        _seeded["company"] = company = company_module.seed(bed)
+        _seeded["snapshot"] = bed.snapshot()
     bed.configure(lookup_rate=0)
     return Desk(bed, company, tmp_path)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.beds.bed import Credentials, root
-from tests.beds.company import PRODUCTION, SECRET, STAGING
+from tests.beds.bed import Bed, Credentials, root
+from tests.beds.company import PRODUCTION, SECRET, STAGING, Company
 from tests.integration.helpers import Child, Desk, environment, works
 from tests.integration.three_steps import PARAMETER, USER, carry_out
 
@@ -71,8 +71,8 @@ class Plan:
 
 
 @pytest.fixture
-def three(desk: Desk) -> Plan:
-    return Plan(desk)
+def three(bed: Bed, company: Company, tmp_path: Path) -> Plan:
+    return Plan(Desk(bed, company, tmp_path))
 
 
 def test_do_again_undo_again(three: Plan) -> None:
