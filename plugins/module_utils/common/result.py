@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from .ledger import Ledger
 from .store import open_store
 
-_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left")
+_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 
 
