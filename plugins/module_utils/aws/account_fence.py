@@ -9,6 +9,7 @@ identity's own fence, and that it cannot be had never fails a containment: then 
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -38,6 +39,7 @@ LASTING = (
     "ConstraintViolationException",
 )  # asking again changes nothing
 FULL = "LimitExceeded"
+_WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might match what an attacker makes
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
 
 
@@ -47,7 +49,7 @@ def exempt(aws: Aws, incident: t.Any, account: str) -> Exempt:
     Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM.
     """
     named = [aws.responder_arn(account), aws.caller["arn"], *incident.protected]
-    arns = {exact for arn in named if arn.split(":")[4] == account for exact in _exact(aws, arn)}
+    arns = {exact for arn in named if arn.split(":")[4] == account for exact in _exact(aws, arn) if not _WILD.search(arn)}
     declared = [*incident.trusted.principals, *incident.automations, *named]
     return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
 
@@ -81,6 +83,7 @@ class AccountFences:
         self._fences: dict[str, AccountFence] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
 
     # -- when ------------------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ class AccountFences:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
-        fence = AccountFence(self.incident, account, Exempt(), self._known)
+        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _known(self, step: str) -> str | None:

@@ -47,9 +47,9 @@ def step_id(account: str, name: str) -> str:
     return f"organizations:{account}:scp/{name}"
 
 
-def find(account: str, reader: Reader) -> list[dict[str, str]]:
+def find(account: str, reader: Reader, whole: Reader) -> list[dict[str, str]]:
     """The SCPs attached to ``account``: [{Id, Name}]. Raises ``Unavailable`` with the reason and what to do about it."""
-    organization = _ask(reader, Call(TARGET, "organizations", "DescribeOrganization", {}))["Organization"]
+    organization = _ask(whole, Call(TARGET, "organizations", "DescribeOrganization", {}))["Organization"]
     if organization.get("MasterAccountId") == account:
         raise Unavailable(
             f"{account} is the management account: AWS exempts it from every service control policy", object=account, operation="fence",
@@ -61,7 +61,7 @@ def find(account: str, reader: Reader) -> list[dict[str, str]]:
             remedy="enable all features of the organization",
         )  # fmt: skip
     try:
-        roots = _ask(reader, Call(TARGET, "organizations", "ListRoots", {})).get("Roots", [])
+        roots = _ask(whole, Call(TARGET, "organizations", "ListRoots", {})).get("Roots", [])
     except Unavailable:
         roots = []  # a delegated administrator may not be allowed to list them; attaching tells then
     if roots and not any(p.get("Type") == TYPE and p.get("Status") == "ENABLED" for r in roots for p in r.get("PolicyTypes", [])):
@@ -102,7 +102,10 @@ class AccountFence:
     ``left`` (patterns for which there is no room), ``policies`` ({step id: (name, id or "")}).
     """
 
-    def __init__(self, incident: t.Any, account: str, exempt: Exempt, known: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, incident: t.Any, account: str, exempt: Exempt, known: Callable[[str], str | None], whole: Reader | None = None
+    ) -> None:
+        self._whole = whole  # for reads of the organization as a whole; None: the reader of ``steps``
         self.incident, self.account, self.exempt, self._known = incident, account, exempt, known
         self.principal = f"organizations:{account}"
         self.placed: dict[str, set[str]] = {}
@@ -116,7 +119,7 @@ class AccountFence:
 
     def there(self, reader: Reader) -> tuple[list[Policy], int]:
         """(the SCPs of this collection on the account, and ours that is not attached; how many more may be attached)."""
-        attached = find(self.account, reader)
+        attached = find(self.account, reader, self._whole or reader)
         mine = re.compile(re.escape(self.name(0)[:-1]) + r"\d{1,3}")
         named = {
             p["Name"]: p["Id"]
