@@ -39,7 +39,11 @@ def test_writes_are_limited_to_users_and_roles() -> None:
 
 def test_the_management_role_touches_accounts_and_service_control_policies_only() -> None:
     assert all(action.startswith("organizations:") for action in permissions.actions_in(MANAGEMENT))
-    assert not permissions.actions_in(MANAGEMENT) & {"organizations:MoveAccount", "organizations:EnablePolicyType", "organizations:LeaveOrganization"}
+    assert not permissions.actions_in(MANAGEMENT) & {
+        "organizations:MoveAccount",
+        "organizations:EnablePolicyType",
+        "organizations:LeaveOrganization",
+    }
     for statement in MANAGEMENT["Statement"]:
         if "organizations:AttachPolicy" in statement["Action"]:
             assert not any("root" in resource or ":ou/" in resource or resource == "*" for resource in statement["Resource"])

@@ -84,7 +84,8 @@ class Desk:
         return [
             c
             for c in self.bed.calls()
-            if any(role in c["principal"] for role in (permissions.ROLE, permissions.MANAGEMENT_ROLE)) or c["access_key"] == self.company.responder.access_key
+            if any(role in c["principal"] for role in (permissions.ROLE, permissions.MANAGEMENT_ROLE))
+            or c["access_key"] == self.company.responder.access_key
         ]
 
 
@@ -133,7 +134,11 @@ def _below(bed: Bed, company: Company, desk: Desk) -> None:
         iam.attach_user_policy(UserName="crowded", PolicyArn=arn)
         iam.attach_role_policy(RoleName="crowded", PolicyArn=arn)
     bed.organizations(in_use=False)
-    arns = [account.users["app-orders"], account.roles["reporting"], *(f"arn:aws:iam::{account.id}:{kind}/crowded" for kind in ("user", "role"))]
+    arns = [
+        account.users["app-orders"],
+        account.roles["reporting"],
+        *(f"arn:aws:iam::{account.id}:{kind}/crowded" for kind in ("user", "role")),
+    ]
     desk.write(*({"arn": arn} for arn in arns), id="IR-2", role_action="deny")
     said = desk.play("contain", 2, incident=str(desk.incident))
     assert "AWSDenyAll" in said and "there is no organization" in said, said
@@ -177,11 +182,15 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     stranger.create_user(UserName="x")
     key = stranger.create_access_key(UserName="x")["AccessKey"]["AccessKeyId"]
     said = desk.module("aws_principal_info", suspects=[key], role_arn=company.role_template, status=2)
-    assert "not in your organization" in desk.module("aws_principal_info", suspects=[key], role_arn=company.role_template, status=2, **desk.above)
+    assert "not in your organization" in desk.module(
+        "aws_principal_info", suspects=[key], role_arn=company.role_template, status=2, **desk.above
+    )
     assert "not in your organization" in said
 
     made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
-    granted = set().union(*map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy())))
+    granted = set().union(
+        *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
+    )
     assert made <= granted, made - granted
     assert made == granted, f"nothing used {granted - made}"
     assert bed.snapshot() != before  # it was no dry run
