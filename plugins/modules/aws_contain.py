@@ -42,6 +42,14 @@ options:
     elements: str
     choices: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
     default: [access_key, login_profile, mfa_device, service_specific_credential, signing_certificate, ssh_public_key]
+  account_fence:
+    description:
+      - The fence above the account, beside the identity fence. V(on_the_spot) attaches a service control policy of this incident, where Organizations can be
+        reached with O(management_role_arn) or by the caller; else the AWS-managed policy AWSDenyAll is attached to what is denied everything.
+      - V(none) does neither.
+    type: str
+    choices: [on_the_spot, none]
+    default: on_the_spot
   phase:
     description:
       - V(all) contains.
@@ -116,12 +124,13 @@ calls:
   type: int
   sample: 23
 principals:
-  description: The principals, each with what was done to it and the proof that it holds.
+  description: The principals, each with what was done to it, the C(controls) that hold it and the proof that they do.
   returned: when the case could be opened
   type: list
   elements: dict
   sample: [{cloud: aws, account: "111122223333", kind: user, id: AIDACKCEVSQ6C2EXAMPLE, arn: "arn:aws:iam::111122223333:user/ci", name: ci,
-            suspect: AKIAIOSFODNN7EXAMPLE, state: resolved, reason: "", action: contained, contained_at: "2026-11-22T09:01:04Z", proof: read-back}]
+            suspect: AKIAIOSFODNN7EXAMPLE, state: resolved, reason: "", action: contained, contained_at: "2026-11-22T09:01:04Z", proof: read-back,
+            controls: [inline deny, session cutoff, "scp:p-0123456789"]}]
 open:
   description: What stays open, with C(object), C(why) and C(due).
   returned: when the case could be opened
@@ -152,6 +161,15 @@ left:
   type: list
   elements: dict
   sample: []
+fences:
+  description:
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp) or V(none)), its names, what holds C(instead), why, and what to
+      do about it.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{account: "111122223333", control: scp, policies: [evict-IR-2026-0042-111122223333-1], instead: [], why: AWS exempts service-linked roles from it,
+            remedy: ""}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -187,6 +205,7 @@ def main() -> None:
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
+            "account_fence": {"type": "str", "choices": ["on_the_spot", "none"], "default": "on_the_spot"},
             "phase": {"type": "str", "choices": ["all", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -115,6 +115,12 @@ left:
   type: list
   elements: dict
   sample: []
+fences:
+  description: What stands above each account, as of M(evict.cloud.aws_contain).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 events:
   description: How many log events all hosts saw, and up to which time.
   returned: always

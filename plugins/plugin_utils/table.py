@@ -18,6 +18,8 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     if "status" not in result:
         return []
     out = [*_principals(result)]
+    for fence in result.get("fences", []):
+        out += _fence(fence)
     for problem in result.get("problems", []):
         out.append(f"  FAILED  {problem['object']}: {problem['message']}")
         if problem.get("remedy"):
@@ -57,6 +59,15 @@ def _principals(result: dict[str, t.Any]) -> list[str]:
     widths = [max(len(c[i]) for c in cells) for i in range(4)]
     out = ["  " + "  ".join([*(c[i].ljust(widths[i]) for i in range(4)), c[4]]) for c in cells]
     return [*out, f"  … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
+
+
+def _fence(fence: dict[str, t.Any]) -> list[str]:
+    """What stands above an account, or why nothing does and what holds instead."""
+    if fence["control"] == "scp":
+        return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})"]
+    instead = f"; instead: {', '.join(fence['instead'])}" if fence["instead"] else ""
+    out = [f"  FENCE   account {fence['account']}: no service control policy, {fence['why']}{instead}"]
+    return [*out, f"          -> {fence['remedy']}"] if fence.get("remedy") else out
 
 
 def _suggested(suspects: list[dict[str, str]]) -> list[str]:

@@ -177,6 +177,10 @@ class Bed:
         """Default page of IAM's list operations (AWS: 100)."""
         self.cloud("config", {"page": size})
 
+    def organizations(self, **settings: Any) -> None:
+        """in_use (False: no account is in an organization), delegated (accounts that may call it), size and slots (quotas of SCPs)."""
+        self.cloud("config", {"organizations": settings})
+
     def clock(self, seconds: float) -> None:
         """Set the cloud's clock ahead (or behind) of this machine's."""
         self.cloud("config", {"clock": seconds})

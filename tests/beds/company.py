@@ -106,7 +106,7 @@ def seed(bed: Bed) -> Company:
         PolicyDocument=document(
             allow("sts:AssumeRole", resource="arn:aws:iam::*:role/incident-responder"),
             allow("sts:GetAccessKeyInfo"),
-            allow("organizations:Describe*", "organizations:List*"),
+            allow("organizations:Describe*", "organizations:List*", "organizations:*Policy"),
         ),
     )
     responder = Credentials.of(iam.create_access_key(UserName="responder")["AccessKey"])

@@ -91,7 +91,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_kinds, iam_truth
+    from tests.beds import clock, iam_kinds, iam_truth, org_truth
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -103,6 +103,7 @@ def patched(management: str) -> Any:
     sts_truth.load_managed_policies()
     iam_kinds.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
+    org_truth.install(management)
     from ministack import app as ministack_app
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -126,9 +127,9 @@ async def _answer(send: Any, status: int, payload: Any) -> None:
 
 
 async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]:
-    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock} | organization {accounts} |
+    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations} | organization {accounts} |
     expire {access_key}."""
-    from tests.beds import clock, iam_truth, lag
+    from tests.beds import clock, iam_truth, lag, org_truth
 
     body = b""
     more = True
@@ -147,6 +148,7 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
             iam_truth.PAGE["size"] = int(payload["page"])
         if "clock" in payload:
             clock.set_offset(float(payload["clock"]))
+        org_truth.SETTINGS.update(payload.get("organizations", {}))
         return 200, {"lag": lag.get_lag(), "page": iam_truth.PAGE["size"], "clock": clock.offset()}
     if path == "expire":
         from ministack.services import sts
@@ -169,8 +171,9 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
 def _reset() -> None:
     from ministack import app as ministack_app
 
-    from tests.beds import clock, iam_kinds, iam_truth, lag
+    from tests.beds import clock, iam_kinds, iam_truth, lag, org_truth
 
+    org_truth.reset()
     lag.set_lag(0)
     iam_kinds.clear()
     clock.set_offset(0)
@@ -291,7 +294,7 @@ def snapshot() -> dict[str, Any]:
             if label in wanted and store not in wanted[label]:
                 continue
             records = {json.dumps(key): _plain(record) for key, record in value.to_dict().items()}
-            state[f"{label}.{store}"] = {key: record for key, record in records.items() if record not in ({}, [])}
+            state[f"{label}.{store}"] = {key: record for key, record in records.items() if record not in ({}, [], 0)}
     return state
 
 

@@ -10,7 +10,8 @@ import pytest
 from tests.tools import permissions
 
 RESPONDER, CALLER = permissions.responder_policy(), permissions.caller_policy()
-GRANTED = permissions.actions_in(RESPONDER) | permissions.actions_in(CALLER)
+MANAGEMENT = permissions.management_policy()
+GRANTED = permissions.actions_in(RESPONDER) | permissions.actions_in(CALLER) | permissions.actions_in(MANAGEMENT)
 
 
 @pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=path) for path, text in permissions.files()])
@@ -18,7 +19,7 @@ def test_what_is_on_disk_is_what_the_code_needs_now(path: str, text: str) -> Non
     assert (permissions.ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make generate`"
 
 
-@pytest.mark.parametrize("policy", [RESPONDER, CALLER], ids=["responder", "caller"])
+@pytest.mark.parametrize("policy", [RESPONDER, CALLER, MANAGEMENT], ids=["responder", "caller", "management"])
 def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert policy["Version"] == "2012-10-17"
     sids = [statement["Sid"] for statement in policy["Statement"]]
@@ -34,6 +35,18 @@ def test_writes_are_limited_to_users_and_roles() -> None:
     for statement in RESPONDER["Statement"]:
         limited = statement["Resource"] in ("arn:aws:iam::*:user/*", "arn:aws:iam::*:role/*")
         assert all((action in written) == limited for action in statement["Action"])
+
+
+def test_the_management_role_touches_accounts_and_service_control_policies_only() -> None:
+    assert all(action.startswith("organizations:") for action in permissions.actions_in(MANAGEMENT))
+    assert not permissions.actions_in(MANAGEMENT) & {
+        "organizations:MoveAccount",
+        "organizations:EnablePolicyType",
+        "organizations:LeaveOrganization",
+    }
+    for statement in MANAGEMENT["Statement"]:
+        if "organizations:AttachPolicy" in statement["Action"]:
+            assert not any("root" in resource or ":ou/" in resource or resource == "*" for resource in statement["Resource"])
 
 
 def test_every_generator_of_steps_is_run() -> None:

@@ -96,6 +96,10 @@ class Desk:
     def restore(self, check: bool = False, **params: Any) -> dict[str, Any]:
         return self.run("aws_restore", check, **params)
 
+    def contain_below(self, **params: Any) -> dict[str, Any]:
+        """Without a fence above the account: for tests in which somebody in it takes the identity's own fence away."""
+        return self.contain(**{"account_fence": "none", **params})
+
     def false_positive(self, *only: str, **params: Any) -> dict[str, Any]:
         return self.restore(only=list(only), verdict="false_positive", reason="a test", by="Ada", **params)
 

@@ -41,7 +41,7 @@ def bob_is_contained(desk: Desk, result: dict[str, Any]) -> None:
     assert [r["arn"] for r in result["principals"]] == [BOB] and works(desk.bed, desk.company.production.keys["bob"]) in DEAD
     assert {s["status"] for s in result["steps"]} <= {"done", "already"} and result["status"] == "partial"
     intents = [s["$step"]["principal"] for r in desk.records() for s in r.get("intents", [])]
-    assert set(intents) == {BOB} and desk.verified() and desk.ledger().unsettled() == []
+    assert set(intents) == {BOB, "organizations:222222222222"} and desk.verified() and desk.ledger().unsettled() == []
 
 
 def others(desk: Desk) -> str:

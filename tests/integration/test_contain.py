@@ -184,7 +184,7 @@ def test_a_name_that_is_a_user_and_a_role_changes_nothing_and_lists_both(desk: D
 def test_several_suspects_of_one_identity_are_one_principal(desk: Desk, thief: Thief) -> None:
     desk.incident(thief.key.access_key, desk.company.worker.access_key, desk.company.production.users["ci-deploy"])
     done = desk.contain()
-    assert len(done["principals"]) == 1 and done["changed_count"] == len({s["resource"] for s in done["steps"]}) == 5
+    assert len(done["principals"]) == 1 and done["changed_count"] == len({s["resource"] for s in done["steps"]}) == 7
 
 
 # -- roles -----------------------------------------------------------------------------------------------------------

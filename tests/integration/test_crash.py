@@ -71,8 +71,9 @@ class Range:
         return desk
 
     def normal(self) -> str:
-        """The cloud without what differs from case to case: incident ids, their Sids, times."""
+        """The cloud without what differs from case to case: incident ids, their Sids, ids of policies, times."""
         text = re.sub(r"IR-\d{4}", "IR", self.bed.snapshot())
+        text = re.sub(r"\bp-[0-9a-f]{8}\b", "POLICY", text)
         return re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)", "TIME", re.sub(r"Evict[0-9a-f]{16}", "SID", text))
 
     def order(self, desk: Desk, verb: str, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from tests.beds.bed import Bed, Credentials, root
-from tests.beds.company import Company, trust
+from tests.beds.company import Company, allow, document, trust
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
@@ -39,17 +39,21 @@ class Desk:
         self.incident = folder / "incident.yml"
         own = bed.client("iam", root(bed.management), direct=True)
         own.put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=json.dumps(permissions.caller_policy()))
+        management = permissions.MANAGEMENT_ROLE
+        own.create_role(RoleName=management, AssumeRolePolicyDocument=trust({"AWS": company.responder_arn}))
+        own.put_role_policy(RoleName=management, PolicyName="work", PolicyDocument=json.dumps(permissions.management_policy()))
+        self.above = {"management_role_arn": f"arn:aws:iam::{bed.management}:role/{management}"}
         for account in (company.production, company.staging):
             iam = bed.client("iam", account.root, direct=True)
             iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(permissions.responder_policy()))
 
     def write(self, *suspects: dict[str, str], **more: Any) -> None:
         raw = {
-            "id": "IR-1",
+            "id": more.pop("id", "IR-1"),
             "opened": "2026-01-22T09:00:00Z",
             "store": str(self.folder / "cases"),
             "suspects": [{"cloud": "aws", **suspect} for suspect in suspects],
-            "connection": {"aws": {"role_arn": self.company.role_template}},
+            "connection": {"aws": {"role_arn": self.company.role_template, **self.above}},
         } | more
         self.incident.write_text(json.dumps({"incident": raw}), encoding="utf-8")
 
@@ -78,7 +82,10 @@ class Desk:
     def calls(self) -> list[dict[str, Any]]:
         """What the responder asked of the cloud so far."""
         return [
-            c for c in self.bed.calls() if "incident-responder" in c["principal"] or c["access_key"] == self.company.responder.access_key
+            c
+            for c in self.bed.calls()
+            if any(role in c["principal"] for role in (permissions.ROLE, permissions.MANAGEMENT_ROLE))
+            or c["access_key"] == self.company.responder.access_key
         ]
 
 
@@ -116,6 +123,30 @@ def _instance(bed: Bed, company: Company) -> str:
     return str(ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, IamInstanceProfile={"Name": "web"})["Instances"][0]["InstanceId"])
 
 
+def _below(bed: Bed, company: Company, desk: Desk) -> None:
+    """Without an organization: AWSDenyAll, and where ten policies are attached the boundary; then back."""
+    account = company.production
+    iam = bed.client("iam", account.root, direct=True)
+    iam.create_user(UserName="crowded")
+    iam.create_role(RoleName="crowded", AssumeRolePolicyDocument=trust({"AWS": account.users["bob"]}))
+    for number in range(10):
+        arn = iam.create_policy(PolicyName=f"p{number}", PolicyDocument=document(allow("sqs:ListQueues")))["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="crowded", PolicyArn=arn)
+        iam.attach_role_policy(RoleName="crowded", PolicyArn=arn)
+    bed.organizations(in_use=False)
+    arns = [
+        account.users["app-orders"],
+        account.roles["reporting"],
+        *(f"arn:aws:iam::{account.id}:{kind}/crowded" for kind in ("user", "role")),
+    ]
+    desk.write(*({"arn": arn} for arn in arns), id="IR-2", role_action="deny")
+    said = desk.play("contain", 2, incident=str(desk.incident))
+    assert "AWSDenyAll" in said and "there is no organization" in said, said
+    desk.play("recover", case=str(desk.folder / "cases" / "IR-2"), only=",".join(arns), verdict="false_positive", reason="test", by="test")
+    bed.organizations(in_use=True)
+    desk.write({"access_key_id": company.leaked.access_key})
+
+
 def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed, company: Company, desk: Desk) -> None:
     before = bed.snapshot()
     production, staging = company.production, company.staging
@@ -134,8 +165,15 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     alice, bob = production.users["alice"], staging.users["bob"]
     desk.module("aws_principal_info", suspects=[_instance(bed, company)], account=staging.id, role_arn=company.role_template, detail="full")
     desk.module("aws_identity_quarantine", case=desk.case, principals=[alice])
+    desk.module("aws_identity_quarantine", case=desk.case, principals=[bob])
+    desk.module("aws_identity_quarantine", case=desk.case, principals=[production.users["bob"]])
+    for who in (alice, bob, production.users["bob"]):  # a policy on each account, and one that is extended
+        desk.module("aws_account_fence", case=desk.case, principals=[who])
     desk.module("aws_session", case=desk.case, principals=[staging.roles["deploy"]], sessions=["build-1"])
     desk.module("aws_credential", case=desk.case, principals=[bob], state="absent")
+
+    desk.module("aws_account_fence", case=desk.case, state="absent")
+    _below(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
     assert not refused, refused
@@ -144,10 +182,15 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     stranger.create_user(UserName="x")
     key = stranger.create_access_key(UserName="x")["AccessKey"]["AccessKeyId"]
     said = desk.module("aws_principal_info", suspects=[key], role_arn=company.role_template, status=2)
+    assert "not in your organization" in desk.module(
+        "aws_principal_info", suspects=[key], role_arn=company.role_template, status=2, **desk.above
+    )
     assert "not in your organization" in said
 
     made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
-    granted = permissions.actions_in(permissions.responder_policy()) | permissions.actions_in(permissions.caller_policy())
+    granted = set().union(
+        *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
+    )
     assert made <= granted, made - granted
     assert made == granted, f"nothing used {granted - made}"
     assert bed.snapshot() != before  # it was no dry run
@@ -175,7 +218,10 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
     session = Credentials.of(answer["Credentials"])
     values = {"UserName": "alice", "RoleName": "deploy", "PolicyName": "work", "PolicyDocument": json.dumps(nothing), "Status": "Inactive",
               "AccessKeyId": account.keys["alice"].access_key, "InstanceProfileName": "web", "AccountId": account.id,
-              "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
+              "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
+              "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
+              "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
+              "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
     allowed = {}
@@ -183,6 +229,6 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
         service, operation = action.split(":")
         client = bed.client(service, session)
         shape = client.meta.service_model.operation_model(operation).input_shape
-        parameters = {name: values[name] for name in shape.required_members}
+        parameters = {name: values[name] for name in (shape.required_members if shape else ())}
         allowed[action] = outcome(getattr(client, xform_name(operation)), **parameters)
     assert {action: code for action, code in allowed.items() if code not in DENIED} == {}

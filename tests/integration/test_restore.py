@@ -99,19 +99,19 @@ def test_after_the_due_time_a_single_release_lifts_both_denies(desk: Desk, later
 def test_the_full_deny_stays_while_the_cutoff_is_missing(desk: Desk) -> None:
     held = minted(desk)
     desk.incident(desk.company.leaked.access_key)
-    desk.contain()
+    desk.contain_below()
     iam = desk.bed.client("iam", desk.company.production.root)
     iam.delete_user_policy(UserName="ci-deploy", PolicyName="evict-session-IR-1")
     done = desk.restore()
     assert "run contain again" in row(done, "evict-quarantine-IR-1")["why"] and works(desk.bed, held[0]) in DENIED
-    desk.contain()
+    desk.contain_below()
     desk.restore()
     assert works(desk.bed, held[0]) in DENIED and "evict-quarantine-IR-1" not in desk.bed.snapshot()
 
 
 def test_a_fence_that_somebody_edited_is_a_conflict_and_everything_else_is_released(desk: Desk) -> None:
     desk.incident(desk.company.leaked.access_key)
-    desk.contain()
+    desk.contain_below()
     iam = desk.bed.client("iam", desk.company.production.root)
     edited = document({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})
     iam.put_user_policy(UserName="ci-deploy", PolicyName="evict-quarantine-IR-1", PolicyDocument=edited)
@@ -123,7 +123,7 @@ def test_a_fence_that_somebody_edited_is_a_conflict_and_everything_else_is_relea
 
 def test_what_others_changed_elsewhere_is_left_as_it_is(desk: Desk) -> None:
     desk.incident(desk.company.leaked.access_key)
-    desk.contain()
+    desk.contain_below()
     iam = desk.bed.client("iam", desk.company.production.root)
     iam.put_user_policy(
         UserName="ci-deploy", PolicyName="late", PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
@@ -136,7 +136,7 @@ def test_what_others_changed_elsewhere_is_left_as_it_is(desk: Desk) -> None:
 
 def test_a_key_that_somebody_deleted_meanwhile_is_a_conflict_not_a_crash(desk: Desk) -> None:
     desk.incident(desk.company.leaked.access_key)
-    desk.contain()
+    desk.contain_below()
     desk.bed.client("iam", desk.company.production.root).delete_access_key(UserName="ci-deploy", AccessKeyId=desk.company.worker.access_key)
     done = desk.restore()
     assert row(done, desk.company.worker.access_key)["kind"] == "conflict" and "evict-quarantine" not in desk.bed.snapshot()
@@ -146,7 +146,7 @@ def test_a_user_that_somebody_deleted_meanwhile(desk: Desk) -> None:
     iam = desk.bed.client("iam", desk.company.production.root)
     bob = desk.company.production.users["bob"]
     desk.incident(bob)
-    desk.contain()
+    desk.contain_below()
     for name in iam.list_user_policies(UserName="bob")["PolicyNames"]:
         iam.delete_user_policy(UserName="bob", PolicyName=name)
     iam.delete_access_key(UserName="bob", AccessKeyId=desk.company.production.keys["bob"].access_key)
@@ -312,4 +312,4 @@ def test_restore_in_check_mode_is_the_truth(desk: Desk) -> None:
     planned = desk.restore(check=True)
     assert desk.bed.snapshot() == cloud and sorted(p for p in desk.folder.rglob("*")) == files
     done = desk.restore()
-    assert planned["changed_count"] == done["changed_count"] == 2 and planned["diff"] == done["diff"] and planned["open"] == done["open"]
+    assert planned["changed_count"] == done["changed_count"] == 4 and planned["diff"] == done["diff"] and planned["open"] == done["open"]

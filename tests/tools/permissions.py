@@ -24,8 +24,9 @@ PACKAGE = "ansible_collections.evict.cloud.plugins.module_utils"
 FOLDER = ROOT / "plugins" / "module_utils" / "aws"
 POLICY = "docs/permissions/aws-responder.json"
 CALLER_POLICY = "docs/permissions/aws-caller.json"
+MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
 TABLE = "docs/permissions.md"
-ROLE = "incident-responder"  # the name that the documentation uses; any will do
+ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
 # IAM's name of an action is the service's prefix and the API operation, except where this says otherwise. A service that is not listed
 # stops the generator: somebody has to look its prefix up first.
@@ -37,7 +38,7 @@ NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
 DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
 
-_PLANNING = ("aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
+_PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
@@ -47,7 +48,9 @@ USERS: dict[str, tuple[str, ...]] = {
     },
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
+    "deny_all": ("aws_contain",),
     "events": _PLANNING,
+    "organization": ("aws_account_fence", "aws_contain"),
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
@@ -60,13 +63,19 @@ WHY = {
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
     "iam:DeactivateMFADevice": "remove an MFA device that was enrolled during the incident",
+    "iam:AttachRolePolicy": "AWSDenyAll, where no service control policy can be had",
+    "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
+    "iam:DeleteRolePermissionsBoundary": "release: no boundary, if there was none",
     "iam:DeleteRolePolicy": "release: take our own inline policies away again",
     "iam:DeleteSSHPublicKey": "`aws_credential` with `state: absent`",
     "iam:DeleteServiceSpecificCredential": "`aws_credential` with `state: absent`",
     "iam:DeleteSigningCertificate": "`aws_credential` with `state: absent`",
+    "iam:DeleteUserPermissionsBoundary": "release: no boundary, if there was none",
     "iam:DeleteUserPolicy": "release: take our own inline policies away again",
+    "iam:DetachRolePolicy": "release: AWSDenyAll",
+    "iam:DetachUserPolicy": "release: AWSDenyAll",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
     "iam:GetLoginProfile": "whether there is a console password; read back",
@@ -86,13 +95,25 @@ WHY = {
     "iam:ListServiceSpecificCredentials": "which service-specific credentials there are, and their status; whose a reported one is; read back",
     "iam:ListSigningCertificates": "which signing certificates there are, and their status; read back",
     "iam:ListUserPolicies": "which inline policies there are; the snapshot",
+    "iam:PutRolePermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutRolePolicy": "fence a role; revoke its sessions",
+    "iam:PutUserPermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
     "iam:UpdateServiceSpecificCredential": "switch a service-specific credential off; on again, as access keys",
     "iam:UpdateSigningCertificate": "switch a signing certificate off; on again, as access keys",
+    "organizations:AttachPolicy": "the fence above the account",
+    "organizations:CreatePolicy": "the fence above the account",
+    "organizations:DeletePolicy": "release: the fence above the account, when it holds nobody any more",
     "organizations:DescribeAccount": "whether an account that cannot be reached is yours (works in the management or a delegated account; a refusal is no obstacle)",
+    "organizations:DescribeOrganization": "whether there is one, and which is its management account",
+    "organizations:DescribePolicy": "what the fence above the account says now",
+    "organizations:DetachPolicy": "release: the fence above the account, when it holds nobody any more",
+    "organizations:ListPolicies": "whether the fence above the account is there; read back",
+    "organizations:ListPoliciesForTarget": "which policies are attached to the account, and whether there is room; read back",
+    "organizations:ListRoots": "whether service control policies are enabled",
+    "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
 }
@@ -149,14 +170,17 @@ class Cloud:
         "GetLoginProfile": {"LoginProfile": {"CreateDate": "2025-01-01T00:00:00Z"}},
         "ListUserPolicies": {"PolicyNames": ["work"]},
         "ListRolePolicies": {"PolicyNames": ["work"]},
+        "DescribeOrganization": {"Organization": {"MasterAccountId": "999988887777", "FeatureSet": "ALL"}},
+        "DescribePolicy": {"Policy": {"Content": {"Statement": []}}},
     }
 
-    def __init__(self) -> None:
+    def __init__(self, **answers: Any) -> None:
         self.asked: list[Any] = []
+        self._answers = {**self.ANSWERS, **answers}
 
     def call(self, call: Any, parameters: Any = None) -> dict[str, Any]:
         self.asked.append(call)
-        return dict(self.ANSWERS.get(call.operation, {}))
+        return dict(self._answers.get(call.operation, {}))
 
     def document(self, edit: Any) -> Any:
         return load("documents").find(edit.target, edit.document)
@@ -216,8 +240,8 @@ def runs() -> Iterator[Run]:
     file, now = incident(), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     user, role = principals()
 
-    def run(name: str, modules: tuple[str, ...], generator: Any) -> Run:
-        cloud = Cloud()
+    def run(name: str, modules: tuple[str, ...], generator: Any, **answers: Any) -> Run:
+        cloud = Cloud(**answers)
         return Run(name, modules, list(generator(reader_of({"aws": cloud}))), cloud.asked)
 
     fencing, revoking = ("aws_contain", "aws_identity_quarantine"), ("aws_contain", "aws_identity_quarantine", "aws_session")
@@ -229,6 +253,7 @@ def runs() -> Iterator[Run]:
         )  # fmt: skip
     for principal in (user, role):
         yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
+    yield from _above(run, file)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -238,6 +263,21 @@ def runs() -> Iterator[Run]:
             except Exception as error:  # a state that the cloud does not have for this kind
                 if type(error).__name__ != "EvictError":
                     raise
+
+
+def _above(run: Any, file: Any) -> Iterator[Run]:
+    """The fence above the account, made anew and added to one that is there; and what takes its place."""
+    organization, scp, deny_all = load("organization"), load("service_control"), load("deny_all")
+    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(5)]}
+    for answers in ({}, {"ListPoliciesForTarget": full}):
+        fence = organization.AccountFence(file, "111122223333", scp.Exempt(), lambda _step: None)
+        held = [scp.Held(principal.arn) for principal in principals()]
+        yield run(
+            "organization.fence", ("aws_contain", "aws_account_fence"), lambda r, f=fence, h=held: organization.fence(f, h, r), **answers
+        )
+    for principal in principals():
+        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, r))
+        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, r))
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:
@@ -253,7 +293,8 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
     for run in runs():
         source = run.generator.rpartition(".")[0]
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
-        undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions") else ("aws_restore",)
+        undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
+        undoing = (*undoing, "aws_account_fence") if source == "organization" else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -306,6 +347,16 @@ def needs() -> dict[str, Need]:
     return dict(sorted(found.items()))
 
 
+_POLICIES, _ACCOUNTS = "arn:aws:organizations::*:policy/*/service_control_policy/*", "arn:aws:organizations::*:account/*"
+
+
+def _above_scope(action: str) -> Any:
+    """What a write in Organizations may touch: service control policies, and accounts, never a root or an organizational unit."""
+    if action == "organizations:CreatePolicy":
+        return "*"  # there is nothing to name yet
+    return [_ACCOUNTS, _POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
+
+
 def _scope(action: str) -> str:
     """What a write may touch."""
     if "Role" in action:
@@ -318,18 +369,26 @@ def _scope(action: str) -> str:
 
 
 def _on(need: Need) -> str:
+    if need.action.startswith("organizations:") and need.action not in CALLER:
+        return (
+            "the organization"
+            if not need.write
+            else "accounts"
+            if isinstance(_above_scope(need.action), list)
+            else "service control policies"
+        )
     if need.action in CALLER:
         return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
     return "any" if not need.write else "users" if "user/" in _scope(need.action) else "roles"
 
 
-def _statement(sid: str, actions: list[str], resource: str) -> dict[str, Any]:
+def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
 
 
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
-    mine = [need for need in needs().values() if need.action not in CALLER]
+    mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:")]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
     for need in mine:
@@ -346,10 +405,23 @@ def caller_policy() -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement("EvictBecome", ["sts:AssumeRole"], f"arn:aws:iam::*:role/{ROLE}"),
+            _statement("EvictBecome", ["sts:AssumeRole"], [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
             _statement("EvictLocate", [action for action in mine if action != "sts:AssumeRole"], "*"),
         ],
     }
+
+
+def management_policy() -> dict[str, Any]:
+    """For the role in the management account (or a delegated policy administrator) that writes the fences above the accounts."""
+    mine = [need for need in needs().values() if need.action.startswith("organizations:")]
+    statements = [_statement("EvictReadOrganization", [need.action for need in mine if not need.write], "*")]
+    by_scope: dict[str, list[str]] = {}
+    for need in mine:
+        if need.write:
+            by_scope.setdefault(json.dumps(_above_scope(need.action)), []).append(need.action)
+    sids = iter(("EvictCreate", "EvictChange", "EvictAttach"))
+    statements += [_statement(next(sids), by_scope[scope], json.loads(scope)) for scope in sorted(by_scope, key=len)]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def actions_in(policy: dict[str, Any]) -> set[str]:
@@ -361,9 +433,12 @@ def _table() -> str:
         "<!-- Written by tests/tools/permissions.py (`make generate`) from the Steps and READS of plugins/module_utils/aws. -->",
         "# Permissions in AWS",
         "",
-        f"Two policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
-        "each account, and [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command. Where that identity works in",
-        "its own account without assuming a role, it needs both. `sts:GetCallerIdentity` is called too and needs no permission.",
+        f"Three policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
+        "each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command, and",
+        f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
+        "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
+        "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
+        "`sts:GetCallerIdentity` is called too and needs no permission.",
         "",
         'Writes are limited to users and roles; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
@@ -380,7 +455,7 @@ def _table() -> str:
 
 def files() -> Files:
     """The generator of tests/tools/generate.py."""
-    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy())):
+    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy()), (MANAGEMENT_POLICY, management_policy())):
         yield path, json.dumps(policy, indent=2) + "\n"
     yield TABLE, _table()
 

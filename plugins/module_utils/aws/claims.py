@@ -9,7 +9,7 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
-from . import credentials
+from . import account_fence, credentials
 from .principal import Principal
 from .quarantine import RoleAction, longest, trusted_by
 from .session import iso, parse
@@ -53,13 +53,32 @@ def announce(principal: Principal, action: RoleAction | None, incident: t.Any, c
     return {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
 
 
+_INLINE = {"quarantine": "inline deny", "userid": "session deny", "session": "session cutoff"}
+
+
+def _inline(run: Containment, principal: Principal) -> dict[str, Done]:
+    """By purpose, the strongest first."""
+    found = {p: run.runner.done.get(f"{principal.arn}#policy/{run.incident.policy_name(p)}") for p in _INLINE}
+    return {p: d for p, d in found.items() if d and d.step.after is not None}
+
+
 def _fence(run: Containment, principal: Principal) -> Done | None:
-    """The control that closes the principal itself, as this run saw it."""
-    for purpose in ("quarantine", "userid", "session"):
-        done = run.runner.done.get(f"{principal.arn}#policy/{run.incident.policy_name(purpose)}")
-        if done and done.step.after is not None:
-            return done
-    return None
+    """The control that closes the principal itself, as this run saw it: the strongest that stands, else the one that failed."""
+    inline = list(_inline(run, principal).values())
+    if inline and inline[0].status in _STANDS:
+        return inline[0]
+    return next((d for d in run.fences.done_of(principal) if d.step.after is not None), inline[0] if inline else None)
+
+
+def controls(run: Containment, principal: Principal) -> list[str]:
+    """What holds it, as this run has seen: inline deny | session deny | session cutoff | scp:<id> | AWSDenyAll | boundary."""
+    return [_INLINE[p] for p, d in _inline(run, principal).items() if d.status in _STANDS] + run.fences.controls(principal)
+
+
+def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
+    """Our inline policies for which the principal has no space left, when something else holds it."""
+    full = [d for d in _inline(run, principal).values() if d.status == "failed" and d.code == account_fence.FULL]
+    return full if full and run.fences.done_of(principal) else []
 
 
 def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
@@ -117,8 +136,9 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     """action, contained_at and proof of one principal."""
     if run.runner.check:
         return {"action": "would be contained", "contained_at": None, "proof": "unknown"}
-    steps = [d for d in run.runner.done.values() if d.step.principal == principal.arn]
-    bad = [d for d in steps if d.status not in _STANDS]
+    steps = [d for d in run.runner.done.values() if d.step.principal == principal.arn and not d.step.optional]
+    crowded = _crowded_out(run, principal)
+    bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
     fence, since = _fence(run, principal), _since(run, principal)
     settled = since is None or (now - since).total_seconds() >= min(run.options.hold or 10.0, 10.0)
     proof = "read-back" if settled and not bad and steps else "unknown"
@@ -171,6 +191,14 @@ def _residual(run: Containment, principal: Principal, claim: dict[str, t.Any]) -
     ]
 
 
+def _space(run: Containment, principal: Principal, crowded: list[Done]) -> dict[str, t.Any]:
+    for done in crowded:
+        run.runner.replaced(done.step.id)
+    held = ", ".join(run.fences.controls(principal))
+    why = f"no space for the inline policies of this incident; {held} holds instead. Free some space and run again before you release it"
+    return {"object": principal.arn, "why": why, "due": None}
+
+
 def result(run: Containment) -> dict[str, t.Any]:
     """The machine-readable truth (result.json, interfaces.md), without the head."""
     now = run.aws.now()
@@ -178,11 +206,13 @@ def result(run: Containment) -> dict[str, t.Any]:
     for principal in run.principals.values():
         claim = _claim(run, principal, now)
         action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
-        principals.append({**principal.row(), **({"role_action": action.action, "why": action.why} if action else {}), **claim})
+        row = {**principal.row(), **({"role_action": action.action, "why": action.why} if action else {}), **claim}
+        principals.append({**row, "controls": controls(run, principal)})
+        if crowded := _crowded_out(run, principal):
+            open_items.append(_space(run, principal, crowded))
         residual += _residual(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
-    failed = run.refused + run.runner.failures
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(
@@ -192,9 +222,10 @@ def result(run: Containment) -> dict[str, t.Any]:
                 "due": None,
             }
         )
+    failed = run.refused + run.runner.failures
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left,
+        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

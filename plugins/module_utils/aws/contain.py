@@ -21,7 +21,7 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import claims, credentials, events, quarantine, sessions, snapshot
+from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot
 from .principal import Principal, role, user
 from .respond import Response
 from .scope import Found, Scope
@@ -42,6 +42,7 @@ class Options:
     scope: float = 60.0
     revoke_again: bool = False
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
+    account_fence: str = "on_the_spot"
 
 
 class Containment(Response):
@@ -57,6 +58,7 @@ class Containment(Response):
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
         self._trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
+        self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -68,7 +70,10 @@ class Containment(Response):
         if self.scope:
             self._exhaust(self.scope)
         self._settle_roles()
+        self.fences.renew()
         self._second_pass()
+        self.fences.renew()
+        self.runner.wait()
 
     def _exhaust(self, scope: Scope) -> None:
         """To a fixed point: what is found is contained, and leads to more that is looked up."""
@@ -78,6 +83,16 @@ class Containment(Response):
             if scope.quiet:
                 break
         scope.stop()
+
+    def take(self, suspects: Iterable[t.Any], start: bool = True) -> None:
+        if start:
+            self.fences.expect(suspects)
+        super().take(suspects, start)
+
+    def _take(self, suspect: t.Any, start: bool = True) -> None:
+        super()._take(suspect, start)
+        if start:
+            self.fences.taken(suspect)
 
     # -- suspects and what follows from them -------------------------------------------------------------------------------------
 
@@ -103,7 +118,7 @@ class Containment(Response):
     def start(self, principal: Principal) -> None:
         jobs = list(self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
         self._announce(principal)
-        self.runner.add(principal.arn, principal.account, jobs)
+        self.runner.add(principal.arn, principal.account, [*jobs, self.fences.started(principal)])
 
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
@@ -308,7 +323,11 @@ class Containment(Response):
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
     options = Options(
-        hold=seconds(params["hold"]), scope=params["scope"], revoke_again=params["revoke_again"], kinds=tuple(params["kinds"])
+        hold=seconds(params["hold"]),
+        scope=params["scope"],
+        revoke_again=params["revoke_again"],
+        kinds=tuple(params["kinds"]),
+        account_fence=params["account_fence"],
     )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
@@ -328,6 +347,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
             " rights there can undo this; run from another account if you can"
         )
+    case.warnings += run.fences.warnings()
     return claims.result(run)
 
 

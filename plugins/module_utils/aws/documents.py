@@ -25,7 +25,21 @@ def _role_trust(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Write
     return Probe(Call(target, "iam", "GetRole", role), ("Role", "AssumeRolePolicyDocument")), write
 
 
-DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {"iam.role-trust": _role_trust}
+def _organizations_policy(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    policy = {"PolicyId": name["PolicyId"]}
+
+    def write(document: t.Any) -> Call:
+        if document is None:
+            raise EvictError(f"policy {name['PolicyId']}: AWS refuses an empty policy", object=str(name["PolicyId"]), operation="edit")
+        return Call(target, "organizations", "UpdatePolicy", {**policy, "Content": json.dumps(document, separators=(",", ":"))})
+
+    return Probe(Call(target, "organizations", "DescribePolicy", policy), ("Policy", "Content")), write
+
+
+DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {
+    "iam.role-trust": _role_trust,
+    "organizations.policy": _organizations_policy,
+}
 
 
 def find(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:

@@ -16,14 +16,18 @@ if t.TYPE_CHECKING:
     from .principal import Principal
 
 Document = dict[str, t.Any]
+PURPOSES = ("quarantine", "userid", "session")  # of the inline policies of an incident, the strongest first
 _ABSENT = ("NoSuchEntity",)
 
 
 class Incident(t.Protocol):
     """What is used of ``common.incident.Incident``."""
 
-    id: str
-    sid: str
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def sid(self) -> str: ...
 
     def policy_name(self, purpose: str) -> str: ...
 

@@ -150,8 +150,8 @@ def _must_be_ours(aws: Aws, account: str, what: str) -> None:
     """Raises when the organization says that ``account`` is not in it; an organization that cannot be read says nothing."""
     try:
         aws.call(Call(Target("aws", ""), "organizations", "DescribeAccount", {"AccountId": account}))
-    except CloudError as error:
-        if error.code == "AccountNotFoundException":
+    except EvictError as error:
+        if getattr(error, "code", "") == "AccountNotFoundException":
             raise EvictError(
                 f"{what} belongs to account {account}, which is not in your organization", object=what, operation="resolve",
                 remedy="it is somebody else's key: tell its owner or AWS Trust & Safety; if the account is yours, give connection.aws.role_arn for it",

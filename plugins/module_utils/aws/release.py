@@ -17,7 +17,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import credentials, policy
+from . import account_release, credentials, deny_all, policy
 from .session import Aws, iso, parse
 
 
@@ -46,13 +46,18 @@ class Release:
     def run(self) -> None:
         principals = self._chosen()
         self._note_verdict()
-        standing = [(f, s) for f, s in restore.standing(self.case.history) if principals is None or identity(s.principal) in principals]
+        everything = restore.standing(self.case.history)
+        above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
+        standing = [pair for pair in everything if pair not in above and (principals is None or identity(pair[1].principal) in principals)]
         by_principal: dict[str, list[tuple[Step, Step]]] = {}
         for first, latest in standing:
             by_principal.setdefault(latest.principal, []).append((first, latest))
         for principal, changes in by_principal.items():
             self._release(principal, changes)
         self.runner.wait()
+        if above and (not self.order.purposes or "account" in self.order.purposes):  # last: it holds until all else has come back
+            account_release.AccountRelease(self, above, principals).run()
+            self.runner.wait()
 
     def _chosen(self) -> set[str] | None:
         """Identities of the named suspects, and (for a false positive) of what was reached through them alone; None = all."""
@@ -131,7 +136,7 @@ class Release:
         for purpose in ("quarantine", "session", "userid"):
             if step.id.endswith(f"#policy/{self.case.incident.policy_name(purpose)}"):
                 return purpose
-        return ""
+        return "quarantine" if step.id.endswith((f"#attached/{deny_all.NAME}", "#boundary")) else ""
 
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:

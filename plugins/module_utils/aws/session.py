@@ -43,6 +43,9 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
+_BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
+_BUSY_SECONDS = 20.0
+_MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn where credentials are kept by account
 Credentials = tuple[str, str, str]
 
 
@@ -68,6 +71,7 @@ class Aws:
         self._options, self._threads = options, threads
         self._session_name = f"evict-{incident or 'readonly'}"[:64]
         self._lock = threading.RLock()
+        self._organizations = threading.Lock()
         self._clients: dict[tuple[str, str, str, bool], t.Any] = {}
         self._credentials: dict[str, tuple[Credentials, float]] = {}
         self._unreachable: dict[str, EvictError] = {}
@@ -116,11 +120,18 @@ class Aws:
         template = str(self._options.get("role_arn", ""))
         return self.caller["arn"] if self._is_own(account) or not template else template.replace("{account}", account)
 
+    @property
+    def management_arn(self) -> str:
+        """The identity that talks to Organizations: ``management_role_arn``, else the caller."""
+        return str(self._options.get("management_role_arn") or self.caller["arn"])
+
     # -- clients -----------------------------------------------------------------------------------------------------------------
 
     def client(self, target: Target, service: str, *, once: bool = False) -> t.Any:
         """A client for ``target``; ``once`` has no retries, for requests that must not be sent twice."""
         account = "" if self._is_own(target.account) else target.account
+        if service == "organizations":  # only the management account (or a delegated one) may change it
+            account = _MANAGEMENT if self._options.get("management_role_arn") else ""
         key = (account, target.region or self.region, service, once)
         with self._lock:
             found = self._clients.get(key)
@@ -159,7 +170,7 @@ class Aws:
             return self._assume_role(account)
 
     def _assume_role(self, account: str) -> Credentials:
-        template = str(self._options.get("role_arn", ""))
+        template = str(self._options.get("management_role_arn" if account == _MANAGEMENT else "role_arn", ""))
         try:
             if not template:
                 raise EvictError(
@@ -173,8 +184,9 @@ class Aws:
         except EvictError as error:
             denied = getattr(error, "code", "") in _DENIED
             check = f"check that {template.replace('{account}', account)} exists, that it trusts {self.caller['arn']}, and that this may assume it"
+            name = "the management account" if account == _MANAGEMENT else f"account {account}"
             wrapped = EvictError(
-                f"account {account} cannot be reached: {error.message}", object=account, operation="sts:AssumeRole",
+                f"{name} cannot be reached: {error.message}", object=account, operation="sts:AssumeRole",
                 remedy=check if denied or not error.remedy else error.remedy,
             )  # fmt: skip
             self._unreachable[account] = wrapped
@@ -190,6 +202,19 @@ class Aws:
 
     def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Send one request (every page of it, where AWS pages). Times are RFC 3339 strings in the answer. Raises ``CloudError``."""
+        if call.service != "organizations" or call.operation.startswith(("Describe", "List")):
+            return self._send(call, parameters)
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with self._organizations:
+                    return self._send(call, parameters)
+            except CloudError as error:
+                if error.code != _BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+    def _send(self, call: Call, parameters: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
         sent = dict(call.parameters if parameters is None else parameters)
         client = self.client(call.target, call.service, once=not call.idempotent)
         method = _snake(call.operation)
@@ -207,7 +232,8 @@ class Aws:
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-            raise self._explain(call, sent, error.response.get("Error", {}), lost=status >= 500) from error
+            said = {**error.response.get("Error", {}), "Reason": error.response.get("Reason", "")}
+            raise self._explain(call, sent, said, lost=status >= 500) from error
         except (
             botocore.exceptions.NoCredentialsError,
             botocore.exceptions.PartialCredentialsError,
@@ -229,6 +255,8 @@ class Aws:
                 f"{call.name} on {self._subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
                 object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
             ) from error  # fmt: skip
+        if call.name == "organizations:DescribePolicy":  # botocore decodes the documents of IAM only
+            answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
@@ -266,21 +294,39 @@ class Aws:
 
     @staticmethod
     def _subject(call: Call, sent: Mapping[str, t.Any]) -> str:
-        for name in ("AccessKeyId", "UserName", "RoleName", "RoleArn", "PolicyArn", "SecretId", "InstanceIds"):
+        for name in (
+            "AccessKeyId",
+            "UserName",
+            "RoleName",
+            "RoleArn",
+            "PolicyArn",
+            "SecretId",
+            "InstanceIds",
+            "TargetId",
+            "PolicyId",
+            "Name",
+        ):
             if sent.get(name):
                 return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
         return call.target.account or "the caller's account"
 
     def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any], lost: bool) -> CloudError:
         """``lost``: an error of the server's side, after which nobody knows whether the request was carried out."""
-        code, text = str(error.get("Code", "Unknown")), str(error.get("Message", ""))
+        code, text = str(error.get("Code", "Unknown")), " ".join(str(error[k]) for k in ("Message", "Reason") if error.get(k))
         remedy = ""
         if code in _EXPIRED:
             remedy = "the responder's own session has expired: log in again, then run the same command; what was done is recorded"
         elif code in _NO_CREDENTIALS:
             remedy = "the responder's own credentials are not valid: check AWS_PROFILE or log in again"
         elif code in _DENIED:
-            remedy = f"the responder ({self.responder_arn(call.target.account) if self._caller else 'caller'}) needs {call.name}; see docs/permissions"
+            who = (
+                "caller"
+                if not self._caller
+                else self.management_arn
+                if call.service == "organizations"
+                else self.responder_arn(call.target.account)
+            )
+            remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
         elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"
         subject = self._subject(call, sent)
@@ -292,6 +338,14 @@ class Aws:
 def _snake(operation: str) -> str:
     """boto3's method name of an API operation."""
     return str(boto3.session.botocore.xform_name(operation))
+
+
+def _document(text: t.Any) -> t.Any:
+    """A policy document as data; text that is none stays text."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _plain(value: t.Any) -> t.Any:

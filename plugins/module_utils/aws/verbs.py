@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from ..common import incident as incidents
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import CloudError, EvictError, Refused
+from ..common.errors import CloudError, EvictError, InvalidInput, Refused
 from ..common.guard import identity
 from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
-from ..common.run import Runner
+from ..common.run import Done, Runner
 from ..common.suspect import classify
-from . import credentials, quarantine, sessions, snapshot
+from . import account_fence, credentials, policy, quarantine, sessions, snapshot
 from .contain import PROPAGATION
 from .principal import Principal, resolve
 from .release import Order, Release
@@ -55,6 +55,55 @@ class _Single(Response):
             "open": [],
             "residual": [],
         }
+
+
+class _Above(_Single):
+    """The account's fence on named principals: it repeats what the incident's own policies on them say."""
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
+        super().__init__(aws, case, runner, lambda _principal, _reader: ())
+        self.fences = account_fence.AccountFences(self, again=True, back_up=False)
+
+    def start(self, principal: Principal) -> None:
+        """Look at the identity's own fences; they are what is repeated."""
+
+        def look(reader: Reader) -> list[Step]:
+            for purpose in policy.PURPOSES:
+                found = policy.present(principal, self.incident, purpose, reader)
+                if found is not None:
+                    step = policy.inline_step(principal, self.incident, purpose, found, found, "", Phase.FENCE)
+                    self.runner.done[step.id] = Done(step, "already")
+            if not self.fences.of(principal):
+                self.runner.fail(
+                    EvictError(
+                        f"{principal.arn} is not fenced by this incident, so there is nothing to repeat above its account", object=principal.arn,
+                        operation="fence", remedy="run aws_identity_quarantine or aws_contain first",
+                    )
+                )  # fmt: skip
+            return []
+
+        self.runner.add(principal.arn, principal.account, [Job(Phase.FENCE, look)])
+
+    def handle(self, named: Iterable[str]) -> dict[str, t.Any]:
+        result = super().handle(named)
+        self.fences.renew()
+        self.runner.wait()
+        failed = [*result["failed"], *self.fences.failures()]
+        rows = [{**p.row(), "controls": self.fences.controls(p)} for p in self.principals.values()]
+        status = "ok" if not failed else "partial" if any(r["controls"] for r in rows) else "error" if rows else "refused"
+        return {**result, "status": status, "failed": failed, "principals": rows, "fences": self.fences.rows()}
+
+
+def account_fence_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_account_fence."""
+    if params["state"] == "absent":
+        return {
+            **_released(case, Release(aws, case, runner, Order(only=tuple(params["principals"] or ()), purposes=("account",)))),
+            "fences": [],
+        }
+    if not params["principals"]:
+        raise InvalidInput("aws_account_fence", [("principals", "state present needs them")])
+    return _Above(aws, case, runner).handle(params["principals"])
 
 
 def _only(principal: Principal, kind: str, what: str) -> None:

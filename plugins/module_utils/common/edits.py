@@ -36,6 +36,13 @@ def remove_statement(document: Document | None, sid: str) -> Document | None:
     return new if new["Statement"] else None
 
 
+def set_statements(document: Document | None, sids: list[str], statements: list[Document]) -> Document | None:
+    """``document`` with ``statements`` in the place of those that have one of ``sids``; None when nothing is left."""
+    new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
+    new["Statement"] = [s for s in _statements(new) if s.get("Sid") not in sids] + list(statements)
+    return new if new["Statement"] else None
+
+
 def replace_value(document: Document | None, path: list[t.Any], value: t.Any) -> Document:
     """``document`` with the value at ``path`` (keys and positions); a missing parent is an error, not a guess."""
     new = copy.deepcopy(document) if document else {}
@@ -49,7 +56,9 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
     return new
 
 
-EDITS: dict[str, t.Callable[..., Document | None]] = {f.__name__: f for f in (add_statement, remove_statement, replace_value)}
+EDITS: dict[str, t.Callable[..., Document | None]] = {
+    f.__name__: f for f in (add_statement, remove_statement, set_statements, replace_value)
+}
 
 
 def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | None:

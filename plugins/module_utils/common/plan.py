@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .errors import EvictError
 
-Path = tuple[t.Any, ...]  # keys (str), positions (int) and filters ({key: value}) into an answer
+Path = tuple[
+    t.Any, ...
+]  # keys (str), positions (int), filters ({key: value}: the first) and lists of filters (all that match one) into an answer
 
 
 class Phase(enum.IntEnum):
@@ -96,6 +98,7 @@ class Step:
     ``before``/``after`` are what ``probe`` reads (JSON values, None = absent), so that "already true", read-back and three-way undo are
     one comparison. For a Step that creates something with an id of the cloud's choosing, ``owns`` is a Ref into its own answer and the
     probe reads the list of ids. ``irreversible`` says why there is no ``undo``. ``expires`` (RFC 3339): not to be undone earlier.
+    ``optional``: when it fails, that is recorded and fails nothing, since whoever planned it puts something else in its place.
     """
 
     id: str
@@ -113,6 +116,7 @@ class Step:
     irreversible: str = ""
     expires: str | None = None
     undoes: str = ""
+    optional: bool = False
 
     @property
     def true(self) -> bool:
@@ -193,14 +197,17 @@ def _matches(entry: t.Any, wanted: Mapping[str, t.Any]) -> bool:
 def dig(answer: t.Any, path: Path) -> t.Any:
     """The value at ``path``; None where a key, position or match is absent.
 
-    A dict in the path picks the first list entry that has its items; {"": value} picks the entry that is that value.
+    A dict in the path picks the first list entry that has its items; {"": value} picks the entry that is that value. A list of dicts picks
+    every entry that one of them picks.
     """
     if isinstance(answer, Kept):
         return answer.get(path)
     for part in path:
         if answer is None:
             return None
-        if isinstance(part, Mapping):
+        if isinstance(part, (list, tuple)):
+            answer = [e for e in answer if any(_matches(e, wanted) for wanted in part)]
+        elif isinstance(part, Mapping):
             answer = next((e for e in answer if _matches(e, part)), None)
         elif isinstance(part, int):
             answer = answer[part] if -len(answer) <= part < len(answer) else None

@@ -43,6 +43,7 @@ class Done:
     remedy: str = ""
     operation: str = ""
     at: str = ""
+    code: str = ""  # the cloud's, when it failed
 
     def row(self) -> dict[str, str]:
         row = {"principal": self.step.principal, "resource": self.step.resource, "action": self.step.action, "status": self.status}
@@ -95,48 +96,64 @@ class Runner:
             if entry not in self.failures:
                 self.failures.append(entry)
 
+    def replaced(self, step_id: str) -> None:
+        """A Step failed, and something else holds in its place: no failure of the run any more."""
+        done = self.done[step_id]
+        with self._lock:
+            self.failures = [f for f in self.failures if f["message"] != done.message or not done.message]
+
     @property
     def changed(self) -> int:
         return sum(d.status in ("done", "unverified", "would") for d in self.done.values())
 
     def diff(self) -> list[dict[str, t.Any]]:
-        """One hunk per resource that changes, in Ansible's form."""
-        rows = [d for d in self.done.values() if d.status in ("done", "would", "unverified")]
+        """One hunk per resource that changes, in Ansible's form: of several Steps the first before and the last after."""
+        rows = [d for d in list(self.done.values()) if d.status in ("done", "would", "unverified")]
         rows.sort(key=lambda d: (d.step.principal, d.step.phase, d.step.resource))
-        return [
-            {
-                "before_header": d.step.resource,
-                "after_header": d.step.resource,
-                "before": shown(d.step.before),
-                "after": shown(d.step.after),
-            }
-            for d in rows
-        ]
+        hunks: dict[str, dict[str, t.Any]] = {}
+        for row in rows:
+            name, after = row.step.resource, shown(row.step.after)
+            fresh = {"before_header": name, "after_header": name, "before": shown(row.step.before)}
+            hunks[name] = {**hunks.get(name, fresh), "after": after}
+        return list(hunks.values())
 
     # -- crash recovery ----------------------------------------------------------------------------------------------------------
 
     def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
         """For each intent without outcome of a dead run: read live state, say what happened, remove an orphan. Returns what was found."""
+        steps: list[Step] = [plan.decode(data) for data in intents]
 
-        def one(steps: list[Step]) -> list[str]:
+        def one(same: list[Step]) -> list[str]:
             found = []
-            for step in steps:
+            for step in same:
                 try:
-                    text = self._settle(step, Reader(self.clouds))
+                    text = self._settle(step, Reader(self.clouds), adopt=self._in_use(step, steps))
                 except EvictError as error:
                     self.fail(error, step.resource)
                     text = f"unknown: {error.message}"
                 found.append(f"{step.resource}: {step.action}: {text}")
             return found
 
-        same: dict[str, list[Step]] = {}  # several dead runs may have been at the same thing: one after another
-        for data in intents:
-            step = plan.decode(data)
-            same.setdefault(step.id, []).append(step)
+        groups: dict[str, list[Step]] = {}  # several dead runs may have been at the same thing: one after another
+        for step in steps:
+            groups.setdefault(step.id, []).append(step)
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            return [text for found in pool.map(one, same.values()) for text in found]
+            return [text for found in pool.map(one, groups.values()) for text in found]
 
-    def _settle(self, step: Step, reader: Reader) -> str:
+    def _in_use(self, made: Step, steps: Iterable[Step]) -> bool:
+        """Whether a Step that needs what ``made`` creates was carried out, so that it is no orphan: removing it would undo that, or fail.
+
+        Never where somebody needs a secret of it, which died with the process that got it.
+        """
+        users = [s for s in steps if made.id in s.needs and s.probe and isinstance(made.owns, Ref) and not isinstance(s.owns, Ref)]
+        if any(isinstance(ref, Secret) for s in users for action in s.do for ref in plan.refs(action)):
+            return False
+        try:
+            return any(Reader(self.clouds).read(s.probe) == s.after for s in users if s.probe)
+        except EvictError:
+            return False
+
+    def _settle(self, step: Step, reader: Reader, *, adopt: bool = False) -> str:
         if step.probe is None:
             return "unknown: nothing to read back"
         if isinstance(step.owns, Ref):
@@ -147,6 +164,8 @@ class Runner:
                     " the interrupted run cannot be told apart",
                     object=step.resource, operation=step.action, remedy="remove the one that nobody knows by hand, then run again",
                 )  # fmt: skip
+            if orphans and adopt:
+                return self._adopt(step, orphans[0])
             if orphans and not self.check:
                 self._undo_orphan(step, orphans[0])
             text, status = ("an orphan was made and has been removed" if orphans else "was not carried out"), "failed"
@@ -159,6 +178,15 @@ class Runner:
         if not self.check and self._journal:
             message = f"interrupted run: {text}"
             self._journal.outcome([{"id": step.id, "status": status, "at": self._now(), "message": message, "step": plan.encode(step)}])
+        return text
+
+    def _adopt(self, step: Step, identity: t.Any) -> str:
+        text, answer = "was carried out", [[list(step.owns.path), identity]]
+        self.answers[step.id] = plan.Kept(answer)
+        self._old.add(step.id)
+        if not self.check and self._journal:
+            outcome = {"id": step.id, "status": "done", "at": self._now(), "message": f"interrupted run: {text}", "answer": answer}
+            self._journal.outcome([outcome])
         return text
 
     def _orphans(self, step: Step, reader: Reader) -> list[t.Any]:
@@ -226,7 +254,9 @@ class Runner:
                 result.at = self._now()
         except EvictError as error:
             result.status, result.message, result.remedy, result.operation = "failed", error.message, error.remedy, error.operation
-            self.fail(error, step.resource)
+            result.code = getattr(error, "code", "")
+            if not step.optional:
+                self.fail(error, step.resource)
         self._record(result)
 
     def _record(self, result: Done) -> None:
@@ -320,7 +350,8 @@ class Runner:
             done.status, done.message = (
                 ("unverified", "written, but a read does not show it") if done.status == "done" else ("failed", "it is gone again")
             )
-            self.fail(EvictError(done.message, object=step.resource, operation=step.action, remedy="run again"))
+            if not step.optional:
+                self.fail(EvictError(done.message, object=step.resource, operation=step.action, remedy="run again"))
             if self._journal:
                 outcome = {"id": step.id, "status": done.status, "at": self._now(), "message": done.message, "step": plan.encode(step)}
                 self._journal.outcome([outcome])

@@ -73,3 +73,10 @@ def test_an_unknown_edit_is_refused() -> None:
     with pytest.raises(EvictError, match="no such edit: __import__"):
         edits.apply("__import__", {}, {})
     assert edits.apply("add_statement", None, {"statement": OURS}) == edits.add_statement(None, OURS)
+
+
+def test_set_statements_replaces_ours_and_leaves_what_others_wrote() -> None:
+    document = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}, {"Sid": "OursA"}]}
+    new = edits.apply("set_statements", document, {"sids": ["OursA", "OursB"], "statements": [{"Sid": "OursB"}]})
+    assert new == {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}, {"Sid": "OursB"}]} and len(document["Statement"]) == 2
+    assert edits.apply("set_statements", {"Statement": {"Sid": "OursA"}}, {"sids": ["OursA"], "statements": []}) is None

@@ -154,3 +154,13 @@ def test_a_step_is_true_when_nothing_differs_and_never_when_it_creates() -> None
     assert not Step(before=None, after={"a": 1}, **fields).true
     assert not Step(before=None, after=None, owns=Ref("i", ("Id",)), **fields).true
     assert Step(before=None, after=None, **fields).target == HERE and Call(HERE, "iam", "X", {}).name == "iam:X"
+
+
+def test_a_list_of_filters_picks_every_entry_that_matches_one() -> None:
+    answer = {"Policies": [{"Name": "a", "Id": 1}, {"Name": "b", "Id": 2}, {"Name": "a", "Id": 3}, {"Name": "c", "Id": 4}]}
+    assert dig(answer, ("Policies", [{"Name": "a"}], "Id")) == [1, 3] and dig(answer, ("Policies", [{"Name": "a"}, {"Id": 4}], "Id")) == [
+        1,
+        3,
+        4,
+    ]
+    assert dig(answer, ("Policies", [{"Name": "x"}], "Id")) == [] and dig({}, ("Policies", [{"Name": "a"}], "Id")) is None

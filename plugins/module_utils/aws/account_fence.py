@@ -1,0 +1,294 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fences beside the identity fence, for a whole run: service control policies, and what takes their place where there can be none.
+
+One SCP for all contained principals of an account, made when those that were named are fenced, and extended by what is found later. It never delays an
+identity's own fence, and that it cannot be had never fails a containment: then AWSDenyAll is attached, and the result says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+import typing as t
+from collections.abc import Iterable
+
+from ..common import plan, restore
+from ..common.chain import Job
+from ..common.errors import EvictError
+from ..common.plan import Call, Phase, Step, Target
+from ..common.reader import Reader
+from ..common.run import Done
+from . import deny_all, organization, policy
+from . import service_control as scp
+from .organization import AccountFence, Unavailable
+from .principal import Principal
+from .service_control import Exempt, Held
+from .session import Aws
+
+if t.TYPE_CHECKING:
+    from .respond import Response
+
+BESIDE = t.cast(Phase, int(Phase.FENCE) + 2)  # behind every identity fence that waits, before snapshots
+STANDS = ("done", "already", "would")
+LASTING = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "PolicyTypeNotEnabledException",
+    "ConstraintViolationException",
+)  # asking again changes nothing
+FULL = "LimitExceeded"
+_WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might match what an attacker makes
+EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
+
+
+def exempt(aws: Aws, incident: t.Any, account: str) -> Exempt:
+    """Who may go on working on the contained identities of ``account``: the responder, and what the incident protects.
+
+    Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM.
+    """
+    named = [aws.responder_arn(account), aws.caller["arn"], *incident.protected]
+    arns = {exact for arn in named if arn.split(":")[4] == account for exact in _exact(aws, arn) if not _WILD.search(arn)}
+    declared = [*incident.trusted.principals, *incident.automations, *named]
+    return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
+
+
+def _exact(aws: Aws, arn: str) -> list[str]:
+    """``aws:PrincipalArn`` of what ``arn`` says: of a role session it is the role's ARN with its path, which only IAM knows."""
+    if ":assumed-role/" not in arn:
+        return [arn]
+    _head, name, *_session = arn.split("/")
+    partition, account = arn.split(":")[1], arn.split(":")[4]
+    own = f"arn:{partition}:iam::{account}:role"
+    try:
+        return [str(aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": name}))["Role"]["Arn"])]
+    except EvictError:
+        if name.startswith("AWSReservedSSO_"):  # nobody but AWS makes roles under this path
+            return [f"{own}/aws-reserved/sso.amazonaws.com/{name}", f"{own}/aws-reserved/sso.amazonaws.com/*/{name}"]
+        return [f"{own}/{name}"]
+
+
+class AccountFences:
+    """One run's. ``rows()`` for the result; ``controls``: what holds a principal beside its inline policies."""
+
+    def __init__(self, run: Response, form: str = "on_the_spot", *, again: bool = False, back_up: bool = True) -> None:
+        self.back_up = back_up  # whether something else is put in the place of an SCP that cannot be had
+        self.run, self.form, self.runner, self.incident = run, form, run.runner, run.incident
+        self._again = again  # try what was refused before
+        self._lock = threading.RLock()
+        self._open: dict[str, int] = {}
+        self._unfenced: dict[str, set[str]] = {}
+        self._wanted: dict[str, list[Held]] = {}
+        self._fences: dict[str, AccountFence] = {}
+        self._why: dict[str, Unavailable] = {}
+        self._backed: set[str] = set()
+        self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
+        self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
+
+    # -- when ------------------------------------------------------------------------------------------------------------------
+
+    def expect(self, suspects: Iterable[t.Any]) -> None:
+        with self._lock:
+            for suspect in suspects:
+                self._open[suspect.account or ""] = self._open.get(suspect.account or "", 0) + 1
+
+    def taken(self, suspect: t.Any) -> None:
+        with self._lock:
+            self._open[suspect.account or ""] -= 1
+        self._look()
+
+    def started(self, principal: Principal) -> Job:
+        """To be queued behind the principal's fence."""
+        with self._lock:
+            self._unfenced.setdefault(principal.account, set()).add(principal.arn)
+        return Job(BESIDE, lambda reader: self._fenced(principal, reader))
+
+    def _fenced(self, principal: Principal, reader: Reader) -> list[Step]:
+        del reader
+        with self._lock:
+            self._unfenced[principal.account].discard(principal.arn)
+        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
+        if done and done.status == "failed" and done.code == FULL:
+            self._next_best(principal)
+        self._look()
+        return []
+
+    def _look(self) -> None:
+        """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other."""
+        with self._lock:
+            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a) and not self._open.get("")]
+        for account in ready:
+            self.fence(account)
+
+    def renew(self) -> None:
+        """Again for all accounts: what was found since, and cutoffs that have moved."""
+        for account in sorted({p.account for p in self.run.principals.values()}):
+            self.fence(account)
+
+    # -- the fence -------------------------------------------------------------------------------------------------------------
+
+    def _held(self, account: str) -> list[Held]:
+        return [held for p in list(self.run.principals.values()) if p.account == account and not p.only for held in self.of(p)]
+
+    def of(self, principal: Principal) -> list[Held]:
+        """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
+        found = [Held(principal.arn)] if principal.kind == "user" else []
+        for purpose in policy.PURPOSES:
+            done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name(purpose)}")
+            if done and done.step.after is not None:
+                found.append(Held(principal.arn, done.step.after["Statement"][0].get("Condition", {})))
+        return scp.merge([], found)
+
+    def fence(self, account: str) -> None:
+        held = self._held(account)
+        with self._lock:
+            if self.form == "none" or not held or self._wanted.get(account) == held:
+                return
+            if account in self._busy:
+                self._busy[account] = True
+                return
+            self._busy[account], self._wanted[account] = False, held
+        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization)
+        self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
+
+    def _known(self, step: str) -> str | None:
+        found = plan.dig(self.runner.answers.get(step), organization.ID)
+        return str(found) if found else None
+
+    def _plan(self, fence: AccountFence, held: list[Held], reader: Reader) -> list[Step]:
+        account = fence.account
+        with self._lock:
+            self._fences[account] = fence
+        try:
+            if before := self._refused_before(account):
+                raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
+            fence.exempt = exempt(self.run.aws, self.incident, account)
+            return list(organization.fence(fence, held, reader))
+        except Unavailable as error:
+            with self._lock:
+                self._why[account] = error
+            return []
+
+    def _refused_before(self, account: str) -> dict[str, t.Any] | None:
+        """An earlier run was refused a change with the same identity: asking again would fill the ledger and change nothing."""
+        notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
+        return notes[-1] if notes and not self._again and notes[-1]["by"] == self.run.aws.management_arn and notes[-1]["why"] else None
+
+    def _after(self, fence: AccountFence, held: list[Held]) -> None:
+        """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
+        account, bad = fence.account, [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in STANDS]
+        first = next((d for d in bad if d.status != "blocked"), None)
+        if first:
+            why = Unavailable(
+                first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
+            )
+            with self._lock:
+                self._why[account] = why
+            if first.code in LASTING:
+                self._note(account, why.message, why.remedy)
+            self._clear(fence)
+        elif fence.left:
+            with self._lock:
+                self._why[account] = Unavailable(
+                    f"no room for {', '.join(fence.left)}: {scp.SLOTS} service control policies of at most {scp.SIZE} characters fit on an account",
+                    object=account, operation="fence", remedy="detach one that is not needed, then run again",
+                )  # fmt: skip
+        elif fence.policies and self._noted(account):
+            self._note(account, "", "")
+        denied = {h.arn for h in held if not h.condition}
+        for principal in list(self.run.principals.values()):
+            if self.back_up and scp.pattern(principal.arn) in denied and not self.scp_of(principal):
+                self._next_best(principal)
+        with self._lock:
+            more = self._busy.pop(account)
+        if more:
+            self.fence(account)
+
+    def _noted(self, account: str) -> bool:
+        notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
+        return bool(notes and notes[-1]["why"])
+
+    def _note(self, account: str, why: str, remedy: str) -> None:
+        if not self.runner.check:
+            data = {"account": account, "by": self.run.aws.management_arn, "why": why, "remedy": remedy}
+            if data not in [n["data"] for n in self.run.case.notes("account_fence")][-1:]:
+                self.run.case.note("account_fence", data)
+
+    def _clear(self, fence: AccountFence) -> None:
+        """An SCP that was made and could not be attached is of no use: it goes again."""
+        for name in {i.removesuffix("#attached") for i in fence.policies if i.endswith("#attached")}:
+            made, attached = self.runner.done.get(name), self.runner.done.get(f"{name}#attached")
+            if made and made.status == "done" and attached and attached.status not in STANDS:
+                gone = dataclasses.replace(
+                    made.step, id=restore.PREFIX + name, before=made.step.after, after=None, do=made.step.undo, undo=made.step.do, owns=None,
+                    probe=dataclasses.replace(made.step.probe, path=(*made.step.probe.path, 0)) if made.step.probe else None,
+                    action="delete again: it cannot be attached", undoes=name,
+                )  # fmt: skip
+                self.runner.add(fence.principal, fence.account, [Job(BESIDE, lambda _r, s=gone: [s])])  # type: ignore[misc]
+
+    # -- the next best ---------------------------------------------------------------------------------------------------------
+
+    def _next_best(self, principal: Principal) -> None:
+        with self._lock:
+            if principal.arn in self._backed:
+                return
+            self._backed.add(principal.arn)
+
+        def attach(reader: Reader) -> Iterable[Step]:
+            return deny_all.boundary(principal, reader) if deny_all.full(principal, reader) else deny_all.attach(principal, reader)
+
+        def attached(_reader: Reader) -> None:
+            done = self.runner.done.get(deny_all.attached_id(principal))
+            if done and done.status == "failed" and done.code == FULL:
+                self.runner.add(principal.arn, principal.account, [Job(BESIDE, lambda r: deny_all.boundary(principal, r))])
+
+        self.runner.add(principal.arn, principal.account, [Job(BESIDE, attach)], attached)
+
+    # -- what came of it -------------------------------------------------------------------------------------------------------
+
+    def done_of(self, principal: Principal) -> list[Done]:
+        """The Steps that hold it beside its inline policies and that stand, the SCP's first."""
+        return [*self.scp_of(principal), *(d for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))
+                                           if (d := self.runner.done.get(i)) and d.status in STANDS)]  # fmt: skip
+
+    def scp_of(self, principal: Principal) -> list[Done]:
+        fence = self._fences.get(principal.account)
+        ids = fence.placed.get(scp.pattern(principal.arn), set()) if fence else set()
+        done = [self.runner.done.get(i) for i in sorted(ids, reverse=True)]
+        return [d for d in done if d] if ids and all(d and d.status in STANDS for d in done) else []
+
+    def controls(self, principal: Principal) -> list[str]:
+        found = []
+        fence = self._fences.get(principal.account)
+        for done in self.scp_of(principal):
+            name, policy = fence.policies[done.step.id] if fence else ("", "")
+            found.append(f"scp:{policy or self._known(done.step.id.partition('#')[0]) or name}")
+        found += [deny_all.NAME] if self._stands(deny_all.attached_id(principal)) else []
+        found += ["boundary"] if self._stands(deny_all.boundary_id(principal)) else []
+        return list(dict.fromkeys(found))
+
+    def _stands(self, step: str) -> bool:
+        done = self.runner.done.get(step)
+        return bool(done and done.status in STANDS)
+
+    def rows(self) -> list[dict[str, t.Any]]:
+        """One for each account: {account, control, policies, instead, why, remedy}."""
+        found = []
+        for account, fence in sorted(self._fences.items()):
+            mine = [p for p in self.run.principals.values() if p.account == account and not p.only]
+            names = sorted({name for p in mine for d in self.scp_of(p) for name, _id in [fence.policies[d.step.id]]})
+            instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith("scp:")})
+            why = self._why.get(account)
+            found.append({"account": account, "control": "scp" if names else "none", "policies": names, "instead": instead,
+                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else ""})  # fmt: skip
+        return found
+
+    def failures(self) -> list[dict[str, str]]:
+        """As entries of ``failed``: accounts for which there is no SCP, or not for all."""
+        with self._lock:
+            return [{**error.as_dict(), "object": account} for account, error in sorted(self._why.items())]
+
+    def warnings(self) -> list[str]:
+        """What is said loudly: accounts that AWS exempts."""
+        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message]

@@ -1,0 +1,200 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lifting the fence above an account: last of all, and only as far as the identities that it holds have been released.
+
+An SCP that this case made is detached and deleted when it holds nobody any more; while it holds somebody, or another incident has statements in it, only
+what is ours and no longer needed leaves it. What somebody else has changed in it is left to a person.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterable
+
+from ..common import plan, restore
+from ..common.chain import Job
+from ..common.errors import EvictError
+from ..common.guard import identity
+from ..common.plan import Call, Phase, Probe, Step
+from ..common.reader import Reader
+from . import account_fence, organization, policy
+from . import service_control as scp
+from .organization import TARGET, Policy
+from .service_control import Held
+from .session import parse
+
+if t.TYPE_CHECKING:
+    from .release import Release
+
+PREFIX = "organizations:"
+Pair = tuple[Step, Step]
+_GONE = ("PolicyNotFoundException",)
+
+
+class AccountRelease:
+    """Part of a ``Release``. ``chosen``: identities that are released (None: all)."""
+
+    def __init__(self, release: Release, standing: Iterable[Pair], chosen: set[str] | None) -> None:
+        self.release, self.runner, self.case, self.chosen = release, release.runner, release.case, chosen
+        self.sid = self.case.incident.sid
+        self._pairs = {latest.id: (first, latest) for first, latest in standing}
+        self._arns = {identity(d["data"]["arn"]): d["data"]["arn"] for d in self.case.notes("suspect")}
+
+    def run(self) -> None:
+        accounts = sorted({name.split(":")[1] for name in self._pairs})
+        for account in accounts:
+            self.runner.add(f"{PREFIX}{account}", account, [Job(Phase.FENCE, lambda r, a=account: self._account(a, r))])  # type: ignore[misc]
+
+    def _account(self, account: str, reader: Reader) -> list[Step]:
+        bases = sorted({name.partition("#")[0] for name in self._pairs if name.startswith(f"{PREFIX}{account}:")})
+        return [step for base in bases for step in self._policy(account, base, reader)]
+
+    # -- one SCP ---------------------------------------------------------------------------------------------------------------
+
+    def _policy(self, account: str, base: str, reader: Reader) -> list[Step]:
+        made, name = self._pairs.get(base), base.partition(":scp/")[2]
+        document = self._pairs.get(f"{base}#document")
+        if not made and (document is None or self._made_once(base)):
+            return []  # it has been deleted, and what was changed in it went with it
+        policy_id = str(made[1].after) if made else str(document[1].probe.call.parameters["PolicyId"])  # type: ignore[union-attr,index]
+        content = reader.read(Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "Content"), _GONE))
+        if content is None:
+            return []
+        mine, others = scp.ours(content, self.sid), scp.others(content, self.sid)
+        resource = f"account {account} service control policy {name}"
+        if self._sorted(mine) != self._sorted(self._written(base)):
+            self._row(resource, "conflict", "somebody has changed it since; look at it by hand")
+            return []
+        held = scp.members(mine, self.sid)
+        stay = [h for h in held if not self._leaves(h, resource, reader)]
+        if stay:
+            return self._shrink(account, Policy(policy_id, name, content, attached=True), mine, held, stay)
+        if others or not mine:
+            foreign = [str(s.get("Sid")) for s in others if not str(s.get("Sid")).startswith("Evict")]
+            if foreign and made:
+                self._row(resource, "conflict", f"somebody has added {', '.join(foreign)} to it; look at it by hand")
+            return [self._sure(organization.change(account, Policy(policy_id, name, content, attached=True), self.sid, []))] if mine else []
+        return self._remove(account, base, policy_id, name, reader)
+
+    def _made_once(self, base: str) -> bool:
+        return base in self.case.history
+
+    @staticmethod
+    def _sorted(statements: Iterable[scp.Statement]) -> list[scp.Statement]:
+        return sorted(statements, key=lambda s: str(s.get("Sid")))
+
+    def _written(self, base: str) -> list[scp.Statement]:
+        """Our statements as the ledger has them last."""
+        made, document = self._pairs.get(base), self._pairs.get(f"{base}#document")
+        history = self.case.history
+        if document and (not made or history[f"{base}#document"]["places"]["outcome"] > history[base]["places"]["outcome"]):
+            return list(document[1].after or [])
+        return list(plan.decode(history[base]["step"]).after) if made else []
+
+    def _shrink(self, account: str, found: Policy, mine: list[scp.Statement], held: list[Held], stay: list[Held]) -> list[Step]:
+        if stay == held:
+            return []
+        exempt = account_fence.exempt(self.release.aws, self.case.incident, account)
+        protected = [
+            r for s in mine if s["Sid"] == f"{self.sid}W" for r in ([s["Resource"]] if isinstance(s["Resource"], str) else s["Resource"])
+        ]
+        after = scp.statements(self.sid, stay, exempt, own=any(arn in protected for arn in exempt.arns))
+        return [self._sure(organization.change(account, found, self.sid, after))]
+
+    def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:
+        """Detach, then delete. An SCP of another incident that is empty but for us goes too: its own case is closed."""
+        if base not in self._pairs:
+            return self._remove_others(account, base, policy_id, name)
+        steps: list[Step] = []
+        for part in (f"{base}#attached", base):
+            if part not in self._pairs:
+                continue
+            verdict = restore.judge(*self._pairs[part], reader, lambda _step: None)
+            if verdict and verdict.step:
+                steps.append(dataclasses.replace(self._sure(verdict.step), needs=tuple(s.id for s in steps)))
+            elif verdict:
+                self.release.rows.append(verdict)
+                return []
+        return steps
+
+    def _remove_others(self, account: str, base: str, policy_id: str, name: str) -> list[Step]:
+        where, resource = {"PolicyId": policy_id, "TargetId": account}, f"account {account} service control policy {name}"
+        listed = Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": account, "Filter": organization.TYPE}),
+                       ("Policies", {"Id": policy_id}, "Id"))  # fmt: skip
+        there = Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "PolicySummary", "Id"), _GONE)
+        detach = Step(
+            id=f"{base}#detached", principal=f"{PREFIX}{account}", resource=resource, action="detach: nobody is held by it any more", phase=Phase.FENCE,
+            before=policy_id, after=None, do=(Call(TARGET, "organizations", "DetachPolicy", where),),
+            undo=(Call(TARGET, "organizations", "AttachPolicy", where),), probe=listed,
+        )  # fmt: skip
+        delete = dataclasses.replace(
+            detach, id=f"{base}#deleted", action="delete: the incident that made it is closed", needs=(detach.id,), undo=(), probe=there,
+            do=(Call(TARGET, "organizations", "DeletePolicy", {"PolicyId": policy_id}),), irreversible="an empty fence of a closed incident",
+        )  # fmt: skip
+        return [detach, delete]
+
+    @staticmethod
+    def _sure(step: Step) -> Step:
+        """On the way in something else takes its place when it fails; on the way out nothing does."""
+        return dataclasses.replace(step, optional=False)
+
+    # -- who leaves ------------------------------------------------------------------------------------------------------------
+
+    def _leaves(self, held: Held, resource: str, reader: Reader) -> bool:
+        who = identity(held.arn)
+        if self.chosen is not None and who not in self.chosen:
+            return False
+        order = self.release.order
+        if order.false_positive:
+            return True
+        arn = self._arns.get(who, held.arn)
+        try:
+            inline = any(self._there(arn, purpose, reader) for purpose in ("quarantine", "userid"))
+            due = [d for purpose in ("quarantine", "userid") if (d := self._due(arn, purpose))]
+            cutoff = self._cutoff(arn, reader)
+        except EvictError as error:
+            self._row(f"{resource}: {arn}", "unknown", error.message)
+            return False
+        if order.purposes and inline:
+            return True  # only the account's fence is lifted, and its own holds
+        if inline:
+            return self._row(f"{resource}: {arn}", "kept", "the identity's own fence stays, and so does this one")
+        if due:
+            return self._row(f"{resource}: {arn}", "due", "lifting it earlier would revive sessions that it holds back", max(due))
+        if not cutoff:
+            why = "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first"
+            return self._row(f"{resource}: {arn}", "kept", why)
+        return True
+
+    def _step(self, arn: str, purpose: str) -> Step | None:
+        entry = self.case.history.get(f"{arn}#policy/{self.case.incident.policy_name(purpose)}")
+        return plan.decode(entry["step"]) if entry and entry.get("step") else None
+
+    def _there(self, arn: str, purpose: str, reader: Reader) -> bool:
+        """Whether the inline policy stands when this run is over, as far as it has come."""
+        step = self._step(arn, purpose)
+        undone = self.runner.done.get(restore.PREFIX + step.id) if step else None
+        if step is None or step.probe is None or (undone and undone.status in ("done", "would")):
+            return False
+        return reader.read(step.probe) is not None
+
+    def _due(self, arn: str, purpose: str) -> str | None:
+        step = self._step(arn, purpose)
+        return step.expires if step and step.expires and self.release.aws.now() < parse(step.expires) else None
+
+    def _cutoff(self, arn: str, reader: Reader) -> bool:
+        """Whether the session cutoff stands in its place, or has done its work."""
+        step = self._step(arn, "session")
+        if step is None or step.probe is None:
+            return False
+        if step.expires and self.release.aws.now() >= parse(step.expires):
+            return True
+        renewed = self.runner.done.get(step.id)
+        if renewed and renewed.status == "would":
+            return True
+        return policy.cutoff_of(reader.read(step.probe)) >= policy.cutoff_of(step.after) != ""
+
+    def _row(self, what: str, kind: str, why: str, due: str | None = None) -> bool:
+        self.release.rows.append(restore.Verdict(what, "", kind=kind, why=why, due=due))
+        return False

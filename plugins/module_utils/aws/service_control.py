@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documents of the fence above the account, a service control policy (SCP). Pure.
+
+It says once more what the inline denies of the incident say, by ``aws:PrincipalArn``, where nobody in the account can take it away; denies every
+federation session of the account; and denies writes on the contained ARNs to everybody but the exempt, who are exact ARNs of that account.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+
+SIZE = 5120  # characters of a document; "Quotas for AWS Organizations". No API tells either figure.
+SLOTS = 5  # SCPs attached to one account, FullAWSAccess included
+Statement = dict[str, t.Any]
+# Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
+_WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
+                                            "Set", "Tag", "Untag", "Update", "Upload"))  # fmt: skip
+_PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
+_ODD = re.compile(r"[*?$]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A contained user or role: ``arn``, and the ``condition`` of the deny on it ({}: everything is denied)."""
+
+    arn: str
+    condition: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def purpose(self) -> str:
+        """Which deny: quarantine | session | userid | clamp. A newer one of the same purpose replaces the older."""
+        keys = [key for block in self.condition.values() for key in block]
+        return next((_PURPOSES[key] for key in keys if key in _PURPOSES), "quarantine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Exempt:
+    """``arns``: who may go on changing the contained, exact ARNs of users and roles in this account; ``federated``: declared federation sessions."""
+
+    arns: tuple[str, ...] = ()
+    federated: tuple[str, ...] = ()
+
+
+def pattern(arn: str) -> str:
+    """The ARN as it can stand in a policy.
+
+    A path may hold ``*``, ``?`` and ``${…}``, which a policy would read as a wildcard or a variable: an attacker's user under the path
+    ``/${aws:PrincipalArn}/`` would never match itself. Names cannot, and are unique in an account, so such a path becomes ``*``.
+    """
+    if not _ODD.search(arn):
+        return arn
+    head, _slash, rest = arn.partition("/")
+    return f"{head}/*/{rest.rsplit('/', 1)[-1]}"
+
+
+def merge(old: Iterable[Held], new: Iterable[Held]) -> list[Held]:
+    """Each identity once for each purpose, the newer condition winning; where everything is denied, nothing else is said."""
+    found = {(pattern(h.arn), h.purpose): dataclasses.replace(h, arn=pattern(h.arn)) for h in (*old, *new)}
+    whole = {arn for arn, purpose in found if purpose == "quarantine"}
+    return [h for (arn, purpose), h in found.items() if purpose == "quarantine" or arn not in whole]
+
+
+def document(statements: Sequence[Statement]) -> dict[str, t.Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def text(content: Mapping[str, t.Any]) -> str:
+    """As it is sent, and counted."""
+    return json.dumps(content, separators=(",", ":"))
+
+
+def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = True) -> list[Statement]:
+    """The statements of one SCP. ``sid``: the incident's; ``own``: exempt roles are protected too (once in an account suffices)."""
+    groups: dict[str, list[Held]] = {}
+    for one in held:
+        groups.setdefault(json.dumps(one.condition, sort_keys=True), []).append(one)
+    found = []
+    for condition, members in sorted(groups.items()):
+        arns = sorted(m.arn for m in members)
+        tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
+        found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
+    everybody = sorted({h.arn for members in groups.values() for h in members})
+    users = [arn for arn in everybody if ":user/" in arn]
+    if users:
+        partition, account = users[0].split(":")[1], users[0].split(":")[4]
+        federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}
+        if exempt.federated:
+            federated["ArnNotLike"] = {"aws:PrincipalArn": sorted(exempt.federated)}
+        found.append(_deny(f"{sid}F", ["*"], ["*"], federated))
+    resources = everybody + (sorted(exempt.arns) if own else [])
+    if resources:
+        found.append(
+            _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
+        )
+    return found
+
+
+def _deny(sid: str, actions: list[str], resources: list[str], condition: Mapping[str, t.Any]) -> Statement:
+    plain = [v[0] if len(v) == 1 else v for v in (actions, resources)]
+    statement: Statement = {"Sid": sid, "Effect": "Deny", "Action": plain[0], "Resource": plain[1]}
+    return {**statement, "Condition": dict(condition)} if condition else statement
+
+
+def ours(content: t.Any, sid: str) -> list[Statement]:
+    """The statements of one incident in an SCP, whoever made it."""
+    found = content.get("Statement", []) if isinstance(content, dict) else []
+    return [
+        s
+        for s in ([found] if isinstance(found, dict) else found)
+        if re.fullmatch(re.escape(sid) + r"[DFW][0-9a-f]{0,6}", str(s.get("Sid", "")))
+    ]
+
+
+def others(content: t.Any, sid: str) -> list[Statement]:
+    """What else is in it."""
+    found = content.get("Statement", []) if isinstance(content, dict) else []
+    mine = ours(content, sid)
+    return [s for s in ([found] if isinstance(found, dict) else found) if s not in mine]
+
+
+def members(found: Iterable[Statement], sid: str) -> list[Held]:
+    """Whom these statements hold, and how."""
+    held = []
+    for statement in found:
+        if str(statement.get("Sid", "")).startswith(f"{sid}D"):
+            condition = dict(statement.get("Condition", {}))
+            arns = condition.pop("ArnLike", {}).get("aws:PrincipalArn", [])
+            held += [Held(arn, condition) for arn in ([arns] if isinstance(arns, str) else arns)]
+    return held
+
+
+def allocate(
+    sid: str, kept: Sequence[tuple[list[Held], int]], fresh: int, held: Iterable[Held], exempt: Exempt
+) -> tuple[list[list[Held]], list[Held]]:
+    """Who goes into which SCP: (for each of ``kept`` and then at most ``fresh`` new ones its members, who found no place).
+
+    ``kept``: what each SCP holds now, and how many characters others use in it. Nobody is moved out of an SCP that still has room, so that nobody
+    is unfenced between two writes.
+    """
+    room = [SIZE - used for _members, used in kept] + [SIZE] * fresh
+    boxes: list[list[Held]] = [[] for _ in room]
+    at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
+    left = []
+    for one in sorted(held, key=lambda h: (at.get((h.arn, h.purpose), len(room)), h.arn)):
+        first = at.get((one.arn, one.purpose))
+        order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
+        for index in order:
+            if len(text(document(statements(sid, [*boxes[index], one], exempt, own=index == 0)))) <= room[index]:
+                boxes[index].append(one)
+                break
+        else:
+            left.append(one)
+    return boxes, left

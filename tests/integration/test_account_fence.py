@@ -1,0 +1,436 @@
+"""The fence above the account on the enforcing bed: it alone stops the attacker, nobody in the account can take it away, and what holds where there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.beds.bed import Bed, Credentials, root
+from tests.beds.company import Company, allow, document, trust
+from tests.integration.helpers import DEAD, DENIED, Child, Desk, next_second, outcome, status_of, works
+
+pytestmark = pytest.mark.bed
+
+A = "222222222222"
+USER, ROLE, BOB = f"arn:aws:iam::{A}:user/ci-deploy", f"arn:aws:iam::{A}:role/deploy", f"arn:aws:iam::{A}:user/bob"
+GLASS = f"arn:aws:iam::{A}:role/break-glass"
+ALL = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+SCP = "SERVICE_CONTROL_POLICY"
+
+
+def organizations(bed: Bed) -> Any:
+    return bed.client("organizations", root(bed.management), direct=True)
+
+
+def attached(bed: Bed, account: str = A) -> dict[str, str]:
+    """{name: id} of the SCPs on an account, but for AWS's own."""
+    found = organizations(bed).list_policies_for_target(TargetId=account, Filter=SCP)["Policies"]
+    return {p["Name"]: p["Id"] for p in found if not p["AwsManaged"]}
+
+
+def there(bed: Bed) -> list[str]:
+    return [p["Name"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if not p["AwsManaged"]]
+
+
+def content(bed: Bed, name: str) -> dict[str, Any]:
+    policies = {p["Name"]: p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"]}
+    return dict(json.loads(organizations(bed).describe_policy(PolicyId=policies[name])["Policy"]["Content"]))
+
+
+def fill(bed: Bed, count: int, account: str = A) -> list[str]:
+    """Other people's SCPs on the account."""
+    ids = []
+    for number in range(count):
+        made = organizations(bed).create_policy(Content=ALL, Description="x", Name=f"corporate-{account}-{number}", Type=SCP)
+        ids.append(made["Policy"]["PolicySummary"]["Id"])
+        organizations(bed).attach_policy(PolicyId=ids[-1], TargetId=account)
+    return ids
+
+
+def held_by(company: Company, bed: Bed) -> dict[str, Credentials]:
+    sts = bed.client("sts", company.leaked)
+    return {
+        "key": company.leaked,
+        "session": Credentials.of(sts.get_session_token()["Credentials"]),
+        "federation": Credentials.of(sts.get_federation_token(Name="build-service", Policy=ALL)["Credentials"]),
+        "role": Credentials.of(sts.assume_role(RoleArn=ROLE, RoleSessionName="evil")["Credentials"]),
+    }
+
+
+def lift_identity_fences(desk: Desk) -> None:
+    """Every identity control of ours is taken away by the responder's own role, which is exempt: the SCP is left."""
+    sts = desk.bed.client("sts", desk.company.responder)
+    session = Credentials.of(sts.assume_role(RoleArn=desk.company.production.responder_role, RoleSessionName="test")["Credentials"])
+    iam = desk.bed.client("iam", session)
+    for kind, name in (("user", "ci-deploy"), ("role", "deploy")):
+        key = {f"{kind.capitalize()}Name": name}
+        for policy in getattr(iam, f"list_{kind}_policies")(**key)["PolicyNames"]:
+            if policy.startswith("evict-"):
+                getattr(iam, f"delete_{kind}_policy")(**key, PolicyName=policy)
+    iam.update_access_key(UserName="ci-deploy", AccessKeyId=desk.company.leaked.access_key, Status="Active")
+
+
+# -- alone -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["deny", "revoke", "clamp"])
+def test_the_policy_alone_stops_the_key_and_every_session_and_nobody_else(desk: Desk, action: str) -> None:
+    bed, company = desk.bed, desk.company
+    held = held_by(company, bed)
+    bobs = Credentials.of(bed.client("sts", company.production.keys["bob"]).get_session_token()["Credentials"])
+    assert {works(bed, c) for c in held.values()} == {"ok"}
+    next_second()
+    desk.incident(company.leaked.access_key, ROLE, role_action=action, trusted={"networks": ["198.51.100.0/24"]})
+    done = desk.contain()
+    assert done["problems"] == [] and any(c.startswith("scp:p-") for c in status_of(done, "user/ci-deploy")["controls"]), done
+    lift_identity_fences(desk)
+    assert {kind: works(bed, c) for kind, c in held.items()} == dict.fromkeys(held, "AccessDenied")
+    assert outcome(bed.client("sts", company.leaked), "get_federation_token", Name="again", Policy=ALL) in DENIED
+    for who in (
+        company.production.keys["bob"],
+        company.production.keys["alice"],
+        company.production.keys["app-orders"],
+        company.staging.keys["ci-deploy"],
+        bobs,
+    ):
+        assert works(bed, who) == "ok"
+    if action != "deny":
+        next_second()
+        alice = bed.client("sts", company.production.keys["alice"]).assume_role(RoleArn=ROLE, RoleSessionName="alice")
+        assert works(bed, Credentials.of(alice["Credentials"]), source_ip="198.51.100.9") == "ok"
+
+
+def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> None:
+    """An administrator of the account whom nobody suspects tries everything on the contained and on the exempt."""
+    bed, company = desk.bed, desk.company
+    direct = bed.client("iam", company.production.root, direct=True)
+    direct.create_user(UserName="admin")
+    direct.put_user_policy(UserName="admin", PolicyName="all", PolicyDocument=ALL)
+    admin = bed.client("iam", Credentials.of(direct.create_access_key(UserName="admin")["AccessKey"]))
+    desk.incident(company.leaked.access_key, protected=[GLASS, f"arn:aws:iam::{A}:role/not-there-yet"])
+    desk.contain()
+    who, policy = {"UserName": "ci-deploy"}, {"PolicyName": "evict-quarantine-IR-1"}
+    trusting = trust({"AWS": f"arn:aws:iam::{A}:user/admin"})
+    tries: list[tuple[str, dict[str, Any]]] = [
+        ("delete_user_policy", {**who, **policy}), ("put_user_policy", {**who, **policy, "PolicyDocument": ALL}),
+        ("attach_user_policy", {**who, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        ("tag_user", {**who, "Tags": [{"Key": "a", "Value": "b"}]}), ("create_access_key", who),
+        ("update_access_key", {**who, "AccessKeyId": company.leaked.access_key, "Status": "Active"}),
+        ("create_login_profile", {**who, "Password": "Abc-123456789!"}), ("delete_user", who),
+        ("put_user_permissions_boundary", {**who, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        ("create_role", {"RoleName": "not-there-yet", "AssumeRolePolicyDocument": trusting}),
+        *((name, {"RoleName": role, **more}) for role in ("break-glass", "incident-responder") for name, more in (
+            ("update_assume_role_policy", {"PolicyDocument": trusting}), ("delete_role", {}), ("tag_role", {"Tags": [{"Key": "a", "Value": "b"}]}),
+            ("put_role_policy", {"PolicyName": "p", "PolicyDocument": ALL}))),
+    ]  # fmt: skip
+    before = bed.snapshot()
+    for client in (admin, bed.client("iam", company.production.root)):
+        assert {f"{name} {more}": code for name, more in tries if (code := outcome(client, name, **more)) not in DENIED} == {}
+    assert (
+        outcome(bed.client("organizations", company.production.root), "detach_policy", PolicyId=attached(bed).popitem()[1], TargetId=A)
+        in DENIED
+    )
+    assert bed.snapshot() == before
+    assert outcome(admin, "tag_user", UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"  # others are administered as ever
+    glass = bed.client("sts", root(company.management)).assume_role(RoleArn=GLASS, RoleSessionName="ada")["Credentials"]
+    assert outcome(bed.client("iam", Credentials.of(glass)), "tag_user", **who, Tags=[{"Key": "a", "Value": "b"}]) == "ok"
+    assert desk.false_positive(company.leaked.access_key)["status"] == "ok" and there(bed) == []  # and the responder works
+
+
+def test_service_linked_roles_and_other_accounts_go_on(desk: Desk) -> None:
+    bed, account = desk.bed, desk.company.production
+    desk.incident(desk.company.leaked.access_key)
+    done = desk.contain()
+    assert "service-linked roles" in done["fences"][0]["why"] and attached(bed, desk.company.staging.id) == {}
+    linked = next(n for n in account.roles if n.startswith("AWSServiceRole"))
+    assert not any(linked in json.dumps(content(bed, name)) for name in there(bed))
+
+
+def test_a_path_that_reads_as_a_variable_does_not_slip_through(desk: Desk) -> None:
+    bed, account = desk.bed, desk.company.production
+    iam = bed.client("iam", account.root, direct=True)
+    iam.create_user(UserName="slippery", Path="/${aws:PrincipalArn}/*/")
+    iam.put_user_policy(UserName="slippery", PolicyName="p", PolicyDocument=ALL)
+    key = Credentials.of(iam.create_access_key(UserName="slippery")["AccessKey"])
+    desk.incident(key.access_key)
+    desk.contain()
+    said = json.dumps(content(bed, f"evict-IR-1-{A}-1"))
+    assert f"arn:aws:iam::{A}:user/*/slippery" in said and "${" not in said
+
+
+def test_declared_federation_sessions_go_on(desk: Desk) -> None:
+    bed, company = desk.bed, desk.company
+    direct = bed.client("iam", company.production.root, direct=True)
+    direct.put_user_policy(UserName="bob", PolicyName="broker", PolicyDocument=document(allow("sts:GetFederationToken", "sqs:*")))
+    sts = bed.client("sts", company.production.keys["bob"])
+    broker, other = (Credentials.of(sts.get_federation_token(Name=name, Policy=ALL)["Credentials"]) for name in ("broker", "other"))
+    desk.incident(company.leaked.access_key, trusted={"principals": [f"arn:aws:sts::{A}:federated-user/broker"]})
+    desk.contain()
+    assert (works(bed, broker), works(bed, other)) == ("ok", "AccessDenied")
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_check_mode_a_second_run_and_what_is_found_later(desk: Desk) -> None:
+    bed = desk.bed
+    desk.incident(desk.company.leaked.access_key)
+    cloud = bed.snapshot()
+    planned = desk.contain(check=True)
+    assert bed.snapshot() == cloud and planned["fences"][0]["control"] == "scp" and not desk.case.exists()
+    assert desk.contain()["changed_count"] == planned["changed_count"]
+    cloud = bed.snapshot()
+    assert desk.contain()["changed_count"] == 0 and bed.snapshot() == cloud
+    desk.run("aws_identity_quarantine", principals=[BOB])
+    added = desk.run("aws_account_fence", principals=[BOB])
+    assert added["changed_count"] == 1 and len(there(bed)) == 1 and added["principals"][0]["controls"][0].startswith("scp:p-")
+    held = json.dumps(content(bed, f"evict-IR-1-{A}-1"))
+    assert BOB in held and USER in held
+    assert desk.run("aws_account_fence", principals=[BOB])["changed_count"] == 0
+
+
+def test_it_does_not_wait_in_front_of_an_identity_fence(desk: Desk) -> None:
+    desk.incident(USER, BOB, f"arn:aws:iam::{A}:user/alice")
+    desk.contain()
+    order = [c["operation"] for c in desk.bed.calls() if c["operation"] in ("PutUserPolicy", "CreatePolicy")]
+    assert order.index("CreatePolicy") >= 3 and order.count("CreatePolicy") == 1, order
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("operation", ["CreatePolicy", "AttachPolicy"])
+def test_killed_around_each_call_leaves_no_orphan(desk: Desk, operation: str, when: str) -> None:
+    desk.incident(desk.company.leaked.access_key)
+    child = Child(desk.bed, {"module": "aws_contain", "params": {"incident": str(desk.file), "hold": "0", "scope": 0}})
+    desk.bed.rule(when, service="organizations", operation=operation, pgid=child.pgid)
+    assert child.go()[0] == -9
+    desk.bed.clear_rules()
+    again = desk.contain()
+    assert again["problems"] == [] and there(desk.bed) == list(attached(desk.bed)) == [f"evict-IR-1-{A}-1"], again["recovered"]
+    assert desk.contain()["changed_count"] == 0 and desk.verified()
+    desk.false_positive(desk.company.leaked.access_key)
+    assert there(desk.bed) == []
+
+
+def test_an_answer_lost_after_the_write_leaves_no_second_policy(desk: Desk) -> None:
+    desk.incident(desk.company.leaked.access_key)
+    desk.bed.rule("lost", service="organizations", operation="CreatePolicy")
+    done = desk.contain()
+    assert done["fences"][0]["control"] == "scp" and there(desk.bed) == [f"evict-IR-1-{A}-1"], done["fences"]
+
+
+def test_a_busy_organization_is_asked_again(desk: Desk) -> None:
+    desk.bed.rule(
+        "fail", service="organizations", operation="AttachPolicy", times=2, code="ConcurrentModificationException", message="busy"
+    )
+    desk.incident(desk.company.leaked.access_key)
+    assert desk.contain()["fences"][0]["control"] == "scp" and list(attached(desk.bed))
+
+
+# -- release -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_released_last_and_only_for_whom_it_is_released(desk: Desk) -> None:
+    bed = desk.bed
+    desk.incident(USER, BOB)
+    desk.contain()
+    desk.restore(only=[BOB])
+    held = json.dumps(content(bed, f"evict-IR-1-{A}-1"))
+    assert USER in held and BOB not in held and works(bed, desk.company.production.keys["ci-deploy"]) in DEAD
+    done = desk.restore()
+    assert there(bed) == [] and done["status"] == "ok"
+    changes = [c["operation"] for c in bed.calls() if c["operation"] in ("DeleteUserPolicy", "DetachPolicy", "DeletePolicy")]
+    assert changes[-2:] == ["DetachPolicy", "DeletePolicy"]
+    assert desk.restore()["changed_count"] == 0
+
+
+def test_it_stays_while_the_cutoff_is_missing(desk: Desk) -> None:
+    held = held_by(desk.company, desk.bed)
+    desk.incident(desk.company.leaked.access_key)
+    desk.contain()
+    lift_identity_fences(desk)
+    done = desk.restore()
+    assert [r for r in done["open"] if "service control policy" in r["object"] and "cutoff" in r["why"]], done["open"]
+    assert works(desk.bed, held["session"]) in DENIED and there(desk.bed)
+
+
+def test_a_policy_that_somebody_edited_is_left_to_a_person(desk: Desk) -> None:
+    desk.incident(desk.company.leaked.access_key)
+    desk.contain()
+    name, policy = attached(desk.bed).popitem()
+    changed = content(desk.bed, name)
+    changed["Statement"][0]["Action"] = "s3:*"
+    organizations(desk.bed).update_policy(PolicyId=policy, Content=json.dumps(changed))
+    done = desk.restore()
+    assert done["status"] == "open" and [r["kind"] for r in done["open"] if "service control policy" in r["object"]] == ["conflict"]
+    assert content(desk.bed, name) == changed
+
+
+def test_closing_one_of_two_incidents_leaves_the_others_fence(desk: Desk) -> None:
+    other = Desk(desk.bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(USER, BOB)
+    desk.contain()
+    other.contain()
+    assert len(there(desk.bed)) == 2
+    desk.restore()
+    assert list(attached(desk.bed)) == [f"evict-IR-2-{A}-1"] and works(desk.bed, desk.company.production.keys["bob"]) in DEAD
+    other.restore()
+    assert there(desk.bed) == []
+
+
+@pytest.mark.parametrize("first", ["the owner", "the guest"])
+def test_with_no_slot_free_a_policy_of_this_collection_is_extended(desk: Desk, first: str) -> None:
+    bed = desk.bed
+    fill(bed, 3)
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(BOB)
+    desk.contain()
+    done = other.contain()
+    name = f"evict-IR-1-{A}-1"
+    assert done["fences"][0]["policies"] == [name] and "evict-IR-2" not in str(there(bed))
+    assert other.contain()["changed_count"] == 0 and desk.contain()["changed_count"] == 0
+    one, two = (desk, other) if first == "the owner" else (other, desk)
+    one.restore()
+    held = json.dumps(content(bed, name))
+    assert (USER in held, BOB in held) == ((False, True) if one is desk else (True, False))
+    two.restore()
+    assert [n for n in there(bed) if n.startswith("evict-")] == []
+
+
+# -- where there is none -----------------------------------------------------------------------------------------------------------
+
+
+def no_organization(bed: Bed) -> None:
+    bed.organizations(in_use=False)
+
+
+def refused(bed: Bed) -> None:
+    bed.client("iam", root(bed.management), direct=True).put_user_policy(
+        UserName="responder", PolicyName="respond", PolicyDocument=document(
+            allow("sts:AssumeRole", "sts:GetAccessKeyInfo", "organizations:Describe*", "organizations:List*")))  # fmt: skip
+
+
+def unreadable(bed: Bed) -> None:
+    bed.client("iam", root(bed.management), direct=True).put_user_policy(
+        UserName="responder", PolicyName="respond", PolicyDocument=document(allow("sts:AssumeRole", "sts:GetAccessKeyInfo")))  # fmt: skip
+
+
+def slots_full(bed: Bed) -> None:
+    fill(bed, 4)
+
+
+def not_enabled(bed: Bed) -> None:
+    client = organizations(bed)
+    client.disable_policy_type(RootId=client.list_roots()["Roots"][0]["Id"], PolicyType=SCP)
+
+
+@pytest.mark.parametrize(("without", "said"), [(no_organization, "no organization"), (refused, "CreatePolicy"), (unreadable, "DescribeOrganization"),
+                                               (slots_full, "no room"), (not_enabled, "enable-policy-type")])  # fmt: skip
+def test_without_it_awsdenyall_holds_and_the_table_says_so(desk: Desk, without: Callable[[Bed], None], said: str) -> None:
+    bed, iam = desk.bed, desk.bed.client("iam", desk.company.production.root)
+    without(bed)
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    done = desk.contain(hold="1s")
+    (fence,) = done["fences"]
+    assert done["status"] == "ok" and fence["control"] == "none" and fence["instead"] == ["AWSDenyAll"]
+    assert said in fence["why"] + fence["remedy"], fence
+    assert status_of(done, "user/ci-deploy")["controls"] == ["inline deny", "session cutoff", "AWSDenyAll"]
+    cloud = bed.snapshot()
+    assert desk.contain(hold="1s")["changed_count"] == 0 and bed.snapshot() == cloud
+    iam.delete_user_policy(UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")  # two things to remove
+    iam.update_access_key(UserName="ci-deploy", AccessKeyId=desk.company.leaked.access_key, Status="Active")
+    assert works(bed, desk.company.leaked) in DENIED
+    desk.false_positive(desk.company.leaked.access_key)
+    assert bed.snapshot() == before
+
+
+def test_in_the_management_account_it_is_said_loudly(desk: Desk) -> None:
+    bed = desk.bed
+    iam = bed.client("iam", root(bed.management), direct=True)
+    for name in ("incident-responder",):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": desk.company.responder_arn}))
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=ALL)
+    iam.create_user(UserName="eve")
+    desk.incident(
+        f"arn:aws:iam::{bed.management}:user/eve", connection={"aws": {"role_arn": desk.company.role_template, "assume_own": True}}
+    )
+    done = desk.contain(hold="1s")
+    assert (
+        done["status"] == "ok" and "management account" in json.dumps(done["warnings"]) and "management account" in done["fences"][0]["why"]
+    )
+    assert there(bed) == [] and "AWSDenyAll" in status_of(done, "user/eve")["controls"]
+
+
+def test_a_management_role_does_it(desk: Desk) -> None:
+    bed = desk.bed
+    iam = bed.client("iam", root(bed.management), direct=True)
+    iam.create_role(RoleName="incident-policies", AssumeRolePolicyDocument=trust({"AWS": desk.company.responder_arn}))
+    iam.put_role_policy(RoleName="incident-policies", PolicyName="p", PolicyDocument=document(allow("organizations:*")))
+    refused(bed)
+    role = f"arn:aws:iam::{bed.management}:role/incident-policies"
+    desk.incident(desk.company.leaked.access_key, connection={"aws": {"role_arn": desk.company.role_template, "management_role_arn": role}})
+    assert desk.contain()["fences"][0]["control"] == "scp"
+    calls = [c for c in bed.calls() if c["service"] == "organizations"]
+    assert calls and all("incident-policies" in c["principal"] for c in calls)
+
+
+def test_a_permission_given_later_is_used_when_asked_for(desk: Desk) -> None:
+    bed = desk.bed
+    refused(bed)
+    desk.incident(desk.company.leaked.access_key)
+    desk.contain()
+    bed.client("iam", root(bed.management), direct=True).put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=ALL)
+    assert desk.contain()["changed_count"] == 0  # it was refused, and is not asked at every run
+    assert desk.run("aws_account_fence", principals=[USER])["status"] == "ok" and there(bed)
+    assert desk.contain()["fences"][0]["control"] == "scp"
+
+
+@pytest.mark.parametrize("crowd", ["inline", "inline and attached"])
+def test_where_the_inline_space_is_full_the_next_control_holds(desk: Desk, crowd: str) -> None:
+    bed = desk.bed
+    no_organization(bed)
+    iam = bed.client("iam", desk.company.production.root)
+    iam.create_policy(PolicyName="limit", PolicyDocument=ALL)
+    limit = f"arn:aws:iam::{A}:policy/limit"
+    iam.put_user_permissions_boundary(UserName="ci-deploy", PermissionsBoundary=limit)
+    big = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::bucket-{n:040d}" for n in range(27)]})
+    iam.put_user_policy(UserName="ci-deploy", PolicyName="big", PolicyDocument=big)
+    used = sum(len(json.dumps(iam.get_user_policy(UserName="ci-deploy", PolicyName=n)["PolicyDocument"], separators=(",", ":")))
+               for n in iam.list_user_policies(UserName="ci-deploy")["PolicyNames"])  # fmt: skip
+    assert used > 1960
+    if crowd != "inline":
+        for number in range(10):
+            iam.create_policy(PolicyName=f"p{number}", PolicyDocument=ALL)
+            iam.attach_user_policy(UserName="ci-deploy", PolicyArn=f"arn:aws:iam::{A}:policy/p{number}")
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    done = desk.contain(hold="1s")
+    row, control = status_of(done, "user/ci-deploy"), "AWSDenyAll" if crowd == "inline" else "boundary"
+    assert (row["action"], row["controls"], done["problems"]) == ("contained", [control], []), done
+    assert "no space" in json.dumps(done["open"]) and control in json.dumps(done["open"])
+    assert works(bed, desk.company.leaked) in DEAD
+    assert desk.contain(hold="1s")["changed_count"] == 0
+    desk.false_positive(desk.company.leaked.access_key)
+    assert bed.snapshot() == before  # the old boundary is back
+
+
+def test_many_principals_take_several_policies_and_then_the_next_best(desk: Desk) -> None:
+    bed, account = desk.bed, desk.company.production
+    bed.organizations(size=5120, slots=5)
+    fill(bed, 2)
+    iam = bed.client("iam", account.root, direct=True)
+    names = [f"user-with-a-rather-long-name-{n:034d}" for n in range(90)]
+    arns = [iam.create_user(UserName=name)["User"]["Arn"] for name in names]
+    desk.incident(*arns)
+    done = desk.contain()
+    assert sorted(attached(bed)) == [f"corporate-{A}-0", f"corporate-{A}-1", f"evict-IR-1-{A}-1", f"evict-IR-1-{A}-2"]
+    assert all(len(json.dumps(content(bed, n), separators=(",", ":"))) <= 5120 for n in there(bed) if n.startswith("evict-"))
+    held = {c for row in done["principals"] for c in [*row["controls"]][-1:]}
+    assert "AWSDenyAll" in held and any(c.startswith("scp:") for c in held) and "no room" in done["fences"][0]["why"]
+    assert all(any(c.startswith("scp:") or c == "AWSDenyAll" for c in row["controls"]) for row in done["principals"])
+    assert desk.contain()["changed_count"] == 0

@@ -1,0 +1,69 @@
+"""The documents of the fence above the account: size, places, whom they hold, hostile paths."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import service_control as scp
+from ansible_collections.evict.cloud.plugins.module_utils.aws.service_control import Exempt, Held
+
+SID = "Evict0123456789abcdef"
+GLASS = "arn:aws:iam::111122223333:role/break-glass"
+
+
+def user(name: str) -> Held:
+    return Held(f"arn:aws:iam::111122223333:user/{name}")
+
+
+@given(st.lists(st.integers(0, 400), unique=True, max_size=120), st.integers(0, 3), st.integers(0, 4000))
+def test_no_document_exceeds_the_limit_and_nobody_is_lost(numbers: list[int], fresh: int, used: int) -> None:
+    held = [user(f"somebody-with-a-long-name-{n}") for n in numbers]
+    boxes, left = scp.allocate(SID, [([], used)], fresh, held, Exempt((GLASS,)))
+    assert sorted(h.arn for box in (*boxes, left) for h in box) == sorted(h.arn for h in held)
+    for index, box in enumerate(boxes):
+        size = len(scp.text(scp.document(scp.statements(SID, box, Exempt((GLASS,)), own=index == 0))))
+        assert not box or size <= scp.SIZE - (used if index == 0 else 0)
+
+
+def test_nobody_is_moved_while_there_is_room() -> None:
+    first, second = [user("a"), user("c")], [user("b")]
+    boxes, left = scp.allocate(SID, [(first, 0), (second, 0)], 1, [user(n) for n in "abcd"], Exempt())
+    assert not left and {h.arn[-1] for h in boxes[0]} >= {"a", "c"} and "b" in {h.arn[-1] for h in boxes[1]} and boxes[2] == []
+
+
+def test_what_is_written_tells_whom_it_holds() -> None:
+    held = [
+        user("a"),
+        user("b"),
+        Held("arn:aws:iam::111122223333:role/r", {"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}),
+    ]
+    statements = scp.statements(SID, held, Exempt((GLASS,), ("arn:aws:sts::111122223333:federated-user/broker",)))
+    key = str
+    assert sorted(scp.members(statements, SID), key=key) == sorted(held, key=key)
+    assert scp.ours(scp.document(statements), SID) == statements and scp.others(scp.document(statements), "EvictOther") == statements
+    assert all(s["Sid"].isalnum() for s in statements) and len({s["Sid"] for s in statements}) == len(statements)
+
+
+def test_a_newer_cutoff_replaces_the_older_and_everything_covers_the_rest() -> None:
+    old, new = ({"DateLessThan": {"aws:TokenIssueTime": t}} for t in ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))
+    role = "arn:aws:iam::111122223333:role/r"
+    assert scp.merge([Held(role, old)], [Held(role, new)]) == [Held(role, new)]
+    assert scp.merge([Held(role)], [Held(role, new)]) == [Held(role)]
+
+
+@pytest.mark.parametrize("path", ["/${aws:PrincipalArn}/", "/*/", "/a?b/", "/x/${$}/"])
+def test_an_odd_path_becomes_a_wildcard_that_only_its_owner_matches(path: str) -> None:
+    assert scp.pattern(f"arn:aws:iam::111122223333:user{path}eve") == "arn:aws:iam::111122223333:user/*/eve"
+
+
+def test_a_plain_arn_stays() -> None:
+    assert scp.pattern("arn:aws:iam::111122223333:role/team/deploy") == "arn:aws:iam::111122223333:role/team/deploy"
+
+
+def test_nobody_is_exempt_when_nobody_is_named() -> None:
+    (write,) = [s for s in scp.statements(SID, [user("a")], Exempt()) if s["Sid"].endswith("W")]
+    assert "Condition" not in write and "*" not in json.dumps(write["Resource"])
