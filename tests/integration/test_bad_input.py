@@ -149,7 +149,7 @@ def test_what_nobody_may_touch(desk: Desk, kind: str) -> None:
     done = desk.contain()
     problem = the_problem(done, arn)
     assert message in problem["message"] and remedy in problem["remedy"]
-    assert before == "00" and others(desk) == "21"  # two denies and a key: bob's
+    assert before == "00" and others(desk) == "31"  # two denies, the fence above the account, and a key: bob's
     bob_is_contained(desk, done)
 
 

@@ -74,7 +74,8 @@ class Range:
         """The cloud without what differs from case to case: incident ids, their Sids, ids of policies, times."""
         text = re.sub(r"IR-\d{4}", "IR", self.bed.snapshot())
         text = re.sub(r"\bp-[0-9a-f]{8}\b", "POLICY", text)
-        return re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)", "TIME", re.sub(r"Evict[0-9a-f]{16}", "SID", text))
+        text = re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)", "TIME", re.sub(r"Evict[0-9a-f]{16}", "SID", text))
+        return json.dumps(json.loads(text), sort_keys=True)  # the order was that of the ids
 
     def order(self, desk: Desk, verb: str, **more: Any) -> dict[str, Any]:
         scoped = "role_action" not in json.loads(desk.file.read_text())["incident"]

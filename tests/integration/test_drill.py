@@ -107,7 +107,7 @@ class Desk:
 def test_recover_reads_its_variables_and_never_runs_them(bed: Bed, company: Company, tmp_path: pathlib.Path) -> None:
     desk = Desk(bed, company, tmp_path)
     code, said = desk.play("contain", "-e", "incident=incident.yml", "-e", "hold=0")
-    assert desk.changed == 5, said
+    assert desk.changed == 7, said
     before = bed.snapshot()
     case, planted = f"case={tmp_path}/cases/IR-1", tmp_path / "planted"
     payload = "{{ lookup('pipe', 'touch " + str(planted) + "') }}"
@@ -135,7 +135,7 @@ def test_recover_reads_its_variables_and_never_runs_them(bed: Bed, company: Comp
         "by": "Ada Lovelace",
     }
     code, said = desk.play("recover", "-e", case, "-e", json.dumps(given))
-    assert code == 0 and desk.changed == 4, said
+    assert code == 0 and desk.changed == 6, said
     assert {key["Status"] for key in desk.iam.list_access_keys(UserName="ci-deploy")["AccessKeyMetadata"]} == {"Active"}
     assert desk.iam.list_user_policies(UserName="ci-deploy")["PolicyNames"] == ["work"]
     code, said = desk.play("recover", "-e", case, "-e", json.dumps(given))
