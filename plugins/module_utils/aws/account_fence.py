@@ -121,8 +121,13 @@ class AccountFences:
         for account in ready:
             self.fence(account)
 
-    def renew(self) -> None:
-        """Again for all accounts: what was found since, and cutoffs that have moved."""
+    def renew(self, *, again: bool = False) -> None:
+        """Again for all accounts: what was found since, and cutoffs that have moved. ``again``: look at what stands, too."""
+        if again:
+            with self._lock:
+                self._wanted.clear()
+                self._backed.clear()
+            self._organization = Reader(self.runner.clouds)
         for account in sorted({p.account for p in self.run.principals.values()}):
             self.fence(account)
 

@@ -35,6 +35,7 @@ class Found:
     whole: bool = False
     at: str = ""
     by: str = ""  # key id that made the call: whose trail this belongs to
+    trust: t.Any = None  # the trust policy that was written, as text
 
     @property
     def compromised(self) -> set[str]:
@@ -186,6 +187,7 @@ def read_event(event: events.Event) -> Found | None:
                 whole=name == "CreateRole",
                 at=at,
                 by=by,
+                trust=_get(event, "requestParameters", "policyDocument") or _get(event, "requestParameters", "assumeRolePolicyDocument"),
             )
             if role
             else None
@@ -200,7 +202,7 @@ class Scope:
     no key in the trail waits, in case that key turns out to be part of it.
     """
 
-    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float) -> None:
+    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, before: Scope | None = None) -> None:
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
@@ -214,6 +216,9 @@ class Scope:
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
+        if before:  # a later look: what is known stays known, and is not reported again
+            self._regions, self._trail, self._parked = before._regions, before._trail, before._parked
+            self.seen, self.newest, self.gaps = before.seen, before.newest, before.gaps
 
     def belongs(self, *who: str) -> None:
         """From now on calls of these are the attacker's: key ids, user ARNs, session ARNs. Events that waited for one of them are taken."""
