@@ -198,3 +198,45 @@ def test_a_case_is_not_closed_before_the_second_looks(desk: Desk, monkeypatch: p
     look = hold(desk, phase="hold")
     assert look["looks"] == [] and look["changed"] is False
     assert not desk.run("case", case=case, state="closed").get("failed")
+
+
+def test_a_trust_that_was_planted_before_lets_nobody_in_any_more(desk: Desk, bed: Bed, company: Company) -> None:
+    """What it was before is not known: strangers and the contained go, everybody else stays."""
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    alice, stranger = company.production.users["alice"], "arn:aws:iam::999999999999:root"
+    thief.update_assume_role_policy(
+        RoleName="reporting", PolicyDocument=trust({"AWS": [alice, stranger, USER], "Service": "lambda.amazonaws.com"})
+    )
+    hold(desk)
+    found = iam.get_role(RoleName="reporting")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in found] == [{"AWS": alice, "Service": "lambda.amazonaws.com"}], found
+
+
+def test_a_role_that_the_suspect_made_is_denied(desk: Desk, bed: Bed, company: Company) -> None:
+    thief = bed.client("iam", company.leaked)
+    thief.create_role(RoleName="mine", AssumeRolePolicyDocument=trust({"AWS": "*"}))
+    thief.put_role_policy(RoleName="mine", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(1.0)
+    stranger = bed.client("sts", company.staging.keys["ci-deploy"])
+    held = Credentials.of(stranger.assume_role(RoleArn=f"arn:aws:iam::{PRODUCTION}:role/mine", RoleSessionName="xx")["Credentials"])
+    assert works(bed, held) == "ok"
+    done = hold(desk)
+    assert works(bed, held) in DEAD and status_of(done, "role/mine")["role_action"] == "deny"
+    assert outcome(stranger, "assume_role", RoleArn=f"arn:aws:iam::{PRODUCTION}:role/mine", RoleSessionName="xx") in DEAD
+
+
+def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Bed, company: Company) -> None:
+    """It is not cut; its trust policy is mended, and the suspect's sessions of it are denied by name."""
+    own = company.production.responder_role
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    document_before = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    both = trust({"AWS": [company.responder_arn, USER, "arn:aws:iam::999999999999:root"]})
+    thief.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=both)
+    bed.lag(1.0)
+    held = Credentials.of(bed.client("sts", company.leaked).assume_role(RoleArn=own, RoleSessionName="evil")["Credentials"])
+    assert works(bed, held) == "ok"
+    done = hold(desk)
+    assert works(bed, held) in DEAD, done["open"]
+    found = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in found] == [s["Principal"] for s in document_before], found
+    assert any("incident-responder" in row["object"] for row in done["open"])

@@ -59,6 +59,7 @@ class Containment(Response):
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
+        self.mended: set[str] = set()  # roles that are not cut, whose trust policy a suspect has written
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
@@ -74,6 +75,7 @@ class Containment(Response):
         if self.scope:
             self.exhaust(self.scope)
         self._settle_roles()
+        self._mend()
         self.fences.renew()
         self.runner.wait()
         self.hold.hold()
@@ -217,8 +219,15 @@ class Containment(Response):
         return (role.forced if self.incident.role_action == "auto" else "") or self.incident.role_action
 
     def _mend_job(self, arn: str, role: Principal | None) -> Job:
-        closed = {key for key, p in self.principals.items() if not p.only}
-        return Job(Phase.FENCE, lambda reader: trust.mend(self.aws, arn, closed, self.incident.trusted.principals, reader, role))
+        def mend(reader: Reader) -> Iterable[Step]:
+            contained = {key for key, p in self.principals.items() if not p.only}
+            return trust.mend(self.aws, arn, contained, self.incident.trusted.principals, reader, role)
+
+        return Job(Phase.FENCE, mend)
+
+    def _mend(self) -> None:
+        for arn in sorted(self.mended):
+            self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
 
     def _settle_roles(self) -> None:
         """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""
@@ -310,16 +319,25 @@ class Containment(Response):
         """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
         if ":role/" not in found.arn:
             return
-        jobs = [self._mend_job(found.arn, None)] if found.trust else []
+        jobs = []
+        if found.trust:
+            with self._lock:
+                self.mended.add(found.arn)
         if found.session and found.session != self.aws.session_name:
             facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
             facts.sessions = {found.session}
             jobs.append(self._fence_job(facts, "session"))
         if jobs:
             self.runner.add(found.arn, found.account, jobs)
+        if jobs or found.trust:
             self.open.append(
                 {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
             )
+
+    def own_trust_rewritten(self, account: str, event: dict[str, t.Any]) -> None:
+        super().own_trust_rewritten(account, event)
+        with self._lock:
+            self.mended.add(self.aws.responder_arn(account))
 
     def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
@@ -340,6 +358,7 @@ class Containment(Response):
             for principal in list(self.principals.values()):
                 principal.inline = None  # the listing is from before our own policies
                 self.runner.add(principal.arn, principal.account, self._jobs(principal))
+        self._mend()
         self.runner.wait()
         self._revoke_again()
         self.runner.wait()
