@@ -110,6 +110,7 @@ class AccountFence:
         self.principal = f"organizations:{account}"
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
+        self.orphans: set[str] = set()  # ids of creations that a killed run left; check mode plans as if they were gone
         self.policies: dict[str, tuple[str, str]] = {}
 
     def name(self, number: int) -> str:
@@ -124,7 +125,7 @@ class AccountFence:
         named = {
             p["Name"]: p["Id"]
             for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", _FILTER)).get("Policies", [])
-            if mine.fullmatch(p["Name"])
+            if mine.fullmatch(p["Name"]) and step_id(self.account, p["Name"]) not in self.orphans
         }
         wanted = {p["Id"]: p["Name"] for p in attached if p["Name"].startswith(PREFIX)} | {i: n for n, i in named.items()}
         ids = {p["Id"] for p in attached}
@@ -156,11 +157,11 @@ class AccountFence:
         self.left = sorted({h.arn for h in left})
         for index, members in enumerate(boxes):
             if members and index < len(kept):
-                yield from self._change(kept[index], members, first=index == 0)
+                yield from self._change(kept[index], members)
             elif members:
                 taken = {p.name for p in found} | {name for name, _id in self.policies.values()}
                 name = next(n for n in map(self.name, range(1, 1000)) if n not in taken)
-                yield from self._create(name, members, first=index == 0)
+                yield from self._create(name, members)
 
     def _allocate(self, kept: list[Policy], fresh: int, wanted: list[Held]) -> tuple[list[list[Held]], list[Held]]:
         sid = self.incident.sid
@@ -173,9 +174,9 @@ class AccountFence:
             self.placed.setdefault(one.arn, set()).update(steps)
         self.policies.update(dict.fromkeys(steps, (name, policy)))
 
-    def _create(self, name: str, members: list[Held], *, first: bool) -> Iterator[Step]:
+    def _create(self, name: str, members: list[Held]) -> Iterator[Step]:
         step = step_id(self.account, name)
-        content = scp.document(scp.statements(self.incident.sid, members, self.exempt, own=first))
+        content = scp.document(scp.statements(self.incident.sid, members, self.exempt))
         made = Ref(step, ID)
         parameters = {
             "Content": scp.text(content),
@@ -203,9 +204,9 @@ class AccountFence:
             probe=Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **_FILTER}), ("Policies", {"Name": name}, "Name")),
         )  # fmt: skip
 
-    def _change(self, policy: Policy, members: list[Held], *, first: bool) -> Iterator[Step]:
+    def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
         """Our statements in an SCP that is there; what others have in it stays."""
-        after = scp.statements(self.incident.sid, members, self.exempt, own=first)
+        after = scp.statements(self.incident.sid, members, self.exempt)
         document = change(self.account, policy, self.incident.sid, after)
         yield document
         steps = [document.id]

@@ -75,8 +75,8 @@ def text(content: Mapping[str, t.Any]) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
-def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = True) -> list[Statement]:
-    """The statements of one SCP. ``sid``: the incident's; ``own``: exempt roles are protected too (once in an account suffices)."""
+def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
+    """The statements of one SCP. ``sid``: the incident's. Each protects the exempt as well, so that none depends on another that is released earlier."""
     groups: dict[str, list[Held]] = {}
     for one in held:
         groups.setdefault(json.dumps(one.condition, sort_keys=True), []).append(one)
@@ -93,7 +93,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = Tr
         if exempt.federated:
             federated["ArnNotLike"] = {"aws:PrincipalArn": sorted(exempt.federated)}
         found.append(_deny(f"{sid}F", ["*"], ["*"], federated))
-    resources = everybody + (sorted(exempt.arns) if own else [])
+    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
             _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
@@ -124,6 +124,11 @@ def others(content: t.Any, sid: str) -> list[Statement]:
     return [s for s in ([found] if isinstance(found, dict) else found) if s not in mine]
 
 
+def listed(value: t.Any) -> list[str]:
+    """A policy's one or many."""
+    return [value] if isinstance(value, str) else list(value)
+
+
 def members(found: Iterable[Statement], sid: str) -> list[Held]:
     """Whom these statements hold, and how."""
     held = []
@@ -131,7 +136,7 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
         if str(statement.get("Sid", "")).startswith(f"{sid}D"):
             condition = dict(statement.get("Condition", {}))
             arns = condition.pop("ArnLike", {}).get("aws:PrincipalArn", [])
-            held += [Held(arn, condition) for arn in ([arns] if isinstance(arns, str) else arns)]
+            held += [Held(arn, condition) for arn in listed(arns)]
     return held
 
 
@@ -151,7 +156,7 @@ def allocate(
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:
-            if len(text(document(statements(sid, [*boxes[index], one], exempt, own=index == 0)))) <= room[index]:
+            if len(text(document(statements(sid, [*boxes[index], one], exempt)))) <= room[index]:
                 boxes[index].append(one)
                 break
         else:
