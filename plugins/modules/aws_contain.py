@@ -34,6 +34,14 @@ options:
     description: How long a change of IAM takes to hold everywhere, such as V(10s). At most O(hold).
     type: str
     default: 10s
+  freeze:
+    description:
+      - While somebody is seen to work against the containment, nobody but the responder and the declared automations (C(incident.automations),
+        C(incident.trusted.principals)) writes in the IAM of the account, until it is quiet. Who makes identities faster than they can be fenced is stopped by
+        nothing else. The statement is part of the service control policy of the incident and runs out by itself.
+      - Deployments that write in IAM fail meanwhile, which is a minute or two. V(false) leaves it out.
+    type: bool
+    default: true
   scope:
     description: Seconds for the quick scope at most; V(0) leaves it out.
     type: int
@@ -231,6 +239,7 @@ def main() -> None:
             **entry.ARGUMENTS,
             "hold": {"type": "str", "default": "90s"},
             "spread": {"type": "str", "default": "10s"},
+            "freeze": {"type": "bool", "default": True},
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},

@@ -94,6 +94,8 @@ class AccountFences:
         self._fences: dict[str, AccountFence] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._until = ""  # for how long nobody else may write in IAM
+        self.frozen = False
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
@@ -143,14 +145,24 @@ class AccountFences:
         for account in sorted({p.account for p in self.run.principals.values()}):
             self.fence(account)
 
+    def freeze(self, until: str) -> None:
+        """Until then (RFC 3339; "": everybody again) nobody but the responder and declared automations writes in the IAM of the fenced accounts.
+
+        Who makes identities faster than they can be fenced is stopped by that alone. Says nothing where there is no service control policy.
+        """
+        self._until = until
+        self.frozen = self.frozen or bool(until)
+        self.renew(again=True)
+        self.runner.wait()
+
     # -- the fence -------------------------------------------------------------------------------------------------------------
 
     def _held(self, account: str) -> list[Held]:
-        return [held for p in list(self.run.principals.values()) if p.account == account and not p.only for held in self.of(p)]
+        return [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
-        found = [Held(principal.arn)] if principal.kind == "user" else []
+        found = [Held(principal.arn)] if principal.kind == "user" and not principal.only else []
         for purpose in policy.PURPOSES:
             done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name(purpose)}")
             if done and done.step.after is not None:
@@ -182,6 +194,9 @@ class AccountFences:
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
             self._settle(fence)
             fence.exempt = exempt(self.run.aws, self.run.case, account)
+            if self._until:
+                declared = [a for a in (*self.incident.trusted.principals, *self.incident.automations) if a.split(":")[4] == account]
+                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=tuple(sorted(declared)))
             note_responder(self.run.aws, self.run.case, account)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:

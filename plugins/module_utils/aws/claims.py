@@ -83,8 +83,11 @@ def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
 
 
 def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
-    """When the fence was written, by this run or, from the ledger, by an earlier one."""
+    """When the fence was written, by this run or, from the ledger, by an earlier one; of a single credential, when it was cut."""
     fence = _fence(run, principal)
+    if principal.only:
+        cut = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
+        fence = max(cut, key=lambda d: d.at, default=None)
     if fence is None:
         return None
     if fence.status == "done" and fence.at:
@@ -128,6 +131,8 @@ def last_minting(run: Containment, principal: Principal) -> datetime.datetime | 
             owner = run.principals.get(identity(source))
             if owner and (since := _since(run, owner)):
                 times.append(since + datetime.timedelta(seconds=run.spread))
+        if run.hold.unrest:  # somebody may have come to it by ways that nobody has seen
+            times.append(run.hold.unrest + datetime.timedelta(seconds=run.spread))
     return max(times, default=None)
 
 

@@ -44,6 +44,7 @@ class Options:
     scope: float = 60.0
     revoke_again: bool = False
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
+    freeze: bool = True  # while somebody works against it, nobody else writes in IAM
     account_fence: str = "on_the_spot"
 
 
@@ -116,6 +117,8 @@ class Containment(Response):
             self.scope.ask(account, "AccessKeyId", key)
         if principal.kind == "user" and principal.whole:
             self.scope.belongs(principal.arn)
+        if principal.planted or principal.forced:
+            self.scope.strangers(account, principal.arn)
         if principal.kind == "user" and (principal.whole or any(not k.startswith(("AKIA", "ASIA")) for k in principal.compromised)):
             self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
@@ -301,6 +304,8 @@ class Containment(Response):
             )  # fmt: skip
             if known and not known.discovered:
                 fresh.discovered = ""
+            if found.name and known and known.only and found.by in known.only:
+                fresh.only, fresh.only_kinds = {found.by}, {"access_key"}  # minted with the attacker's key: its owner is not cut for that
             if kind == "role":
                 fresh.planted = bool(found.trust)
                 fresh.forced = "deny" if found.whole and fresh.discovered else ""
@@ -400,6 +405,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         revoke_again=params["revoke_again"],
         kinds=tuple(params["kinds"]),
         account_fence=params["account_fence"],
+        freeze=params["freeze"],
     )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":

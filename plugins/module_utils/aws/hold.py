@@ -49,6 +49,7 @@ class Hold:
         self.watch: list[dict[str, t.Any]] = []
         self.quiet = True
         self.passes = 0
+        self.unrest: datetime.datetime | None = None  # when somebody was last seen to work against the containment
         self._acted = 0  # changes of others that were answered
         self.yielded: dict[str, str] = {}  # ids of Steps that are not written again -> the automation that takes them away
         self._lock = threading.RLock()
@@ -113,6 +114,11 @@ class Hold:
             self.passes += 1
             if self.quiet or time.monotonic() + self.run.spread >= deadline:
                 break
+            self.unrest = self.run.aws.now()
+            if not self.run.fences.frozen and self.run.options.freeze:
+                self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
+        if self.run.fences.frozen:
+            self.run.fences.freeze("")
         for account, state in self._before.items():
             self._keep(account, state, 1)
 

@@ -151,6 +151,9 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
+        if left and self.exempt.until:  # there is no room for both: who is held counts more
+            self.exempt = dataclasses.replace(self.exempt, until="")
+            boxes, left = self._allocate(kept, max(free, 0), wanted)
         if left:  # no slot is free: in an SCP of this collection there may be room
             kept = kept + [p for p in foreign if p not in extended]
             boxes, left = self._allocate(kept, max(free, 0), wanted)
@@ -235,7 +238,7 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
     return Step(
         id=f"{step_id(account, policy.name)}#document", principal=f"organizations:{account}",
         resource=f"account {account} service control policy {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
-        action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}", probe=probe,
+        action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
         do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip

@@ -213,11 +213,12 @@ class Scope:
         self._open = 0
         self._trail: set[str] = set()  # key ids, ARNs of users and of role sessions that are the attacker's
         self._parked: dict[str, list[events.Event]] = {}
+        self._open_roles: set[str] = set()  # that let strangers in: a suspect made them, or wrote their trust policy
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
         if before:  # a later look: what is known stays known, and is not reported again
-            self._regions, self._trail, self._parked = before._regions, before._trail, before._parked
+            self._regions, self._trail, self._parked, self._open_roles = before._regions, before._trail, before._parked, before._open_roles
             self.seen, self.newest, self.gaps = before.seen, before.newest, before.gaps
 
     def belongs(self, *who: str) -> None:
@@ -228,6 +229,20 @@ class Scope:
             waiting = [event for w in new for event in self._parked.pop(w, ())]
         for event in waiting:
             self._report(event)
+
+    def strangers(self, account: str, role: str) -> None:
+        """Look up who came to ``role`` (ARN) from other accounts: those sessions are the attacker's."""
+        with self._lock:
+            self._open_roles.add(role)
+        self.ask(account, "ResourceName", role.rsplit("/", 1)[-1])
+        self.ask(account, "ResourceName", role)  # CloudTrail names the role of an AssumeRole by its ARN
+
+    def _stranger(self, event: events.Event) -> bool:
+        role = str(_get(event, "requestParameters", "roleArn") or "")
+        caller = str(_get(event, "userIdentity", "accountId") or "")
+        return (
+            str(event.get("eventName", "")).startswith("AssumeRole") and role in self._open_roles and caller not in ("", role.split(":")[4])
+        )
 
     def ask(self, account: str, attribute: str, value: str) -> None:
         """Look up ``value`` in all regions of ``account``; asked once."""
@@ -282,7 +297,7 @@ class Scope:
             if event.get("eventID") in self.seen:
                 return
             self.seen.add(str(event.get("eventID")))
-            if self._trail.isdisjoint(who):
+            if self._trail.isdisjoint(who) and not self._stranger(event):
                 for w in who:
                     self._parked.setdefault(w, []).append(event)
                 return

@@ -45,6 +45,8 @@ class Exempt:
 
     arns: tuple[str, ...] = ()
     federated: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
+    until: str = ""
 
 
 def pattern(arn: str) -> str:
@@ -86,7 +88,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
     everybody = sorted({h.arn for members in groups.values() for h in members})
-    users = [arn for arn in everybody if ":user/" in arn]
+    users = sorted({h.arn for h in groups.get("{}", ()) if ":user/" in h.arn})
     if users:
         partition, account = users[0].split(":")[1], users[0].split(":")[4]
         federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}
@@ -98,7 +100,25 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
         found.append(
             _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
+    if exempt.until:
+        found.append(_freeze(f"{sid}Z", exempt))
     return found
+
+
+def _freeze(sid: str, exempt: Exempt) -> Statement:
+    """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
+    who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
+    return _deny(sid, list(_WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
+
+
+def frozen(found: Iterable[Statement]) -> str:
+    """In words, for how long nobody else writes in the account's IAM; "" when everybody may."""
+    times = [
+        s["Condition"]["DateLessThan"]["aws:CurrentTime"]
+        for s in found
+        if "aws:CurrentTime" in s.get("Condition", {}).get("DateLessThan", {})
+    ]
+    return f"; until {max(times)} nobody but the responder writes in IAM" if times else ""
 
 
 def _deny(sid: str, actions: list[str], resources: list[str], condition: Mapping[str, t.Any]) -> Statement:
@@ -113,7 +133,7 @@ def ours(content: t.Any, sid: str) -> list[Statement]:
     return [
         s
         for s in ([found] if isinstance(found, dict) else found)
-        if re.fullmatch(re.escape(sid) + r"[DFW][0-9a-f]{0,6}", str(s.get("Sid", "")))
+        if re.fullmatch(re.escape(sid) + r"[DFWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
     ]
 
 

@@ -269,6 +269,9 @@ class Runner:
             outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in paths]
         if self._journal:
             self._journal.outcome([outcome])
+        before = self.done.get(result.step.id)
+        if result.status == "done" and before is not None and before.status in ("unverified", "failed"):
+            self.replaced(result.step.id)  # what failed before holds now
         with self._lock:
             self.done[result.step.id] = result
 
@@ -290,7 +293,8 @@ class Runner:
                 pending.append(step)
         with self._lock:
             self.rewritten += sum(
-                (d := self.done.get(s.id)) is not None and d.status in ("done", "already") and d.step.after != s.before for s in pending
+                (d := self.done.get(s.id)) is not None and d.status in ("done", "already", "unverified") and d.step.after != s.before
+                for s in pending
             )
         if pending:
             if self._journal is None:
