@@ -25,7 +25,8 @@ from tests.redteam.attack import Attacker, Sleeper
 
 _HEAD_START = 1.2  # seconds of live attack before containment
 _LONGEST = 5.0  # seconds of propagation lag at most
-_ACCOUNTS_ROLES = ("break-glass", "AWSReserved", "AWSServiceRole")
+# A session is judged by what it may do: GetSessionToken works under any deny, and trust alone lets an outsider in, to nothing.
+_MINTS = ("GetSessionToken", "GetFederationToken", "AssumeRole")
 
 
 @dataclasses.dataclass
@@ -149,7 +150,7 @@ class Game:
         `last_ok`: the attacker's last success relative to contain's end; `late`: what worked after it; survivors: see diagnosis.
         """
         trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
-        good = [t for t in trace if t["code"] == OK and t["operation"] != "GetSessionToken"]  # which works under any deny
+        good = [t for t in trace if t["code"] == OK and t["operation"] not in _MINTS]
         late = [t for t in good if t["at"] > self.ended]
         scene = diagnosis.Scene(self.bed, self.company.production.id, self.desk, self.result, trace, self.began, self.ended)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
