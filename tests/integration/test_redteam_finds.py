@@ -1,0 +1,128 @@
+"""What the red team found, each as the smallest attack that shows it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.beds.bed import Bed, Credentials
+from tests.beds.company import trust
+from tests.integration.helpers import Desk, status_of, works
+from tests.redteam.arsenal import ADMIN, OUTSIDE, set_up_outside
+
+pytestmark = [pytest.mark.bed, pytest.mark.xfail(reason="found by the red team, not yet answered", strict=True)]
+MALLORY = f"arn:aws:iam::{OUTSIDE}:user/mallory"
+
+
+def assumed(bed: Bed, by: Credentials, role: str) -> Credentials | None:
+    try:
+        return Credentials.of(bed.client("sts", by).assume_role(RoleArn=role, RoleSessionName="evil")["Credentials"])
+    except ClientError:
+        return None
+
+
+def out(bed: Bed, by: Credentials, role: str) -> bool:
+    """Nothing can be done in the role from outside."""
+    session = assumed(bed, by, role)
+    return session is None or works(bed, session) != "ok"
+
+
+def test_a_trust_planted_for_another_account(desk: Desk) -> None:
+    """A: `revoke` on a role whose trust the suspect rewrote is called contained, while the newcomer walks in again."""
+    bed, company = desk.bed, desk.company
+    outside = set_up_outside(bed).credentials
+    iam = bed.client("iam", company.leaked)
+    iam.update_assume_role_policy(RoleName="orders-lambda", PolicyDocument=trust({"AWS": MALLORY}))
+    role = company.production.roles["orders-lambda"]
+    assert not out(bed, outside, role)
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    row = status_of(done, "role/orders-lambda")
+    print(row["action"], row["role_action"], done["status"])
+    assert out(bed, outside, role) or row["action"] != "contained", row
+
+
+@pytest.mark.parametrize("trusted", ["*", MALLORY])
+def test_b_role_that_the_suspect_made(desk: Desk, trusted: str) -> None:
+    """B: a role made by the suspect is only revoked (it was used a minute ago), and anybody whom it trusts comes back."""
+    bed, company = desk.bed, desk.company
+    outside = set_up_outside(bed).credentials
+    iam = bed.client("iam", company.leaked)
+    role = iam.create_role(RoleName="audit-1", AssumeRolePolicyDocument=trust({"AWS": trusted}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="audit-1", PolicyName="all", PolicyDocument=ADMIN)
+    session = assumed(bed, outside, role)
+    assert session and works(bed, session) == "ok"
+    time.sleep(1.1)
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    row = status_of(done, "role/audit-1")
+    print(row["action"], row["role_action"], done["status"])
+    assert out(bed, outside, role) and works(bed, session) != "ok", row
+
+
+def test_c_what_a_session_from_outside_did_in_a_planted_role(desk: Desk) -> None:
+    """C: the planted role is found, what its sessions made is not: they are in no trail of the suspect."""
+    bed, company = desk.bed, desk.company
+    outside = set_up_outside(bed).credentials
+    iam = bed.client("iam", company.leaked)
+    iam.update_assume_role_policy(RoleName="reporting", PolicyDocument=trust({"AWS": [company.production.users["bob"], MALLORY]}))
+    iam.put_role_policy(RoleName="reporting", PolicyName="all", PolicyDocument=ADMIN)
+    session = assumed(bed, outside, company.production.roles["reporting"])
+    assert session
+    key = Credentials.of(bed.client("iam", session).create_access_key(UserName="alice")["AccessKey"])
+    assert works(bed, key) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    named = json.dumps([done[k] for k in ("principals", "open", "suggested", "residual")])
+    print(done["status"], "alice" in named)
+    assert works(bed, key) != "ok", done["status"]
+
+
+def test_e_a_second_key_of_an_innocent(desk: Desk) -> None:
+    """E: with the password of alice cut as `only`, a key that the same session made for her a second later is cut as well."""
+    bed, company = desk.bed, desk.company
+    sts = bed.client("sts", company.leaked)
+    bed.client("iam", company.leaked).put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=ADMIN)
+    session = Credentials.of(sts.assume_role(RoleArn=company.production.roles["deploy"], RoleSessionName="evil")["Credentials"])
+    iam = bed.client("iam", session)
+    iam.create_login_profile(UserName="alice", Password="Attackers-Choice-1")
+    key = Credentials.of(iam.create_access_key(UserName="alice")["AccessKey"])
+    minted = Credentials.of(bed.client("sts", key).get_session_token()["Credentials"])
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    row = status_of(done, "user/alice")
+    print(row["action"], row["controls"])
+    assert works(bed, key) != "ok" and works(bed, minted) != "ok"
+    assert works(bed, company.production.keys["alice"]) == "ok"
+
+
+def test_f_a_session_of_the_responders_role(desk: Desk) -> None:
+    """F: trust for itself planted in the responder's role, and a session of it: exempt from every fence."""
+    bed, company = desk.bed, desk.company
+    iam = bed.client("iam", company.leaked)
+    trusting = trust({"AWS": [company.responder_arn, company.production.users["ci-deploy"]]})
+    iam.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=trusting)
+    session = assumed(bed, company.leaked, company.production.responder_role)
+    assert session and works(bed, session) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    print(done["status"], [(p["object"], p["message"][:200]) for p in done["problems"]], done["open"])
+    assert works(bed, session) != "ok"
+
+
+def test_g_trust_in_break_glass(desk: Desk) -> None:
+    """G: the same in a protected role."""
+    bed, company = desk.bed, desk.company
+    iam = bed.client("iam", company.leaked)
+    glass = company.production.roles["break-glass"]
+    trusting = trust({"AWS": [f"arn:aws:iam::{bed.management}:root", company.production.users["ci-deploy"]]})
+    iam.update_assume_role_policy(RoleName="break-glass", PolicyDocument=trusting)
+    session = assumed(bed, company.leaked, glass)
+    assert session and works(bed, session) == "ok"
+    desk.incident(company.leaked.access_key, protected=[glass])
+    done = desk.run("aws_contain", hold="1s")
+    print(done["status"], [(p["object"], p["message"][:200]) for p in done["problems"]], done["open"])
+    assert works(bed, session) != "ok"

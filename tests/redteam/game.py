@@ -1,0 +1,178 @@
+"""One run: a seeded attack, one aws_contain, and whether anything that the attacker ever held still works."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.beds import company as seeds
+from tests.beds.bed import Bed, Credentials
+from tests.beds.company import Company
+from tests.beds.loops import OK, Bystanders
+from tests.beds.wire import Wire
+from tests.integration.helpers import Desk
+from tests.redteam import diagnosis
+from tests.redteam.arsenal import Held, Raider, set_up_outside, still_works
+from tests.redteam.attack import Attacker, Sleeper
+
+_HEAD_START = 1.2  # seconds of live attack before containment
+_LONGEST = 5.0  # seconds of propagation lag at most
+# A session is judged by what it may do: GetSessionToken works under any deny, and trust alone lets an outsider in, to nothing.
+_MINTS = ("GetSessionToken", "GetFederationToken", "AssumeRole")
+
+
+@dataclasses.dataclass
+class Order:
+    """What to play. `identity_deny`: False takes the identity's own denies away after containment, so that the SCP alone has to hold."""
+
+    seed: int
+    identity_deny: bool = True
+    lag: float | None = None  # None: drawn
+    hold: str | None = None  # None: as long as the lag asks for
+
+
+def play(bed: Bed, order: Order) -> dict[str, Any]:
+    """The run's record; see `record`."""
+    with tempfile.TemporaryDirectory(prefix="redteam-") as folder:
+        return Game(bed, order, Path(folder)).play()
+
+
+class Game:
+    """One run on an empty bed."""
+
+    def __init__(self, bed: Bed, order: Order, folder: Path) -> None:
+        self.bed, self.order = bed, order
+        draw = random.Random(order.seed)
+        self.lag = round(draw.uniform(0, _LONGEST), 1) if order.lag is None else order.lag
+        if order.lag is None and draw.random() < 0.15:
+            self.lag = 0.0
+        self.sleeps = draw.choice(("user", "role", "old")) if draw.random() < 0.4 else ""
+        self.trusted = [f"{seeds.OFFICE.rsplit('.', 1)[0]}.0/24"] if draw.random() < 0.3 else []
+        self.turns = draw.randrange(3, 14)
+        bed.reset()
+        self.company: Company = seeds.seed(bed)
+        bed.configure(lookup_rate=0)
+        self.desk = Desk(bed, self.company, folder)
+        self.outside = set_up_outside(bed)
+        self.attacker = Attacker(bed, self.company, order.seed, self.outside)
+        self.sleeper: Sleeper | None = None
+        self.began = self.ended = 0.0
+        self.result: dict[str, Any] = {}
+
+    def play(self) -> dict[str, Any]:
+        """Attack, contain, attack, sweep."""
+        if self.sleeps:
+            self.sleeper = Sleeper(self.bed, self.company, self.order.seed, self.sleeps, self.attacker)
+        self.attacker.first(self.turns)
+        self.bed.lag(self.lag)
+        bystanders = Bystanders(self.bed, self.company, rate=4)
+        loops = [bystanders, *self.raiders]
+        try:
+            for loop in loops:
+                loop.start()
+            time.sleep(_HEAD_START)
+            self._contain()
+            if not self.order.identity_deny:
+                self._lift_identity_denies()
+            time.sleep(self.lag + 1.5)
+        finally:
+            for loop in loops:
+                loop.stop()
+        time.sleep(self.lag + 0.1)  # its last changes take effect
+        return self._record(bystanders, self._sweep())
+
+    @property
+    def raiders(self) -> list[Raider]:
+        return [self.attacker, *([self.sleeper] if self.sleeper else [])]
+
+    # -- the response ----------------------------------------------------------------------------------------------
+
+    def _contain(self) -> None:
+        more = {"trusted": {"networks": self.trusted}} if self.trusted else {}
+        self.desk.incident(self.company.leaked.access_key, **more)
+        self.began = time.time()
+        for raider in self.raiders:
+            raider.began = self.began
+        hold = self.order.hold or f"{math.ceil(self.lag) + 2}s"
+        self.result = self.desk.run("aws_contain", hold=hold)
+        self.ended = time.time()
+
+    def _lift_identity_denies(self) -> None:
+        """As an administrator whom AWS exempts would, past the proxy: the SCP is what is left."""
+        iam = self.bed.client("iam", self._exempt(), direct=True)
+        for row in self.result.get("principals", []):
+            kind, name = row["kind"], row["name"]
+            key = {f"{kind.capitalize()}Name": name}
+            with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+                for policy in getattr(iam, f"list_{kind}_policies")(**key)["PolicyNames"]:
+                    if policy.startswith("evict-"):
+                        getattr(iam, f"delete_{kind}_policy")(**key, PolicyName=policy)
+                for policy in getattr(iam, f"list_attached_{kind}_policies")(**key)["AttachedPolicies"]:
+                    if policy["PolicyName"] == "AWSDenyAll":
+                        getattr(iam, f"detach_{kind}_policy")(**key, PolicyArn=policy["PolicyArn"])
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.update_access_key(UserName="ci-deploy", AccessKeyId=self.company.leaked.access_key, Status="Active")
+
+    def _exempt(self) -> Credentials:
+        sts = self.bed.client("sts", self.company.responder, direct=True)
+        return Credentials.of(sts.assume_role(RoleArn=self.company.production.responder_role, RoleSessionName="test")["Credentials"])
+
+    # -- the verdict -----------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> list[tuple[Held, str]]:
+        """(credential, what it may still do) of all that were ever held; what can be assumed from outside is held for that."""
+        account = self.company.production.id
+        held = [h for h in self.attacker.held if h.kind != "outside"]
+        if self.sleeper and self.sleeper.kind == "old" and self.sleeper.acted:
+            held += self.sleeper.held
+        held += list(self._assumed_from_outside())
+        return [(h, what) for h in held if (what := still_works(self.bed, account, h))]
+
+    def _assumed_from_outside(self) -> Iterator[Held]:
+        wire = Wire(self.bed.direct)
+        for role in self.bed.client("iam", self.company.production.root, direct=True).list_roles()["Roles"]:
+            code, answer = wire.call(self.outside.credentials, "sts", "AssumeRole", RoleArn=role["Arn"], RoleSessionName="sweep")
+            if code == OK:
+                yield Held(Credentials.of(answer["Credentials"]), "role", role["RoleName"], "sweep from outside", self.outside, time.time())
+        wire.close()
+
+    def _record(self, bystanders: Bystanders, alive: list[tuple[Held, str]]) -> dict[str, Any]:
+        """{"seed", "lag", "moves", "calls", "credentials", "families", "sleeper", "seconds", "last_ok", "late", "status", "survivors", "bystanders", "won"}.
+
+        `last_ok`: the attacker's last success relative to contain's end; `late`: what worked after it; survivors: see diagnosis.
+        """
+        trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
+        good = [t for t in trace if t["code"] == OK and t["operation"] not in _MINTS]
+        late = [t for t in good if t["at"] > self.ended]
+        scene = diagnosis.Scene(self.bed, self.company.production.id, self.desk, self.result, trace, self.began, self.ended)
+        cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
+        return {
+            "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "trusted": self.trusted,
+            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": self.attacker.families,
+            "sleeper": self.sleeps, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
+            "last_ok": round(good[-1]["at"] - self.ended, 2), "late": [scene.late(t) for t in late[-10:]], "status": self.result.get("status"), "msg": self.result.get("msg", ""),
+            "survivors": [scene.explain(h, what) for h, what in alive], "bystanders": cut,
+            "won": not alive and not late and not cut["failed"], "trace": trace, "result": {k: v for k, v in self.result.items() if k not in ("diff", "steps", "invocation")},
+        }  # fmt: skip
+
+    @staticmethod
+    def _count(key: str, trace: list[dict[str, Any]]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for entry in trace:
+            found[entry[key]] = found.get(entry[key], 0) + 1
+        return dict(sorted(found.items()))
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Everything about one run, for who has to find out why."""
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = "" if record.get("identity_deny", True) else "-scp"
+    (folder / f"run-{record['seed']}{suffix}.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
