@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the others count on from it")
     parser.add_argument("--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold")
     parser.add_argument("--lag", type=float, help="seconds of propagation lag in every run (default: 0 to 5, drawn)")
-    parser.add_argument("--hold", help="aws_contain's hold (default: what the lag asks for)")
+    parser.add_argument("--hold", help="aws_contain's hold (default: 90s)")
     parser.add_argument("--jobs", type=int, default=6, help="runs at a time")
     parser.add_argument("--directory", type=Path, default=ROOT / "build" / "redteam")
     given = parser.parse_args()

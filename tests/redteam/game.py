@@ -101,8 +101,8 @@ class Game:
         self.began = time.time()
         for raider in self.raiders:
             raider.began = self.began
-        hold = self.order.hold or f"{math.ceil(self.lag) + 2}s"
-        self.result = self.desk.run("aws_contain", hold=hold)
+        hold, spread = self.order.hold or "90s", f"{math.ceil(self.lag) + 1}s"
+        self.result = self.desk.run("aws_contain", hold=hold, spread=spread)
         self.ended = time.time()
 
     def _lift_identity_denies(self) -> None:

@@ -110,10 +110,14 @@ class Hold:
         deadline = time.monotonic() + self.run.options.hold
         while True:
             waited = self.run.wait_for_spread()
+            written = self.runner.carried_out
             self.quiet = self._pass(again=waited or self.passes > 0)
             self.passes += 1
-            if self.quiet or time.monotonic() + self.run.spread >= deadline:
+            done = self.quiet and self.runner.carried_out == written  # else what was written has to spread first
+            if done or time.monotonic() + self.run.spread >= deadline:
                 break
+            if self.quiet:
+                continue
             self.unrest = self.run.aws.now()
             if not self.run.fences.frozen and self.run.options.freeze:
                 self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
