@@ -145,7 +145,7 @@ class Hold:
         """What was done with the attacker's keys since the run began, as far as the history has it."""
         run = self.run
         if run.scope and self._began:
-            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=max(run.spread, 10.0), before=run.scope)
+            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=run.options.scope, before=run.scope)
             for principal in list(run.principals.values()):
                 run.follow(principal)
             run.exhaust(run.scope)
@@ -213,8 +213,8 @@ class Hold:
         by = caller_arn(event) if event else ""
         how = f"{change.text} by {by or 'an unknown hand'} while the fence was spreading"
         kind = change.facet.partition("/")[0]
-        if step := put_back.step(change, Target("aws", account)):
-            self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: [step])])
+        if steps := list(put_back.steps(change, Target("aws", account))):
+            self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
             if kind == "trust" and (role := self.run.principals.get(identity(change.arn))):
                 role.planted = False
             return
