@@ -19,7 +19,7 @@ SIZE = 5120  # characters of a document; "Quotas for AWS Organizations". No API 
 SLOTS = 5  # SCPs attached to one account, FullAWSAccess included
 Statement = dict[str, t.Any]
 # Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
-_WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
+WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
                                             "Set", "Tag", "Untag", "Update", "Upload"))  # fmt: skip
 _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
 _ODD = re.compile(r"[*?$]")
@@ -96,7 +96,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
-            _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
+            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
     return found
 
