@@ -24,6 +24,7 @@ from .organization import AccountFence, Unavailable
 from .principal import Principal
 from .responders import exempt, note_responder
 from .service_control import Exempt, Held
+from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
 
 if t.TYPE_CHECKING:
@@ -35,7 +36,6 @@ LASTING = (
     "PolicyTypeNotEnabledException",
     "ConstraintViolationException",
 )  # asking again changes nothing
-FULL = "LimitExceeded"
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
 
 
