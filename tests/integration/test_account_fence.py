@@ -588,10 +588,10 @@ def test_where_the_inline_space_was_misjudged_iam_has_the_last_word(desk: Desk, 
 def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
     no_organization(desk.bed)
     iam = desk.bed.client("iam", desk.company.production.root)
-    big = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::bucket-{n:040d}" for n in range(155)]})
-    iam.put_role_policy(RoleName="deploy", PolicyName="big", PolicyDocument=big)
+    used = len(json.dumps(iam.get_role_policy(RoleName="deploy", PolicyName="work")["PolicyDocument"], separators=(",", ":")))
+    bare = len(json.dumps(json.loads(document({**allow("s3:*"), "Resource": ""})), separators=(",", ":")))
     iam.put_role_policy(
-        RoleName="deploy", PolicyName="rest", PolicyDocument=document({**allow("s3:*"), "Resource": "arn:aws:s3:::" + "x" * 850})
+        RoleName="deploy", PolicyName="big", PolicyDocument=document({**allow("s3:*"), "Resource": "x" * (10240 - used - bare - 50)})
     )
     desk.incident(ROLE, role_action="deny")
     done = desk.contain(hold="1s")

@@ -158,12 +158,8 @@ class Containment(Response):
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
 
     def _fence_job(self, role: Principal, action: str) -> Job:
-        def fence(reader: Reader) -> list[Step]:
-            return space.fitting(
-                role, quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), reader), reader, self.runner
-            )
-
-        return Job(Phase.FENCE, fence)
+        fence = functools.partial(quarantine.fence_role, role, self.incident, action, self._networks, self.aws.now())
+        return Job(Phase.FENCE, lambda r: space.fitting(role, fence(r), r, self.runner))
 
     @property
     def _networks(self) -> tuple[str, ...]:
