@@ -63,9 +63,12 @@ options:
     description:
       - The fence above the account, beside the identity fence. V(on_the_spot) attaches a service control policy of this incident, where Organizations can be
         reached with O(management_role_arn) or by the caller; else the AWS-managed policy AWSDenyAll is attached to what is denied everything.
-      - V(none) does neither.
+      - V(pre_deployed) also sets the tag C(evict-quarantine) on what is denied everything, for the standing fence that the organization has deployed beforehand, see
+        M(evict.cloud.aws_account_fence). It is trusted only when in this case a live session of a role made for that purpose was seen denied; until then, what
+        V(on_the_spot) does is done as well.
+      - V(none) does nothing of this.
     type: str
-    choices: [on_the_spot, none]
+    choices: [on_the_spot, pre_deployed, none]
     default: on_the_spot
   phase:
     description:
@@ -181,7 +184,7 @@ left:
   sample: []
 fences:
   description:
-    - For each account, whether a service control policy holds its principals (C(control) is V(scp) or V(none)), its names, what holds C(instead), why, and what to
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds C(instead), why, and what to
       do about it.
   returned: with O(phase=all)
   type: list
@@ -243,7 +246,7 @@ def main() -> None:
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
-            "account_fence": {"type": "str", "choices": ["on_the_spot", "none"], "default": "on_the_spot"},
+            "account_fence": {"type": "str", "choices": ["on_the_spot", "pre_deployed", "none"], "default": "on_the_spot"},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

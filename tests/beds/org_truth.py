@@ -41,7 +41,10 @@ def install(management: str) -> None:
 
 
 def _name_resources() -> None:
-    """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request."""
+    """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request.
+
+    Likewise users and roles by their ARNs with the path, where stock ministack leaves the path out.
+    """
     from ministack.core import iam_actions
 
     extract = iam_actions.extract_resource_arn
@@ -56,9 +59,22 @@ def _name_resources() -> None:
                 return f"arn:aws:organizations::{get_account_id()}:account/o-bed/{asked['TargetId']}"
             if asked.get("PolicyId"):
                 return f"arn:aws:organizations::{get_account_id()}:policy/o-bed/service_control_policy/{asked['PolicyId']}"
+        if service == "iam" and more and (arn := _with_path(more[0])):
+            return arn
         return extract(service, method, path, headers, body, *more, **named)
 
     iam_actions.extract_resource_arn = extracting
+
+
+def _with_path(params: Any) -> str:
+    """ARN of the role or user that a request to IAM names or makes; "" when it names none."""
+    from ministack.services import iam
+
+    for field, kind, store in (("RoleName", "role", iam._roles), ("UserName", "user", iam._users)):
+        if name := iam._p(params, field):
+            record = store.get(name) or {}
+            return str(record.get("Arn") or f"arn:aws:iam::{get_account_id()}:{kind}{iam._p(params, 'Path') or '/'}{name}")
+    return ""
 
 
 def _role_arn(session_arn: str) -> str:

@@ -12,7 +12,6 @@ import pathlib
 import re
 import time
 from typing import Any
-from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator as ev
 
@@ -214,6 +213,7 @@ def patch_sts() -> None:
     from ministack.core.router import extract_access_key_id
     from ministack.services import iam, sts
 
+    from tests.beds import tag_truth
     from tests.beds.iam_truth import new_key_id
 
     sts._bed_trust_policy = _same_account_trust
@@ -221,17 +221,20 @@ def patch_sts() -> None:
     original = sts.handle_request
 
     async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
-        params = {**query, **parse_qs(body.decode("utf-8", "replace"))}
+        params = tag_truth.parameters(body, query)
         action, role_arn = iam._p(params, "Action"), iam._p(params, "RoleArn")
+        caller = extract_access_key_id(headers, query)
         with lag.evaluator_view():
-            problem = _duration_problem(
-                action, role_arn, iam._p(params, "DurationSeconds"), sts._sessions.get(extract_access_key_id(headers, query))
-            )
+            if refused := tag_truth.refusal(action, params, caller):
+                return refused
+            problem = _duration_problem(action, role_arn, iam._p(params, "DurationSeconds"), sts._sessions.get(caller))
             if problem:
                 return iam._error(400, "ValidationError", problem, ns="sts")
             token = _key_account.set(role_arn.split(":")[4] if role_arn.count(":") > 4 else "")
             try:
-                return await original(method, path, headers, body, query)
+                answer = await original(method, path, headers, body, query)
+                tag_truth.remember(action, params, caller, answer)
+                return answer
             finally:
                 _key_account.reset(token)
 

@@ -110,7 +110,9 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
     direct.create_user(UserName="admin")
     direct.put_user_policy(UserName="admin", PolicyName="all", PolicyDocument=ALL)
     admin = bed.client("iam", Credentials.of(direct.create_access_key(UserName="admin")["AccessKey"]))
-    desk.incident(company.leaked.access_key, protected=[GLASS, f"arn:aws:iam::{A}:role/not-there-yet"])
+    desk.incident(
+        company.leaked.access_key, f"arn:aws:iam::{A}:user/workloads/app-orders", protected=[GLASS, f"arn:aws:iam::{A}:role/not-there-yet"]
+    )
     desk.contain()
     who, policy = {"UserName": "ci-deploy"}, {"PolicyName": "evict-quarantine-IR-1"}
     trusting = trust({"AWS": f"arn:aws:iam::{A}:user/admin"})
@@ -119,6 +121,7 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
         ("attach_user_policy", {**who, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
         ("tag_user", {**who, "Tags": [{"Key": "a", "Value": "b"}]}), ("create_access_key", who),
         ("update_access_key", {**who, "AccessKeyId": company.leaked.access_key, "Status": "Active"}),
+        ("put_user_policy", {"UserName": "app-orders", "PolicyName": "p", "PolicyDocument": ALL}),  # which has a path
         ("create_login_profile", {**who, "Password": "Abc-123456789!"}), ("delete_user", who),
         ("put_user_permissions_boundary", {**who, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
         ("create_role", {"RoleName": "not-there-yet", "AssumeRolePolicyDocument": trusting}),
@@ -137,7 +140,8 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
     assert outcome(admin, "tag_user", UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"  # others are administered as ever
     glass = bed.client("sts", root(company.management)).assume_role(RoleArn=GLASS, RoleSessionName="ada")["Credentials"]
     assert outcome(bed.client("iam", Credentials.of(glass)), "tag_user", **who, Tags=[{"Key": "a", "Value": "b"}]) == "ok"
-    assert desk.false_positive(company.leaked.access_key)["status"] == "ok" and there(bed) == []  # and the responder works
+    both = (company.leaked.access_key, f"arn:aws:iam::{A}:user/workloads/app-orders")
+    assert desk.false_positive(*both)["status"] == "ok" and there(bed) == []  # and the responder works
 
 
 def test_service_linked_roles_and_other_accounts_go_on(desk: Desk) -> None:
@@ -409,7 +413,10 @@ def test_where_the_inline_space_is_full_the_next_control_holds(desk: Desk, crowd
             iam.attach_user_policy(UserName="ci-deploy", PolicyArn=f"arn:aws:iam::{A}:policy/p{number}")
     before = bed.snapshot()
     desk.incident(desk.company.leaked.access_key, password="keep")
+    planned = desk.contain(check=True)
+    assert ("AWSDenyAll" if crowd == "inline" else "boundary") in status_of(planned, "user/ci-deploy")["controls"]
     done = desk.contain(hold="1s")
+    assert not [c for c in bed.calls() if c["operation"] == "PutUserPolicy" and "responder" in c["principal"]]  # not tried first
     row, control = status_of(done, "user/ci-deploy"), "AWSDenyAll" if crowd == "inline" else "boundary"
     assert (row["action"], row["controls"], done["problems"]) == ("contained", [control], []), done
     assert "no space" in json.dumps(done["open"]) and control in json.dumps(done["open"])
@@ -471,3 +478,122 @@ def test_the_first_responder_stays_exempt_when_a_second_one_works_on_the_case(de
     said = json.dumps(content(desk.bed, f"evict-IR-1-{A}-1")["Statement"][-1]["Condition"])
     assert role in said and desk.company.production.responder_role in said
     assert desk.contain()["changed_count"] == 0
+
+
+# -- two incidents on one principal ------------------------------------------------------------------------------------------------
+
+
+def crowd(iam: Any, policies: int) -> None:
+    """ci-deploy with a boundary of its own, and so many managed policies."""
+    iam.create_policy(PolicyName="limit", PolicyDocument=ALL)
+    iam.put_user_permissions_boundary(UserName="ci-deploy", PermissionsBoundary=f"arn:aws:iam::{A}:policy/limit")
+    for number in range(policies):
+        iam.create_policy(PolicyName=f"p{number}", PolicyDocument=ALL)
+        iam.attach_user_policy(UserName="ci-deploy", PolicyArn=f"arn:aws:iam::{A}:policy/p{number}")
+
+
+def fill_inline(iam: Any) -> None:
+    big = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::bucket-{n:040d}" for n in range(27)]})
+    iam.put_user_policy(UserName="ci-deploy", PolicyName="big", PolicyDocument=big)
+
+
+@pytest.mark.parametrize("control", ["AWSDenyAll", "boundary"])
+@pytest.mark.parametrize("first", ["the one that put it there", "the other"])
+def test_of_two_incidents_the_last_one_takes_away_what_is_there_once(desk: Desk, first: str, control: str) -> None:
+    bed, iam = desk.bed, desk.bed.client("iam", desk.company.production.root)
+    no_organization(bed)
+    if control == "boundary":
+        crowd(iam, 10)
+        fill_inline(iam)
+    before = bed.snapshot()
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    for one in (desk, other):
+        one.incident(USER, password="keep")
+        assert control in status_of(one.contain(), "user/ci-deploy")["controls"]
+    for one in (desk, other):
+        assert one.contain()["changed_count"] == 0
+    one, two = (desk, other) if first == "the one that put it there" else (other, desk)
+    one.false_positive(USER)
+    if control == "AWSDenyAll":
+        iam.delete_user_policy(UserName="ci-deploy", PolicyName=f"evict-quarantine-{two.name}")
+        iam.delete_user_policy(UserName="ci-deploy", PolicyName=f"evict-session-{two.name}")
+    iam.update_access_key(UserName="ci-deploy", AccessKeyId=desk.company.leaked.access_key, Status="Active")
+    assert works(bed, desk.company.leaked) in DENIED  # it alone holds, for the incident that is still open
+    done = two.false_positive(USER)
+    assert done["problems"] == [] and one.false_positive(USER)["changed_count"] == 0
+    for key in iam.list_access_keys(UserName="ci-deploy")["AccessKeyMetadata"]:
+        iam.update_access_key(UserName="ci-deploy", AccessKeyId=key["AccessKeyId"], Status="Active")
+    assert bed.snapshot() == before, (done["open"], done["steps"])
+
+
+def test_awsdenyall_that_somebody_else_attached_stays(desk: Desk) -> None:
+    no_organization(desk.bed)
+    iam = desk.bed.client("iam", desk.company.production.root)
+    iam.attach_user_policy(UserName="ci-deploy", PolicyArn="arn:aws:iam::aws:policy/AWSDenyAll")
+    before = desk.bed.snapshot()
+    desk.incident(USER, password="keep")
+    assert "AWSDenyAll" in status_of(desk.contain(), "user/ci-deploy")["controls"]
+    desk.false_positive(USER)
+    assert desk.bed.snapshot() == before
+
+
+def test_awsdenyall_that_cannot_be_detached_is_a_failure_of_the_release(desk: Desk) -> None:
+    no_organization(desk.bed)
+    desk.incident(USER, password="keep")
+    desk.contain()
+    desk.bed.rule("fail", operation="DetachUserPolicy", times=20, status=403, code="AccessDenied", message="no")
+    done = desk.false_positive(USER)
+    assert done["status"] == "partial" and "DetachUserPolicy" in json.dumps(done["problems"])
+    desk.bed.clear_rules()
+    assert desk.false_positive(USER)["status"] == "ok"
+
+
+# -- exempt ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_makes_a_user_or_role_with_an_exempt_arn(desk: Desk) -> None:
+    """Of names that are not there yet too, and with a path."""
+    bed = desk.bed
+    exempt = [f"arn:aws:iam::{A}:{rest}" for rest in ("role/ops/glass", "user/glass", "role/plain")]
+    desk.incident(desk.company.leaked.access_key, protected=exempt)
+    desk.contain()
+    admin = bed.client("iam", desk.company.production.root)  # of a member account, whom an SCP binds
+    trusting = trust({"AWS": desk.company.production.users["bob"]})
+    before = bed.snapshot()
+    for name, more in (
+        ("create_role", {"RoleName": "glass", "Path": "/ops/", "AssumeRolePolicyDocument": trusting}), ("create_user", {"UserName": "glass"}),
+        ("create_role", {"RoleName": "plain", "AssumeRolePolicyDocument": trusting}),
+        ("create_role", {"RoleName": "plain", "AssumeRolePolicyDocument": trusting, "Tags": [{"Key": "a", "Value": "b"}]}),
+    ):  # fmt: skip
+        assert outcome(admin, name, **more) in DENIED, (name, more)
+    assert bed.snapshot() == before
+    assert (
+        outcome(admin, "create_role", RoleName="glass", Path="/other/", AssumeRolePolicyDocument=trusting) == "ok"
+    )  # another ARN: not exempt
+    made = Credentials.of(bed.client("sts", desk.company.production.keys["bob"]).assume_role(
+        RoleArn=f"arn:aws:iam::{A}:role/other/glass", RoleSessionName="mallory")["Credentials"])  # fmt: skip
+    admin.put_role_policy(RoleName="glass", PolicyName="all", PolicyDocument=ALL)
+    assert outcome(bed.client("iam", made), "tag_user", UserName="ci-deploy", Tags=[{"Key": "a", "Value": "b"}]) in DENIED
+
+
+def test_where_the_inline_space_was_misjudged_iam_has_the_last_word(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.evict.cloud.plugins.module_utils.aws.space.LIMIT", {"user": 9999, "role": 99999})
+    no_organization(desk.bed)
+    fill_inline(desk.bed.client("iam", desk.company.production.root))
+    desk.incident(desk.company.leaked.access_key)
+    row = status_of(desk.contain(hold="1s"), "user/ci-deploy")
+    assert (row["action"], row["controls"]) == ("contained", ["AWSDenyAll"])
+
+
+def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
+    no_organization(desk.bed)
+    iam = desk.bed.client("iam", desk.company.production.root)
+    used = len(json.dumps(iam.get_role_policy(RoleName="deploy", PolicyName="work")["PolicyDocument"], separators=(",", ":")))
+    bare = len(json.dumps(json.loads(document({**allow("s3:*"), "Resource": ""})), separators=(",", ":")))
+    iam.put_role_policy(
+        RoleName="deploy", PolicyName="big", PolicyDocument=document({**allow("s3:*"), "Resource": "x" * (10240 - used - bare - 50)})
+    )
+    desk.incident(ROLE, role_action="deny")
+    done = desk.contain(hold="1s")
+    assert status_of(done, "role/deploy")["controls"] == ["AWSDenyAll"], done
+    assert not [c for c in desk.bed.calls() if c["operation"] == "PutRolePolicy" and "responder" in c["principal"]]

@@ -9,10 +9,11 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
-from . import account_fence, credentials
+from . import credentials
 from .principal import Principal
 from .quarantine import RoleAction, longest, trusted_by
 from .session import iso, parse
+from .space import FULL
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -78,7 +79,7 @@ def controls(run: Containment, principal: Principal) -> list[str]:
 
 def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
     """Our inline policies for which the principal has no space left, when something else holds it."""
-    full = [d for d in _inline(run, principal).values() if d.status == "failed" and d.code == account_fence.FULL]
+    full = [d for d in _inline(run, principal).values() if d.status == "failed" and d.code == FULL]
     return full if full and run.fences.done_of(principal) else []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime
+import functools
 import re
 import time
 import typing as t
@@ -21,7 +22,7 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot, trust
+from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot, space, trust
 from .hold import Hold
 from .principal import Principal, role, user
 from .respond import Response
@@ -163,7 +164,7 @@ class Containment(Response):
     def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
         if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:
             snapshot.list_inline(user, reader)  # which the snapshot needs as well: one call for two questions
-        return quarantine.fence_user(user, self.incident, reader)
+        return space.fitting(user, quarantine.fence_user(user, self.incident, reader), reader, self.runner)
 
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
@@ -176,7 +177,8 @@ class Containment(Response):
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
 
     def _fence_job(self, role: Principal, action: str) -> Job:
-        return Job(Phase.FENCE, lambda r: quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), r))
+        fence = functools.partial(quarantine.fence_role, role, self.incident, action, self._networks, self.aws.now())
+        return Job(Phase.FENCE, lambda r: space.fitting(role, fence(r), r, self.runner))
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -187,7 +189,9 @@ class Containment(Response):
     ) -> list[Step]:
         if self.options.revoke_again:
             newer_than = cutoff
-        return list(sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than))
+        return space.fitting(
+            principal, sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than), reader, self.runner
+        )
 
     # -- roles -------------------------------------------------------------------------------------------------------------------
 
@@ -398,15 +402,9 @@ class Containment(Response):
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    options = Options(
-        hold=seconds(params["hold"]),
-        spread=seconds(params["spread"], "spread"),
-        scope=params["scope"],
-        revoke_again=params["revoke_again"],
-        kinds=tuple(params["kinds"]),
-        account_fence=params["account_fence"],
-        freeze=params["freeze"],
-    )
+    given = {f.name: params[f.name] for f in dataclasses.fields(Options)}
+    given |= {"kinds": tuple(params["kinds"]), "hold": seconds(params["hold"]), "spread": seconds(params["spread"], "spread")}
+    options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return _resolve(run)

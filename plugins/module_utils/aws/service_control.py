@@ -19,7 +19,7 @@ SIZE = 5120  # characters of a document; "Quotas for AWS Organizations". No API 
 SLOTS = 5  # SCPs attached to one account, FullAWSAccess included
 Statement = dict[str, t.Any]
 # Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
-_WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
+WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
                                             "Set", "Tag", "Untag", "Update", "Upload"))  # fmt: skip
 _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
 _ODD = re.compile(r"[*?$]")
@@ -98,7 +98,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
-            _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
+            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
     if exempt.until:
         found.append(_freeze(f"{sid}Z", exempt))
@@ -108,7 +108,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
 def _freeze(sid: str, exempt: Exempt) -> Statement:
     """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
-    return _deny(sid, list(_WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
+    return _deny(sid, list(WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
 
 
 def frozen(found: Iterable[Statement]) -> str:

@@ -214,6 +214,20 @@ class Aws:
                     raise
             time.sleep(0.5)
 
+    def attempt(self, keys: Credentials, call: Call) -> str:
+        """What AWS says to ``call`` made with ``keys``, a session of the responder's own: "" when it is allowed, else the error's code and message."""
+        try:
+            with self._lock:
+                self.calls += 1
+                client = self._make(keys, call.target.region or self.region, call.service, True)
+            getattr(client, _snake(call.operation))(**call.parameters)
+        except botocore.exceptions.ClientError as error:
+            said = error.response.get("Error", {})
+            return f"{said.get('Code', 'Unknown')}: {said.get('Message', '')}"
+        except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
+            return f"no answer from AWS ({type(error).__name__})"
+        return ""
+
     def _send(self, call: Call, parameters: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
         sent = dict(call.parameters if parameters is None else parameters)
         client = self.client(call.target, call.service, once=not call.idempotent)
