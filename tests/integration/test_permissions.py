@@ -40,7 +40,7 @@ class Desk:
         own = bed.client("iam", root(bed.management), direct=True)
         own.put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=json.dumps(permissions.caller_policy()))
         management = permissions.MANAGEMENT_ROLE
-        own.create_role(RoleName=management, AssumeRolePolicyDocument=trust({"AWS": company.responder_arn}))
+        own.create_role(RoleName=management, AssumeRolePolicyDocument=trust({"AWS": company.responder_arn}, *permissions.BECOME))
         own.put_role_policy(RoleName=management, PolicyName="work", PolicyDocument=json.dumps(permissions.management_policy()))
         self.above = {"management_role_arn": f"arn:aws:iam::{bed.management}:role/{management}"}
         for account in (company.production, company.staging):
@@ -188,6 +188,8 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     assert "not in your organization" in said
 
     made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
+    asked = {(f"sts:{e['eventName']}", name) for e in bed.events() for name in (e["requestParameters"] or {}) if "errorCode" not in e}
+    made |= {a for a, (operation, name) in permissions.PARAMETERS.items() if (operation, name[0].lower() + name[1:]) in asked}
     granted = set().union(
         *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
@@ -225,7 +227,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
     allowed = {}
-    for action in sorted(permissions.needs()):
+    for action in sorted(set(permissions.needs()) - set(permissions.PARAMETERS)):
         service, operation = action.split(":")
         client = bed.client(service, session)
         shape = client.meta.service_model.operation_model(operation).input_shape

@@ -35,8 +35,15 @@ ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two
 
 NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
 # Made with the credentials that the command was started with, never with those of the role in an account.
-CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
-DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
+CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
+BECOME = ("sts:AssumeRole", "sts:SetSourceIdentity")
+DECLARED = {
+    "sts:AssumeRole": "assumed",
+    "sts:SetSourceIdentity": "assumed",
+}  # no Step and no READS holds it: assumed.py makes the accounts' credentials
+PARAMETERS = {
+    "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
+}  # actions that are asked for by a parameter, not by an operation of their own
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
@@ -54,7 +61,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
-    "session": _EVERY,
+    "assumed": _EVERY,
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
 }
@@ -116,6 +123,7 @@ WHY = {
     "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
+    "sts:SetSourceIdentity": "the human's name in CloudTrail; the role's trust has to allow it too. Without it roles are assumed without a name",
 }
 
 
@@ -321,6 +329,8 @@ def action_of(operation: str) -> str:
     service, _colon, name = operation.partition(":")
     if service not in PREFIXES:
         raise SystemExit(f"permissions: {operation}: look up the IAM prefix of {service} and list it in PREFIXES")
+    if operation in PARAMETERS:
+        return operation
     if name not in _operation_names(service):
         raise SystemExit(f"permissions: {operation}: AWS has no such operation")
     return ACTIONS.get(operation, f"{PREFIXES[service]}:{name}")
@@ -378,7 +388,7 @@ def _on(need: Need) -> str:
             else "service control policies"
         )
     if need.action in CALLER:
-        return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
+        return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"
     return "any" if not need.write else "users" if "user/" in _scope(need.action) else "roles"
 
 
@@ -405,8 +415,8 @@ def caller_policy() -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement("EvictBecome", ["sts:AssumeRole"], [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
-            _statement("EvictLocate", [action for action in mine if action != "sts:AssumeRole"], "*"),
+            _statement("EvictBecome", list(BECOME), [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
+            _statement("EvictLocate", [action for action in mine if action not in BECOME], "*"),
         ],
     }
 
