@@ -37,6 +37,7 @@ NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
 BECOME = ("sts:AssumeRole", "sts:SetSourceIdentity")
+CALLER_TOO = ("iam:GetRole",)  # of its own role, so that what it is reached through is not cut
 DECLARED = {
     "sts:AssumeRole": "assumed",
     "sts:SetSourceIdentity": "assumed",
@@ -61,7 +62,9 @@ USERS: dict[str, tuple[str, ...]] = {
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
+    "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
     "assumed": _EVERY,
+    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
 }
@@ -84,9 +87,10 @@ WHY = {
     "iam:DetachRolePolicy": "release: AWSDenyAll",
     "iam:DetachUserPolicy": "release: AWSDenyAll",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
+    "iam:GetAccountAuthorizationDetails": "whether somebody else can administer the account; asked only where the caller acts in its own account, of an administrator",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
     "iam:GetLoginProfile": "whether there is a console password; read back",
-    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role, so that it is not cut",
+    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role and those it is reached through, so that they are not cut",
     "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
     "iam:GetUser": "the user",
     "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
@@ -106,6 +110,7 @@ WHY = {
     "iam:PutRolePolicy": "fence a role; revoke its sessions",
     "iam:PutUserPermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
+    "iam:SimulatePrincipalPolicy": "whether an identity administers the account; asked only where the caller acts in its own account",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
     "iam:UpdateServiceSpecificCredential": "switch a service-specific credential off; on again, as access keys",
@@ -411,7 +416,7 @@ def responder_policy() -> dict[str, Any]:
 
 def caller_policy() -> dict[str, Any]:
     """For the identity that starts the command."""
-    mine = [action for action in needs() if action in CALLER]
+    mine = [action for action in needs() if action in (*CALLER, *CALLER_TOO)]
     return {
         "Version": "2012-10-17",
         "Statement": [

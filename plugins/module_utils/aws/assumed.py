@@ -141,7 +141,7 @@ class Roles:
         first = account not in self._kept
         self._kept[account] = (keys, datetime.datetime.fromisoformat(found["Expiration"]))
         self._tried.pop(account, None)
-        if first:
+        if first and account != MANAGEMENT:
             self._aws.reached(account)
         return keys
 
