@@ -7,6 +7,7 @@ The only file that imports boto3 and botocore.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 import json
@@ -47,7 +48,7 @@ _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthF
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
 _BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
-_BUSY_SECONDS = 20.0
+_PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 Credentials = assumed.Keys
 
 
@@ -194,17 +195,19 @@ class Aws:
 
     def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Send one request (every page of it, where AWS pages). Times are RFC 3339 strings in the answer. Raises ``CloudError``."""
-        if call.service != "organizations" or call.operation.startswith(("Describe", "List")):
+        alone = call.service == "organizations" and not call.operation.startswith(("Describe", "List"))
+        if call.idempotent and not alone:
             return self._send(call, parameters)
-        deadline = time.monotonic() + _BUSY_SECONDS
-        while True:
+        for pause in _PAUSES:  # what botocore is not to send twice: refused before anything was carried out, it may be sent again
             try:
-                with self._organizations:
+                with self._organizations if alone else contextlib.nullcontext():
                     return self._send(call, parameters)
             except CloudError as error:
-                if error.code != _BUSY or time.monotonic() > deadline:
+                if error.lost or not (error.code == _BUSY or _throttled(error.code)):
                     raise
-            time.sleep(0.5)
+            time.sleep(pause)
+        with self._organizations if alone else contextlib.nullcontext():
+            return self._send(call, parameters)
 
     def _send(self, call: Call, parameters: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
         sent = dict(call.parameters if parameters is None else parameters)
@@ -334,12 +337,16 @@ class Aws:
                 else self.responder_arn(call.target.account)
             )
             remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
-        elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
+        elif _throttled(code):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"
         subject = self._subject(call, sent)
         return CloudError(
             f"{call.name} on {subject}: {code}: {text}", code=code, lost=lost, object=subject, operation=call.name, remedy=remedy
         )
+
+
+def _throttled(code: str) -> bool:
+    return "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
 
 def _snake(operation: str) -> str:
