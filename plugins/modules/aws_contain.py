@@ -145,7 +145,8 @@ calls:
   type: int
   sample: 23
 principals:
-  description: The principals, each with what was done to it, the C(controls) that hold it and the proof that they do.
+  description: The principals, each with what was done to it, the C(controls) that hold it and the proof that they do; C(managed) names what owns it
+    by its tags (CloudFormation, Terraform, Pulumi ...) and would undo the fence.
   returned: when the case could be opened
   type: list
   elements: dict

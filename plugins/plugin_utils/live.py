@@ -93,6 +93,8 @@ class Watch(threading.Thread):
             say(f"    cut: {data['cut']}")
             if data.get("breaks"):
                 say(f"    may break: {'; '.join(data['breaks'])}")
+            if data.get("managed"):
+                say(f"    {data['managed']}")
 
     def _outcome(self, outcome: dict[str, t.Any]) -> None:
         status, what = outcome.get("status"), self._names.get(str(outcome.get("id")), str(outcome.get("id")))

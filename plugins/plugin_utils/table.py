@@ -18,6 +18,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     if "status" not in result:
         return []
     out = [*_principals(result)]
+    out += [f"  IAC     {row['arn']}: {row['managed']}" for row in result.get("principals", [])[:_ROWS] if row.get("managed")]
     for fence in result.get("fences", []):
         out += _fence(fence)
     for problem in result.get("problems", []):

@@ -70,7 +70,11 @@ def test_what_the_source_calls_is_granted() -> None:
 
 
 def test_what_is_granted_is_called_by_the_source() -> None:
-    assert {permissions.action_of(name) for name in permissions.literal_calls()} >= GRANTED
+    called = {permissions.action_of(name) for name in permissions.literal_calls()}
+    assert called >= GRANTED - set(permissions.PARAMETERS)
+    for action, (operation, parameter) in permissions.PARAMETERS.items():
+        assert action in GRANTED and operation in called
+        assert f'"{parameter}"' in (permissions.FOLDER / f"{permissions.DECLARED[action]}.py").read_text(encoding="utf-8")
 
 
 def test_reads_that_are_declared_are_made() -> None:

@@ -36,11 +36,12 @@ class Desk:
 
     def __init__(self, bed: Bed, company: Company, folder: Path) -> None:
         self.bed, self.company, self.folder = bed, company, folder
+        self.keys = {company.responder.access_key}
         self.incident = folder / "incident.yml"
         own = bed.client("iam", root(bed.management), direct=True)
         own.put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=json.dumps(permissions.caller_policy()))
         management = permissions.MANAGEMENT_ROLE
-        own.create_role(RoleName=management, AssumeRolePolicyDocument=trust({"AWS": company.responder_arn}))
+        own.create_role(RoleName=management, AssumeRolePolicyDocument=trust({"AWS": company.responder_arn}, *permissions.BECOME))
         own.put_role_policy(RoleName=management, PolicyName="work", PolicyDocument=json.dumps(permissions.management_policy()))
         self.above = {"management_role_arn": f"arn:aws:iam::{bed.management}:role/{management}"}
         for account in (company.production, company.staging):
@@ -84,8 +85,7 @@ class Desk:
         return [
             c
             for c in self.bed.calls()
-            if any(role in c["principal"] for role in (permissions.ROLE, permissions.MANAGEMENT_ROLE))
-            or c["access_key"] == self.company.responder.access_key
+            if any(role in c["principal"] for role in (permissions.ROLE, permissions.MANAGEMENT_ROLE)) or c["access_key"] in self.keys
         ]
 
 
@@ -147,6 +147,24 @@ def _below(bed: Bed, company: Company, desk: Desk) -> None:
     desk.write({"access_key_id": company.leaked.access_key})
 
 
+def _at_home(bed: Bed, company: Company, desk: Desk) -> None:
+    """With credentials of its own in the account of an administrator: who else could administer it is asked."""
+    iam = bed.client("iam", company.staging.root, direct=True)
+    iam.create_user(UserName="on-call")
+    for name, policy in (("respond", permissions.responder_policy()), ("become", permissions.caller_policy())):
+        iam.put_user_policy(UserName="on-call", PolicyName=name, PolicyDocument=json.dumps(policy))
+    iam.create_user(UserName="owner")
+    iam.attach_user_policy(UserName="owner", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    key = Credentials.of(iam.create_access_key(UserName="on-call")["AccessKey"])
+    desk.keys.add(key.access_key)
+    desk.write({"arn": f"arn:aws:iam::{company.staging.id}:user/owner"}, id="IR-3", connection={"aws": {}})
+    bed.responder = key
+    said = desk.module("aws_contain", incident=str(desk.incident), scope=0, hold="0", account_fence="none", status=2)
+    assert "cut, not yet spread" in said, said
+    bed.responder = company.responder
+    desk.write({"access_key_id": company.leaked.access_key})
+
+
 def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed, company: Company, desk: Desk) -> None:
     before = bed.snapshot()
     production, staging = company.production, company.staging
@@ -174,6 +192,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
 
     desk.module("aws_account_fence", case=desk.case, state="absent")
     _below(bed, company, desk)
+    _at_home(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
     assert not refused, refused
@@ -188,6 +207,8 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     assert "not in your organization" in said
 
     made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
+    asked = {(f"sts:{e['eventName']}", name) for e in bed.events() for name in (e["requestParameters"] or {}) if "errorCode" not in e}
+    made |= {a for a, (operation, name) in permissions.PARAMETERS.items() if (operation, name[0].lower() + name[1:]) in asked}
     granted = set().union(
         *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
@@ -221,11 +242,11 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
               "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
               "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
-              "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
+              "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice", "PolicySourceArn": account.users["alice"], "ActionNames": ["iam:CreateUser"],
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
     allowed = {}
-    for action in sorted(permissions.needs()):
+    for action in sorted(set(permissions.needs()) - set(permissions.PARAMETERS)):
         service, operation = action.split(":")
         client = bed.client(service, session)
         shape = client.meta.service_model.operation_model(operation).input_shape

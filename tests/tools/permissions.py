@@ -35,8 +35,16 @@ ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two
 
 NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
 # Made with the credentials that the command was started with, never with those of the role in an account.
-CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
-DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
+CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
+BECOME = ("sts:AssumeRole", "sts:SetSourceIdentity")
+CALLER_TOO = ("iam:GetRole",)  # of its own role, so that what it is reached through is not cut
+DECLARED = {
+    "sts:AssumeRole": "assumed",
+    "sts:SetSourceIdentity": "assumed",
+}  # no Step and no READS holds it: assumed.py makes the accounts' credentials
+PARAMETERS = {
+    "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
+}  # actions that are asked for by a parameter, not by an operation of their own
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
@@ -57,7 +65,9 @@ USERS: dict[str, tuple[str, ...]] = {
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
-    "session": _EVERY,
+    "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
+    "assumed": _EVERY,
+    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
@@ -85,12 +95,12 @@ WHY = {
     "iam:DetachRolePolicy": "release: AWSDenyAll",
     "iam:DetachUserPolicy": "release: AWSDenyAll",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
-    "iam:GetAccountAuthorizationDetails": "all identities of the account, before and after: what the contained did while their fence was spreading",
+    "iam:GetAccountAuthorizationDetails": "all identities of the account, before and after: what the contained did while their fence was spreading; whether somebody else can administer the account",
     "iam:GetGroupPolicy": "read back what was put back",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
     "iam:GetLoginProfile": "whether there is a console password; read back",
     "iam:GetPolicy": "read back what was put back",
-    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role, so that it is not cut",
+    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role and those it is reached through, so that they are not cut",
     "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
     "iam:GetUser": "the user",
     "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
@@ -116,6 +126,7 @@ WHY = {
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
     "iam:RemoveUserFromGroup": "put back what a contained principal changed meanwhile",
     "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
+    "iam:SimulatePrincipalPolicy": "whether an identity administers the account; asked only where the caller acts in its own account",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
     "iam:UpdateAssumeRolePolicy": "put back a trust policy that a suspect wrote, or narrow it",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
@@ -134,6 +145,7 @@ WHY = {
     "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
+    "sts:SetSourceIdentity": "the human's name in CloudTrail; the role's trust has to allow it too. Without it roles are assumed without a name",
 }
 
 
@@ -365,6 +377,8 @@ def action_of(operation: str) -> str:
     service, _colon, name = operation.partition(":")
     if service not in PREFIXES:
         raise SystemExit(f"permissions: {operation}: look up the IAM prefix of {service} and list it in PREFIXES")
+    if operation in PARAMETERS:
+        return operation
     if name not in _operation_names(service):
         raise SystemExit(f"permissions: {operation}: AWS has no such operation")
     return ACTIONS.get(operation, f"{PREFIXES[service]}:{name}")
@@ -426,7 +440,7 @@ def _on(need: Need) -> str:
             else "service control policies"
         )
     if need.action in CALLER:
-        return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
+        return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"
     nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
     return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
@@ -453,12 +467,12 @@ def responder_policy() -> dict[str, Any]:
 
 def caller_policy() -> dict[str, Any]:
     """For the identity that starts the command."""
-    mine = [action for action in needs() if action in CALLER]
+    mine = [action for action in needs() if action in (*CALLER, *CALLER_TOO)]
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement("EvictBecome", ["sts:AssumeRole"], [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
-            _statement("EvictLocate", [action for action in mine if action != "sts:AssumeRole"], "*"),
+            _statement("EvictBecome", list(BECOME), [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
+            _statement("EvictLocate", [action for action in mine if action not in BECOME], "*"),
         ],
     }
 

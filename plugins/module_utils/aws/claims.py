@@ -10,6 +10,7 @@ import typing as t
 from ..common.guard import identity
 from ..common.run import Done
 from . import credentials
+from .managed import managed
 from .principal import Principal
 from .quarantine import RoleAction, longest, trusted_by
 from .session import iso, parse
@@ -52,7 +53,8 @@ def announce(principal: Principal, action: RoleAction | None, incident: t.Any, c
     declared = [str(d.get("name", d)) if isinstance(d, dict) else str(d) for d in incident.dependents]
     how = f"discovered: {principal.discovered}" if principal.discovered else principal.suspect
     how += f"; {principal.phantom}" if principal.phantom else ""
-    return {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
+    line = {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
+    return {**line, "managed": owner} if (owner := managed(principal.facts)) else line
 
 
 _INLINE = {"quarantine": "inline deny", "userid": "session deny", "session": "session cutoff"}
@@ -217,7 +219,8 @@ def result(run: Containment) -> dict[str, t.Any]:
     for principal in run.principals.values():
         claim = _claim(run, principal, now)
         action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
-        row = {**principal.row(), **({"role_action": action.action, "why": action.why} if action else {}), **claim}
+        row = principal.row() | ({"managed": owner} if (owner := managed(principal.facts)) else {})
+        row |= {**({"role_action": action.action, "why": action.why} if action else {}), **claim}
         principals.append({**row, "controls": controls(run, principal)})
         if crowded := _crowded_out(run, principal):
             open_items.append(_space(run, principal, crowded))

@@ -61,6 +61,8 @@ class _Single(Response):
 class _Above(_Single):
     """The account's fence on named principals: it repeats what the incident's own policies on them say."""
 
+    cuts = False  # by the identity's own fence it is denied already
+
     def __init__(self, aws: Aws, case: Case, runner: Runner, form: str) -> None:
         super().__init__(aws, case, runner, lambda _principal, _reader: ())
         self.fences = account_fence.AccountFences(self, form, again=True, back_up=False)
@@ -164,11 +166,18 @@ def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> di
             return
         wanted = params["action"] or case.incident.role_action
         action = quarantine.decide(principal, wanted=wanted, networks=networks, others=None, now=aws.now(), open_paths=[]).action
+        if action == "deny" and policy.present(principal, case.incident, "quarantine", reader) is None:
+            try:
+                run.may_deny(principal, asked=wanted == "deny")
+            except Refused as error:
+                run.refuse(error, principal.arn)
+                return
         yield from quarantine.fence_role(principal, case.incident, action, networks, aws.now(), reader)
         if action == "revoke":
             yield from sessions.revoke(principal, case.incident, aws.now(), reader)
 
-    return _Single(aws, case, runner, fence).handle(params["principals"])
+    run = _Single(aws, case, runner, fence)
+    return run.handle(params["principals"])
 
 
 def credential_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
@@ -212,7 +221,9 @@ def session_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[
         cutoff = aws.now() + PROPAGATION if principal.kind == "user" else aws.now()
         yield from sessions.revoke(principal, case.incident, cutoff, reader, newer_than=cutoff if params["revoke_again"] else None)
 
-    return _Single(aws, case, runner, revoke).handle(params["principals"])
+    run = _Single(aws, case, runner, revoke)
+    run.cuts = False  # whoever holds the credentials makes new sessions
+    return run.handle(params["principals"])
 
 
 def release(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
