@@ -15,7 +15,7 @@ from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
 from ..common.plan import Call, Target
 from ..common.run import Runner
-from . import quarantine
+from . import organization, quarantine
 from .principal import Principal, refuse_untouchable, resolve
 from .session import Aws
 
@@ -79,7 +79,7 @@ class Response:
         except Refused as error:
             self.refuse(error, suspect.value)
         except EvictError as error:
-            self.runner.fail(error, suspect.value)
+            self.runner.fail(organization.explained(self.aws, error), suspect.value)
 
     def refuse(self, error: Refused, object: str) -> None:
         entry = error.as_dict()

@@ -43,7 +43,7 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
-_BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
+_BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
 _BUSY_SECONDS = 20.0
 _MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn where credentials are kept by account
 Credentials = tuple[str, str, str]
@@ -210,7 +210,7 @@ class Aws:
                 with self._organizations:
                     return self._send(call, parameters)
             except CloudError as error:
-                if error.code != _BUSY or time.monotonic() > deadline:
+                if error.code not in _BUSY or time.monotonic() > deadline:
                     raise
             time.sleep(0.5)
 

@@ -289,7 +289,8 @@ class Runner:
             if any(ref.step in anew for action in step.do for ref in plan.refs(action)):
                 anew.add(step.id)  # it names what is made anew, and whatever names it follows
             if step.id in here and step.id not in anew:
-                self.done.setdefault(step.id, Done(step, "already"))
+                if step.id not in self.done or self.done[step.id].status not in STANDS:  # what failed may be so by now
+                    self.done[step.id] = Done(step, "already")
             elif self.check:
                 self.done[step.id] = Done(step, "would")
             else:
