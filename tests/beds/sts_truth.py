@@ -213,7 +213,7 @@ def patch_sts() -> None:
     from ministack.core.router import extract_access_key_id
     from ministack.services import iam, sts
 
-    from tests.beds import tag_truth
+    from tests.beds import org_truth, tag_truth
     from tests.beds.iam_truth import new_key_id
 
     sts._bed_trust_policy = _same_account_trust
@@ -225,6 +225,10 @@ def patch_sts() -> None:
         action, role_arn = iam._p(params, "Action"), iam._p(params, "RoleArn")
         caller = extract_access_key_id(headers, query)
         with lag.evaluator_view():
+            if action == "AssumeRole" and org_truth.suspended(role_arn):
+                return iam._error(
+                    403, "AccessDenied", f"User is not authorized to perform: sts:AssumeRole on resource: {role_arn}", ns="sts"
+                )
             if refused := tag_truth.refusal(action, params, caller):
                 return refused
             problem = _duration_problem(action, role_arn, iam._p(params, "DurationSeconds"), sts._sessions.get(caller))

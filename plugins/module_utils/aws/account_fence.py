@@ -58,7 +58,33 @@ class AccountFences:
         self.tags = TagFences(run) if form == "pre_deployed" else None
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
+        told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
+        self._limits = scp.Limits(**told[0]) if told else scp.Limits()
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
+
+    def breaks(self, principal: Principal) -> list[str]:
+        """What the fence above the account may break, beside the principal itself; said before it is made."""
+        if self.form == "none" or principal.only:
+            return []
+        found = [
+            f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {principal.account}, until it is released"
+        ]
+        if principal.kind != "user":
+            return found
+        named = [a for a in self.incident.trusted.principals if f":sts::{principal.account}:federated-user/" in a]
+        found.append(
+            f"every session made with GetFederationToken in {principal.account}, by whichever user"
+            + (f", but {', '.join(named)}" if named else "")
+        )
+        if named:
+            found.append(
+                "a session that the attacker made under such a name is held by the deny on its user alone: a name is chosen by the caller"
+            )
+        for broker in [a for a in self.incident.trusted.principals if f":iam::{principal.account}:user/" in a]:
+            found.append(
+                f"sessions that {broker} makes for others, if it is a broker: AWS does not tell them from others'; name them as arn:aws:sts::…:federated-user/…"
+            )
+        return found
 
     # -- when ------------------------------------------------------------------------------------------------------------------
 
@@ -145,7 +171,7 @@ class AccountFences:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
-        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization)
+        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _made(self, account: str) -> bool:
@@ -194,6 +220,9 @@ class AccountFences:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
         account, bad = fence.account, [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in STANDS]
         first = next((d for d in bad if d.status != "blocked"), None)
+        if first and self._learned(first, fence):
+            self._clear(fence, again=True)
+            return
         if first:
             why = Unavailable(
                 first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
@@ -206,7 +235,7 @@ class AccountFences:
         elif fence.left:
             with self._lock:
                 self._why[account] = Unavailable(
-                    f"no room for {', '.join(fence.left)}: {scp.SLOTS} service control policies of at most {scp.SIZE} characters fit on an account",
+                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of at most {self._limits.size} characters fit on an account",
                     object=account, operation="fence", remedy="detach one that is not needed, then run again",
                 )  # fmt: skip
         elif fence.policies and self._noted(account):
@@ -220,6 +249,27 @@ class AccountFences:
         if more:
             self.fence(account)
 
+    def _learned(self, failed: Done, fence: AccountFence) -> bool:
+        """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""
+        done = [d for i in fence.policies if i.endswith("#attached") and (d := self.runner.done.get(i))]
+        slots = fence.attached + sum(d.status == "done" for d in done)
+        with self._lock:
+            if "POLICY_CONTENT_LIMIT" in failed.message and self._limits.size > scp.SIZE:
+                self._limits.size = scp.SIZE
+            elif "ATTACHMENT_LIMIT" in failed.message and self._limits.slots > slots:
+                self._limits.slots = slots
+            else:
+                return False
+        if not self.runner.check:
+            self.run.case.note("organization_limits", dataclasses.asdict(self._limits))
+        return True
+
+    def _anew(self, account: str) -> None:
+        with self._lock:
+            self._busy.pop(account, None)
+            self._wanted.pop(account, None)
+        self.fence(account)
+
     def _noted(self, account: str) -> bool:
         notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
         return bool(notes and notes[-1]["why"])
@@ -230,8 +280,9 @@ class AccountFences:
             if data not in [n["data"] for n in self.run.case.notes("account_fence")][-1:]:
                 self.run.case.note("account_fence", data)
 
-    def _clear(self, fence: AccountFence) -> None:
-        """An SCP that was made and could not be attached is of no use: it goes again."""
+    def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
+        """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""
+        jobs = []
         for name in {i.removesuffix("#attached") for i in fence.policies if i.endswith("#attached")}:
             made, attached = self.runner.done.get(name), self.runner.done.get(f"{name}#attached")
             if made and made.status == "done" and attached and attached.status not in STANDS:
@@ -240,7 +291,9 @@ class AccountFences:
                     probe=dataclasses.replace(made.step.probe, path=(*made.step.probe.path, 0)) if made.step.probe else None,
                     action="delete again: it cannot be attached", undoes=name, optional=False,  # left behind, it is said
                 )  # fmt: skip
-                self.runner.add(fence.principal, fence.account, [Job(BESIDE, lambda _r, s=gone: [s])])  # type: ignore[misc]
+                jobs.append(Job(BESIDE, lambda _r, s=gone: [s]))  # type: ignore[misc]
+        if jobs or again:
+            self.runner.add(fence.principal, fence.account, jobs, (lambda _r: self._anew(fence.account)) if again else None)
 
     # -- the next best ---------------------------------------------------------------------------------------------------------
 

@@ -139,6 +139,7 @@ class Containment(Response):
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
         announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
+        announced["breaks"] += self.fences.breaks(principal)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
         if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
             self.case.note("principal", announced)

@@ -14,7 +14,7 @@ from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
 from ..common.run import Runner
-from . import credentials, sharing
+from . import credentials, organization, sharing
 from .account_state import Change
 from .administrators import Administrators
 from .authors import Authors
@@ -90,7 +90,7 @@ class Response:
         except Refused as error:
             self.refuse(error, suspect.value)
         except EvictError as error:
-            self.runner.fail(error, suspect.value)
+            self.runner.fail(organization.explained(self.aws, error), suspect.value)
 
     def _check(self, arn: str, *, discovered: bool) -> None:
         """Raises ``Refused``. Who wrote itself into the trust policy of the responder's role during the incident is not protected by that."""

@@ -47,7 +47,7 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
-_BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
+_BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 Credentials = assumed.Keys
 
@@ -203,7 +203,7 @@ class Aws:
                 with self._organizations if alone else contextlib.nullcontext():
                     return self._send(call, parameters)
             except CloudError as error:
-                if error.lost or not (error.code == _BUSY or _throttled(error.code)):
+                if error.lost or not (error.code in _BUSY or _throttled(error.code)):
                     raise
             time.sleep(pause)
         with self._organizations if alone else contextlib.nullcontext():
