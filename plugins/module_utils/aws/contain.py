@@ -21,7 +21,8 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot
+from . import account_fence, claims, credentials, events, live, quarantine, sessions, snapshot
+from .aftermath import Aftermath
 from .principal import Principal, role, user
 from .respond import Response
 from .scope import Found, Scope
@@ -43,6 +44,8 @@ class Options:
     revoke_again: bool = False
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
     account_fence: str = "on_the_spot"
+    live_sessions: bool | None = None  # None: when there is a quick scope
+    refresh: bool = True
 
 
 class Containment(Response):
@@ -59,21 +62,26 @@ class Containment(Response):
         self.scope: Scope | None = None
         self._trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
+        self.after = Aftermath(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
-            self.scope = Scope(self.aws, self._found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
+            self.scope = Scope(
+                self.aws, self._found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope, keep=live.EVENTS
+            )
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
             self._exhaust(self.scope)
         self._settle_roles()
+        self.after.end()
         self.fences.renew()
         self._second_pass()
         self.fences.renew()
         self.runner.wait()
+        self.after.refresh()
 
     def _exhaust(self, scope: Scope) -> None:
         """To a fixed point: what is found is contained, and leads to more that is looked up."""
@@ -328,6 +336,8 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         revoke_again=params["revoke_again"],
         kinds=tuple(params["kinds"]),
         account_fence=params["account_fence"],
+        live_sessions=params["live_sessions"],
+        refresh=params["refresh"],
     )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..common.errors import EvictError
 from ..common.plan import Target
@@ -200,7 +200,9 @@ class Scope:
     no key in the trail waits, in case that key turns out to be part of it.
     """
 
-    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float) -> None:
+    def __init__(
+        self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, keep: Collection[tuple[str, str]] = ()
+    ) -> None:
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
@@ -214,6 +216,8 @@ class Scope:
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
+        self._keep = frozenset(keep)
+        self.kept: list[events.Event] = []  # successful calls of the attacker whose (eventSource, eventName) was to be kept
 
     def belongs(self, *who: str) -> None:
         """From now on calls of these are the attacker's: key ids, user ARNs, session ARNs. Events that waited for one of them are taken."""
@@ -286,6 +290,8 @@ class Scope:
     def _report(self, event: events.Event) -> None:
         with self._lock:
             self.newest = max(self.newest, str(event.get("eventTime") or ""))
+            if (event.get("eventSource"), event.get("eventName")) in self._keep and not event.get("errorCode"):
+                self.kept.append(event)
         if found := read_event(event):
             self._found(found)
 

@@ -115,6 +115,13 @@ class Aws:
             self.caller  # noqa: B018 - any answer tells the time
         return datetime.datetime.fromtimestamp(time.time() + (self._skew or 0.0), datetime.UTC)
 
+    def absent(self, error: EvictError, region: str) -> bool:
+        """Whether a request found no endpoint because AWS does not offer the service in ``region``, as far as botocore knows."""
+        service = error.operation.partition(":")[0]
+        if getattr(error, "code", "") != "EndpointConnectionError" or not service:
+            return False
+        return region not in self._session.get_available_regions(service, partition_name=self.partition)
+
     def responder_arn(self, account: str) -> str:
         """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
         template = str(self._options.get("role_arn", ""))
