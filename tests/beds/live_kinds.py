@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator as ev
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response, new_uuid
-from ministack.services import batch, codebuild, ecs, ssm
+from ministack.services import batch, codebuild, ecs, glue, ssm
 
 Data = dict[str, Any]
 SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
@@ -28,7 +28,7 @@ def install() -> None:
     handlers: dict[str, Callable[[Data], Any]] = {
         "StartSession": _start_session, "DescribeSessions": _describe_sessions, "TerminateSession": _terminate_session,
         "StartAutomationExecution": _start_automation, "DescribeAutomationExecutions": _describe_automations,
-        "StopAutomationExecution": _stop_automation, "CancelCommand": _cancel_command,
+        "StopAutomationExecution": _stop_automation, "SendCommand": _send_command, "CancelCommand": _cancel_command,
     }  # fmt: skip
     stock = ssm.handle_request
 
@@ -41,6 +41,7 @@ def install() -> None:
     ssm.handle_request = handle
     _patch_ecs()
     _patch_codebuild()
+    _patch_glue()
     _patch_batch()
 
 
@@ -112,6 +113,14 @@ def _stop_automation(data: Data) -> Any:
     return json_response({})
 
 
+def _send_command(data: Data) -> Any:
+    """To any instance: no agent has to answer, and nothing is run."""
+    command = {"CommandId": new_uuid(), "DocumentName": data["DocumentName"], "InstanceIds": data.get("InstanceIds", []),
+               "RequestedDateTime": time.time(), "Status": "InProgress", "StatusDetails": "InProgress"}  # fmt: skip
+    ssm._commands[command["CommandId"]] = command
+    return json_response({"Command": command})
+
+
 def _cancel_command(data: Data) -> Any:
     found = ssm._commands.get(data["CommandId"])
     if not found:
@@ -150,6 +159,20 @@ def _patch_codebuild() -> None:
         return {**build, "initiator": _caller(), "buildStatus": "IN_PROGRESS", "currentPhase": "BUILD", "buildComplete": False}
 
     codebuild._make_build_record = make
+
+
+def _patch_glue() -> None:
+    """A run runs until it is stopped."""
+
+    def start(data: Data) -> Any:
+        job = data["JobName"]
+        if job not in glue._jobs:
+            return error_response_json("EntityNotFoundException", f"Job {job} not found", 400)
+        run = {"Id": f"jr_{new_uuid()}", "JobName": job, "JobRunState": "RUNNING", "StartedOn": int(time.time())}
+        glue._job_runs[job] = [*glue._job_runs.get(job, []), run]
+        return json_response({"JobRunId": run["Id"]})
+
+    glue._start_job_run = start
 
 
 def _patch_batch() -> None:

@@ -46,6 +46,9 @@ _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests 
 _BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
 _BUSY_SECONDS = 20.0
 _MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn where credentials are kept by account
+# Of what the other services call the thing that a request is about, for messages.
+_MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
+               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId")  # fmt: skip
 Credentials = tuple[str, str, str]
 
 
@@ -312,6 +315,7 @@ class Aws:
             "TargetId",
             "PolicyId",
             "Name",
+            *_MORE_NAMES,
         ):
             if sent.get(name):
                 return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
