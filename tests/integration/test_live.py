@@ -20,21 +20,21 @@ VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 KINDS = {"ssm_session", "ssm_automation", "ssm_command", "ecs_exec", "codebuild_build", "glue_run", "batch_job", "state_execution"}
 
 
-def root(desk: Desk, service: str, region: str = REGION) -> Any:
+def root(desk: Any, service: str, region: str = REGION) -> Any:
     return desk.bed.client(service, desk.company.production.root, region, direct=True)
 
 
-def powerful(desk: Desk, *users: str) -> None:
+def powerful(desk: Any, *users: str) -> None:
     """They may do anything, as many a leaked key may."""
     for user in users:
         root(desk, "iam").put_user_policy(UserName=user, PolicyName="all", PolicyDocument=document(allow("*")))
 
 
-def start_all(bed: Bed, who: Credentials, desk: Desk) -> dict[str, str]:
+def start_all(bed: Bed, who: Credentials, desk: Any) -> dict[str, str]:
     """One of each kind, started by ``who`` through the recording proxy: {kind: id}."""
     ssm, ecs = bed.client("ssm", who, REGION), bed.client("ecs", who, REGION)
     (machine,) = root(desk, "stepfunctions").list_state_machines()["stateMachines"]
-    (task,) = root(desk, "ecs").list_tasks(cluster="web")["taskArns"]
+    task = root(desk, "ecs").list_tasks(cluster="web")["taskArns"][0]
     exec_ = ecs.execute_command(cluster="web", task=task, command="sh", interactive=True)
     return {
         "ssm_session": ssm.start_session(Target="i-0123456789abcdef0")["SessionId"],
@@ -71,12 +71,9 @@ def alive(desk: Desk) -> set[str]:
     }
 
 
-@pytest.fixture
-def stage(desk: Desk) -> Desk:
-    """A project, a job, a cluster with a task and a state machine; the key that leaks and bob's may do anything."""
+def furnish(desk: Any) -> None:
+    """A project, a job, a cluster with a task and a state machine."""
     role = desk.company.production.roles["orders-lambda"]
-    powerful(desk, "ci-deploy", "bob")
-    root(desk, "iam").put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=document(allow("*")))
     codebuild, ecs = root(desk, "codebuild"), root(desk, "ecs")
     codebuild.create_project(
         name="ci", source={"type": "NO_SOURCE", "buildspec": "version: 0.2"}, artifacts={"type": "NO_ARTIFACTS"}, serviceRole=role,
@@ -87,6 +84,14 @@ def stage(desk: Desk) -> Desk:
     ecs.create_cluster(clusterName="web")
     ecs.register_task_definition(family="web", containerDefinitions=[{"name": "web", "image": "web", "memory": 64}])
     ecs.run_task(cluster="web", taskDefinition="web", enableExecuteCommand=True)
+
+
+@pytest.fixture
+def stage(desk: Desk) -> Desk:
+    """The key that leaks and bob's may do anything."""
+    furnish(desk)
+    powerful(desk, "ci-deploy", "bob")
+    root(desk, "iam").put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=document(allow("*")))
     return desk
 
 
@@ -150,12 +155,12 @@ def test_what_cannot_be_ended_is_a_failure_and_stays_in_the_residual(stage: Desk
     denied = {"Effect": "Deny", "Action": ["ssm:TerminateSession"], "Resource": "*"}
     iam.put_role_policy(RoleName="incident-responder", PolicyName="narrow", PolicyDocument=document(denied))
     stage.incident(stage.company.leaked.access_key)
-    done = stage.contain(scope=20, hold="1s")
+    done = stage.contain_below(scope=20, hold="1s")
     assert done["status"] == "partial" and [p for p in done["problems"] if mine in p["object"]]
     (row,) = [r for r in done["residual"] if r["token_kind"] == "SSM session"]
     assert mine in row["object"] and row["until"] == "ended by hand"
     iam.delete_role_policy(RoleName="incident-responder", PolicyName="narrow")
-    assert stage.contain(scope=20, hold="1s")["problems"] == [] and mine not in alive(stage)
+    assert stage.contain_below(scope=20, hold="1s")["problems"] == [] and mine not in alive(stage)
 
 
 def bed_session(desk: Desk, target: str = "i-0123456789abcdef0") -> str:
@@ -198,7 +203,7 @@ def test_each_region_is_asked_once_however_many_users(stage: Desk) -> None:
 # -- EKS ---------------------------------------------------------------------------------------------------------------------------
 
 
-def cluster(desk: Desk, mode: str = "API") -> Any:
+def cluster(desk: Any, mode: str = "API") -> Any:
     eks = root(desk, "eks")
     role = desk.company.production.roles["orders-lambda"]
     eks.create_cluster(name="prod", roleArn=role, resourcesVpcConfig={}, accessConfig={"authenticationMode": mode})

@@ -25,8 +25,7 @@ def code() -> bytes:
     return held.getvalue()
 
 
-@pytest.fixture
-def stage(desk: Desk) -> Desk:
+def furnish(desk: Any) -> None:
     """The role `shared` is trusted by Lambda, ECS and EC2, and one of each runs as it; functions and services of other roles beside them."""
     iam, functions, ecs, ec2 = (root(desk, name) for name in ("iam", "lambda", "ecs", "ec2"))
     services = [f"{name}.amazonaws.com" for name in ("lambda", "ecs-tasks", "ec2")]
@@ -46,6 +45,12 @@ def stage(desk: Desk) -> Desk:
     iam.add_role_to_instance_profile(InstanceProfileName="shared", RoleName="shared")
     image = ec2.describe_images()["Images"][0]["ImageId"]
     ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, IamInstanceProfile={"Name": "shared"})
+
+
+@pytest.fixture
+def stage(desk: Desk) -> Desk:
+    """Furnished."""
+    furnish(desk)
     return desk
 
 
