@@ -349,7 +349,7 @@ def _outliving(run: Any, role: Any) -> Iterator[Run]:
     data = [{"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n} for n in ("profile", "trustAnchor", "crl")]
     for kind in live.KINDS.values():
         for held in data if kind.KIND == "roles_anywhere" else data[:1]:
-            one = live.Live(target, "x", role.arn, "x", held)
+            one = live.Live(target, "11111111-2222-3333-4444-555555555555", role.arn, "x", held)
             yield run(f"live.{kind.KIND}.steps", ("aws_contain",), lambda _r, k=kind, o=one: k.steps(o))
     about = {"name": "f", "revision": "r", "cluster": "c", "service": "s", "profile": "p", "association": "a"}
     for kind in workloads.KINDS.values():

@@ -118,6 +118,9 @@ class Containment(Response):
             self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
             self.scope.ask(account, "Username", name)
+        if principal.kind == "role" and principal.whole and principal.discovered:  # the suspect made it: whoever is in it is the attacker
+            self.scope.belongs(principal.arn)
+            self.scope.ask(account, "ResourceName", principal.arn)
 
     @staticmethod
     def _session_arn(role: Principal, name: str) -> str:

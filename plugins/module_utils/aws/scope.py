@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 
 from ..common.errors import EvictError
 from ..common.plan import Target
-from . import events
+from . import events, federation
 from .session import Aws
 
 READS = events.READS
@@ -108,6 +108,11 @@ def read_event(event: events.Event) -> Found | None:
         return None
     if name in _MADE:
         return _made(event, source, by)
+    if name == "CreateSession":
+        for arn, opened_as, key in federation.sessions(event) if federation.opened(event) else ():
+            how = f"opened as {opened_as} through Roles Anywhere at {at}"
+            return Found(arn.split(":")[4], arn, how, session=opened_as, key=key, at=at, by=by)
+        return None
     if name in ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"):
         role, session = (
             str(_get(event, "requestParameters", "roleArn") or ""),
@@ -277,6 +282,7 @@ class Scope:
 
     def _take(self, event: events.Event) -> None:
         who = [w for w in (str(_get(event, "userIdentity", "accessKeyId") or ""), str(_get(event, "userIdentity", "arn") or "")) if w]
+        who += federation.ways(event)
         with self._lock:
             if event.get("eventID") in self.seen:
                 return
@@ -292,6 +298,9 @@ class Scope:
             self.newest = max(self.newest, str(event.get("eventTime") or ""))
             if (event.get("eventSource"), event.get("eventName")) in self._keep and not event.get("errorCode"):
                 self.kept.append(event)
+        if way := federation.made(event):
+            self.belongs(way[0])
+            self.ask(str(event.get("recipientAccountId")), "EventName", way[1])
         if found := read_event(event):
             self._found(found)
 

@@ -77,17 +77,13 @@ def _leading(target: Target, who: Suspects, mine: set[str], reader: Reader) -> l
         return []
     anchors = reader.get(Call(target, "rolesanywhere", "ListTrustAnchors", {})).get("trustAnchors", [])
     names = ", ".join(sorted(str(a.get("name") or a.get("trustAnchorId")) for a in anchors if a.get("enabled"))) or "none"
-    why = f"certificates of its trust anchors ({names}) open sessions of {{}}: revoke the suspect certificate, or disable the profile"
     return [
         Live(
-            target,
-            str(profile["profileId"]),
-            role.arn,
-            f"Roles Anywhere profile {profile.get('name')} in {target.region}",
-            why=why.format(role.arn),
+            target, str(profile["profileId"]), role.arn, f"Roles Anywhere profile {profile.get('name')} in {target.region}",
+            why=f"certificates of its trust anchors ({names}) open sessions of {role.arn}: revoke the suspect certificate, or disable the profile",
         )
         for profile, role in leading
-    ]
+    ]  # fmt: skip
 
 
 def steps(live: Live) -> Iterator[Step]:
