@@ -44,7 +44,9 @@ def start_all(bed: Bed, who: Credentials, desk: Any) -> dict[str, str]:
         "codebuild_build": bed.client("codebuild", who, REGION).start_build(projectName="ci")["build"]["id"],
         "glue_run": bed.client("glue", who, REGION).start_job_run(JobName="etl")["JobRunId"],
         "batch_job": bed.client("batch", who, REGION).submit_job(jobName="mine", jobQueue="q", jobDefinition="d")["jobId"],
-        "state_execution": bed.client("stepfunctions", who, REGION).start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"],
+        "state_execution": bed.client("stepfunctions", who, REGION).start_execution(stateMachineArn=machine["stateMachineArn"])[
+            "executionArn"
+        ],
     }
 
 
@@ -213,7 +215,9 @@ def cluster(desk: Any, mode: str = "API") -> Any:
 def entry(eks: Any, arn: str, *policies: str, groups: tuple[str, ...] = ()) -> None:
     eks.create_access_entry(clusterName="prod", principalArn=arn, kubernetesGroups=list(groups), tags={"team": "x"}, username="who")
     for policy in policies:
-        eks.associate_access_policy(clusterName="prod", principalArn=arn, policyArn=policy, accessScope={"type": "namespace", "namespaces": ["a"]})
+        eks.associate_access_policy(
+            clusterName="prod", principalArn=arn, policyArn=policy, accessScope={"type": "namespace", "namespaces": ["a"]}
+        )
 
 
 def entries(eks: Any) -> dict[str, Any]:

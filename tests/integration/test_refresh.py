@@ -161,4 +161,6 @@ def test_what_may_not_be_listed_is_a_gap_and_the_rest_is_refreshed(stage: Desk) 
 def test_a_role_that_no_service_may_assume_costs_nothing(stage: Desk) -> None:
     stage.incident(stage.company.production.roles["deploy"])
     assert stage.contain(hold="2s")["workloads"] == []
-    assert not [c for c in stage.bed.calls() if c["operation"] in ("ListFunctions20150331", "ListFunctions", "ListTasks", "DescribeRegions")]
+    assert not [
+        c for c in stage.bed.calls() if c["operation"] in ("ListFunctions20150331", "ListFunctions", "ListTasks", "DescribeRegions")
+    ]

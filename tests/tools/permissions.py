@@ -346,7 +346,10 @@ def _outliving(run: Any, role: Any) -> Iterator[Run]:
     """What ends a live thing, and what refreshes a workload."""
     live, workloads = (importlib.import_module(f"{PACKAGE}.aws.{name}") for name in ("live", "workloads"))
     target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", role.account, "eu-west-1")
-    data = [{"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n} for n in ("profile", "trustAnchor", "crl")]
+    data = [
+        {"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n}
+        for n in ("profile", "trustAnchor", "crl")
+    ]
     for kind in live.KINDS.values():
         for held in data if kind.KIND == "roles_anywhere" else data[:1]:
             one = live.Live(target, "11111111-2222-3333-4444-555555555555", role.arn, "x", held)

@@ -41,9 +41,8 @@ def ways(event: Event) -> list[str]:
     """ARNs through which such a session was opened, and of the role: it belongs to whoever made one of them."""
     if not opened(event):
         return []
-    request, who = event.get("requestParameters") or {}, event.get("userIdentity") or {}
-    named = [_at(request, name) for name in ("roleArn", "principalArn", "profileArn", "trustAnchorArn")]
-    return [str(arn) for arn in (*named, who.get("identityProvider")) if str(arn or "").startswith("arn:")]
+    named = [_at(event, "requestParameters", name) for name in ("roleArn", "principalArn", "profileArn", "trustAnchorArn")]
+    return [str(arn) for arn in (*named, _at(event, "userIdentity", "identityProvider")) if str(arn or "").startswith("arn:")]
 
 
 def made(event: Event) -> tuple[str, str] | None:
@@ -58,8 +57,9 @@ def made(event: Event) -> tuple[str, str] | None:
 
 def sessions(event: Event) -> Iterator[tuple[str, str, str]]:
     """(role ARN, session name, key id) of each session that Roles Anywhere answered with; the name is the certificate's serial number, or a chosen one."""
-    for entry in _at(event.get("responseElements"), "credentialSet") or ():
+    answered = _at(event.get("responseElements"), "credentialSet")
+    for entry in answered if isinstance(answered, list) else ():
         arn, role = str(_at(entry, "assumedRoleUser", "arn") or ""), str(_at(entry, "roleArn") or "")
         role = role or str(_at(event.get("requestParameters"), "roleArn") or "")
-        if role and arn.count("/") >= 2:
+        if role.count(":") >= 5 and arn.count("/") >= 2:
             yield role, arn.split("/", 2)[2], str(_at(entry, "credentials", "accessKeyId") or "")

@@ -203,7 +203,15 @@ def test_builds_are_read_as_far_back_as_one_could_still_run(hours: float, asked:
 
 @pytest.mark.parametrize(
     ("initiator", "whose"),
-    [("ci", True), ("bob", False), ("deploy/evil", True), ("deploy/alice", False), ("codepipeline/ci", False), ("", False), ("GitHub-Hookshot/1", False)],
+    [
+        ("ci", True),
+        ("bob", False),
+        ("deploy/evil", True),
+        ("deploy/alice", False),
+        ("codepipeline/ci", False),
+        ("", False),
+        ("GitHub-Hookshot/1", False),
+    ],
 )
 def test_whose_a_build_is(initiator: str, whose: bool) -> None:
     deploy, pipeline = role("deploy", sessions={"evil"}), role("codepipeline")
@@ -233,7 +241,12 @@ def test_an_express_execution_cannot_be_described_and_is_no_gap() -> None:
     assert look(cloud, state_execution, suspects(USER), event("states", "StartExecution", answer={"executionArn": name})) == []
     cloud.answers["DescribeExecution"] = "AccessDeniedException"
     with pytest.raises(CloudError):
-        look(cloud, state_execution, suspects(USER), event("states", "StartExecution", answer={"executionArn": name.replace("express", "execution")}))
+        look(
+            cloud,
+            state_execution,
+            suspects(USER),
+            event("states", "StartExecution", answer={"executionArn": name.replace("express", "execution")}),
+        )
 
 
 def test_a_field_is_found_however_it_is_capitalised() -> None:
@@ -267,7 +280,12 @@ def test_ways_in_and_what_goes_through_them() -> None:
     made = federation.made(event("iam", "CreateOpenIDConnectProvider", answer={"openIDConnectProviderArn": provider}))
     assert made == (provider, "AssumeRoleWithWebIdentity")
     opened = event("sts", "AssumeRoleWithWebIdentity", {"roleArn": f"arn:aws:iam::{A}:role/x"})
-    opened["userIdentity"] = {"type": "WebIdentityUser", "principalId": f"{provider}:aud:sub", "userName": "sub", "identityProvider": provider}
+    opened["userIdentity"] = {
+        "type": "WebIdentityUser",
+        "principalId": f"{provider}:aud:sub",
+        "userName": "sub",
+        "identityProvider": provider,
+    }
     assert federation.ways(opened) == [f"arn:aws:iam::{A}:role/x", provider]
     assert federation.made(event("s3express", "CreateProfile", answer={"profile": {"profileArn": "arn:x"}})) is None
     assert federation.made({**event("iam", "CreateSAMLProvider", answer={"sAMLProviderArn": "arn:x"}), "errorCode": "AccessDenied"}) is None

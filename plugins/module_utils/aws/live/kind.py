@@ -77,9 +77,8 @@ class Suspects:
 
     def caller(self, event: Event) -> Principal | None:
         """Who made a call that is in the suspects' trail already."""
-        who = event.get("userIdentity") or {}
-        issuer = ((who.get("sessionContext") or {}).get("sessionIssuer") or {}).get("arn")
-        return self._known.get(identity(str(issuer or who.get("arn") or "")))
+        issuer = field(event, "userIdentity", "sessionContext", "sessionIssuer", "arn")
+        return self._known.get(identity(issuer or field(event, "userIdentity", "arn")))
 
     def cut(self, principal: Principal) -> bool:
         """Nobody else's work is in it: a user, a denied role, or a role that was itself named as compromised."""
