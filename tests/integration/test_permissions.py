@@ -135,7 +135,7 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     test_live.start_all(bed, thief, desk)
     desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3")
     said = desk.play("contain", 2, incident=str(desk.incident))
-    assert "ended by hand" not in said and "FAILED" not in said, said
+    assert "  FAILED  " not in said and "OPEN    live sessions" not in said and said.count("  end: ") == 8, said
     desk.play("recover", case=str(desk.folder / "cases" / "IR-3"), only=f"{thief.access_key},{production.roles['shared']}", verdict="false_positive",
               reason="test", by="test")  # fmt: skip
     desk.write({"access_key_id": company.leaked.access_key})

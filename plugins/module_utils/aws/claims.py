@@ -105,7 +105,17 @@ def _closed(run: Containment, principal: Principal) -> bool:
 
 
 def open_paths(run: Containment, role: Principal) -> list[str]:
-    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen,
+
+    and whatever it names that is not closed, if a suspect wrote it.
+    """
+    if role.forged:
+        return [
+            f"{name} ({kind})"
+            for kind, names in trusted_by(role.facts).items()
+            for name in names
+            if (known := run.principals.get(identity(name))) is None or not _closed(run, known)
+        ]
     if role.sources:
         known = {s: run.principals.get(identity(s)) for s in role.sources}
         return sorted(
@@ -126,6 +136,16 @@ def last_minting(run: Containment, principal: Principal) -> datetime.datetime | 
             if owner and (since := _since(run, owner)):
                 times.append(since + datetime.timedelta(seconds=run.options.hold))
     return max(times, default=None)
+
+
+def links(run: Containment) -> int:
+    """How many roles follow one upon the other in the longest chain of those that were assumed: each link has to be cut again after the one before."""
+
+    def behind(role: Principal, seen: tuple[str, ...]) -> int:
+        owners = [run.principals.get(identity(source)) for source in role.sources if identity(source) not in seen]
+        return max((1 + behind(o, (*seen, identity(o.arn))) for o in owners if o and o.kind == "role"), default=0)
+
+    return max((behind(p, (identity(p.arn),)) for p in list(run.principals.values()) if p.kind == "role"), default=0)
 
 
 def last_control(run: Containment) -> datetime.datetime | None:

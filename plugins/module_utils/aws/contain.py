@@ -79,6 +79,8 @@ class Containment(Response):
         self.after.end()
         self.fences.renew()
         self._second_pass()
+        for _link in range(claims.links(self)):  # a link that was cut again could mint the next one until that had spread
+            self._second_pass()
         self.fences.renew()
         self.runner.wait()
         self.after.refresh()
@@ -277,6 +279,7 @@ class Containment(Response):
             fresh = dataclasses.replace(
                 principal, discovered=principal.discovered if known else found.how, compromised=found.compromised, sessions={found.session} - {""},
                 sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, only_kinds={found.kind} - {""}, whole=found.whole,
+                forged=found.forged,
             )  # fmt: skip
             if known and not known.discovered:
                 fresh.discovered = ""

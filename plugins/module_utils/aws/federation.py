@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions that no AWS identity opened: SAML, OIDC, Roles Anywhere. CloudTrail files the opening under a stranger, so it is tied to the trail by what it
+"""Sessions that no identity of the account opened: SAML, OIDC, Roles Anywhere, strangers. CloudTrail files the opening under a stranger, so it is tied to the trail by what it
 
 went through: an identity provider, trust anchor or profile that the attacker made, or a role that the attacker made.
 Fields: CloudTrail's documented examples of these events; the bed has none of them.
@@ -38,8 +38,8 @@ def opened(event: Event) -> bool:
 
 
 def ways(event: Event) -> list[str]:
-    """ARNs through which such a session was opened, and of the role: it belongs to whoever made one of them."""
-    if not opened(event):
+    """ARNs through which such a session was opened, and of the role: it belongs to whoever made one of them. Strangers of other accounts open by AssumeRole."""
+    if not opened(event) and event.get("eventName") != "AssumeRole":
         return []
     named = [_at(event, "requestParameters", name) for name in ("roleArn", "principalArn", "profileArn", "trustAnchorArn")]
     return [str(arn) for arn in (*named, _at(event, "userIdentity", "identityProvider")) if str(arn or "").startswith("arn:")]

@@ -45,6 +45,7 @@ class Principal:
     only: set[str] = dataclasses.field(default_factory=set)
     only_kinds: set[str] = dataclasses.field(default_factory=set)  # of credential, that ``only`` is of
     whole: bool = False  # the identity itself was named, so every credential that it holds counts as compromised
+    forged: bool = False  # a suspect wrote its trust policy, so whoever that names may be the attacker
     inline: set[str] | None = None  # names of its inline policies, once they have been listed
     used: str = ""  # of the key that was reported: when, by which service, where
     cloud: str = "aws"
@@ -69,7 +70,7 @@ class Principal:
         for name in ("compromised", "sessions", "sources", "only_kinds"):
             getattr(self, name).update(getattr(other, name))
         self.only = self.only | other.only if self.only and other.only else set()
-        self.whole = self.whole or other.whole
+        self.whole, self.forged = self.whole or other.whole, self.forged or other.forged
         self.used = self.used or other.used
         return before != self.only
 

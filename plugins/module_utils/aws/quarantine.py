@@ -71,6 +71,8 @@ def decide(
         return RoleAction(
             "revoke", f"it is trusted by {', '.join(services)}: a deny would stop that workload (role_action: deny to do so)", breaks
         )
+    if role.whole and role.discovered:
+        return RoleAction("deny", "the suspect made it, and no service runs as it", breaks)
     if others == [] or (others is None and unused(role, now)):
         return RoleAction("deny", f"nobody else has used it in {_QUIET_DAYS} days")
     who = "others use it" if others else "it is not known who else uses it"

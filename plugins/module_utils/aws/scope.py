@@ -33,6 +33,7 @@ class Found:
     only: str = ""  # a single credential of an innocent user: its id, or "password"
     kind: str = ""  # of that credential: its name in the registry
     whole: bool = False
+    forged: bool = False  # its trust policy is the attacker's
     at: str = ""
     by: str = ""  # key id that made the call: whose trail this belongs to
 
@@ -189,6 +190,7 @@ def read_event(event: events.Event) -> Found | None:
                 f"{verb} by {source} at {at}",
                 source,
                 whole=name == "CreateRole",
+                forged=True,
                 at=at,
                 by=by,
             )
