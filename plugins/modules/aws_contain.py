@@ -52,15 +52,15 @@ options:
     default: on_the_spot
   live_sessions:
     description:
-      - List what the suspects started and what goes on when its starter is denied (Session Manager sessions, commands and automations, ECS Exec, CodeBuild, Glue,
-        Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it.
+      - List what the suspects started and what goes on when its starter is denied (Session Manager sessions, commands and automations, ECS Exec, CodeBuild,
+        Glue, Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it.
       - Who started a command, a Glue run, a Batch job, an execution or a stack operation only the log says, so these need the quick scope.
       - If left out, it is done with the quick scope, and left out without it.
     type: bool
   refresh:
     description:
-      - Make workloads that run as a role whose sessions were revoked fetch new credentials, when the revocation has spread. Lambda functions get a mark in their
-        description, ECS services a new deployment, EC2 instances their instance profile once more.
+      - Make workloads that run as a role whose sessions were revoked fetch new credentials, when the revocation has spread. Lambda functions get a mark in
+        their description, ECS services a new deployment, EC2 instances their instance profile once more.
       - What runs in a session of the attacker's own is never refreshed. With V(false) they are listed only, with the time until which they fail.
     type: bool
     default: true
@@ -186,8 +186,8 @@ fences:
             remedy: ""}]
 workloads:
   description:
-    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state) (V(refreshed), V(asked to refresh), V(waiting), V(left) or
-      V(failed)), until when it may fail, and why.
+    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state) (V(refreshed), V(asked to refresh), V(waiting), V(left)
+      or V(failed)), until when it may fail, and why.
   returned: with O(phase=all)
   type: list
   elements: dict

@@ -114,7 +114,7 @@ def open_paths(run: Containment, role: Principal) -> list[str]:
             f"{name} ({kind})"
             for kind, names in trusted_by(role.facts).items()
             for name in names
-            if (known := run.principals.get(identity(name))) is None or not _closed(run, known)
+            if (owner := run.principals.get(identity(name))) is None or not _closed(run, owner)
         ]
     if role.sources:
         known = {s: run.principals.get(identity(s)) for s in role.sources}
@@ -221,7 +221,8 @@ def result(run: Containment) -> dict[str, t.Any]:
     failed = run.refused + run.runner.failures
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(), "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
+        "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
+        "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

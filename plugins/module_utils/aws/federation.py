@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions that no identity of the account opened: SAML, OIDC, Roles Anywhere, strangers. CloudTrail files the opening under a stranger, so it is tied to the trail by what it
+"""Sessions that no identity of the account opened: SAML, OIDC, Roles Anywhere, strangers.
 
-went through: an identity provider, trust anchor or profile that the attacker made, or a role that the attacker made.
+CloudTrail files the opening under whoever they are elsewhere, so it is tied to the trail by what it went through: an identity provider, trust anchor or
+profile that the attacker made, or a role that the attacker made.
 Fields: CloudTrail's documented examples of these events; the bed has none of them.
 """
 

@@ -74,7 +74,7 @@ def ends(kind: str, principal: Principal, since: datetime.datetime) -> str:
     return iso(since + lasts)
 
 
-def kinds_of(principal: Principal, suspects: Iterable[str] = ()) -> list[str]:
+def kinds_of(principal: Principal) -> list[str]:
     """Which tokens of the principal there may be: of a role by the ways that its trust policy has."""
     if principal.kind == "user":
         return ["access key", *_USER_SESSIONS]

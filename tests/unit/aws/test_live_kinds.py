@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import federation, live, workloads
-from ansible_collections.evict.cloud.plugins.module_utils.aws.live import codebuild_build, kind, roles_anywhere, stack, state_execution
+from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
+    codebuild_build,
+    eks_access,
+    glue_run,
+    kind,
+    roles_anywhere,
+    ssm_command,
+    stack,
+    state_execution,
+)  # fmt: skip
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.quarantine import longest
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import iso
@@ -52,7 +61,7 @@ def run(cloud: ModelledCloud, it: live.Kind, found: live.Live) -> Runner:
 
 
 def look(cloud: ModelledCloud, it: live.Kind, who: live.Suspects, *started: Any) -> list[live.Live]:
-    return it.found(HERE, who, started, Reader({"aws": cloud}))
+    return list(it.found(HERE, who, started, Reader({"aws": cloud})))
 
 
 # -- the registries -------------------------------------------------------------------------------------------------------------
@@ -290,3 +299,38 @@ def test_ways_in_and_what_goes_through_them() -> None:
     assert federation.made(event("s3express", "CreateProfile", answer={"profile": {"profileArn": "arn:x"}})) is None
     assert federation.made({**event("iam", "CreateSAMLProvider", answer={"sAMLProviderArn": "arn:x"}), "errorCode": "AccessDenied"}) is None
     assert federation.ways(event("s3express", "CreateSession", {"roleArn": "arn:x"})) == []
+
+
+# -- one that may not be looked at hides no other --------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_may_not_be_looked_at_hides_no_other() -> None:
+    def described(parameters: dict[str, Any]) -> Any:
+        if parameters["name"] == "a":
+            return "AccessDeniedException"
+        return {"cluster": {"name": parameters["name"], "arn": "arn:c", "accessConfig": {"authenticationMode": "API"}}}
+
+    cloud = ModelledCloud(
+        ListClusters={"clusters": ["a", "b"]}, DescribeCluster=described, ListAccessEntries={"accessEntries": [USER.arn]},
+        DescribeAccessEntry={"accessEntry": {"principalArn": USER.arn, "username": "{{ 1 }}"}}, ListAssociatedAccessPolicies={"associatedAccessPolicies": []},
+    )  # fmt: skip
+    found = []
+    with pytest.raises(CloudError, match="AccessDenied"):
+        for one in eks_access.found(HERE, suspects(USER), (), Reader({"aws": cloud})):
+            found.append(one.id)
+    assert found == [f"b/{USER.arn}"]
+
+
+@pytest.mark.parametrize(
+    ("it", "source", "name", "answer", "operation", "code"),
+    [(glue_run, "glue", "StartJobRun", {"jobRunId": "r"}, "GetJobRun", "EntityNotFoundException"),
+     (ssm_command, "ssm", "SendCommand", {"command": {"commandId": "1" * 36}}, "ListCommands", "InvalidCommandId"),
+     (state_execution, "states", "StartExecution", {"executionArn": "arn:x"}, "DescribeExecution", "ExecutionDoesNotExist")],
+)  # fmt: skip
+def test_what_is_gone_by_now_is_no_gap_and_what_is_denied_is(
+    it: Any, source: str, name: str, answer: Any, operation: str, code: str
+) -> None:
+    started = event(source, name, {"jobName": "etl"}, answer)
+    assert look(ModelledCloud(**{operation: code}), it, suspects(USER), started) == []
+    with pytest.raises(CloudError):
+        look(ModelledCloud(**{operation: "AccessDeniedException"}), it, suspects(USER), started)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from ..principal import Principal
 from ..session import parse
 from .kind import Event, Live, Suspects, ended, named, states
@@ -23,17 +24,18 @@ _LONGEST = datetime.timedelta(hours=44)  # 8 h in the queue and 36 h at work are
 _PAGE = 100
 
 
-def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> list[Live]:
+def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Builds of the suspects that run."""
     logged = named(who, started, "build", "id")
-    lives = []
-    for project in reader.get(Call(target, "codebuild", "ListProjects", {})).get("projects", []):
+
+    def one(project: str) -> Iterator[Live]:
         for build in _recent(target, project, reader):
             name = str(build.get("id"))
             principal = _initiator(who, target.account, str(build.get("initiator", ""))) or logged.get(name)
             if principal and build.get("buildStatus") == "IN_PROGRESS":
-                lives.append(Live(target, name, principal.arn, f"build {name} in {target.region}"))
-    return lives
+                yield Live(target, name, principal.arn, f"build {name} in {target.region}")
+
+    return each(reader.get(Call(target, "codebuild", "ListProjects", {})).get("projects", []), one)
 
 
 def _recent(target: Target, project: str, reader: Reader) -> list[dict[str, object]]:

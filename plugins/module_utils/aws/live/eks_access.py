@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ...common.plan import Call, Phase, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from .kind import BY_HAND, Event, Live, Suspects
 
 KIND = "eks_access"
@@ -21,26 +22,27 @@ READS: tuple[str, ...] = (
 _ABSENT = ("ResourceNotFoundException",)
 
 
-def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Reader) -> list[Live]:
+def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Entries of users and of roles that nobody else uses are removed; of a shared role it is said until when its old sessions open the cluster.
 
     What the aws-auth ConfigMap of a cluster says is not to be read through AWS.
     """
-    lives = []
     mine = [p for p in who.all if p.account == target.account and not p.only]
-    for name in reader.get(Call(target, "eks", "ListClusters", {})).get("clusters", []):
+
+    def one(name: str) -> Iterator[Live]:
         cluster = reader.get(Call(target, "eks", "DescribeCluster", {"name": name})).get("cluster", {})
         mode = str((cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP")
         if "CONFIG_MAP" in mode and mine:
             why = f"its aws-auth ConfigMap may name {', '.join(sorted(p.arn for p in mine)[:3])}: kubectl -n kube-system get configmap aws-auth"
-            lives.append(Live(target, str(cluster.get("arn", name)), mine[0].arn, f"EKS cluster {name} in {target.region}", why=why))
+            yield Live(target, str(cluster.get("arn", name)), mine[0].arn, f"EKS cluster {name} in {target.region}", why=why)
         if mode == "CONFIG_MAP":
-            continue
+            return
         entries = reader.get(Call(target, "eks", "ListAccessEntries", {"clusterName": name})).get("accessEntries", [])
         for principal in mine:
             if principal.arn in entries:
-                lives.append(_entry(target, name, principal.arn, reader, who.until(principal), shared=not who.cut(principal)))
-    return lives
+                yield _entry(target, name, principal.arn, reader, who.until(principal), shared=not who.cut(principal))
+
+    return each(reader.get(Call(target, "eks", "ListClusters", {})).get("clusters", []) if mine else (), one)
 
 
 def _entry(target: Target, cluster: str, arn: str, reader: Reader, until: str, *, shared: bool) -> Live:

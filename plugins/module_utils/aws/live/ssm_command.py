@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from .kind import Event, Live, Suspects, ended, named, states
 
 KIND = "ssm_command"
@@ -17,17 +18,20 @@ LISTED = False
 EVENTS: frozenset[tuple[str, str]] = frozenset({("ssm.amazonaws.com", "SendCommand")})
 READS: tuple[str, ...] = ("ssm:ListCommands",)
 _RUNNING = ("Pending", "InProgress", "Delayed")
+_ABSENT = ("InvalidCommandId",)
 
 
-def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> list[Live]:
+def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Commands that the log names and that have not ended."""
-    lives = []
-    for name, principal in named(who, started, "command", "commandId").items():
-        for command in reader.get(Call(target, "ssm", "ListCommands", {"CommandId": name})).get("Commands", []):
+    logged = named(who, started, "command", "commandId")
+
+    def one(name: str) -> Iterator[Live]:
+        for command in reader.read(Probe(Call(target, "ssm", "ListCommands", {"CommandId": name}), ("Commands",), _ABSENT)) or ():
             if command.get("Status") in _RUNNING:
                 text = f"SSM command {name} ({command.get('DocumentName', '?')}) in {target.region}"
-                lives.append(Live(target, name, principal.arn, text))
-    return lives
+                yield Live(target, name, logged[name].arn, text)
+
+    return each(logged, one)
 
 
 def steps(live: Live) -> Iterator[Step]:
@@ -35,6 +39,7 @@ def steps(live: Live) -> Iterator[Step]:
     probe = Probe(
         Call(live.target, "ssm", "ListCommands", {"CommandId": live.id}),
         ("Commands", states("CommandId", live.id, "Status", _RUNNING), "CommandId"),
+        _ABSENT,
     )
     yield ended(
         live,

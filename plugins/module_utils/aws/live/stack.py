@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ...common.errors import CloudError
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from .kind import Event, Live, Suspects, ended, field, states
 
 KIND = "stack"
@@ -23,30 +24,33 @@ _CANCEL = "UPDATE_IN_PROGRESS"  # the one state in which AWS takes a cancellatio
 _ABSENT = ("ValidationError",)
 
 
-def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> list[Live]:
+def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Stacks at work that a suspect set to work. An update can be cancelled; of anything else a person has to say whether it is to be deleted."""
-    lives: dict[str, Live] = {}
-    for event in started:
+    seen: set[str] = set()
+
+    def one(event: Event) -> Iterator[Live]:
         name = field(event.get("responseElements"), "stackId") or field(event.get("requestParameters"), "stackName")
         principal = who.caller(event)
         if not (name and principal):
-            continue
+            return
         try:
             stacks = reader.get(Call(target, "cloudformation", "DescribeStacks", {"StackName": name})).get("Stacks", [])
         except CloudError as error:
             if error.code in _ABSENT:
-                continue  # deleted by now
+                return  # deleted by now
             raise
         for stack in stacks:
             status, arn = str(stack.get("StackStatus")), str(stack.get("StackId"))
-            if status.endswith("_IN_PROGRESS"):
+            if status.endswith("_IN_PROGRESS") and arn not in seen:
+                seen.add(arn)
                 why = (
                     ""
                     if status == _CANCEL
                     else f"{status}: AWS cancels nothing but an update; look at the stack, then delete it or let it end"
                 )
-                lives[arn] = Live(target, arn, principal.arn, f"stack {arn}", why=why)
-    return list(lives.values())
+                yield Live(target, arn, principal.arn, f"stack {arn}", why=why)
+
+    return each(started, one)
 
 
 def steps(live: Live) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ...common.errors import CloudError
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from .kind import Event, Live, Suspects, ended, named, states
 
 KIND = "state_execution"
@@ -21,19 +22,21 @@ _RUNNING = ("RUNNING", "PENDING_REDRIVE")
 _ABSENT = ("ExecutionDoesNotExist",)
 
 
-def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> list[Live]:
+def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Executions that the log names and that have not ended; those of express workflows end within five minutes and cannot be described."""
-    lives = []
-    for name, principal in named(who, started, "executionArn").items():
+    logged = named(who, started, "executionArn")
+
+    def one(name: str) -> Iterator[Live]:
         try:
             answer = reader.get(Call(target, "stepfunctions", "DescribeExecution", {"executionArn": name}))
         except CloudError as error:
             if error.code in _ABSENT or ":express:" in name:
-                continue
+                return
             raise
         if answer.get("status") in _RUNNING:
-            lives.append(Live(target, name, principal.arn, f"execution {name}"))
-    return lives
+            yield Live(target, name, logged[name].arn, f"execution {name}")
+
+    return each(logged, one)
 
 
 def steps(live: Live) -> Iterator[Step]:

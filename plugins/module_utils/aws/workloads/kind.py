@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import typing as t
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ...common.plan import Step, Target
 from ...common.reader import Reader
@@ -40,7 +40,8 @@ class Workload:
 class Kind(t.Protocol):
     """A file of this folder. ``SERVICE``: whom a role must trust to be used so; ``LONGEST``: for how long cached credentials may last;
 
-    ``SURE``: whether the refresh is known to replace them at once. ``held``: workloads of a role; ``steps``: what refreshes one;     ``mark`` names the incident and the cutoff.
+    ``SURE``: whether the refresh is known to replace them at once. ``held``: workloads of a role; ``steps``: what refreshes one;
+    ``mark`` names the incident and the cutoff.
     """
 
     KIND: str
@@ -50,6 +51,6 @@ class Kind(t.Protocol):
     SURE: bool
     READS: tuple[str, ...]
 
-    def held(self, role: Principal, target: Target, reader: Reader, /) -> list[Workload]: ...
+    def held(self, role: Principal, target: Target, reader: Reader, /) -> Iterable[Workload]: ...
 
     def steps(self, workload: Workload, mark: str, reader: Reader, /) -> Iterator[Step]: ...

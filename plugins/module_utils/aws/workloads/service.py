@@ -10,6 +10,7 @@ from typing import Any
 
 from ...common.plan import Call, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from ..principal import Principal
 from .kind import Workload
 
@@ -24,10 +25,10 @@ READS: tuple[str, ...] = (
 _PAGE = 100
 
 
-def held(role: Principal, target: Target, reader: Reader) -> list[Workload]:
+def held(role: Principal, target: Target, reader: Reader) -> Iterator[Workload]:
     """Running tasks with the role, by the service that they belong to."""
-    found = []
-    for cluster in reader.get(Call(target, "ecs", "ListClusters", {})).get("clusterArns", []):
+
+    def one(cluster: str) -> Iterator[Workload]:
         running = {"cluster": cluster, "desiredStatus": "RUNNING"}
         arns = reader.get(Call(target, "ecs", "ListTasks", running)).get("taskArns", [])
         services: dict[str, set[str]] = {}
@@ -42,11 +43,11 @@ def held(role: Principal, target: Target, reader: Reader) -> list[Workload]:
                     services.setdefault(group.removeprefix("service:"), set()).add(name)
                 else:
                     why = "it belongs to no service: stop it, and start it again by whatever started it"
-                    found.append(
-                        Workload(target, task["taskArn"], role.arn, f"ECS task {name} in {target.region}", frozenset({name}), why=why)
-                    )
-        found += [_service(role, target, cluster, name, frozenset(tasks), reader) for name, tasks in sorted(services.items())]
-    return found
+                    yield Workload(target, task["taskArn"], role.arn, f"ECS task {name} in {target.region}", frozenset({name}), why=why)
+        for name, tasks in sorted(services.items()):
+            yield _service(role, target, cluster, name, frozenset(tasks), reader)
+
+    return each(reader.get(Call(target, "ecs", "ListClusters", {})).get("clusterArns", []), one)
 
 
 def _role(task: dict[str, Any], target: Target, reader: Reader) -> str:
