@@ -70,6 +70,20 @@ options:
     type: str
     choices: [on_the_spot, pre_deployed, none]
     default: on_the_spot
+  live_sessions:
+    description:
+      - List what the suspects started and what goes on when its starter is denied (Session Manager sessions, commands and automations, ECS Exec, CodeBuild,
+        Glue, Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it.
+      - Who started a command, a Glue run, a Batch job, an execution or a stack operation only the log says, so these need the quick scope.
+      - If left out, it is done with the quick scope, and left out without it.
+    type: bool
+  refresh:
+    description:
+      - Make workloads that run as a role whose sessions were revoked fetch new credentials, when the revocation has spread. Lambda functions get a mark in
+        their description, ECS services a new deployment, EC2 instances their instance profile once more.
+      - What runs in a session of the attacker's own is never refreshed. With V(false) they are listed only, with the time until which they fail.
+    type: bool
+    default: true
   phase:
     description:
       - V(all) contains.
@@ -192,6 +206,15 @@ fences:
   elements: dict
   sample: [{account: "111122223333", control: scp, policies: [evict-IR-2026-0042-111122223333-1], instead: [], why: AWS exempts service-linked roles from it,
             remedy: ""}]
+workloads:
+  description:
+    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state) (V(refreshed), V(asked to refresh), V(waiting), V(left)
+      or V(failed)), until when it may fail, and why.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:lambda:eu-west-1:111122223333:function:orders", text: Lambda function orders in eu-west-1,
+            role: "arn:aws:iam::111122223333:role/orders", kind: lambda_function, state: refreshed, until: "", why: ""}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -248,6 +271,8 @@ def main() -> None:
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
             "account_fence": {"type": "str", "choices": ["on_the_spot", "pre_deployed", "none"], "default": "on_the_spot"},
+            "live_sessions": {"type": "bool"},
+            "refresh": {"type": "bool", "default": True},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

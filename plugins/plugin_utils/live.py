@@ -33,6 +33,7 @@ _LONG = (
     "watch",
     "looks",
     "not_compared",
+    "workloads",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store

@@ -91,7 +91,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_kinds, iam_truth, org_truth, tag_truth
+    from tests.beds import clock, iam_kinds, iam_truth, live_kinds, org_truth, tag_truth
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -103,6 +103,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_sts()
     sts_truth.load_managed_policies()
     iam_kinds.install()
+    live_kinds.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     org_truth.install(management)
     from ministack import app as ministack_app
@@ -176,12 +177,13 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
 def _reset() -> None:
     from ministack import app as ministack_app
 
-    from tests.beds import clock, iam_kinds, iam_truth, lag, org_truth, tag_truth
+    from tests.beds import clock, iam_kinds, iam_truth, lag, live_kinds, org_truth, tag_truth
 
     org_truth.reset()
     tag_truth.reset()
     lag.set_lag(0)
     iam_kinds.clear()
+    live_kinds.clear()
     clock.set_offset(0)
     iam_truth.PAGE["size"] = 100
     for memory in (iam_truth.KEY_LAST_USED, iam_truth.ROLE_LAST_USED, iam_truth.KEY_OWNERS):

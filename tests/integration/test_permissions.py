@@ -15,11 +15,23 @@ from botocore.exceptions import ClientError
 
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
+from tests.integration import test_live, test_refresh
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
+NOT_ON_THE_BED = {
+    "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
+    *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
+}  # fmt: skip
+
+
+def _as_the_bed_sees_it() -> dict[str, Any]:
+    """The bed judges actions on sessions, builds, jobs, instances and services without their ARNs, so which of them is granted is not shown here."""
+    policy = permissions.responder_policy()
+    return {**policy, "Statement": [{**s, "Resource": "*"} if s["Sid"] == "EvictLive" else s for s in policy["Statement"]]}
 
 
 def outcome(call: Callable[..., Any], **parameters: Any) -> str:
@@ -46,7 +58,7 @@ class Desk:
         self.above = {"management_role_arn": f"arn:aws:iam::{bed.management}:role/{management}"}
         for account in (company.production, company.staging):
             iam = bed.client("iam", account.root, direct=True)
-            iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(permissions.responder_policy()))
+            iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(_as_the_bed_sees_it()))
 
     def write(self, *suspects: dict[str, str], **more: Any) -> None:
         raw = {
@@ -110,6 +122,23 @@ def _credentials(bed: Bed, account: Any, user: str) -> None:
     iam.create_service_specific_credential(UserName=user, ServiceName="codecommit.amazonaws.com")
     serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=user)["VirtualMFADevice"]["SerialNumber"]
     iam.enable_mfa_device(UserName=user, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321")
+
+
+def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
+    """One live thing of each kind that the suspect started, its entry in a cluster, and workloads of a role whose sessions are revoked; then back."""
+    test_live.furnish(desk)
+    test_refresh.furnish(desk)
+    eks, production = test_live.cluster(desk), company.production
+    test_live.entry(eks, production.users["app-orders"], test_live.VIEW)
+    test_live.powerful(desk, "app-orders")
+    thief = production.keys["app-orders"]
+    test_live.start_all(bed, thief, desk)
+    desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3")
+    said = desk.play("contain", 2, incident=str(desk.incident))
+    assert "  FAILED  " not in said and "OPEN    live sessions" not in said and said.count("  end: ") == 8, said
+    desk.play("recover", case=str(desk.folder / "cases" / "IR-3"), only=f"{thief.access_key},{production.roles['shared']}", verdict="false_positive",
+              reason="test", by="test")  # fmt: skip
+    desk.write({"access_key_id": company.leaked.access_key})
 
 
 def _instance(bed: Bed, company: Company) -> str:
@@ -193,6 +222,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     desk.module("aws_account_fence", case=desk.case, state="absent")
     _below(bed, company, desk)
     _at_home(bed, company, desk)
+    _outliving(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
     assert not refused, refused
@@ -213,7 +243,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
         *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
     assert made <= granted, made - granted
-    assert made == granted, f"nothing used {granted - made}"
+    assert made == granted - NOT_ON_THE_BED, f"nothing used {granted - made}"
     assert bed.snapshot() != before  # it was no dry run
 
 
@@ -244,11 +274,16 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
               "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice", "PolicySourceArn": account.users["alice"], "ActionNames": ["iam:CreateUser"],
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
-              "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
+              "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "State": "Active", "SessionId": "s", "CommandId": "c" * 36,
+              "AutomationExecutionId": "a" * 36, "ids": ["x:y"], "id": "x:y", "projectName": "ci", "JobName": "etl", "RunId": "r", "JobRunIds": ["r"],
+              "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
+              "AssociationId": "iip-assoc-0", "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
+              "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
+              "accessScope": {"type": "cluster"}}  # fmt: skip
     allowed = {}
-    for action in sorted(set(permissions.needs()) - set(permissions.PARAMETERS)):
+    for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED}):
         service, operation = action.split(":")
-        client = bed.client(service, session)
+        client = bed.client({"states": "stepfunctions"}.get(service, service), session)
         shape = client.meta.service_model.operation_model(operation).input_shape
         parameters = {name: values[name] for name in (shape.required_members if shape else ())}
         allowed[action] = outcome(getattr(client, xform_name(operation)), **parameters)

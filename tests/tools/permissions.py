@@ -30,7 +30,12 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 
 # IAM's name of an action is the service's prefix and the API operation, except where this says otherwise. A service that is not listed
 # stops the generator: somebody has to look its prefix up first.
-PREFIXES = {service: service for service in ("cloudtrail", "ec2", "iam", "organizations", "sts")}
+PREFIXES = {
+    service: service
+    for service in (
+        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+    )
+} | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
 
 NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
@@ -45,6 +50,7 @@ DECLARED = {
 PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
 }  # actions that are asked for by a parameter, not by an operation of their own
+DEPENDENT = {"iam:PassRole": "workloads.instance"}  # checked by AWS within another action, so no call of ours
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
@@ -58,6 +64,9 @@ USERS: dict[str, tuple[str, ...]] = {
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
     "account_state": ("aws_contain",),
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
+    "aftermath": ("aws_contain",),
+    **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
     "hold": ("aws_contain",),
@@ -73,6 +82,57 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
 }
 WHY = {
+    "batch:DescribeJobs": "whether a job that the log names still runs; read back",
+    "batch:TerminateJob": "end a Batch job that a suspect submitted",
+    "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
+    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back",
+    "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
+    "codebuild:ListBuildsForProject": "which builds run, and who started them",
+    "codebuild:ListProjects": "which builds run, and who started them",
+    "codebuild:StopBuild": "end a build that a suspect started",
+    "ec2:DescribeIamInstanceProfileAssociations": "which instances run as a role whose sessions were revoked",
+    "ec2:ReplaceIamInstanceProfileAssociation": "make an instance fetch new credentials after a revocation",
+    "ecs:DescribeServices": "how a service is deployed; read back",
+    "ecs:DescribeTaskDefinition": "which role a task runs as",
+    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
+    "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:UpdateService": "give a service new tasks after a revocation",
+    "eks:AssociateAccessPolicy": "release: an access entry with its policies",
+    "eks:CreateAccessEntry": "release: an access entry",
+    "eks:DeleteAccessEntry": "take a suspect's access to a cluster away",
+    "eks:DescribeAccessEntry": "what an access entry says, so that it can come back; read back",
+    "eks:DescribeCluster": "whether a cluster has access entries, and whether aws-auth counts as well",
+    "eks:DisassociateAccessPolicy": "take a suspect's access to a cluster away",
+    "eks:ListAccessEntries": "whether a suspect has access to a cluster",
+    "eks:ListAssociatedAccessPolicies": "what an access entry allows, so that it can come back; read back",
+    "eks:ListClusters": "the clusters of a region",
+    "glue:BatchStopJobRun": "end a Glue job run that a suspect started",
+    "glue:GetJobRun": "whether a run that the log names still runs; read back",
+    "iam:PassRole": "AWS asks for it when an instance profile is replaced",
+    "lambda:GetFunctionConfiguration": "the description of a function; read back",
+    "lambda:ListAliases": "which aliases lead to published versions, which cannot be refreshed",
+    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked",
+    "lambda:UpdateFunctionConfiguration": "give a function new execution environments after a revocation; release: its description",
+    "rolesanywhere:DisableCrl": "switch off a revocation list that a suspect imported",
+    "rolesanywhere:DisableProfile": "switch off a profile that a suspect made",
+    "rolesanywhere:DisableTrustAnchor": "switch off a trust anchor that a suspect made",
+    "rolesanywhere:EnableCrl": "release: a revocation list",
+    "rolesanywhere:EnableProfile": "release: a profile",
+    "rolesanywhere:EnableTrustAnchor": "release: a trust anchor",
+    "rolesanywhere:GetCrl": "whether it is on; read back",
+    "rolesanywhere:GetProfile": "whether it is on; read back",
+    "rolesanywhere:GetTrustAnchor": "whether it is on; read back",
+    "rolesanywhere:ListProfiles": "which certificates lead to a contained role",
+    "rolesanywhere:ListTrustAnchors": "which certificates lead to a contained role",
+    "ssm:CancelCommand": "end a command that a suspect sent",
+    "ssm:DescribeAutomationExecutions": "which automations run, and who started them; read back",
+    "ssm:DescribeSessions": "which sessions are open, and whose; read back",
+    "ssm:ListCommands": "whether a command that the log names still runs; read back",
+    "ssm:StopAutomationExecution": "end an automation that a suspect started",
+    "ssm:TerminateSession": "end a session of a suspect, of ECS Exec too",
+    "states:DescribeExecution": "whether an execution that the log names still runs; read back",
+    "states:StopExecution": "end an execution that a suspect started",
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
@@ -202,6 +262,7 @@ class Cloud:
         "ListRolePolicies": {"PolicyNames": ["work"]},
         "DescribeOrganization": {"Organization": {"MasterAccountId": "999988887777", "FeatureSet": "ALL"}},
         "DescribePolicy": {"Policy": {"Content": {"Statement": []}}},
+        "GetFunctionConfiguration": {"Description": "orders"},
     }
 
     def __init__(self, **answers: Any) -> None:
@@ -285,6 +346,7 @@ def runs() -> Iterator[Run]:
         yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
     yield from _above(run, file)
     yield from _held(run)
+    yield from _outliving(run, role)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -334,6 +396,23 @@ def _held(run: Any) -> Iterator[Run]:
         lambda r: trust.mend(own, arns["role"], set(), (), r, None),
         GetRole={"Role": {"AssumeRolePolicyDocument": made}},
     )
+def _outliving(run: Any, role: Any) -> Iterator[Run]:
+    """What ends a live thing, and what refreshes a workload."""
+    live, workloads = (importlib.import_module(f"{PACKAGE}.aws.{name}") for name in ("live", "workloads"))
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", role.account, "eu-west-1")
+    data = [
+        {"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n}
+        for n in ("profile", "trustAnchor", "crl")
+    ]
+    for kind in live.KINDS.values():
+        for held in data if kind.KIND == "roles_anywhere" else data[:1]:
+            one = live.Live(target, "11111111-2222-3333-4444-555555555555", role.arn, "x", held)
+            yield run(f"live.{kind.KIND}.steps", ("aws_contain",), lambda _r, k=kind, o=one: k.steps(o))
+    about = {"name": "f", "revision": "r", "cluster": "c", "service": "s", "profile": "p", "association": "a"}
+    for kind in workloads.KINDS.values():
+        name = kind.__name__.rsplit(".", 1)[-1]
+        one = workloads.Workload(target, "x", role.arn, "x", frozenset(), about)
+        yield run(f"workloads.{name}.steps", ("aws_contain",), lambda r, k=kind, o=one: k.steps(o, "evict IR-1", r))
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:
@@ -402,6 +481,8 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
+    for action, source in DEPENDENT.items():
+        found[action] = Need(action, True, {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -415,8 +496,23 @@ def _above_scope(action: str) -> Any:
     return [_ACCOUNTS, _POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
 
 
+# Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
+_BEYOND = {
+    "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
+    "codebuild:StopBuild": "codebuild:*:*:project/*", "glue:BatchStopJobRun": "glue:*:*:job/*", "batch:TerminateJob": "batch:*:*:job/*",
+    "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
+    "eks:CreateAccessEntry": "eks:*:*:cluster/*", "lambda:UpdateFunctionConfiguration": "lambda:*:*:function:*",
+    "ecs:UpdateService": "ecs:*:*:service/*", "ec2:ReplaceIamInstanceProfileAssociation": "ec2:*:*:instance/*",
+    **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
+    **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
+       for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},
+}  # fmt: skip
+
+
 def _scope(action: str) -> str:
     """What a write may touch."""
+    if action in _BEYOND:
+        return f"arn:aws:{_BEYOND[action]}" if _BEYOND[action] else "*"
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
     if "Group" in action:
@@ -441,6 +537,8 @@ def _on(need: Need) -> str:
         )
     if need.action in CALLER:
         return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"
+    if need.action in _BEYOND:
+        return _scope(need.action).removeprefix("arn:aws:").replace("|", "")
     nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
     return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
@@ -454,14 +552,18 @@ def responder_policy() -> dict[str, Any]:
     mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:")]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
+    beyond = [need.action for need in mine if need.action in _BEYOND]
     for need in mine:
-        if need.write:
+        if need.write and need.action not in beyond:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
     sids = {
         f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
         for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
     }
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
+    limited = [action for action in beyond if _scope(action) != "*"]
+    statements.append(_statement("EvictLive", limited, sorted({_scope(action) for action in limited})))
+    statements.append(_statement("EvictCancel", [action for action in beyond if action not in limited], "*"))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -506,7 +608,7 @@ def _table() -> str:
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
         "`sts:GetCallerIdentity` is called too and needs no permission.",
         "",
-        'Writes are limited to users and roles; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
+        'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
         "guard it like an administrator's.",
         "",
@@ -542,6 +644,8 @@ def literal_calls() -> dict[str, list[str]]:
 def _operations(node: ast.expr, path: Path) -> list[str]:
     if isinstance(node, ast.Constant):
         return [str(node.value)]
+    if isinstance(node, ast.IfExp):
+        return _operations(node.body, path) + _operations(node.orelse, path)
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
         of_groups = path.name == "put_back.py" and any(

@@ -21,7 +21,8 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, quarantine, sessions, sharing, snapshot, space, trust
+from . import account_fence, claims, credentials, live, quarantine, sessions, sharing, snapshot, space, trust
+from .aftermath import Aftermath
 from .hold import Hold
 from .principal import Principal, role, user
 from .respond import Response
@@ -45,6 +46,8 @@ class Options:
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
     freeze: bool = True  # while somebody works against it, nobody else writes in IAM
     account_fence: str = "on_the_spot"
+    live_sessions: bool | None = None  # None: when there is a quick scope
+    refresh: bool = True
 
 
 class Containment(Response):
@@ -64,21 +67,25 @@ class Containment(Response):
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
         self.hold = Hold(self)
+        self.after = Aftermath(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
-            self.scope = Scope(self.aws, self.found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
+            since = credentials.Asked.by(self.incident).since
+            self.scope = Scope(self.aws, self.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
             self.exhaust(self.scope)
         self._settle_roles()
         self._mend()
+        self.after.end()
         self.fences.renew()
         self.runner.wait()
         self.hold.hold()
+        self.after.refresh()
 
     @property
     def spread(self) -> float:
@@ -122,6 +129,9 @@ class Containment(Response):
             self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
             self.scope.ask(account, "Username", name)
+        if principal.kind == "role" and principal.whole and principal.discovered:  # the suspect made it: whoever is in it is the attacker
+            self.scope.belongs(principal.arn)
+            self.scope.ask(account, "ResourceName", principal.arn)
 
     @staticmethod
     def _session_arn(role: Principal, name: str) -> str:

@@ -23,7 +23,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from ..common.run import Done
-from . import account_state, put_back
+from . import account_state, claims, put_back
 from .account_state import Change, State
 from .authors import Authors
 from .principal import from_identity
@@ -105,7 +105,8 @@ class Hold:
     def hold(self) -> None:
         """Until a pass is quiet, or time is up. Without ``hold``: one more revocation, and nobody waits."""
         if not self.on:
-            self.run.repeat(everything=False)
+            for _link in range(1 + claims.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
+                self.run.repeat(everything=False)
             return
         deadline = time.monotonic() + self.run.options.hold
         while True:

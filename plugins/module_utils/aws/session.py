@@ -49,6 +49,9 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
 _BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
+# Of what the other services call the thing that a request is about, for messages.
+_MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
+               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId")  # fmt: skip
 Credentials = assumed.Keys
 
 
@@ -138,6 +141,13 @@ class Aws:
         if self._skew is None:
             self.caller  # noqa: B018 - any answer tells the time
         return datetime.datetime.fromtimestamp(time.time() + (self._skew or 0.0), datetime.UTC)
+
+    def absent(self, error: EvictError, region: str) -> bool:
+        """Whether a request found no endpoint because AWS does not offer the service in ``region``, as far as botocore knows."""
+        service = error.operation.partition(":")[0]
+        if getattr(error, "code", "") != "EndpointConnectionError" or not service:
+            return False
+        return region not in self._session.get_available_regions(service, partition_name=self.partition)
 
     def responder_arn(self, account: str) -> str:
         """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
@@ -329,6 +339,7 @@ class Aws:
             "TargetId",
             "PolicyId",
             "Name",
+            *_MORE_NAMES,
         ):
             if sent.get(name):
                 return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
