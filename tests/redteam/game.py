@@ -36,7 +36,9 @@ class Order:
     seed: int
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
-    hold: str | None = None  # None: as long as the lag asks for
+    options: dict[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # of aws_contain, else its own; `spread` is what this bed's lag asks for
 
 
 def play(bed: Bed, order: Order) -> dict[str, Any]:
@@ -101,8 +103,7 @@ class Game:
         self.began = time.time()
         for raider in self.raiders:
             raider.began = self.began
-        hold = self.order.hold or f"{math.ceil(self.lag) + 2}s"
-        self.result = self.desk.run("aws_contain", hold=hold)
+        self.result = self.desk.run("aws_contain", **{"hold": "90s", "spread": f"{math.ceil(self.lag) + 1}s", **self.order.options})
         self.ended = time.time()
 
     def _lift_identity_denies(self) -> None:
