@@ -22,9 +22,26 @@ extends_documentation_fragment:
   - evict.cloud.case
 options:
   hold:
-    description: How long to wait after the last change until IAM has spread it, such as V(10s), before anything is called contained. V(0) does not wait.
+    description:
+      - How long containment is held at most, such as V(90s). IAM takes seconds to spread a change, in which whoever holds the key can still take a fence away.
+      - Each time that the last change has had O(spread) to take effect, the whole account is compared with what it was, what the contained did meanwhile is put
+        back, and every control is looked at and written again where it is gone, until one such pass finds nothing to do. Then the module ends, however much
+        time is left.
+      - V(0) does not wait and does not compare, so nothing is called contained yet.
+    type: str
+    default: 90s
+  spread:
+    description: How long a change of IAM takes to hold everywhere, such as V(10s). At most O(hold).
     type: str
     default: 10s
+  freeze:
+    description:
+      - While somebody is seen to work against the containment, nobody but the responder and the declared automations (C(incident.automations),
+        C(incident.trusted.principals)) writes in the IAM of the account, until it is quiet. Who makes identities faster than they can be fenced is stopped by
+        nothing else. The statement is part of the service control policy of the incident and runs out by itself.
+      - Deployments that write in IAM fail meanwhile, which is a minute or two. V(false) leaves it out.
+    type: bool
+    default: true
   scope:
     description: Seconds for the quick scope at most; V(0) leaves it out.
     type: int
@@ -54,8 +71,9 @@ options:
     description:
       - V(all) contains.
       - V(resolve) resolves and guards, changes nothing, and returns each account's share for a run over several hosts.
+      - V(hold) is a later look at what is contained, and does what V(all) does. By then CloudTrail's history is complete. RV(looks) says when it is due.
     type: str
-    choices: [all, resolve]
+    choices: [all, hold, resolve]
     default: all
   account:
     description: Handle the share of this account only.
@@ -175,6 +193,24 @@ events:
   returned: with O(phase=all)
   type: dict
   sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
+watch:
+  description: What somebody changed meanwhile, and nothing says yet who; each with C(object) and C(why). A later look asks again.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: []
+looks:
+  description: When this is to be run again with O(phase=hold), which the closing of the case waits for.
+  returned: with O(phase=all)
+  type: list
+  elements: str
+  sample: ["2026-11-22T09:16:04Z", "2026-11-22T10:01:04Z"]
+not_compared:
+  description: What of the accounts could not be compared with what it was before.
+  returned: with O(phase=all)
+  type: list
+  elements: str
+  sample: []
 shares:
   description: For each account, its principals.
   returned: with O(phase=resolve)
@@ -201,12 +237,14 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **entry.ARGUMENTS,
-            "hold": {"type": "str", "default": "10s"},
+            "hold": {"type": "str", "default": "90s"},
+            "spread": {"type": "str", "default": "10s"},
+            "freeze": {"type": "bool", "default": True},
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
             "account_fence": {"type": "str", "choices": ["on_the_spot", "none"], "default": "on_the_spot"},
-            "phase": {"type": "str", "choices": ["all", "resolve"], "default": "all"},
+            "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},
             "guard_hash": {"type": "str"},

@@ -47,7 +47,7 @@ options:
     type: path
   reason:
     description:
-      - Why the case is closed. Needed while the ledger holds intents without an outcome.
+      - Why the case is closed. Needed while the ledger holds intents without an outcome, or a second look at a containment is not made yet.
       - With O(state=open), why a closed case is opened again.
     type: str
   by:

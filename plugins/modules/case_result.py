@@ -121,6 +121,24 @@ fences:
   type: list
   elements: dict
   sample: []
+watch:
+  description: What somebody changed meanwhile, and nothing says yet who.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
+looks:
+  description: When the accounts are to be looked at again with V(phase=hold).
+  returned: when the case could be opened
+  type: list
+  elements: str
+  sample: ["2026-11-22T09:16:04Z"]
+not_compared:
+  description: What of the accounts could not be compared with what it was before.
+  returned: when the case could be opened
+  type: list
+  elements: str
+  sample: []
 events:
   description: How many log events all hosts saw, and up to which time.
   returned: always

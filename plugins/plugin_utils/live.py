@@ -17,7 +17,23 @@ from ..module_utils.common.store import Store, open_store
 from . import table
 from .raw import printable
 
-_LONG = ("principals", "steps", "diff", "problems", "open", "residual", "suggested", "lifted", "left", "events", "recovered", "fences")
+_LONG = (
+    "principals",
+    "steps",
+    "diff",
+    "problems",
+    "open",
+    "residual",
+    "suggested",
+    "lifted",
+    "left",
+    "events",
+    "recovered",
+    "fences",
+    "watch",
+    "looks",
+    "not_compared",
+)
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
 

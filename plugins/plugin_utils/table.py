@@ -27,6 +27,10 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     for item in result.get("open", []):
         label = _LABELS.get(str(item.get("kind")), str(item.get("kind") or "open").upper())
         out.append(f"  {label:7} {item['object']}: {item['why']}" + (f" (due {item['due']})" if item.get("due") else ""))
+    for item in result.get("watch", []):
+        out.append(f"  WATCH   {item['object']}: {item['why']}")
+    for gap in result.get("not_compared", []):
+        out.append(f"  UNKNOWN {gap}")
     for guard in result.get("lifted", []):
         out.append(f"  LIFTED  guard {guard['guard']} for {guard['object']} by {guard['by']}: {guard['reason']}")
     if result.get("idle"):
@@ -88,7 +92,10 @@ def _next(result: dict[str, t.Any], case: str) -> list[str]:
         return []
     named = [r["suspect"] for r in result["principals"] if r.get("suspect") and not r.get("reason")]
     release = f"ansible-playbook evict.cloud.recover {_extra('case', case)}"
-    out = [f"  release:          {release}"]
+    looks = result.get("looks") or []
+    again = f"ansible-playbook evict.cloud.contain {_extra('case', case)} -e phase=hold"
+    out = [f"  look again at:    {' and '.join(looks)}  {again}"] if looks else []
+    out.append(f"  release:          {release}")
     for suspect in named[:3]:
         out.append(f"  false positive:   {release} {_extra('only', suspect)} -e verdict=false_positive -e \"reason='…'\" -e \"by='…'\"")
     return out

@@ -177,9 +177,9 @@ class Bed:
         """Default page of IAM's list operations (AWS: 100)."""
         self.cloud("config", {"page": size})
 
-    def organizations(self, **settings: Any) -> None:
-        """in_use (False: no account is in an organization), delegated (accounts that may call it), size and slots (quotas of SCPs)."""
-        self.cloud("config", {"organizations": settings})
+    def organizations(self, *reset: None, **settings: Any) -> None:
+        """in_use (False: no account is in an organization), delegated (accounts that may call it), size and slots (quotas of SCPs). None: as AWS has them."""
+        self.cloud("config", {"organizations": None if reset else settings})
 
     def clock(self, seconds: float) -> None:
         """Set the cloud's clock ahead (or behind) of this machine's."""

@@ -148,7 +148,10 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
             iam_truth.PAGE["size"] = int(payload["page"])
         if "clock" in payload:
             clock.set_offset(float(payload["clock"]))
-        org_truth.SETTINGS.update(payload.get("organizations", {}))
+        if payload.get("organizations", {}) is None:
+            org_truth.reset()
+        else:
+            org_truth.SETTINGS.update(payload.get("organizations", {}))
         return 200, {"lag": lag.get_lag(), "page": iam_truth.PAGE["size"], "clock": clock.offset()}
     if path == "expire":
         from ministack.services import sts

@@ -39,6 +39,7 @@ def desk(bed: Bed, tmp_path: Path, _seeded: dict[str, object]) -> Desk:
         bed.control("reset", {})
         bed.clock(0)
         bed.lag(0)
+        bed.organizations(None)
         bed.responder = company.responder
     else:
         bed.reset()

@@ -434,3 +434,40 @@ def test_many_principals_take_several_policies_and_then_the_next_best(desk: Desk
     assert "AWSDenyAll" in held and any(c.startswith("scp:") for c in held) and "no room" in done["fences"][0]["why"]
     assert all(any(c.startswith("scp:") or c == "AWSDenyAll" for c in row["controls"]) for row in done["principals"])
     assert desk.contain()["changed_count"] == 0
+
+
+# -- who may lift it ---------------------------------------------------------------------------------------------------------------
+
+
+def second_responder(desk: Desk) -> str:
+    """Another responder role in the account, with a path, which the SCP of the first one does not exempt."""
+    iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+    made = iam.create_role(RoleName="night-shift", Path="/security/", AssumeRolePolicyDocument=trust({"AWS": desk.company.responder_arn}))
+    iam.put_role_policy(RoleName="night-shift", PolicyName="p", PolicyDocument=ALL)
+    desk.bed.client("iam", root(desk.bed.management), direct=True).put_user_policy(
+        UserName="responder", PolicyName="night", PolicyDocument=document(allow("sts:AssumeRole", "organizations:*")))  # fmt: skip
+    return str(made["Role"]["Arn"])
+
+
+def test_a_release_by_another_responder_is_not_locked_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.evict.cloud.plugins.module_utils.aws.account_release.SPREAD", 0.0)
+    role = second_responder(desk)
+    before = desk.bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    desk.contain()
+    template = role.replace(A, "{account}")
+    planned = desk.false_positive(desk.company.leaked.access_key, check=True, role_arn=template)
+    done = desk.false_positive(desk.company.leaked.access_key, role_arn=template)
+    assert planned["changed_count"] == done["changed_count"]
+    assert (done["status"], done["problems"], there(desk.bed)) == ("ok", [], []), done
+    assert desk.bed.snapshot() == before
+
+
+def test_the_first_responder_stays_exempt_when_a_second_one_works_on_the_case(desk: Desk) -> None:
+    role = second_responder(desk)
+    desk.incident(desk.company.leaked.access_key)
+    desk.contain()
+    desk.contain(role_arn=role.replace(A, "{account}"))
+    said = json.dumps(content(desk.bed, f"evict-IR-1-{A}-1")["Statement"][-1]["Condition"])
+    assert role in said and desk.company.production.responder_role in said
+    assert desk.contain()["changed_count"] == 0

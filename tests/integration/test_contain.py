@@ -542,16 +542,16 @@ def test_a_fence_that_is_lifted_during_the_wait_is_not_called_contained(
     iam = desk.bed.client("iam", desk.company.production.root, direct=True)
     desk.incident(thief.key.access_key)
     if written == "in an earlier run":
-        desk.contain()
+        desk.contain_below()
 
     def lifted(_run: Containment) -> bool:
         iam.delete_user_policy(UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")
         return True
 
     monkeypatch.setattr(Containment, "_wait_for_spread", lifted)
-    done = desk.contain(hold="1s")
+    done = desk.contain_below(hold="1s")
     row = status_of(done, "user/ci-deploy")
     assert (done["status"], row["contained_at"], row["proof"]) == ("partial", None, "unknown"), row
     assert [p for p in done["problems"] if "evict-quarantine-IR-1" in p["object"]], done["problems"]
     monkeypatch.undo()
-    assert status_of(desk.contain(hold="1s"), "user/ci-deploy")["action"] == "contained"  # the next run puts it back
+    assert status_of(desk.contain_below(hold="1s"), "user/ci-deploy")["action"] == "contained"  # the next run puts it back

@@ -102,12 +102,12 @@ def full(moto: Moto) -> Moto:
 
 def test_contain_switches_ssh_keys_and_certificates_off_and_a_false_positive_switches_them_on(full: Moto) -> None:
     assert {*full.ssh().values(), *full.certificates().values()} == {"Active"}
-    planned = full.run("aws_contain", check=True, hold="0", scope=0, kinds=KINDS)
+    planned = full.run("aws_contain", check=True, hold="0", scope=0, account_fence="none", kinds=KINDS)
     assert {*full.ssh().values(), *full.certificates().values()} == {"Active"}
-    done = full.run("aws_contain", hold="0", scope=0, kinds=KINDS)
+    done = full.run("aws_contain", hold="0", scope=0, account_fence="none", kinds=KINDS)
     assert done["problems"] == [] and planned["changed_count"] == done["changed_count"] == 4, done["msg"]
     assert {*full.ssh().values(), *full.certificates().values()} == {"Inactive"}
-    assert full.run("aws_contain", hold="0", scope=0, kinds=KINDS)["changed_count"] == 0
+    assert full.run("aws_contain", hold="0", scope=0, account_fence="none", kinds=KINDS)["changed_count"] == 0
     undone = full.run("aws_restore", only=[USER], verdict="false_positive", reason="a test", by="Ada")
     assert undone["status"] == "ok" and {*full.ssh().values(), *full.certificates().values()} == {"Active"}
 

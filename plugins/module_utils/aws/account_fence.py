@@ -28,6 +28,7 @@ from .service_control import Exempt, Held
 from .session import Aws
 
 if t.TYPE_CHECKING:
+    from ..common.case import Case
     from .respond import Response
 
 BESIDE = t.cast(Phase, int(Phase.FENCE) + 2)  # behind every identity fence that waits, before snapshots
@@ -43,13 +44,15 @@ _WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might 
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
 
 
-def exempt(aws: Aws, incident: t.Any, account: str) -> Exempt:
-    """Who may go on working on the contained identities of ``account``: the responder, and what the incident protects.
+def exempt(aws: Aws, case: Case, account: str) -> Exempt:
+    """Who may go on working on the contained identities of ``account``: the responder of this run and of earlier ones, and what the incident protects.
 
     Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM.
     """
+    incident = case.incident
     named = [aws.responder_arn(account), aws.caller["arn"], *incident.protected]
     arns = {exact for arn in named if arn.split(":")[4] == account for exact in _exact(aws, arn) if not _WILD.search(arn)}
+    arns |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]}
     declared = [*incident.trusted.principals, *incident.automations, *named]
     return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
 
@@ -66,7 +69,15 @@ def _exact(aws: Aws, arn: str) -> list[str]:
     except EvictError:
         if name.startswith("AWSReservedSSO_"):  # nobody but AWS makes roles under this path
             return [f"{own}/aws-reserved/sso.amazonaws.com/{name}", f"{own}/aws-reserved/sso.amazonaws.com/*/{name}"]
-        return [f"{own}/{name}"]
+        return [f"{own}/{name}", f"{own}/*/{name}"]  # its path is not known; a name is given once in an account, and both are protected
+
+
+def note_responder(aws: Aws, case: Case, account: str) -> None:
+    """So that a colleague's later run, or a release by somebody else, does not take the exemption from who worked first."""
+    own = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
+    data = {"account": account, "arns": sorted({exact for arn in own for exact in _exact(aws, arn)})}
+    if not case.check and data["arns"] and data not in [n["data"] for n in case.notes("responder")]:
+        case.note("responder", data)
 
 
 class AccountFences:
@@ -83,6 +94,9 @@ class AccountFences:
         self._fences: dict[str, AccountFence] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._until = ""  # for how long nobody else may write in IAM
+        self.frozen = False
+        self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
 
@@ -121,19 +135,34 @@ class AccountFences:
         for account in ready:
             self.fence(account)
 
-    def renew(self) -> None:
-        """Again for all accounts: what was found since, and cutoffs that have moved."""
+    def renew(self, *, again: bool = False) -> None:
+        """Again for all accounts: what was found since, and cutoffs that have moved. ``again``: look at what stands, too."""
+        if again:
+            with self._lock:
+                self._wanted.clear()
+                self._backed.clear()
+            self._organization = Reader(self.runner.clouds)
         for account in sorted({p.account for p in self.run.principals.values()}):
             self.fence(account)
+
+    def freeze(self, until: str) -> None:
+        """Until then (RFC 3339; "": everybody again) nobody but the responder and declared automations writes in the IAM of the fenced accounts.
+
+        Who makes identities faster than they can be fenced is stopped by that alone. Says nothing where there is no service control policy.
+        """
+        self._until = until
+        self.frozen = self.frozen or bool(until)
+        self.renew(again=True)
+        self.runner.wait()
 
     # -- the fence -------------------------------------------------------------------------------------------------------------
 
     def _held(self, account: str) -> list[Held]:
-        return [held for p in list(self.run.principals.values()) if p.account == account and not p.only for held in self.of(p)]
+        return [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
-        found = [Held(principal.arn)] if principal.kind == "user" else []
+        found = [Held(principal.arn)] if principal.kind == "user" and not principal.only else []
         for purpose in policy.PURPOSES:
             done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name(purpose)}")
             if done and done.step.after is not None:
@@ -163,12 +192,27 @@ class AccountFences:
         try:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
-            fence.exempt = exempt(self.run.aws, self.incident, account)
+            self._settle(fence)
+            fence.exempt = exempt(self.run.aws, self.run.case, account)
+            if self._until:
+                declared = [a for a in (*self.incident.trusted.principals, *self.incident.automations) if a.split(":")[4] == account]
+                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=tuple(sorted(declared)))
+            note_responder(self.run.aws, self.run.case, account)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:
             with self._lock:
                 self._why[account] = error
             return []
+
+    def _settle(self, fence: AccountFence) -> None:
+        """What a killed run left half done at this fence: an orphan of its name would otherwise stand beside the one that is made now."""
+        left = [data for data in self.run.case.ledger.open_intents() if plan.decode(data).principal == fence.principal]
+        if left:
+            recovered = self.runner.recover(left)
+            with self._lock:
+                self.recovered += recovered
+            if self.runner.check:  # nothing is removed: as if it were
+                fence.orphans = {plan.decode(data).id for data in left} - set(self.runner.answers)
 
     def _refused_before(self, account: str) -> dict[str, t.Any] | None:
         """An earlier run was refused a change with the same identity: asking again would fill the ledger and change nothing."""
@@ -223,7 +267,7 @@ class AccountFences:
                 gone = dataclasses.replace(
                     made.step, id=restore.PREFIX + name, before=made.step.after, after=None, do=made.step.undo, undo=made.step.do, owns=None,
                     probe=dataclasses.replace(made.step.probe, path=(*made.step.probe.path, 0)) if made.step.probe else None,
-                    action="delete again: it cannot be attached", undoes=name,
+                    action="delete again: it cannot be attached", undoes=name, optional=False,  # left behind, it is said
                 )  # fmt: skip
                 self.runner.add(fence.principal, fence.account, [Job(BESIDE, lambda _r, s=gone: [s])])  # type: ignore[misc]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..common import plan, restore
 from ..common.chain import Job
@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
 PREFIX = "organizations:"
 Pair = tuple[Step, Step]
 _GONE = ("PolicyNotFoundException",)
+SPREAD = 5.0  # seconds until an exemption just written is known everywhere
 
 
 class AccountRelease:
@@ -46,21 +47,48 @@ class AccountRelease:
         for account in accounts:
             self.runner.add(f"{PREFIX}{account}", account, [Job(Phase.FENCE, lambda r, a=account: self._account(a, r))])  # type: ignore[misc]
 
+    def admit(self) -> bool:
+        """Exempt the responder of this run, who may be another than the one that contained: else it could lift nothing. Whether that changed anything."""
+        for account in sorted({name.split(":")[1] for name in self._pairs}):
+            self.runner.add(f"{PREFIX}{account}", account, [Job(Phase.FENCE, lambda r, a=account: list(self._admitted(a, r)))])  # type: ignore[misc]
+        self.runner.wait()
+        return any(done.status == "done" for name, done in self.runner.done.items() if name.startswith(PREFIX))
+
+    def _admitted(self, account: str, reader: Reader) -> Iterator[Step]:
+        wanted = account_fence.exempt(self.release.aws, self.case, account)
+        for base in self._bases(account):
+            if (found := self._find(account, base, reader)) is None:
+                continue
+            mine = scp.ours(found.content, self.sid)
+            inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
+            if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
+                account_fence.note_responder(self.release.aws, self.case, account)
+                yield self._sure(
+                    organization.change(account, found, self.sid, scp.statements(self.sid, scp.members(mine, self.sid), wanted))
+                )
+
+    def _bases(self, account: str) -> list[str]:
+        return sorted({name.partition("#")[0] for name in self._pairs if name.startswith(f"{PREFIX}{account}:")})
+
+    def _find(self, account: str, base: str, reader: Reader) -> Policy | None:
+        """The SCP that is there; None when it has been deleted, and what was changed in it went with it."""
+        made, document = self._pairs.get(base), self._pairs.get(f"{base}#document")
+        if not made and (document is None or self._made_once(base)):
+            return None
+        policy_id = str(made[1].after) if made else str(document[1].probe.call.parameters["PolicyId"])  # type: ignore[union-attr,index]
+        content = reader.read(Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "Content"), _GONE))
+        return None if content is None else Policy(policy_id, base.partition(":scp/")[2], content, attached=True)
+
     def _account(self, account: str, reader: Reader) -> list[Step]:
-        bases = sorted({name.partition("#")[0] for name in self._pairs if name.startswith(f"{PREFIX}{account}:")})
-        return [step for base in bases for step in self._policy(account, base, reader)]
+        return [step for base in self._bases(account) for step in self._policy(account, base, reader)]
 
     # -- one SCP ---------------------------------------------------------------------------------------------------------------
 
     def _policy(self, account: str, base: str, reader: Reader) -> list[Step]:
-        made, name = self._pairs.get(base), base.partition(":scp/")[2]
-        document = self._pairs.get(f"{base}#document")
-        if not made and (document is None or self._made_once(base)):
-            return []  # it has been deleted, and what was changed in it went with it
-        policy_id = str(made[1].after) if made else str(document[1].probe.call.parameters["PolicyId"])  # type: ignore[union-attr,index]
-        content = reader.read(Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "Content"), _GONE))
-        if content is None:
+        made, found = self._pairs.get(base), self._find(account, base, reader)
+        if found is None:
             return []
+        policy_id, name, content = found.id, found.name, found.content
         mine, others = scp.ours(content, self.sid), scp.others(content, self.sid)
         resource = f"account {account} service control policy {name}"
         if self._sorted(mine) != self._sorted(self._written(base)):
@@ -69,12 +97,12 @@ class AccountRelease:
         held = scp.members(mine, self.sid)
         stay = [h for h in held if not self._leaves(h, resource, reader)]
         if stay:
-            return self._shrink(account, Policy(policy_id, name, content, attached=True), mine, held, stay)
+            return self._shrink(account, found, held, stay)
         if others or not mine:
             foreign = [str(s.get("Sid")) for s in others if not str(s.get("Sid")).startswith("Evict")]
             if foreign and made:
                 self._row(resource, "conflict", f"somebody has added {', '.join(foreign)} to it; look at it by hand")
-            return [self._sure(organization.change(account, Policy(policy_id, name, content, attached=True), self.sid, []))] if mine else []
+            return [self._sure(organization.change(account, found, self.sid, []))] if mine else []
         return self._remove(account, base, policy_id, name, reader)
 
     def _made_once(self, base: str) -> bool:
@@ -92,14 +120,10 @@ class AccountRelease:
             return list(document[1].after or [])
         return list(plan.decode(history[base]["step"]).after) if made else []
 
-    def _shrink(self, account: str, found: Policy, mine: list[scp.Statement], held: list[Held], stay: list[Held]) -> list[Step]:
+    def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held]) -> list[Step]:
         if stay == held:
             return []
-        exempt = account_fence.exempt(self.release.aws, self.case.incident, account)
-        protected = [
-            r for s in mine if s["Sid"] == f"{self.sid}W" for r in ([s["Resource"]] if isinstance(s["Resource"], str) else s["Resource"])
-        ]
-        after = scp.statements(self.sid, stay, exempt, own=any(arn in protected for arn in exempt.arns))
+        after = scp.statements(self.sid, stay, account_fence.exempt(self.release.aws, self.case, account))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:

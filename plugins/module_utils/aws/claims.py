@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from .contain import Containment
 
 _WORDS = {"revoke": "revoked", "session": "its sessions denied", "clamp": "clamped", "deny": "denied"}
+PROPAGATION = 10.0  # seconds; IAM changes take about 4 s to reach every endpoint (measured by others), with a margin
 _STANDS = ("done", "already", "would")  # in check mode later phases are planned against what the earlier ones would have done
 
 
@@ -82,8 +83,11 @@ def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
 
 
 def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
-    """When the fence was written, by this run or, from the ledger, by an earlier one."""
+    """When the fence was written, by this run or, from the ledger, by an earlier one; of a single credential, when it was cut."""
     fence = _fence(run, principal)
+    if principal.only:
+        cut = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
+        fence = max(cut, key=lambda d: d.at, default=None)
     if fence is None:
         return None
     if fence.status == "done" and fence.at:
@@ -106,6 +110,8 @@ def _closed(run: Containment, principal: Principal) -> bool:
 
 def open_paths(run: Containment, role: Principal) -> list[str]:
     """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+    if role.planted:
+        return ["the trust policy that the suspect wrote"]
     if role.sources:
         known = {s: run.principals.get(identity(s)) for s in role.sources}
         return sorted(
@@ -124,7 +130,9 @@ def last_minting(run: Containment, principal: Principal) -> datetime.datetime | 
         for source in principal.sources:
             owner = run.principals.get(identity(source))
             if owner and (since := _since(run, owner)):
-                times.append(since + datetime.timedelta(seconds=run.options.hold))
+                times.append(since + datetime.timedelta(seconds=run.spread))
+        if run.hold.unrest:  # somebody may have come to it by ways that nobody has seen
+            times.append(run.hold.unrest + datetime.timedelta(seconds=run.spread))
     return max(times, default=None)
 
 
@@ -140,7 +148,7 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     crowded = _crowded_out(run, principal)
     bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
     fence, since = _fence(run, principal), _since(run, principal)
-    settled = since is None or (now - since).total_seconds() >= min(run.options.hold or 10.0, 10.0)
+    settled = since is None or (now - since).total_seconds() >= (run.spread or PROPAGATION)
     proof = "read-back" if settled and not bad and steps else "unknown"
     unknown = ", ".join(sorted(run.unknown.get(identity(principal.arn), ())))
     if principal.only:
@@ -222,10 +230,15 @@ def result(run: Containment) -> dict[str, t.Any]:
                 "due": None,
             }
         )
+    if not run.hold.quiet:
+        why = f"still being changed when the {run.options.hold:.0f} s to hold it were over: run again"
+        open_items.append({"object": run.incident.id, "why": why, "due": None})
     failed = run.refused + run.runner.failures
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
         "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
+        "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
+        "recovered": list(run.fences.recovered),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

@@ -21,27 +21,30 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot
+from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot, trust
+from .hold import Hold
 from .principal import Principal, role, user
 from .respond import Response
 from .scope import Found, Scope
 from .session import Aws, parse
 
-PROPAGATION = datetime.timedelta(seconds=10)  # IAM changes take about 4 s to reach every endpoint (measured by others); with a margin
+PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
 _OTHERS_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """``hold``: seconds to wait after the last change before anything is called contained; ``scope``: seconds for the quick scope, 0 = off.
+    """``hold``: seconds for which containment is held at most, 0 = not at all; ``spread``: seconds that a change of IAM takes to spread.
 
-    ``kinds``: of credentials, that are looked at.
+    ``scope``: seconds for the quick scope, 0 = off; ``kinds``: of credentials, that are looked at.
     """
 
-    hold: float = PROPAGATION.total_seconds()
+    hold: float = 90.0
+    spread: float = PROPAGATION.total_seconds()
     scope: float = 60.0
     revoke_again: bool = False
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
+    freeze: bool = True  # while somebody works against it, nobody else writes in IAM
     account_fence: str = "on_the_spot"
 
 
@@ -57,25 +60,33 @@ class Containment(Response):
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
-        self._trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
+        self.mended: set[str] = set()  # roles that are not cut, whose trust policy a suspect has written
+        self.share = ""  # the account whose share this run has, when hosts contain side by side
+        self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
+        self.hold = Hold(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
-            self.scope = Scope(self.aws, self._found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
+            self.scope = Scope(self.aws, self.found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
-            self._exhaust(self.scope)
+            self.exhaust(self.scope)
         self._settle_roles()
-        self.fences.renew()
-        self._second_pass()
+        self._mend()
         self.fences.renew()
         self.runner.wait()
+        self.hold.hold()
 
-    def _exhaust(self, scope: Scope) -> None:
+    @property
+    def spread(self) -> float:
+        """Seconds until a change of IAM is believed to hold everywhere, in this run."""
+        return min(self.options.spread, self.options.hold)
+
+    def exhaust(self, scope: Scope) -> None:
         """To a fixed point: what is found is contained, and leads to more that is looked up."""
         while True:
             scope.wait()
@@ -106,6 +117,8 @@ class Containment(Response):
             self.scope.ask(account, "AccessKeyId", key)
         if principal.kind == "user" and principal.whole:
             self.scope.belongs(principal.arn)
+        if principal.planted or principal.forced:
+            self.scope.strangers(account, principal.arn)
         if principal.kind == "user" and (principal.whole or any(not k.startswith(("AKIA", "ASIA")) for k in principal.compromised)):
             self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
@@ -116,9 +129,13 @@ class Containment(Response):
         return f"{role.arn.split(':iam:')[0]}:sts::{role.account}:assumed-role/{role.name}/{name}"
 
     def start(self, principal: Principal) -> None:
-        jobs = list(self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
+        self.hold.begin(principal.account)
+        jobs = list(self._jobs(principal))
         self._announce(principal)
         self.runner.add(principal.arn, principal.account, [*jobs, self.fences.started(principal)])
+
+    def _jobs(self, principal: Principal) -> Iterable[Job]:
+        return map(self.hold.kept_up, self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
 
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
@@ -151,6 +168,8 @@ class Containment(Response):
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
         yield self._fence_job(principal, action.action)
+        if principal.planted:
+            yield self._mend_job(principal.arn, principal)
         yield from snapshot.jobs(principal, self.case, self.options.kinds)
         if action.action in ("revoke", "deny"):
             # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
@@ -177,10 +196,12 @@ class Containment(Response):
 
         ``settled``: the sources are fenced and the logs are read; before that, what can be done at once is done.
         """
-        key, wanted = identity(principal.arn), self.incident.role_action
+        key, wanted = identity(principal.arn), self._wanted(principal)
         before = [n["data"] for n in self.case.notes("role_action") if n["data"]["role"] == key and n["data"]["wanted"] == wanted]
         if before and not settled and not self.options.revoke_again:
             action = quarantine.RoleAction(before[-1]["action"], before[-1]["why"], tuple(before[-1]["breaks"]))
+        elif principal.forced and wanted == principal.forced != self.incident.role_action:
+            action = quarantine.RoleAction(principal.forced, principal.discovered)
         else:
             action = quarantine.decide(
                 principal,
@@ -197,10 +218,24 @@ class Containment(Response):
             self.actions[key] = action
         return action
 
+    def _wanted(self, role: Principal) -> str:
+        return (role.forced if self.incident.role_action == "auto" else "") or self.incident.role_action
+
+    def _mend_job(self, arn: str, role: Principal | None) -> Job:
+        def mend(reader: Reader) -> Iterable[Step]:
+            contained = {key for key, p in self.principals.items() if not p.only}
+            return trust.mend(self.aws, arn, contained, self.incident.trusted.principals, reader, role)
+
+        return Job(Phase.FENCE, mend)
+
+    def _mend(self) -> None:
+        for arn in sorted(self.mended):
+            self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
+
     def _settle_roles(self) -> None:
         """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""
         settled = {n["data"]["role"] for n in self.case.notes("role_settled") if n["data"]["wanted"] == self.incident.role_action}
-        roles = [p for p in self.principals.values() if p.kind == "role" and identity(p.arn) not in settled]
+        roles = [p for p in self.principals.values() if p.kind == "role" and identity(p.arn) not in settled and not p.forced]
         if roles:
             with concurrent.futures.ThreadPoolExecutor(len(roles)) as pool:
                 list(pool.map(self._settle_role, roles))
@@ -239,7 +274,7 @@ class Containment(Response):
 
     # -- what the logs add -------------------------------------------------------------------------------------------------------
 
-    def _found(self, found: Found) -> None:
+    def found(self, found: Found) -> None:
         """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
         if self.scope and found.key:
             if found.key.startswith("AKIA"):
@@ -250,17 +285,17 @@ class Containment(Response):
             with self._lock:
                 key, at = identity(found.arn), parse(found.at)
                 self.minted[key] = max(self.minted.get(key, at), at)
-        self.runner.pool.submit(FENCE_FIRST, found.account, lambda: self._take_found(found))
+        self.runner.pool.submit(FENCE_FIRST, found.account, lambda: self.take_found(found))
 
-    def _take_found(self, found: Found) -> None:
+    def take_found(self, found: Found) -> None:
         name = found.arn.rsplit("/", 1)[-1]
         kind = "role" if ":role/" in found.arn else "user"
         known = self.principals.get(identity(found.arn))
         try:
             if kind == "user" and ":user/" not in found.arn:
                 return  # a session that minted for itself: its issuer is in the trail already
-            if known is None and identity(found.arn) in self._trusted:
-                self._leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
+            if known is None and identity(found.arn) in self.trusted:
+                self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
                 return
             principal = known or (role if kind == "role" else user)(self.aws, found.account, name, found.arn)
             fresh = dataclasses.replace(
@@ -269,17 +304,47 @@ class Containment(Response):
             )  # fmt: skip
             if known and not known.discovered:
                 fresh.discovered = ""
+            if found.name and known and known.only and found.by in known.only:
+                fresh.only, fresh.only_kinds = {found.by}, {"access_key"}  # minted with the attacker's key: its owner is not cut for that
+            if kind == "role":
+                fresh.planted = bool(found.trust)
+                fresh.forced = "deny" if found.whole and fresh.discovered else ""
             self.admit(fresh)
             self.note_suspect(fresh.arn, source=found.source, keys=found.compromised, whole=found.whole)
         except Refused as error:
             if error.operation == "guard limit":
-                self._leave(found, error.message)
+                self.leave(found, error.message)
             else:
                 self.refuse(error, found.arn)
+                self._own_branch(found)
         except EvictError as error:
-            self._leave(found, error.message)
+            self.leave(found, error.message)
 
-    def _leave(self, found: Found, why: str) -> None:
+    def _own_branch(self, found: Found) -> None:
+        """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
+        if ":role/" not in found.arn:
+            return
+        jobs = []
+        if found.trust:
+            with self._lock:
+                self.mended.add(found.arn)
+        if found.session and found.session != self.aws.session_name:
+            facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
+            facts.sessions = {found.session}
+            jobs.append(self._fence_job(facts, "session"))
+        if jobs:
+            self.runner.add(found.arn, found.account, jobs)
+        if jobs or found.trust:
+            self.open.append(
+                {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
+            )
+
+    def own_trust_rewritten(self, account: str, event: dict[str, t.Any]) -> None:
+        super().own_trust_rewritten(account, event)
+        with self._lock:
+            self.mended.add(self.aws.responder_arn(account))
+
+    def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
         suggestion = {"cloud": "aws", "arn": found.arn}
         with self._lock:
@@ -287,12 +352,26 @@ class Containment(Response):
                 self.suggested.append(suggestion)
                 self.open.append({"object": found.arn, "why": f"{found.how}; {why}", "due": None})
 
-    # -- the second pass ---------------------------------------------------------------------------------------------------------
+    # -- again ---------------------------------------------------------------------------------------------------------------------
 
-    def _second_pass(self) -> None:
-        """When the fences have spread: revoke once more what could still be minted until then, and look at every control again."""
+    def repeat(self, *, everything: bool = True) -> None:
+        """Plan again for all that is contained: what stands is left, what is gone is written again, and sessions are cut once more where one could have been
+
+        minted since. Without ``everything`` only that last part.
+        """
+        if everything:
+            for principal in list(self.principals.values()):
+                principal.inline = None  # the listing is from before our own policies
+                self.runner.add(principal.arn, principal.account, self._jobs(principal))
+        self._mend()
         self.runner.wait()
-        waited = not self.runner.check and self._wait_for_spread()
+        self._revoke_again()
+        self.runner.wait()
+        self.fences.renew(again=everything)
+        self.runner.wait()
+
+    def _revoke_again(self) -> None:
+        """Source first, then derived: what could still be minted until the fences of the sources had spread."""
         for principal in list(self.principals.values()):
             principal.inline = None  # the listing is from before our own policies
             if principal.kind == "role" and (action := self.actions[identity(principal.arn)].action) in ("session", "clamp"):
@@ -305,18 +384,15 @@ class Containment(Response):
                     principal.arn, principal.account,
                     [Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))],  # type: ignore[misc]
                 )  # fmt: skip
-        self.runner.wait()
-        if waited:
-            self.runner.look_again()
 
-    def _wait_for_spread(self) -> bool:
+    def wait_for_spread(self) -> bool:
         """Whether there was anything to wait for: then what was seen before may have been undone meanwhile."""
         latest = max((parse(d.at) for d in self.runner.done.values() if d.status == "done" and d.at), default=None)
         times = [x for x in (latest, claims.last_control(self)) if x]
-        left = self.options.hold - (self.aws.now() - max(times)).total_seconds() if times else 0.0
+        left = self.spread - (self.aws.now() - max(times)).total_seconds() if times else 0.0
         if left <= 0:
             return False
-        time.sleep(min(left, self.options.hold))
+        time.sleep(min(left, self.spread))
         return True
 
 
@@ -324,10 +400,12 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
     """The body of ``aws_contain``: params are its options."""
     options = Options(
         hold=seconds(params["hold"]),
+        spread=seconds(params["spread"], "spread"),
         scope=params["scope"],
         revoke_again=params["revoke_again"],
         kinds=tuple(params["kinds"]),
         account_fence=params["account_fence"],
+        freeze=params["freeze"],
     )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
@@ -338,7 +416,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             operation="contain", remedy="this release cannot rotate: set mode: emergency in the incident file to cut now",
         )  # fmt: skip
     if params["account"]:
-        run.suspects = _share(case, params)
+        run.suspects, run.share = _share(case, params), params["account"]
     if any(name.startswith(restore.PREFIX) for name in case.history):
         case.warnings.append("identities of this case have been released before; what the incident names is cut again")
     run.run()
@@ -391,9 +469,9 @@ def _share(case: Case, params: t.Mapping[str, t.Any]) -> list[t.Any]:
     return incidents.validate({**case.incident.as_dict(), "suspects": raw}, "shares").suspects if raw else []
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "hold") -> float:
     """``90s``, ``2m``, ``1h`` or a plain number of seconds."""
     found = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(text).strip())
     if not found:
-        raise InvalidInput("aws_contain", [("hold", f"not a duration such as 90s or 2m: {text!r}")])
+        raise InvalidInput("aws_contain", [(option, f"not a duration such as 90s or 2m: {text!r}")])
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

@@ -48,7 +48,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 recovered = [] if contain else runner.recover(case.ledger.open_intents())
                 result = body(aws, case, runner)
                 recovered += runner.recover(case.ledger.open_intents()) if contain else []
-                result |= {"changed": runner.changed, "recovered": recovered}
+                result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
             except errors.EvictError:

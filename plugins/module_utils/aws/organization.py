@@ -110,6 +110,7 @@ class AccountFence:
         self.principal = f"organizations:{account}"
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
+        self.orphans: set[str] = set()  # ids of creations that a killed run left; check mode plans as if they were gone
         self.policies: dict[str, tuple[str, str]] = {}
 
     def name(self, number: int) -> str:
@@ -124,7 +125,7 @@ class AccountFence:
         named = {
             p["Name"]: p["Id"]
             for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", _FILTER)).get("Policies", [])
-            if mine.fullmatch(p["Name"])
+            if mine.fullmatch(p["Name"]) and step_id(self.account, p["Name"]) not in self.orphans
         }
         wanted = {p["Id"]: p["Name"] for p in attached if p["Name"].startswith(PREFIX)} | {i: n for n, i in named.items()}
         ids = {p["Id"] for p in attached}
@@ -150,17 +151,20 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
+        if left and self.exempt.until:  # there is no room for both: who is held counts more
+            self.exempt = dataclasses.replace(self.exempt, until="")
+            boxes, left = self._allocate(kept, max(free, 0), wanted)
         if left:  # no slot is free: in an SCP of this collection there may be room
             kept = kept + [p for p in foreign if p not in extended]
             boxes, left = self._allocate(kept, max(free, 0), wanted)
         self.left = sorted({h.arn for h in left})
         for index, members in enumerate(boxes):
             if members and index < len(kept):
-                yield from self._change(kept[index], members, first=index == 0)
+                yield from self._change(kept[index], members)
             elif members:
                 taken = {p.name for p in found} | {name for name, _id in self.policies.values()}
                 name = next(n for n in map(self.name, range(1, 1000)) if n not in taken)
-                yield from self._create(name, members, first=index == 0)
+                yield from self._create(name, members)
 
     def _allocate(self, kept: list[Policy], fresh: int, wanted: list[Held]) -> tuple[list[list[Held]], list[Held]]:
         sid = self.incident.sid
@@ -173,9 +177,9 @@ class AccountFence:
             self.placed.setdefault(one.arn, set()).update(steps)
         self.policies.update(dict.fromkeys(steps, (name, policy)))
 
-    def _create(self, name: str, members: list[Held], *, first: bool) -> Iterator[Step]:
+    def _create(self, name: str, members: list[Held]) -> Iterator[Step]:
         step = step_id(self.account, name)
-        content = scp.document(scp.statements(self.incident.sid, members, self.exempt, own=first))
+        content = scp.document(scp.statements(self.incident.sid, members, self.exempt))
         made = Ref(step, ID)
         parameters = {
             "Content": scp.text(content),
@@ -203,9 +207,9 @@ class AccountFence:
             probe=Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **_FILTER}), ("Policies", {"Name": name}, "Name")),
         )  # fmt: skip
 
-    def _change(self, policy: Policy, members: list[Held], *, first: bool) -> Iterator[Step]:
+    def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
         """Our statements in an SCP that is there; what others have in it stays."""
-        after = scp.statements(self.incident.sid, members, self.exempt, own=first)
+        after = scp.statements(self.incident.sid, members, self.exempt)
         document = change(self.account, policy, self.incident.sid, after)
         yield document
         steps = [document.id]
@@ -234,7 +238,7 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
     return Step(
         id=f"{step_id(account, policy.name)}#document", principal=f"organizations:{account}",
         resource=f"account {account} service control policy {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
-        action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}", probe=probe,
+        action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
         do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip

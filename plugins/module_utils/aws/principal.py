@@ -45,6 +45,8 @@ class Principal:
     only: set[str] = dataclasses.field(default_factory=set)
     only_kinds: set[str] = dataclasses.field(default_factory=set)  # of credential, that ``only`` is of
     whole: bool = False  # the identity itself was named, so every credential that it holds counts as compromised
+    planted: bool = False  # a suspect wrote the trust policy of this role, and it has not been mended
+    forced: str = ""  # what is done to this role whoever else uses it, since the suspect made it or it works against the response
     inline: set[str] | None = None  # names of its inline policies, once they have been listed
     used: str = ""  # of the key that was reported: when, by which service, where
     cloud: str = "aws"
@@ -65,13 +67,13 @@ class Principal:
 
     def join(self, other: Principal) -> bool:
         """Two suspects that are one identity: everything known of both. Whether more of its credentials are to be contained now."""
-        before = set(self.only)
+        before = set(self.only), self.planted, self.forced
         for name in ("compromised", "sessions", "sources", "only_kinds"):
             getattr(self, name).update(getattr(other, name))
         self.only = self.only | other.only if self.only and other.only else set()
-        self.whole = self.whole or other.whole
+        self.whole, self.planted, self.forced = self.whole or other.whole, self.planted or other.planted, self.forced or other.forced
         self.used = self.used or other.used
-        return before != self.only
+        return before != (self.only, self.planted, self.forced)
 
 
 def refuse_untouchable(principal: Principal) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import time
 import typing as t
 from collections.abc import Iterable
 
@@ -49,6 +50,11 @@ class Release:
         everything = restore.standing(self.case.history)
         above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
         standing = [pair for pair in everything if pair not in above and (principals is None or identity(pair[1].principal) in principals)]
+        if above and standing and account_release.AccountRelease(self, above, principals).admit():
+            time.sleep(account_release.SPREAD)
+            self.case.ledger.flush()  # what was just written is what the fence is compared with
+            everything = restore.standing(self.case.history)
+            above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
         by_principal: dict[str, list[tuple[Step, Step]]] = {}
         for first, latest in standing:
             by_principal.setdefault(latest.principal, []).append((first, latest))

@@ -15,7 +15,9 @@ from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
 from ..common.plan import Call, Target
 from ..common.run import Runner
-from . import quarantine
+from . import credentials, quarantine
+from .account_state import Change
+from .authors import Authors
 from .principal import Principal, refuse_untouchable, resolve
 from .session import Aws
 
@@ -71,7 +73,7 @@ class Response:
             if suspect.value == self.aws.own_key:
                 self.guard.check(self.aws.caller["arn"], discovered=False)
             if suspect.kind.endswith("_arn"):
-                self.guard.check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
+                self._check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
             principal = resolve(self.aws, suspect)
             self.admit(principal, start)
             self.resolved[suspect.path] = principal
@@ -80,6 +82,34 @@ class Response:
             self.refuse(error, suspect.value)
         except EvictError as error:
             self.runner.fail(error, suspect.value)
+
+    def _check(self, arn: str, *, discovered: bool) -> None:
+        """Raises ``Refused``. Who wrote itself into the trust policy of the responder's role during the incident is not protected by that."""
+        try:
+            self.guard.check(arn, discovered=discovered)
+        except Refused as error:
+            account = arn.split(":")[4]
+            if error.operation != "guard trust_chain" or not (event := self._rewritten(account)):
+                raise
+            self.guard.forget_chain(arn)
+            self.own_trust_rewritten(account, event)
+            self.guard.check(arn, discovered=discovered)
+
+    def _rewritten(self, account: str) -> dict[str, t.Any] | None:
+        """The newest event in which somebody else wrote the trust policy of the responder's role in ``account`` since the incident began, or None."""
+        role = self.aws.responder_arn(account)
+        if role.split(":")[4] != account:
+            return None
+        return Authors(self.aws, account, credentials.Asked.by(self.incident).since, {identity(role), identity(self.aws.caller["arn"])}).of(
+            Change(role, "trust", None, None)
+        )
+
+    def own_trust_rewritten(self, account: str, event: dict[str, t.Any]) -> None:
+        """Called when the trust policy of the responder's role in ``account`` turns out to be somebody else's work."""
+        who = (event.get("userIdentity") or {}).get("arn")
+        self.case.warnings.append(
+            f"account {account}: the trust policy of {self.aws.responder_arn(account)} was rewritten by {who} at {event.get('eventTime')}: look at it"
+        )
 
     def refuse(self, error: Refused, object: str) -> None:
         entry = error.as_dict()
@@ -92,7 +122,7 @@ class Response:
         """Guard the principal; contain it, once, however many suspects it is."""
         self._know_own(principal.account)
         refuse_untouchable(principal)
-        self.guard.check(principal.arn, discovered=bool(principal.discovered))
+        self._check(principal.arn, discovered=bool(principal.discovered))
         key = identity(principal.arn)
         with self._lock:
             known = self.principals.get(key)

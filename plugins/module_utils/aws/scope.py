@@ -35,6 +35,7 @@ class Found:
     whole: bool = False
     at: str = ""
     by: str = ""  # key id that made the call: whose trail this belongs to
+    trust: t.Any = None  # the trust policy that was written, as text
 
     @property
     def compromised(self) -> set[str]:
@@ -186,6 +187,7 @@ def read_event(event: events.Event) -> Found | None:
                 whole=name == "CreateRole",
                 at=at,
                 by=by,
+                trust=_get(event, "requestParameters", "policyDocument") or _get(event, "requestParameters", "assumeRolePolicyDocument"),
             )
             if role
             else None
@@ -200,7 +202,7 @@ class Scope:
     no key in the trail waits, in case that key turns out to be part of it.
     """
 
-    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float) -> None:
+    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, before: Scope | None = None) -> None:
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
@@ -211,9 +213,13 @@ class Scope:
         self._open = 0
         self._trail: set[str] = set()  # key ids, ARNs of users and of role sessions that are the attacker's
         self._parked: dict[str, list[events.Event]] = {}
+        self._open_roles: set[str] = set()  # that let strangers in: a suspect made them, or wrote their trust policy
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
+        if before:  # a later look: what is known stays known, and is not reported again
+            self._regions, self._trail, self._parked, self._open_roles = before._regions, before._trail, before._parked, before._open_roles
+            self.seen, self.newest, self.gaps = before.seen, before.newest, before.gaps
 
     def belongs(self, *who: str) -> None:
         """From now on calls of these are the attacker's: key ids, user ARNs, session ARNs. Events that waited for one of them are taken."""
@@ -223,6 +229,20 @@ class Scope:
             waiting = [event for w in new for event in self._parked.pop(w, ())]
         for event in waiting:
             self._report(event)
+
+    def strangers(self, account: str, role: str) -> None:
+        """Look up who came to ``role`` (ARN) from other accounts: those sessions are the attacker's."""
+        with self._lock:
+            self._open_roles.add(role)
+        self.ask(account, "ResourceName", role.rsplit("/", 1)[-1])
+        self.ask(account, "ResourceName", role)  # CloudTrail names the role of an AssumeRole by its ARN
+
+    def _stranger(self, event: events.Event) -> bool:
+        role = str(_get(event, "requestParameters", "roleArn") or "")
+        caller = str(_get(event, "userIdentity", "accountId") or "")
+        return (
+            str(event.get("eventName", "")).startswith("AssumeRole") and role in self._open_roles and caller not in ("", role.split(":")[4])
+        )
 
     def ask(self, account: str, attribute: str, value: str) -> None:
         """Look up ``value`` in all regions of ``account``; asked once."""
@@ -277,7 +297,7 @@ class Scope:
             if event.get("eventID") in self.seen:
                 return
             self.seen.add(str(event.get("eventID")))
-            if self._trail.isdisjoint(who):
+            if self._trail.isdisjoint(who) and not self._stranger(event):
                 for w in who:
                     self._parked.setdefault(w, []).append(event)
                 return

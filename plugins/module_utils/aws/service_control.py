@@ -45,6 +45,8 @@ class Exempt:
 
     arns: tuple[str, ...] = ()
     federated: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
+    until: str = ""
 
 
 def pattern(arn: str) -> str:
@@ -75,8 +77,8 @@ def text(content: Mapping[str, t.Any]) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
-def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = True) -> list[Statement]:
-    """The statements of one SCP. ``sid``: the incident's; ``own``: exempt roles are protected too (once in an account suffices)."""
+def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
+    """The statements of one SCP. ``sid``: the incident's. Each protects the exempt as well, so that none depends on another that is released earlier."""
     groups: dict[str, list[Held]] = {}
     for one in held:
         groups.setdefault(json.dumps(one.condition, sort_keys=True), []).append(one)
@@ -86,19 +88,37 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt, *, own: bool = Tr
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
     everybody = sorted({h.arn for members in groups.values() for h in members})
-    users = [arn for arn in everybody if ":user/" in arn]
+    users = sorted({h.arn for h in groups.get("{}", ()) if ":user/" in h.arn})
     if users:
         partition, account = users[0].split(":")[1], users[0].split(":")[4]
         federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}
         if exempt.federated:
             federated["ArnNotLike"] = {"aws:PrincipalArn": sorted(exempt.federated)}
         found.append(_deny(f"{sid}F", ["*"], ["*"], federated))
-    resources = everybody + (sorted(exempt.arns) if own else [])
+    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
             _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
+    if exempt.until:
+        found.append(_freeze(f"{sid}Z", exempt))
     return found
+
+
+def _freeze(sid: str, exempt: Exempt) -> Statement:
+    """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
+    who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
+    return _deny(sid, list(_WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
+
+
+def frozen(found: Iterable[Statement]) -> str:
+    """In words, for how long nobody else writes in the account's IAM; "" when everybody may."""
+    times = [
+        s["Condition"]["DateLessThan"]["aws:CurrentTime"]
+        for s in found
+        if "aws:CurrentTime" in s.get("Condition", {}).get("DateLessThan", {})
+    ]
+    return f"; until {max(times)} nobody but the responder writes in IAM" if times else ""
 
 
 def _deny(sid: str, actions: list[str], resources: list[str], condition: Mapping[str, t.Any]) -> Statement:
@@ -113,7 +133,7 @@ def ours(content: t.Any, sid: str) -> list[Statement]:
     return [
         s
         for s in ([found] if isinstance(found, dict) else found)
-        if re.fullmatch(re.escape(sid) + r"[DFW][0-9a-f]{0,6}", str(s.get("Sid", "")))
+        if re.fullmatch(re.escape(sid) + r"[DFWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
     ]
 
 
@@ -124,6 +144,11 @@ def others(content: t.Any, sid: str) -> list[Statement]:
     return [s for s in ([found] if isinstance(found, dict) else found) if s not in mine]
 
 
+def listed(value: t.Any) -> list[str]:
+    """A policy's one or many."""
+    return [value] if isinstance(value, str) else list(value)
+
+
 def members(found: Iterable[Statement], sid: str) -> list[Held]:
     """Whom these statements hold, and how."""
     held = []
@@ -131,7 +156,7 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
         if str(statement.get("Sid", "")).startswith(f"{sid}D"):
             condition = dict(statement.get("Condition", {}))
             arns = condition.pop("ArnLike", {}).get("aws:PrincipalArn", [])
-            held += [Held(arn, condition) for arn in ([arns] if isinstance(arns, str) else arns)]
+            held += [Held(arn, condition) for arn in listed(arns)]
     return held
 
 
@@ -151,7 +176,7 @@ def allocate(
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:
-            if len(text(document(statements(sid, [*boxes[index], one], exempt, own=index == 0)))) <= room[index]:
+            if len(text(document(statements(sid, [*boxes[index], one], exempt)))) <= room[index]:
                 boxes[index].append(one)
                 break
         else:

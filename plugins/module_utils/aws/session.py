@@ -69,7 +69,7 @@ class Aws:
             raise MissingLibrary("boto3 is not installed", object="boto3", remedy="install boto3 in the Python that runs the module")
         options = {k: v for k, v in (connection or {}).items() if v not in (None, "")}
         self._options, self._threads = options, threads
-        self._session_name = f"evict-{incident or 'readonly'}"[:64]
+        self.session_name = f"evict-{incident or 'readonly'}"[:64]
         self._lock = threading.RLock()
         self._organizations = threading.Lock()
         self._clients: dict[tuple[str, str, str, bool], t.Any] = {}
@@ -177,7 +177,7 @@ class Aws:
                     f"account {account} is not the caller's ({self.caller['account']}) and no role to assume is configured",
                     object=account, operation="sts:AssumeRole", remedy="set connection.aws.role_arn, with {account} in the place of the account",
                 )  # fmt: skip
-            parameters = {"RoleArn": template.replace("{account}", account), "RoleSessionName": self._session_name}
+            parameters = {"RoleArn": template.replace("{account}", account), "RoleSessionName": self.session_name}
             if self._options.get("external_id"):
                 parameters["ExternalId"] = str(self._options["external_id"])
             answer = self.call(Call(Target("aws", ""), "sts", "AssumeRole", parameters))
@@ -193,7 +193,7 @@ class Aws:
             raise wrapped from error
         found = answer["Credentials"]
         credentials = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-        if account not in self._credentials:
+        if account not in self._credentials and account != _MANAGEMENT:
             self.reached(account)
         self._credentials[account] = (credentials, parse(found["Expiration"]).timestamp())
         return credentials

@@ -15,7 +15,7 @@ from .errors import EvictError
 Document = dict[str, t.Any]
 
 
-def _statements(document: Document) -> list[Document]:
+def statements_of(document: Document) -> list[Document]:
     found = document.get("Statement", [])
     return [found] if isinstance(found, dict) else list(found)  # AWS allows a lone statement
 
@@ -23,7 +23,7 @@ def _statements(document: Document) -> list[Document]:
 def add_statement(document: Document | None, statement: Document) -> Document:
     """``document`` with ``statement``, replacing the one that has its Sid; an absent document is made."""
     new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
-    new["Statement"] = [s for s in _statements(new) if s.get("Sid") != statement["Sid"]] + [statement]
+    new["Statement"] = [s for s in statements_of(new) if s.get("Sid") != statement["Sid"]] + [statement]
     return new
 
 
@@ -32,14 +32,22 @@ def remove_statement(document: Document | None, sid: str) -> Document | None:
     if not document:
         return None
     new = copy.deepcopy(document)
-    new["Statement"] = [s for s in _statements(new) if s.get("Sid") != sid]
+    new["Statement"] = [s for s in statements_of(new) if s.get("Sid") != sid]
     return new if new["Statement"] else None
 
 
 def set_statements(document: Document | None, sids: list[str], statements: list[Document]) -> Document | None:
     """``document`` with ``statements`` in the place of those that have one of ``sids``; None when nothing is left."""
     new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
-    new["Statement"] = [s for s in _statements(new) if s.get("Sid") not in sids] + list(statements)
+    new["Statement"] = [s for s in statements_of(new) if s.get("Sid") not in sids] + list(statements)
+    return new if new["Statement"] else None
+
+
+def swap_statements(document: Document | None, remove: list[Document], add: list[Document]) -> Document | None:
+    """``document`` without the statements that equal one of ``remove``, and with those of ``add`` that it lacks; None when nothing is left."""
+    new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
+    kept = [s for s in statements_of(new) if s not in remove]
+    new["Statement"] = kept + [s for s in add if s not in kept]
     return new if new["Statement"] else None
 
 
@@ -57,7 +65,7 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
 
 
 EDITS: dict[str, t.Callable[..., Document | None]] = {
-    f.__name__: f for f in (add_statement, remove_statement, set_statements, replace_value)
+    f.__name__: f for f in (add_statement, remove_statement, set_statements, swap_statements, replace_value)
 }
 
 

@@ -53,6 +53,10 @@ class Guard:
         self._own.add(identity(arn))
         self._chain.update(identity(a) for a in chain)
 
+    def forget_chain(self, arn: str) -> None:
+        """``arn`` is no part of the way on which the responder came: it put itself there."""
+        self._chain.discard(identity(arn))
+
     def _refuse(self, guard: str, arn: str, why: str, remedy: str) -> None:
         lifted = self._overrides.get((guard, identity(arn)))
         if lifted is None:

@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import errors, process, yamlio
+from . import errors, looks, process, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -124,6 +124,11 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger) -> dict[str, 
         names = ", ".join(entry["id"] for entry in left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         what = f"the case {store.url} has {len(left)} intents without an outcome: {names}"
         remedy = "run the playbook that was interrupted again, so that the outcome is known, or give the reason for closing all the same"
+        raise errors.Refused(what, object=store.url, operation="close", remedy=remedy)
+    waiting = looks.outstanding(ledger.state.notes)
+    if waiting and not params["reason"] and not closed:
+        what = f"the case {store.url} waits for a second look, due {' and '.join(waiting)}"
+        remedy = f"run contain.yml -e case={store.url} -e phase=hold when it is due, or give the reason for closing all the same"
         raise errors.Refused(what, object=store.url, operation="close", remedy=remedy)
     if not closed:
         ledger.note("closed", {"by": params["by"] or process.user(), "reason": params["reason"] or ""})

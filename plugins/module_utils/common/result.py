@@ -12,7 +12,7 @@ from .ledger import Ledger
 from .spool import standing_in
 from .store import Kept, Store, open_store
 
-_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences")
+_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 
 
@@ -30,6 +30,8 @@ def merge(
         "seen": sum(e.get("seen", 0) for e in events),
         "until": max((e.get("until") or "" for e in events), default=None) or None,
     }
+    merged["not_compared"] = sorted({gap for r in results.values() for gap in r.get("not_compared") or ()})
+    merged["looks"] = max((r.get("looks") or [] for r in results.values()), key=lambda found: found[-1:], default=[])
     ranks = []
     for result in (first, *results.values()):
         for name in _LISTS:

@@ -73,6 +73,7 @@ class Runner:
         self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
         self.failures: list[dict[str, str]] = []
+        self.rewritten = 0  # Steps that stood in this run and had to be carried out again, since somebody undid them
 
     # -- entry points ------------------------------------------------------------------------------------------------------------
 
@@ -268,6 +269,9 @@ class Runner:
             outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in paths]
         if self._journal:
             self._journal.outcome([outcome])
+        before = self.done.get(result.step.id)
+        if result.status == "done" and before is not None and before.status in ("unverified", "failed"):
+            self.replaced(result.step.id)  # what failed before holds now
         with self._lock:
             self.done[result.step.id] = result
 
@@ -287,6 +291,11 @@ class Runner:
                 self.done[step.id] = Done(step, "would")
             else:
                 pending.append(step)
+        with self._lock:
+            self.rewritten += sum(
+                (d := self.done.get(s.id)) is not None and d.status in ("done", "already", "unverified") and d.step.after != s.before
+                for s in pending
+            )
         if pending:
             if self._journal is None:
                 raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)

@@ -1,0 +1,146 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The identities of a whole account as data, and what differs between two looks at them.
+
+A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
+(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy). An absent facet is None.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import typing as t
+from collections.abc import Iterable, Mapping
+
+from ..common.errors import CloudError, EvictError
+from ..common.plan import Call, Step, Target
+from ..common.reader import Reader
+
+READS = (
+    "iam:GetAccountAuthorizationDetails",
+    "iam:ListAccessKeys",
+    "iam:GetLoginProfile",
+    "iam:ListOpenIDConnectProviders",
+    "iam:ListSAMLProviders",
+)
+USERS = 300  # of one account, whose keys and passwords are looked at: IAM has no listing of all, and two requests per user add up
+_THREADS = 6
+State = dict[str, dict[str, t.Any]]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Change:
+    """One facet of one object that is not what it was."""
+
+    arn: str
+    facet: str
+    before: t.Any = dataclasses.field(compare=False)
+    after: t.Any = dataclasses.field(compare=False)
+
+    @property
+    def text(self) -> str:
+        """In a few words: "<ARN> inline/x added"."""
+        verb = "added" if self.before is None else "gone" if self.after is None else "changed"
+        return f"{self.arn} {'it' if self.facet == 'created' else self.facet} {verb}"
+
+
+def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, list[str]]:
+    """(the state of ``account`` now, what could not be read). ``users``: also the keys and passwords of its users.
+
+    Service-linked roles are left out: AWS changes them as it pleases.
+    """
+    target, gaps = Target("aws", account), []
+    answer = reader.get(Call(target, "iam", "GetAccountAuthorizationDetails", {}))
+    state: State = {}
+    for user in answer.get("UserDetailList", []):
+        state[user["Arn"]] = {**_common(user, "UserPolicyList"), **{f"group/{name}": True for name in user.get("GroupList", [])}}
+    for role in answer.get("RoleDetailList", []):
+        if not str(role.get("Path", "/")).startswith("/aws-service-role/"):
+            state[role["Arn"]] = {**_common(role, "RolePolicyList"), "trust": role.get("AssumeRolePolicyDocument")}
+    for group in answer.get("GroupDetailList", []):
+        state[group["Arn"]] = _common(group, "GroupPolicyList")
+    for policy in answer.get("Policies", []):
+        if ":aws:policy/" not in policy["Arn"]:
+            state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
+    for operation, key in (("ListOpenIDConnectProviders", "OpenIDConnectProviderList"), ("ListSAMLProviders", "SAMLProviderList")):
+        try:
+            for provider in reader.get(Call(target, "iam", operation, {})).get(key, []):
+                state[provider["Arn"]] = {"created": str(provider.get("CreateDate") or True)}
+        except EvictError as error:
+            gaps.append(error.message)
+    if users:
+        gaps += credentials(state, target, reader)
+    return state, gaps
+
+
+def _common(entry: Mapping[str, t.Any], inline: str) -> dict[str, t.Any]:
+    found = {"created": entry.get("CreateDate")}
+    found |= {f"inline/{p['PolicyName']}": p["PolicyDocument"] for p in entry.get(inline, [])}
+    found |= {f"attached/{p['PolicyArn']}": True for p in entry.get("AttachedManagedPolicies", [])}
+    if boundary := (entry.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"):
+        found["boundary"] = boundary
+    return found
+
+
+def credentials(state: State, target: Target, reader: Reader) -> list[str]:
+    """Keys and passwords into ``state``; for an account with too many users, or what cannot be read, what is not known."""
+    users = sorted(arn for arn in state if ":user/" in arn)
+    if len(users) > USERS:
+        return [
+            f"account {target.account}: keys and passwords of its {len(users)} users are not compared, only what IAM lists of all at once"
+        ]
+
+    def one(arn: str) -> str:
+        name = {"UserName": arn.rsplit("/", 1)[-1]}
+        try:
+            keys = reader.get(Call(target, "iam", "ListAccessKeys", name)).get("AccessKeyMetadata", [])
+            state[arn] |= {f"key/{k['AccessKeyId']}": k["Status"] for k in keys}
+            state[arn]["password"] = reader.get(Call(target, "iam", "GetLoginProfile", name))["LoginProfile"].get("CreateDate")
+        except CloudError as error:
+            return "" if error.code.startswith("NoSuchEntity") else error.message
+        except EvictError as error:
+            return error.message
+        return ""
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        return sorted({gap for gap in pool.map(one, users) if gap})
+
+
+def owned(step: Step) -> tuple[str, str] | None:
+    """(ARN, facet) that a Step of this collection writes; None for anything that is not part of a state."""
+    arn, _mark, fragment = step.id.partition("#")
+    kind, _slash, name = fragment.partition("/")
+    if kind == "policy":
+        return arn, f"inline/{name}"
+    if kind == "attached":
+        return arn, f"attached/{step.after or step.before}"
+    if kind == "held":
+        return arn, name
+    return (arn, fragment) if kind in ("boundary", "password", "key") else None
+
+
+def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[str, str], Step]]:
+    """(``before`` with what our Steps made of it, {(ARN, facet): Step})."""
+    state, ours = {arn: dict(facets) for arn, facets in before.items()}, {}
+    for step in steps:
+        place = owned(step)
+        if place:
+            ours[place] = step
+            facets = state.setdefault(place[0], {})
+            facets[place[1]] = True if place[1].startswith(("attached/", "group/")) and step.after else step.after
+    return state, ours
+
+
+def diff(before: State, now: State) -> list[Change]:
+    """What is not as it was, by object and facet. Of an object that came or went only that."""
+    found = []
+    for arn in sorted({*before, *now}):
+        old, new = before.get(arn, {}), now.get(arn, {})
+        if (old.get("created") is None) != (new.get("created") is None):
+            found.append(Change(arn, "created", old.get("created"), new.get("created")))
+            continue
+        for facet in sorted({*old, *new} - {"created"}):
+            if old.get(facet) != new.get(facet):
+                found.append(Change(arn, facet, old.get(facet), new.get(facet)))
+    return found

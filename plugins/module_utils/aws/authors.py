@@ -1,0 +1,75 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who made a change of IAM: the newest event of CloudTrail's history that is about the object and the facet.
+
+Events show up minutes after the call, so that nobody is found at first means nothing.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..common.errors import EvictError
+from ..common.guard import identity
+from ..common.plan import Target
+from . import events
+from .account_state import Change
+from .session import Aws
+
+READS = ("cloudtrail:LookupEvents",)
+_GLOBAL = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}  # where a partition files its calls of IAM
+_CALLS = {
+    "inline": ("Put{}Policy", "Delete{}Policy"),
+    "attached": ("Attach{}Policy", "Detach{}Policy"),
+    "group": ("AddUserToGroup", "RemoveUserFromGroup"),
+    "boundary": ("Put{}PermissionsBoundary", "Delete{}PermissionsBoundary"),
+    "trust": ("UpdateAssumeRolePolicy",),
+    "key": ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),
+    "password": ("CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"),
+    "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
+    "created": ("Create{}", "Delete{}"),
+}
+# The names that CloudTrail gives to what the facet's own name says; compared where the event has them.
+_NAMED = {"inline": "policyName", "attached": "policyArn", "group": "groupName", "key": "accessKeyId"}
+
+
+def calls(change: Change) -> set[str]:
+    """Names of the events that can have made ``change``."""
+    kind = change.arn.split(":", 5)[5].partition("/")[0]
+    noun = {"oidc-provider": "OpenIDConnectProvider", "saml-provider": "SAMLProvider"}.get(kind, kind.capitalize())
+    return {name.format(noun) for name in _CALLS.get(change.facet.partition("/")[0], ())}
+
+
+class Authors:
+    """Of the changes of one account since ``start`` (RFC 3339). ``own``: the responder's identities, whose calls are none of an author's."""
+
+    def __init__(self, aws: Aws, account: str, start: str, own: set[str], seconds: float = 15.0) -> None:
+        self._target = Target("aws", account, _GLOBAL.get(aws.partition, "us-east-1"))
+        self._aws, self._start, self._own = aws, start, own
+        self._deadline = time.monotonic() + seconds
+        self._events: dict[str, list[events.Event]] = {}
+        self.gaps: list[str] = []
+
+    def of(self, change: Change) -> events.Event | None:
+        """The newest event of somebody else that can have made ``change``; None when none is there (yet)."""
+        name = change.arn if ":policy/" in change.arn else change.arn.rsplit("/", 1)[-1]
+        wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
+        for event in self._about(name):
+            request = event.get("requestParameters") or {}
+            if event.get("eventName") not in wanted or event.get("errorCode"):
+                continue
+            if part and kind in _NAMED and request.get(_NAMED[kind], part) != part:
+                continue
+            if identity(str((event.get("userIdentity") or {}).get("arn") or "")) not in self._own:
+                return event
+        return None
+
+    def _about(self, name: str) -> list[events.Event]:
+        if name not in self._events:
+            found: list[events.Event] = []
+            try:
+                found.extend(events.lookup(self._aws, self._target, "ResourceName", name, self._start, self._deadline))
+            except EvictError as error:
+                self.gaps.append(error.message)
+            self._events[name] = found
+        return self._events[name]

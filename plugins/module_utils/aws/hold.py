@@ -1,0 +1,309 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold what was contained: IAM takes seconds to spread a fence, and until then whoever holds the key may take it away again.
+
+Pass after pass, each when the last change has spread: the whole account is compared with what it was, what the contained did meanwhile is put back, every
+control is looked at and written again where it is gone, sessions are revoked once more, until one pass finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime
+import json
+import threading
+import time
+import typing as t
+
+from ..common import edits, looks, plan, restore
+from ..common.chain import FENCE_FIRST, Job
+from ..common.errors import EvictError, Refused
+from ..common.guard import identity
+from ..common.plan import Phase, Step, Target
+from ..common.reader import Reader
+from ..common.run import Done
+from . import account_state, put_back
+from .account_state import Change, State
+from .authors import Authors
+from .principal import from_identity
+from .scope import Found, Scope, caller_arn
+from .session import iso
+
+if t.TYPE_CHECKING:
+    from .contain import Containment
+    from .events import Event
+
+READS = (*account_state.READS, "cloudtrail:LookupEvents")
+FIGHTS = 2  # how often what a declared automation takes away is written again, in a whole case
+_LATER = t.cast(Phase, int(Phase.CREDENTIAL) + 5)
+_STANDS = ("done", "already")
+
+
+class Hold:
+    """One run's. ``watch``: rows for the result, {object, why, due}; ``quiet``: whether the last pass found nothing to do."""
+
+    def __init__(self, run: Containment) -> None:
+        self.run, self.runner, self.case = run, run.runner, run.case
+        self.on = run.options.hold > 0 and not run.runner.check
+        self.watch: list[dict[str, t.Any]] = []
+        self.quiet = True
+        self.passes = 0
+        self.unrest: datetime.datetime | None = None  # when somebody was last seen to work against the containment
+        self._acted = 0  # changes of others that were answered
+        self.yielded: dict[str, str] = {}  # ids of Steps that are not written again -> the automation that takes them away
+        self._lock = threading.RLock()
+        self._began = run.aws.now() - datetime.timedelta(seconds=60) if self.on else None
+        self._before: dict[str, State] = {}
+        self._kept: dict[str, str] = {}
+        self._gaps: dict[str, list[str]] = {}
+        self._known: set[str] = set()
+
+    # -- what the account was --------------------------------------------------------------------------------------------------------
+
+    def begin(self, account: str) -> None:
+        """Look at the account before it is changed, beside the first fences; once. A later run compares with what the last one left."""
+        with self._lock:
+            if not self.on or account in self._kept:
+                return
+            self._kept[account] = ""
+        self.runner.pool.submit(FENCE_FIRST, account, lambda: self._begin(account))
+
+    def _begin(self, account: str) -> None:
+        folder = f"evidence/accounts/{account}/"
+        saved = sorted(name for name in self.case.store.list(folder.rstrip("/")) if name.startswith(f"{folder}iam-"))
+        if saved:
+            self._before[account] = json.loads(self.case.store.get(saved[-1]))
+            self._kept[account] = _text(self._before[account])
+            return
+        try:
+            self._before[account], self._gaps[account] = account_state.read(account, Reader(self.runner.clouds), users=False)
+        except EvictError as error:
+            self._missing(account, error)
+            return
+        self.runner.pool.submit(int(_LATER), account, lambda: self._begin_credentials(account))
+
+    def _begin_credentials(self, account: str) -> None:
+        """Keys and passwords cost two requests per user, so they come after the fences; what was made meanwhile has a date, and the logs have it."""
+        self._gaps[account] += account_state.credentials(self._before[account], Target("aws", account), Reader(self.runner.clouds))
+        self._keep(account, self._before[account], 0)
+
+    def _missing(self, account: str, error: EvictError) -> None:
+        with self._lock:
+            self._gaps[account] = [f"account {account} is not compared as a whole, only the contained themselves: {error.message}"]
+
+    def _keep(self, account: str, state: State, place: int) -> None:
+        text = _text(state)
+        if text != self._kept.get(account):
+            self._kept[account] = text
+            name = f"accounts/{account}/iam-{self.case.ledger.run}-{place}.json"
+            if self.case.wants_evidence(name):
+                self.case.keep_evidence(name, text.encode(), source=f"iam of {account}: the whole account")
+
+    # -- the loop --------------------------------------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Until a pass is quiet, or time is up. Without ``hold``: one more revocation, and nobody waits."""
+        if not self.on:
+            self.run.repeat(everything=False)
+            return
+        deadline = time.monotonic() + self.run.options.hold
+        while True:
+            waited = self.run.wait_for_spread()
+            self.quiet = self._pass(again=waited or self.passes > 0)
+            self.passes += 1
+            if self.quiet or time.monotonic() + self.run.spread >= deadline:
+                break
+            self.unrest = self.run.aws.now()
+            if not self.run.fences.frozen and self.run.options.freeze:
+                self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
+        if self.run.fences.frozen:
+            self.run.fences.freeze("")
+        for account, state in self._before.items():
+            self._keep(account, state, 1)
+
+    def _pass(self, *, again: bool) -> bool:
+        """``again``: look at every control, not only at the account; a run that wrote nothing has just done so."""
+        before = self._unrest()
+        if again:
+            self._rescope()
+        accounts = sorted(a for a in self._kept if a in self._before)
+        with concurrent.futures.ThreadPoolExecutor(max(1, min(len(accounts), 16))) as pool:
+            list(pool.map(self._account, accounts))
+        if again or self._unrest() != before:
+            self.run.repeat()
+        return self._unrest() == before
+
+    def _unrest(self) -> tuple[int, int, int]:
+        return self.runner.rewritten, len(self.run.principals), self._acted
+
+    def _rescope(self) -> None:
+        """What was done with the attacker's keys since the run began, as far as the history has it."""
+        run = self.run
+        if run.scope and self._began:
+            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=max(run.spread, 10.0), before=run.scope)
+            for principal in list(run.principals.values()):
+                run.follow(principal)
+            run.exhaust(run.scope)
+
+    # -- one account -----------------------------------------------------------------------------------------------------------------
+
+    def _account(self, account: str) -> None:
+        try:
+            now, gaps = account_state.read(account, Reader(self.runner.clouds))
+        except EvictError as error:
+            self._missing(account, error)
+            return
+        with self._lock:
+            self._gaps[account] = gaps
+        for principal in list(self.run.principals.values()):
+            if principal.kind == "role" and principal.arn in now:
+                principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
+        mine = [d.step for d in list(self.runner.done.values()) if d.status in _STANDS and d.step.target.account == account]
+        standing = [latest for _first, latest in reversed(restore.standing(self.case.history)) if latest.target.account == account]
+        wanted, ours = account_state.expected(self._before[account], [*standing, *mine])
+        touched = {p for h in self.case.history.values() if h.get("step") and (p := account_state.owned(plan.decode(h["step"])))}
+        changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
+        authors = Authors(self.run.aws, account, self._since(), self._own(account))
+        for change in changes:
+            self._answer(change, ours.get((change.arn, change.facet)), authors)
+        self._before[account] = now
+
+    @staticmethod
+    def _harmless(change: Change, touched: set[tuple[str, str]]) -> bool:
+        """What was ours and has been released; fences of other incidents; a key that was switched off, a credential that is gone."""
+        if (change.arn, change.facet) in touched and change.after is None:
+            return True
+        if change.facet.startswith("inline/evict-"):
+            return all(s.get("Effect") == "Deny" for s in edits.statements_of(change.after or {}))
+        return change.facet.startswith("key/") and change.after in ("Inactive", None) or change.facet == "password" and change.after is None
+
+    def _since(self) -> str:
+        """From when on authors are looked for: a later look finds what the history did not have yet."""
+        begun = [n["data"]["since"] for n in self.case.notes("unexplained")]
+        return min([*begun, iso(self._began)]) if self._began else ""
+
+    def _own(self, account: str) -> set[str]:
+        return {identity(self.run.aws.responder_arn(account)), identity(self.run.aws.caller["arn"])}
+
+    # -- what is done about a change -------------------------------------------------------------------------------------------------
+
+    def _answer(self, change: Change, ours: Step | None, authors: Authors) -> None:
+        event = authors.of(change)
+        author = identity(caller_arn(event)) if event else ""
+        if ours and "#held/" not in ours.id:
+            self._reverted(change, ours, event, author)
+            return
+        contained = self.run.principals.get(author)
+        victim = self.run.principals.get(identity(change.arn))
+        of_contained = victim is not None and not victim.only
+        if (contained and not contained.only) or (of_contained and author not in self.run.trusted and (not event or contained)):
+            self._undo(change, event)
+        elif not event:
+            self._unexplained(change)
+
+    def _undo(self, change: Change, event: Event | None) -> None:
+        """A contained principal did it, or it was done to one by nobody knows whom."""
+        self._acted += 1
+        account = change.arn.split(":")[4]
+        by = caller_arn(event) if event else ""
+        how = f"{change.text} by {by or 'an unknown hand'} while the fence was spreading"
+        kind = change.facet.partition("/")[0]
+        if step := put_back.step(change, Target("aws", account)):
+            self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: [step])])
+            if kind == "trust" and (role := self.run.principals.get(identity(change.arn))):
+                role.planted = False
+            return
+        if kind in ("key", "password"):
+            credential = change.facet.partition("/")[2] or "password"
+            fresh = {"key": "access_key", "password": "login_profile"}[kind]
+            self.run.take_found(Found(account, change.arn, how, by, only=credential, kind=fresh, key=credential if kind == "key" else ""))
+        elif kind == "created" and change.after is not None and change.arn.split(":")[5].startswith(("user/", "role/")):
+            self.run.take_found(Found(account, change.arn, how, by, whole=True))
+        elif change.text not in self._known:
+            self._known.add(change.text)
+            self.run.open.append({"object": change.arn, "why": f"{how}; look at it by hand", "due": None})
+
+    def _unexplained(self, change: Change) -> None:
+        """Nothing says yet who did it, and it is none of ours: a later look asks again."""
+        if change.text not in self._known:
+            self._known.add(change.text)
+            noted = [n["data"]["change"] for n in self.case.notes("unexplained")]
+            if change.text not in noted:
+                self.case.note("unexplained", {"change": change.text, "since": iso(self._began) if self._began else ""})
+            self.watch.append({"object": change.arn, "why": f"{change.text}; the history does not say yet by whom", "due": None})
+
+    # -- somebody takes our controls away --------------------------------------------------------------------------------------------
+
+    def _reverted(self, change: Change, ours: Step, event: Event | None, author: str) -> None:
+        times = 1 + sum(n["data"]["step"] == ours.id and n["data"]["by"] == author for n in self.case.notes("reverted"))
+        by = caller_arn(event) if event else ""
+        if author in self.run.trusted:
+            if times > FIGHTS:
+                self._give_way(ours, by)
+                return
+            self._watch(ours, f"{by}, a declared automation, has taken it away ({times} of {FIGHTS}): pause this pipeline")
+        self._acted += 1
+        self.case.note("reverted", {"step": ours.id, "by": author})
+        if self.runner.done.get(ours.id) is None:
+            self.runner.done[ours.id] = Done(ours, "already")
+        if event and author not in self.run.trusted and author not in self.run.principals:
+            self._suspect(change, event)
+        elif not event:
+            self._watch(ours, "somebody has taken it away; it was written again, and the history does not say yet by whom")
+
+    def _give_way(self, ours: Step, by: str) -> None:
+        why = f"{by}, a declared automation, takes it away again and again: pause this pipeline, then run again"
+        with self._lock:
+            self.yielded[ours.id] = by
+            self.runner.done[ours.id] = Done(ours, "failed", why)
+        self.runner.fail(EvictError(why, object=ours.resource, operation=ours.action, remedy=f"pause {by}"))
+
+    def _suspect(self, change: Change, event: Event) -> None:
+        """Whoever takes a control away is a suspect, and is contained within the limits of the incident."""
+        account = change.arn.split(":")[4]
+        how = f"took away {change.facet} of {change.arn} at {event.get('eventTime')}"
+        try:
+            principal = from_identity(self.run.aws, account, event.get("userIdentity") or {}, "")
+            if principal is None:
+                self.run.leave(Found(account, change.arn, how), "it is neither a user nor a role")
+                return
+            principal.discovered, principal.whole, principal.forced = how, True, "deny"
+            self.run.admit(principal)
+            self.run.note_suspect(principal.arn, source=principal.arn, whole=True)
+        except Refused as error:
+            self.run.refuse(error, change.arn)
+        except EvictError as error:
+            self.run.leave(Found(account, change.arn, how), error.message)
+
+    def _watch(self, ours: Step, why: str) -> None:
+        row = {"object": ours.resource, "why": why, "due": None}
+        if row not in self.watch:
+            self.watch.append(row)
+
+    # -- what is said ----------------------------------------------------------------------------------------------------------------
+
+    def gaps(self) -> list[str]:
+        return sorted({gap for gaps in self._gaps.values() for gap in gaps})
+
+    def kept_up(self, job: Job) -> Job:
+        """The job without the Steps that a declared automation will not leave alone."""
+        make = job.make
+        return dataclasses.replace(job, make=lambda reader: [s for s in make(reader) if s.id not in self.yielded])
+
+    def looks(self) -> list[str]:
+        """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted."""
+        share, notes = self.run.share, {kind: self.case.notes(kind) for kind in (looks.HOLD, looks.LOOK)}
+        since = max((d.at for d in list(self.runner.done.values()) if d.status == "done" and d.at), default="")
+        if since:
+            self.case.note(looks.HOLD, {"share": share, "since": since, "due": looks.due(since)})
+            return looks.due(since)
+        now, left = iso(self.run.aws.now()), looks.outstanding(notes, share)
+        if self.quiet and left and left[0] <= now:
+            latest = next(n["data"] for n in reversed(notes[looks.HOLD]) if n["data"]["share"] == share)
+            self.case.note(looks.LOOK, {"share": share, "since": latest["since"], "at": now})
+        return [moment for moment in left if moment > now or not self.quiet]
+
+
+def _text(state: State) -> str:
+    return json.dumps(state, sort_keys=True, default=str)

@@ -1,0 +1,94 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Steps that put back what a contained principal changed while its fence was spreading.
+
+None of them can be undone by a release: that would give the attacker's change back.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ..common import edits
+from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
+from .account_state import Change
+from .policy import inline
+
+FINAL = "it was changed by a contained principal, and is not given back"
+ABSENT = ("NoSuchEntity", "NoSuchEntityException")
+_Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
+
+
+def step(change: Change, target: Target) -> Step | None:
+    """The Step that makes ``change`` undone; None for what has no way back (an object that is gone), or another one (credentials, new objects)."""
+    kind, _slash, name = change.facet.partition("/")
+    make = {"inline": _inline, "attached": _attached, "group": _group, "boundary": _boundary, "trust": _trust, "version": _version}.get(
+        kind
+    )
+    parts = make(change, name, target) if make else None
+    if not parts:
+        return None
+    do, probe, now, after = parts
+    return Step(
+        id=f"{change.arn}#held/{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action="put back", phase=Phase.FENCE,
+        before=now, after=after, do=do, probe=probe, irreversible=FINAL,
+    )  # fmt: skip
+
+
+def _noun(arn: str) -> tuple[str, dict[str, str]]:
+    """("User", {"UserName": …}) of a user's, role's or group's ARN."""
+    noun = arn.split(":", 5)[5].partition("/")[0].capitalize()
+    return noun, {f"{noun}Name": arn.rsplit("/", 1)[-1]}
+
+
+def _inline(change: Change, name: str, target: Target) -> _Parts | None:
+    noun, who = _noun(change.arn)
+    if noun == "Group":
+        where = {**who, "PolicyName": name}
+        probe = Probe(Call(target, "iam", "GetGroupPolicy", where), ("PolicyDocument",), ABSENT)
+        delete = Call(target, "iam", "DeleteGroupPolicy", where)
+        write = Call(target, "iam", "PutGroupPolicy", {**where, "PolicyDocument": json.dumps(change.before)})
+    else:
+        probe, put, delete = inline(noun.lower(), change.arn.rsplit("/", 1)[-1], name, target)
+        write = put(change.before)
+    return ((delete if change.before is None else write,), probe, change.after, change.before)
+
+
+def _attached(change: Change, name: str, target: Target) -> _Parts:
+    noun, who = _noun(change.arn)
+    verb = "Attach" if change.before else "Detach"
+    listed = Call(target, "iam", f"ListAttached{noun}Policies", who)
+    probe = Probe(listed, ("AttachedPolicies", {"PolicyArn": name}, "PolicyArn"), ABSENT)
+    do = Call(target, "iam", f"{verb}{noun}Policy", {**who, "PolicyArn": name})
+    return (do,), probe, name if change.after else None, name if change.before else None
+
+
+def _group(change: Change, name: str, target: Target) -> _Parts:
+    user = {"UserName": change.arn.rsplit("/", 1)[-1]}
+    probe = Probe(Call(target, "iam", "ListGroupsForUser", user), ("Groups", {"GroupName": name}, "GroupName"), ABSENT)
+    do = Call(target, "iam", "AddUserToGroup" if change.before else "RemoveUserFromGroup", {**user, "GroupName": name})
+    return (do,), probe, name if change.after else None, name if change.before else None
+
+
+def _boundary(change: Change, _name: str, target: Target) -> _Parts:
+    noun, who = _noun(change.arn)
+    probe = Probe(Call(target, "iam", f"Get{noun}", who), (noun, "PermissionsBoundary", "PermissionsBoundaryArn"), ABSENT)
+    put = Call(target, "iam", f"Put{noun}PermissionsBoundary", {**who, "PermissionsBoundary": change.before})
+    return (put if change.before else Call(target, "iam", f"Delete{noun}PermissionsBoundary", who),), probe, change.after, change.before
+
+
+def _trust(change: Change, _name: str, target: Target) -> _Parts | None:
+    """Statement by statement: what others may have edited elsewhere in it meanwhile stays."""
+    who = {"RoleName": change.arn.rsplit("/", 1)[-1]}
+    old, new = (edits.statements_of(document or {}) for document in (change.before, change.after))
+    arguments = {"remove": [s for s in new if s not in old], "add": [s for s in old if s not in new]}
+    after = edits.apply("swap_statements", change.after, arguments)
+    edit = Edit(target, {"kind": "iam.role-trust", **who}, "swap_statements", arguments)
+    return (edit,), Probe(Call(target, "iam", "GetRole", who), ("Role", "AssumeRolePolicyDocument"), ABSENT), change.after, after
+
+
+def _version(change: Change, _name: str, target: Target) -> _Parts:
+    where = {"PolicyArn": change.arn}
+    probe = Probe(Call(target, "iam", "GetPolicy", where), ("Policy", "DefaultVersionId"), ABSENT)
+    return (Call(target, "iam", "SetDefaultPolicyVersion", {**where, "VersionId": change.before}),), probe, change.after, change.before

@@ -1,0 +1,242 @@
+"""The hold loop: who undoes a containment while it is spreading loses, on the enforcing bed."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.common import looks
+from tests.beds.bed import Bed, Credentials
+from tests.beds.company import PRODUCTION, Company, document, seed, trust
+from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
+
+DENY = "evict-quarantine-IR-1"
+USER = f"arn:aws:iam::{PRODUCTION}:user/ci-deploy"
+ALL = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+
+@pytest.fixture
+def bed() -> Iterator[Bed]:
+    with Bed(lag=1.0) as found:
+        yield found
+
+
+@pytest.fixture
+def company(bed: Bed) -> Company:
+    found = seed(bed)
+    bed.lag(1.0)
+    return found
+
+
+@pytest.fixture
+def desk(bed: Bed, company: Company, tmp_path: Path) -> Desk:
+    found = Desk(bed, company, tmp_path)
+    found.incident(company.leaked.access_key, password="keep")
+    return found
+
+
+def hold(desk: Desk, **more: Any) -> dict[str, Any]:
+    """Below no account fence, so that what the identity's own fences do is seen."""
+    return desk.contain_below(**{"hold": "60s", "spread": "2s", "scope": 20, **more})
+
+
+class Undoer(threading.Thread):
+    """Tries ``act`` every 0.2 s from the moment that the fence is written; ``done`` counts how often it worked."""
+
+    def __init__(self, bed: Bed, act: Callable[[], str], tries: int = 10_000) -> None:
+        super().__init__(daemon=True)
+        self._bed, self._act, self._left = bed, act, tries
+        self._over = threading.Event()
+        self.done = 0
+
+    def run(self) -> None:
+        while not self._over.wait(0.2) and self._left:
+            if any(c["operation"] == "PutUserPolicy" and not c["error"] for c in self._bed.calls(mutating=True)):
+                self.done += self._act() == "ok"
+                self._left -= 1
+
+    def __enter__(self) -> Undoer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join(30)
+
+
+def test_a_quiet_containment_ends_after_one_pass(desk: Desk, bed: Bed) -> None:
+    done = hold(desk)
+    assert done["status"] == "ok" and status_of(done, "user/ci-deploy")["action"] == "contained", done["open"]
+    assert len(done["looks"]) == 2 and done["watch"] == [] and done["not_compared"] == []
+    before = bed.snapshot()
+    again = hold(desk)
+    assert again["changed"] is False and bed.snapshot() == before and again["looks"] == done["looks"]
+
+
+def test_the_deny_that_the_attacker_takes_away_is_written_again(desk: Desk, bed: Bed, company: Company) -> None:
+    thief = bed.client("iam", company.leaked)
+    with Undoer(bed, lambda: outcome(thief, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)) as undoer:
+        done = hold(desk)
+    assert undoer.done, "the bed let nobody undo it: the test proves nothing"
+    assert status_of(done, "user/ci-deploy")["action"] == "contained", done["open"]
+    assert {works(bed, company.leaked), works(bed, company.worker)} <= DEAD
+    assert desk.ledger().notes["reverted"]
+
+
+def test_a_key_that_is_made_meanwhile_is_cut(desk: Desk, bed: Bed, company: Company) -> None:
+    thief, made = bed.client("iam", company.leaked), []
+
+    def mint(user: str) -> str:
+        try:
+            made.append(Credentials.of(thief.create_access_key(UserName=user)["AccessKey"]))
+        except Exception:
+            return "no"
+        return "ok"
+
+    with Undoer(bed, lambda: mint("alice"), tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and works(bed, made[0]) in DEAD, done["principals"]
+    assert works(bed, company.production.keys["alice"]) == "ok"
+    assert "only" in status_of(done, "user/alice")["action"]
+
+
+def test_a_trust_that_is_planted_meanwhile_is_put_back(desk: Desk, bed: Bed, company: Company) -> None:
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    before = iam.get_role(RoleName="reporting")["Role"]["AssumeRolePolicyDocument"]
+    planted = trust({"AWS": ["arn:aws:iam::999999999999:root", company.production.users["bob"]]})
+    with Undoer(bed, lambda: outcome(thief, "update_assume_role_policy", RoleName="reporting", PolicyDocument=planted), tries=1) as undoer:
+        hold(desk)
+    assert undoer.done == 1
+    assert iam.get_role(RoleName="reporting")["Role"]["AssumeRolePolicyDocument"] == before
+
+
+def test_grants_to_others_are_put_back_and_what_an_administrator_does_stays(desk: Desk, bed: Bed, company: Company) -> None:
+    thief, admin = bed.client("iam", company.leaked), bed.client("iam", company.production.root)
+
+    def grant() -> str:
+        outcome(admin, "put_user_policy", UserName="app-orders", PolicyName="more-work", PolicyDocument=ALL)
+        outcome(thief, "add_user_to_group", GroupName="engineers", UserName="app-orders")
+        outcome(thief, "attach_user_policy", UserName="bob", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+        return outcome(thief, "put_user_policy", UserName="bob", PolicyName="work", PolicyDocument=ALL)
+
+    iam = bed.client("iam", company.production.root, direct=True)
+    work = iam.get_user_policy(UserName="bob", PolicyName="work")["PolicyDocument"]
+    with Undoer(bed, grant, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1
+    assert iam.get_user_policy(UserName="bob", PolicyName="work")["PolicyDocument"] == work
+    assert iam.list_attached_user_policies(UserName="bob")["AttachedPolicies"] == []
+    assert iam.list_groups_for_user(UserName="app-orders")["Groups"] == []
+    assert "more-work" in iam.list_user_policies(UserName="app-orders")["PolicyNames"]
+    assert done["status"] == "ok", done["open"]
+
+
+def test_whoever_takes_a_control_away_is_contained(desk: Desk, bed: Bed, company: Company) -> None:
+    """A sleeper: another administrator's key, in the hands of something that reacts to IAM events."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.create_user(UserName="sleeper")
+    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
+    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    bed.lag(1.0)
+    sleeper = bed.client("iam", key)
+    with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)) as undoer:
+        done = hold(desk)
+    assert undoer.done and works(bed, key) in DEAD and works(bed, company.leaked) in DEAD
+    row = status_of(done, "user/sleeper")
+    assert row["action"] == "contained" and "took away" in row["reason"], row
+
+
+def test_a_declared_automation_is_not_fought_more_than_twice(desk: Desk, bed: Bed, company: Company) -> None:
+    pipeline = company.production.users["alice"]
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(1.0)
+    desk.incident(company.leaked.access_key, password="keep", automations=[pipeline])
+    client = bed.client("iam", company.production.keys["alice"])
+    with Undoer(bed, lambda: outcome(client, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
+        done = hold(desk)
+    puts = [o for r in desk.records() for o in r.get("outcomes", []) if o["status"] == "done" and o["id"].endswith(f"#policy/{DENY}")]
+    assert len(puts) == 3, puts  # ours, and twice again
+    assert works(bed, company.production.keys["alice"]) == "ok"
+    assert done["status"] != "ok" and any("pause this pipeline" in p["message"] for p in done["problems"]), done["problems"]
+
+
+def test_a_later_look_finds_what_the_history_did_not_have(desk: Desk, bed: Bed, company: Company) -> None:
+    """A user that is made meanwhile, while the events of it come late: watched, then contained."""
+    thief, made = bed.client("iam", company.leaked), []
+
+    def create() -> str:
+        if outcome(thief, "create_user", UserName="helper") != "ok":
+            return "no"
+        made.append(Credentials.of(thief.create_access_key(UserName="helper")["AccessKey"]))
+        return outcome(thief, "put_user_policy", UserName="helper", PolicyName="all", PolicyDocument=ALL)
+
+    bed.configure(trail_delay=900)
+    with Undoer(bed, create, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and any("user/helper" in w["object"] for w in done["watch"]), done["watch"]
+    bed.configure(trail_delay=0)
+    look = hold(desk, phase="hold")
+    assert works(bed, made[0]) in DEAD and status_of(look, "user/helper")["action"] == "contained"
+
+
+def test_a_case_is_not_closed_before_the_second_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "AFTER", (datetime.timedelta(seconds=2), datetime.timedelta(seconds=15)))
+    done = hold(desk)
+    case = str(desk.case)
+    closed = desk.run("case", case=case, state="closed")
+    assert closed["failed"] and "phase=hold" in closed["msg"] and done["looks"][0] in closed["msg"], closed
+    assert hold(desk, phase="hold")["looks"] == done["looks"][1:]  # the first is made, the second is due later
+    assert desk.run("case", case=case, state="closed")["failed"]
+    time.sleep(15)
+    look = hold(desk, phase="hold")
+    assert look["looks"] == [] and look["changed"] is False
+    assert not desk.run("case", case=case, state="closed").get("failed")
+
+
+def test_a_trust_that_was_planted_before_lets_nobody_in_any_more(desk: Desk, bed: Bed, company: Company) -> None:
+    """What it was before is not known: strangers and the contained go, everybody else stays."""
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    alice, stranger = company.production.users["alice"], "arn:aws:iam::999999999999:root"
+    thief.update_assume_role_policy(
+        RoleName="reporting", PolicyDocument=trust({"AWS": [alice, stranger, USER], "Service": "lambda.amazonaws.com"})
+    )
+    hold(desk)
+    found = iam.get_role(RoleName="reporting")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in found] == [{"AWS": alice, "Service": "lambda.amazonaws.com"}], found
+
+
+def test_a_role_that_the_suspect_made_is_denied(desk: Desk, bed: Bed, company: Company) -> None:
+    thief = bed.client("iam", company.leaked)
+    thief.create_role(RoleName="mine", AssumeRolePolicyDocument=trust({"AWS": "*"}))
+    thief.put_role_policy(RoleName="mine", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(1.0)
+    stranger = bed.client("sts", company.staging.keys["ci-deploy"])
+    held = Credentials.of(stranger.assume_role(RoleArn=f"arn:aws:iam::{PRODUCTION}:role/mine", RoleSessionName="xx")["Credentials"])
+    assert works(bed, held) == "ok"
+    done = hold(desk)
+    assert works(bed, held) in DEAD and status_of(done, "role/mine")["role_action"] == "deny"
+    assert outcome(stranger, "assume_role", RoleArn=f"arn:aws:iam::{PRODUCTION}:role/mine", RoleSessionName="xx") in DEAD
+
+
+def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Bed, company: Company) -> None:
+    """It is not cut; its trust policy is mended, and the suspect's sessions of it are denied by name."""
+    own = company.production.responder_role
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    document_before = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    both = trust({"AWS": [company.responder_arn, USER, "arn:aws:iam::999999999999:root"]})
+    thief.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=both)
+    bed.lag(1.0)
+    held = Credentials.of(bed.client("sts", company.leaked).assume_role(RoleArn=own, RoleSessionName="evil")["Credentials"])
+    assert works(bed, held) == "ok"
+    done = hold(desk)
+    assert works(bed, held) in DEAD, done["open"]
+    found = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Principal"] for s in found] == [s["Principal"] for s in document_before], found
+    assert any("incident-responder" in row["object"] for row in done["open"])
