@@ -592,6 +592,15 @@ def test_latency_and_call_log(bed, company, iam):
 # -- the API itself ----------------------------------------------------------------------------------------------------
 
 
+def test_regions_can_be_fewer_and_a_reset_brings_them_back(bed, company):
+    ec2 = bed.client("ec2", company.production.root)
+    assert len(ec2.describe_regions()["Regions"]) > 16
+    bed.regions("us-east-1", "eu-west-1")
+    assert sorted(r["RegionName"] for r in ec2.describe_regions()["Regions"]) == ["eu-west-1", "us-east-1"]
+    bed.reset()
+    assert len(ec2.describe_regions()["Regions"]) > 16
+
+
 def test_snapshot_shows_every_change_and_no_secret(bed, company, iam, s3):
     before = bed.snapshot()
     assert s3(company.leaked) == "ok"

@@ -62,6 +62,7 @@ class Game:
         bed.reset()
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
+        bed.regions("us-east-1", "eu-west-1")  # IAM's and STS's events are in the first
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
         self.attacker = Attacker(bed, self.company, order.seed, self.outside)
