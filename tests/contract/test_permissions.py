@@ -30,10 +30,10 @@ def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert len(json.dumps(policy, separators=(",", ":"))) < 6144  # a managed policy's limit; an inline one of a role may have 10,240
 
 
-def test_writes_are_limited_to_users_and_roles() -> None:
+def test_writes_are_limited_to_identities() -> None:
     written = {need.action for need in permissions.needs().values() if need.write}
     for statement in RESPONDER["Statement"]:
-        limited = statement["Resource"] in ("arn:aws:iam::*:user/*", "arn:aws:iam::*:role/*")
+        limited = statement["Resource"] in {f"arn:aws:iam::*:{noun}/*" for noun in ("user", "role", "group", "policy")}
         assert all((action in written) == limited for action in statement["Action"])
 
 

@@ -13,7 +13,7 @@ from tests.beds.company import trust
 from tests.integration.helpers import Desk, status_of, works
 from tests.redteam.arsenal import ADMIN, OUTSIDE, set_up_outside
 
-pytestmark = [pytest.mark.bed, pytest.mark.xfail(reason="found by the red team, not yet answered", strict=True)]
+pytestmark = pytest.mark.bed
 MALLORY = f"arn:aws:iam::{OUTSIDE}:user/mallory"
 
 

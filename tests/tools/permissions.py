@@ -48,8 +48,11 @@ USERS: dict[str, tuple[str, ...]] = {
     },
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
+    "account_state": ("aws_contain",),
+    "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
+    "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
@@ -57,15 +60,19 @@ USERS: dict[str, tuple[str, ...]] = {
     "session": _EVERY,
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
+    "trust": ("aws_contain",),
 }
 WHY = {
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
     "iam:DeactivateMFADevice": "remove an MFA device that was enrolled during the incident",
+    "iam:AddUserToGroup": "put back what a contained principal changed meanwhile",
+    "iam:AttachGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:AttachRolePolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
+    "iam:DeleteGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
     "iam:DeleteRolePermissionsBoundary": "release: no boundary, if there was none",
     "iam:DeleteRolePolicy": "release: take our own inline policies away again",
@@ -74,32 +81,43 @@ WHY = {
     "iam:DeleteSigningCertificate": "`aws_credential` with `state: absent`",
     "iam:DeleteUserPermissionsBoundary": "release: no boundary, if there was none",
     "iam:DeleteUserPolicy": "release: take our own inline policies away again",
+    "iam:DetachGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:DetachRolePolicy": "release: AWSDenyAll",
     "iam:DetachUserPolicy": "release: AWSDenyAll",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
+    "iam:GetAccountAuthorizationDetails": "all identities of the account, before and after: what the contained did while their fence was spreading",
+    "iam:GetGroupPolicy": "read back what was put back",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
     "iam:GetLoginProfile": "whether there is a console password; read back",
+    "iam:GetPolicy": "read back what was put back",
     "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role, so that it is not cut",
     "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
     "iam:GetUser": "the user",
     "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
     "iam:ListAccessKeys": "which keys there are, and their status; read back",
+    "iam:ListAttachedGroupPolicies": "read back what was put back",
     "iam:ListAttachedRolePolicies": "the snapshot",
     "iam:ListAttachedUserPolicies": "the snapshot",
     "iam:ListGroupsForUser": "the snapshot",
     "iam:ListInstanceProfilesForRole": "the snapshot",
     "iam:ListMFADevices": "which MFA devices there are, and since when; read back",
+    "iam:ListOpenIDConnectProviders": "identity providers, before and after",
     "iam:ListRolePolicies": "which inline policies there are; the snapshot",
+    "iam:ListSAMLProviders": "identity providers, before and after",
     "iam:ListSSHPublicKeys": "which SSH public keys there are, and their status; read back",
     "iam:ListServerCertificates": "the server certificates of the account, which are reported and never changed",
     "iam:ListServiceSpecificCredentials": "which service-specific credentials there are, and their status; whose a reported one is; read back",
     "iam:ListSigningCertificates": "which signing certificates there are, and their status; read back",
     "iam:ListUserPolicies": "which inline policies there are; the snapshot",
+    "iam:PutGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:PutRolePermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutRolePolicy": "fence a role; revoke its sessions",
     "iam:PutUserPermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
+    "iam:RemoveUserFromGroup": "put back what a contained principal changed meanwhile",
+    "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
+    "iam:UpdateAssumeRolePolicy": "put back a trust policy that a suspect wrote, or narrow it",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
     "iam:UpdateServiceSpecificCredential": "switch a service-specific credential off; on again, as access keys",
     "iam:UpdateSigningCertificate": "switch a signing certificate off; on again, as access keys",
@@ -254,6 +272,7 @@ def runs() -> Iterator[Run]:
     for principal in (user, role):
         yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
     yield from _above(run, file)
+    yield from _held(run)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -278,6 +297,31 @@ def _above(run: Any, file: Any) -> Iterator[Run]:
     for principal in principals():
         yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, r))
         yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, r))
+
+
+def _held(run: Any) -> Iterator[Run]:
+    """What hold puts back, one change of each kind, there and gone; and a trust policy that lets strangers in."""
+    put_back, trust, change = load("put_back"), load("trust"), load("account_state").Change
+    arns = {kind: f"arn:aws:iam::111122223333:{kind}/x" for kind in ("user", "role", "group", "policy")}
+    made = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    changes = [change(arns["role"], "trust", {}, made), change(arns["policy"], "version", "v1", "v2")]
+    for pair in ((True, None), (None, True)):
+        changes += [
+            change(arns[kind], facet, *pair)
+            for kind in ("user", "role", "group")
+            for facet in ("inline/x", "attached/arn:aws:iam::aws:policy/x")
+        ]
+        changes += [change(arns[kind], "boundary", *pair) for kind in ("user", "role")] + [change(arns["user"], "group/x", *pair)]
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", "111122223333")
+    for one in changes:
+        yield run("put_back.steps", ("aws_contain",), lambda _r, c=one: put_back.steps(c, target))
+    own = type("Own", (), {"caller": {"account": "111122223333"}, "call": lambda *_: {}})()
+    yield run(
+        "trust.mend",
+        ("aws_contain",),
+        lambda r: trust.mend(own, arns["role"], set(), (), r, None),
+        GetRole={"Role": {"AssumeRolePolicyDocument": made}},
+    )
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:
@@ -361,6 +405,10 @@ def _scope(action: str) -> str:
     """What a write may touch."""
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
+    if "Group" in action:
+        return "arn:aws:iam::*:group/*"
+    if action == "iam:SetDefaultPolicyVersion":
+        return "arn:aws:iam::*:policy/*"
     # Resource types of these actions: "Actions, resources, and condition keys for AWS IAM" in the Service Authorization Reference.
     credentials = ("AccessKey", "LoginProfile", "SSHPublicKey", "ServiceSpecificCredential", "SigningCertificate", "MFADevice")
     if any(noun in action for noun in ("User", *credentials)):
@@ -379,7 +427,8 @@ def _on(need: Need) -> str:
         )
     if need.action in CALLER:
         return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
-    return "any" if not need.write else "users" if "user/" in _scope(need.action) else "roles"
+    nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
+    return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
 
 def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
@@ -394,7 +443,10 @@ def responder_policy() -> dict[str, Any]:
     for need in mine:
         if need.write:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
-    sids = {"arn:aws:iam::*:user/*": "EvictUsers", "arn:aws:iam::*:role/*": "EvictRoles"}
+    sids = {
+        f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
+        for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
+    }
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -478,7 +530,11 @@ def _operations(node: ast.expr, path: Path) -> list[str]:
         return [str(node.value)]
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
-        return ["".join(noun if part is None else str(part) for part in parts) for noun in ("User", "Role")]
+        of_groups = path.name == "put_back.py" and any(
+            part and "Polic" in str(part) for part in parts
+        )  # a group has policies, and no boundary
+        nouns = ("User", "Role", "Group") if of_groups else ("User", "Role")
+        return ["".join(noun if part is None else str(part) for part in parts) for noun in nouns]
     if isinstance(node, ast.Name) and path.name == "snapshot.py":  # a loop over its table
         return [operation for kind in load("snapshot")._LISTS.values() for operation, _key in kind.values()]
     raise AssertionError(f"{path}:{node.lineno}: an operation that cannot be read from the source")

@@ -63,9 +63,13 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
     for policy in answer.get("Policies", []):
         if ":aws:policy/" not in policy["Arn"]:
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
-    for operation, key in (("ListOpenIDConnectProviders", "OpenIDConnectProviderList"), ("ListSAMLProviders", "SAMLProviderList")):
+    providers = (
+        (Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
+        (Call(target, "iam", "ListSAMLProviders", {}), "SAMLProviderList"),
+    )
+    for call, key in providers:
         try:
-            for provider in reader.get(Call(target, "iam", operation, {})).get(key, []):
+            for provider in reader.get(call).get(key, []):
                 state[provider["Arn"]] = {"created": str(provider.get("CreateDate") or True)}
         except EvictError as error:
             gaps.append(error.message)

@@ -110,6 +110,8 @@ def _closed(run: Containment, principal: Principal) -> bool:
 
 def open_paths(run: Containment, role: Principal) -> list[str]:
     """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+    if role.forced and run.actions[identity(role.arn)].action == "deny":
+        return []  # nothing is to work with it, and whoever assumes it gets a session that may do nothing
     if role.planted:
         return ["the trust policy that the suspect wrote"]
     if role.sources:

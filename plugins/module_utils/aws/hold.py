@@ -110,10 +110,14 @@ class Hold:
         deadline = time.monotonic() + self.run.options.hold
         while True:
             waited = self.run.wait_for_spread()
+            written = self.runner.carried_out
             self.quiet = self._pass(again=waited or self.passes > 0)
             self.passes += 1
-            if self.quiet or time.monotonic() + self.run.spread >= deadline:
+            done = self.quiet and self.runner.carried_out == written  # else what was written has to spread first
+            if done or time.monotonic() + self.run.spread >= deadline:
                 break
+            if self.quiet:
+                continue
             self.unrest = self.run.aws.now()
             if not self.run.fences.frozen and self.run.options.freeze:
                 self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
@@ -141,7 +145,7 @@ class Hold:
         """What was done with the attacker's keys since the run began, as far as the history has it."""
         run = self.run
         if run.scope and self._began:
-            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=max(run.spread, 10.0), before=run.scope)
+            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=run.options.scope, before=run.scope)
             for principal in list(run.principals.values()):
                 run.follow(principal)
             run.exhaust(run.scope)
@@ -209,8 +213,8 @@ class Hold:
         by = caller_arn(event) if event else ""
         how = f"{change.text} by {by or 'an unknown hand'} while the fence was spreading"
         kind = change.facet.partition("/")[0]
-        if step := put_back.step(change, Target("aws", account)):
-            self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: [step])])
+        if steps := list(put_back.steps(change, Target("aws", account))):
+            self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
             if kind == "trust" and (role := self.run.principals.get(identity(change.arn))):
                 role.planted = False
             return

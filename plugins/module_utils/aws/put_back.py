@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Iterator
 
 from ..common import edits
 from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
@@ -20,17 +21,17 @@ ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
 
 
-def step(change: Change, target: Target) -> Step | None:
-    """The Step that makes ``change`` undone; None for what has no way back (an object that is gone), or another one (credentials, new objects)."""
+def steps(change: Change, target: Target) -> Iterator[Step]:
+    """What makes ``change`` undone; nothing for what has no way back (an object that is gone), or another one (credentials, new objects)."""
     kind, _slash, name = change.facet.partition("/")
     make = {"inline": _inline, "attached": _attached, "group": _group, "boundary": _boundary, "trust": _trust, "version": _version}.get(
         kind
     )
     parts = make(change, name, target) if make else None
     if not parts:
-        return None
+        return
     do, probe, now, after = parts
-    return Step(
+    yield Step(
         id=f"{change.arn}#held/{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action="put back", phase=Phase.FENCE,
         before=now, after=after, do=do, probe=probe, irreversible=FINAL,
     )  # fmt: skip
@@ -57,17 +58,17 @@ def _inline(change: Change, name: str, target: Target) -> _Parts | None:
 
 def _attached(change: Change, name: str, target: Target) -> _Parts:
     noun, who = _noun(change.arn)
-    verb = "Attach" if change.before else "Detach"
-    listed = Call(target, "iam", f"ListAttached{noun}Policies", who)
-    probe = Probe(listed, ("AttachedPolicies", {"PolicyArn": name}, "PolicyArn"), ABSENT)
-    do = Call(target, "iam", f"{verb}{noun}Policy", {**who, "PolicyArn": name})
+    where = {**who, "PolicyArn": name}
+    probe = Probe(Call(target, "iam", f"ListAttached{noun}Policies", who), ("AttachedPolicies", {"PolicyArn": name}, "PolicyArn"), ABSENT)
+    do = Call(target, "iam", f"Attach{noun}Policy", where) if change.before else Call(target, "iam", f"Detach{noun}Policy", where)
     return (do,), probe, name if change.after else None, name if change.before else None
 
 
 def _group(change: Change, name: str, target: Target) -> _Parts:
     user = {"UserName": change.arn.rsplit("/", 1)[-1]}
     probe = Probe(Call(target, "iam", "ListGroupsForUser", user), ("Groups", {"GroupName": name}, "GroupName"), ABSENT)
-    do = Call(target, "iam", "AddUserToGroup" if change.before else "RemoveUserFromGroup", {**user, "GroupName": name})
+    where = {**user, "GroupName": name}
+    do = Call(target, "iam", "AddUserToGroup", where) if change.before else Call(target, "iam", "RemoveUserFromGroup", where)
     return (do,), probe, name if change.after else None, name if change.before else None
 
 

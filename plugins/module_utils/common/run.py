@@ -73,6 +73,7 @@ class Runner:
         self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
         self.failures: list[dict[str, str]] = []
+        self.carried_out = 0  # Steps
         self.rewritten = 0  # Steps that stood in this run and had to be carried out again, since somebody undid them
 
     # -- entry points ------------------------------------------------------------------------------------------------------------
@@ -270,6 +271,7 @@ class Runner:
         if self._journal:
             self._journal.outcome([outcome])
         before = self.done.get(result.step.id)
+        self.carried_out += result.status == "done"
         if result.status == "done" and before is not None and before.status in ("unverified", "failed"):
             self.replaced(result.step.id)  # what failed before holds now
         with self._lock:
