@@ -195,13 +195,18 @@ class Hold:
     def _answer(self, change: Change, ours: Step | None, authors: Authors) -> None:
         event = authors.of(change)
         author = identity(caller_arn(event)) if event else ""
+        if ours and change.after is None and change.facet.startswith(("key/", "password")):
+            self._gone(ours)
+            return
         if ours and "#held/" not in ours.id:
             self._reverted(change, ours, event, author)
             return
         contained = self.run.principals.get(author)
         victim = self.run.principals.get(identity(change.arn))
         of_contained = victim is not None and not victim.only
-        if (contained and not contained.only) or (of_contained and author not in self.run.trusted and (not event or contained)):
+        key = str(((event or {}).get("userIdentity") or {}).get("accessKeyId") or "")
+        by_suspect = contained is not None and (not contained.only or key in contained.only | contained.compromised)
+        if by_suspect or (of_contained and author not in self.run.trusted and not event):
             self._undo(change, event)
         elif not event:
             self._unexplained(change)
@@ -255,6 +260,13 @@ class Hold:
             self._suspect(change, event)
         elif not event:
             self._watch(ours, "somebody has taken it away; it was written again, and the history does not say yet by whom")
+
+    def _gone(self, ours: Step) -> None:
+        """A credential that we switched off was deleted: more than we asked for, and nothing to write again."""
+        before = self.runner.done.get(ours.id)
+        if before is not None and before.status == "unverified":
+            self.runner.replaced(ours.id)
+            self.runner.done[ours.id] = dataclasses.replace(before, status="done", message="deleted by somebody meanwhile")
 
     def _give_way(self, ours: Step, by: str) -> None:
         why = f"{by}, a declared automation, takes it away again and again: pause this pipeline, then run again"

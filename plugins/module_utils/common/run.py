@@ -288,7 +288,7 @@ class Runner:
             if any(ref.step in anew for action in step.do for ref in plan.refs(action)):
                 anew.add(step.id)  # it names what is made anew, and whatever names it follows
             if step.id in here and step.id not in anew:
-                self.done.setdefault(step.id, Done(step, "already"))
+                self._stands(step)
             elif self.check:
                 self.done[step.id] = Done(step, "would")
             else:
@@ -303,6 +303,15 @@ class Runner:
                 raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
             self._journal.intent([plan.encode(step) for step in pending], urgent=any(s.phase == Phase.FENCE for s in pending))
         return pending
+
+    def _stands(self, step: Step) -> None:
+        """It is as it should be. What this run wrote, saw undone, and sees again counts as done."""
+        before = self.done.get(step.id)
+        if before is None:
+            self.done[step.id] = Done(step, "already")
+        elif before.status in ("unverified", "failed"):
+            self.replaced(step.id)
+            self.done[step.id] = Done(step, "done" if before.status == "unverified" else "already", at=before.at)
 
     def _note_wanted(self, steps: list[Step]) -> None:
         """Which values of whose answers the ledger has to keep: what undo and later Steps refer to, never a Secret."""
