@@ -10,12 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".collections")]
+from tests.drill import loopback
+from tests.redteam.campaign import campaign
+from tests.redteam.game import Order
 
-from tests.drill import loopback  # noqa: E402
-from tests.redteam.campaign import campaign  # noqa: E402
-from tests.redteam.game import Order  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
