@@ -14,7 +14,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-2.19 emulators drill test unit integration test-2.19 crash lint sanity docs generate bench lock clean
+.PHONY: help setup setup-2.19 emulators drill test unit integration test-2.19 crash redteam lint sanity docs generate bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test-2.19: setup-2.19 emulators ## unit and contract tests on Python 3.11 with a
 crash: setup ## kill the module at every crash point and run it again (long; `make test` takes a sample)
 	EVICT_CRASH=all $(CLEAN) $(BIN)/python -m pytest -m crash tests/integration
 
+RUNS ?= 100
+SEED ?= 1000
+redteam: setup ## RUNS seeded attacks (100), and as many in which the account's fence alone has to hold; SEED=n RUNS=1 plays one again
+	$(CLEAN) $(BIN)/python -m tests.redteam --runs $(RUNS) --seed $(SEED)
+	$(CLEAN) $(BIN)/python -m tests.redteam --runs $(RUNS) --seed $(SEED) --no-identity-deny --directory build/redteam/account-fence-alone
+
 lint: setup ## ruff, mypy, yamllint, ansible-lint (production), antsibull-docs, changelog fragments
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -64,8 +70,9 @@ docs: generate ## the documentation site, in build/docs
 generate: setup ## rewrite the generated files (action groups, tables, permissions)
 	$(BIN)/python tests/tools/generate.py
 
-bench: setup ## measure containment beside plain boto3 scripts
+bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users in one account, 200 and 1,000 in many
 	$(CLEAN) $(BIN)/python tests/bench/contain.py
+	$(CLEAN) $(BIN)/python tests/bench/scale.py
 
 lock: ## resolve requirements/*.in anew into the lock files
 	$(PYTHON3) tests/tools/environment.py --lock

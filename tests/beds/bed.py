@@ -177,6 +177,10 @@ class Bed:
         """Default page of IAM's list operations (AWS: 100)."""
         self.cloud("config", {"page": size})
 
+    def regions(self, *names: str) -> None:
+        """The regions that are enabled in every account; none: all 31."""
+        self.cloud("config", {"regions": list(names)})
+
     def organizations(self, *reset: None, **settings: Any) -> None:
         """in_use (False: no account is in an organization), delegated (accounts that may call it), size and slots (quotas of SCPs). None: as AWS has them."""
         self.cloud("config", {"organizations": None if reset else settings})

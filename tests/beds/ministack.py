@@ -129,7 +129,7 @@ async def _answer(send: Any, status: int, payload: Any) -> None:
 
 
 async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]:
-    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations, tags} | organization {accounts} |
+    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations, tags, regions} | organization {accounts} |
     expire {access_key}."""
     from tests.beds import clock, iam_truth, lag, org_truth, tag_truth
 
@@ -150,6 +150,8 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
             iam_truth.PAGE["size"] = int(payload["page"])
         if "clock" in payload:
             clock.set_offset(float(payload["clock"]))
+        if "regions" in payload:
+            _enable(payload["regions"])
         if payload.get("organizations", {}) is None:
             org_truth.reset()
         else:
@@ -174,6 +176,15 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
     return 404, {"error": f"no control endpoint {path}"}
 
 
+def _enable(names: list[str]) -> None:
+    """DescribeRegions answers these (none: all). No real account has fewer than 17; a look-up in each of 31 costs a test more than it shows."""
+    from ministack.services import ec2
+
+    if not hasattr(ec2, "_bed_regions"):
+        ec2._bed_regions = ec2._AWS_REGIONS
+    ec2._AWS_REGIONS = [region for region in ec2._bed_regions if region[0] in names or not names]
+
+
 def _reset() -> None:
     from ministack import app as ministack_app
 
@@ -185,6 +196,7 @@ def _reset() -> None:
     iam_kinds.clear()
     live_kinds.clear()
     clock.set_offset(0)
+    _enable([])
     iam_truth.PAGE["size"] = 100
     for memory in (iam_truth.KEY_LAST_USED, iam_truth.ROLE_LAST_USED, iam_truth.KEY_OWNERS):
         memory.clear()

@@ -113,7 +113,9 @@ class Scale:
         figures = self._run(estate, "scale_module.py", {"incident": incident, "threads": THREADS, "account_fence": fence}, name)
         principals = sum(len(made) for made in users.values())
         if figures["problems"] or figures["principals"] != principals or figures["status"] not in ("ok", "open"):
-            raise RuntimeError(f"{name}: {figures['status']}, {figures['principals']} of {principals} principals, {figures['problems'][:3]}")
+            raise RuntimeError(
+                f"{name}: {figures['status']}, {figures['principals']} of {principals} principals, {figures['problems'][:3]}"
+            )
         return figures
 
     def replay(self, estate: Estate, log: list[list[Any]], mine: dict[str, Any], twins: dict[str, Any], name: str) -> Figures:
@@ -190,7 +192,9 @@ def main() -> int:
             many = figures["thousand"] = thousand(folder, options.users * 5, options.accounts * 4)
             found |= {"rss_mb_1000": many["rss_mb"], "result_bytes_per_user": many["result_bytes"] / many["principals"]}
             if "ours" in figures:
-                found["seconds_per_user_growth"] = many["api"] / many["principals"] / (figures["ours"]["api"] / figures["ours"]["principals"])
+                found["seconds_per_user_growth"] = (
+                    many["api"] / many["principals"] / (figures["ours"]["api"] / figures["ours"]["principals"])
+                )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     good = all(found[name] <= limit for name, (limit, _) in LIMITS.items() if name in found)
@@ -200,7 +204,9 @@ def main() -> int:
             print(f"  {'pass' if found[name] <= limit else 'FAIL'}  {found[name]:>8.2f}  (at most {limit:>6})  {text}")
     out = ROOT / "build" / "bench" / "scale.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"found": found, "limits": {k: v[0] for k, v in LIMITS.items()}, "figures": figures, "met": good}, indent=1) + "\n")
+    out.write_text(
+        json.dumps({"found": found, "limits": {k: v[0] for k, v in LIMITS.items()}, "figures": figures, "met": good}, indent=1) + "\n"
+    )
     print(f"  {out.relative_to(ROOT)}, {time.monotonic() - began:.0f} s")
     return 1 if options.check and not good else 0
 

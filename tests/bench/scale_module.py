@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT / ".collections"), str(ROOT)]
 import botocore.client  # noqa: E402
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import session  # noqa: E402
-from tests.integration.helpers import call_module  # noqa: E402
+from tests.integration import helpers  # noqa: E402
 
 
 def main() -> None:
@@ -37,14 +37,17 @@ def main() -> None:
     session.Aws.client = noting_client  # type: ignore[method-assign]
     botocore.client.BaseClient._make_api_call = noting_call  # type: ignore[method-assign]
     began, processor = time.monotonic(), time.process_time()
-    result = call_module(
+    result = helpers.call_module(
         "aws_contain",
         {"incident_data": {"incident": order["incident"]}, "hold": "0", "scope": 0, "threads": order["threads"], "account_fence": order["account_fence"]},
     )  # fmt: skip
+    shown = {
+        key: value for key, value in result.items() if key not in ("diff", "invocation")
+    }  # without --diff, and the incident by its path
     pathlib.Path(sys.argv[2]).write_text(json.dumps({
         "seconds": time.monotonic() - began, "processor": time.process_time() - processor, "log": log, "status": result.get("status"),
         "problems": result.get("problems") or ([result["msg"]] if "principals" not in result else []), "principals": len(result.get("principals", [])),
-        "changed": result.get("changed_count"), "result_bytes": len(json.dumps(result)), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "changed": result.get("changed_count"), "result_bytes": len(json.dumps(shown)), "diff_bytes": len(json.dumps(result.get("diff"))), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }), encoding="utf-8")  # fmt: skip
 
 

@@ -24,10 +24,13 @@ from tests.drill import loopback
 from tests.drill.intruder import BACK_DOOR, NAMES, Intruder
 from tests.drill.play import ROOT, Run, command, play, verify
 from tests.drill.story import Story
+from tests.redteam.campaign import campaign
+from tests.redteam.game import Order
 
 LAG = 1.0  # seconds until a change of IAM has spread
 HEAD_START = 4.0  # seconds that the attacker works before anybody notices
 AFTERWARDS = 3.0  # seconds that it goes on trying when all is over
+RED_TEAM = (7, 8)  # seeds of the red-team runs that a drill plays; `make redteam` plays a hundred
 NETWORK = "198.51.100.0/24"  # where the company's people and workloads call from
 INCIDENT = """\
 incident:
@@ -46,8 +49,8 @@ incident:
 class Drill:
     """One drill in `directory`."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: pathlib.Path, red_team: bool = True) -> None:
+        self.directory, self.red_team = directory, red_team
         for name in ("cases", "incident.yml", "summary.json", "story.txt"):
             path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -71,7 +74,22 @@ class Drill:
             bed.lag(LAG)  # what was seeded has spread
             say("company", f"works in accounts {company.production.id} (production) and {company.staging.id} (staging), from {NETWORK}")
             self.attack(bed, company)
+        self.play_red_team()
+        self.finish()
         return not self.broken
+
+    def play_red_team(self) -> None:
+        """Some attackers who fight back, each on a cloud of its own: detach the deny, mint, plant. Side by side, when nothing else is measured."""
+        if not self.red_team:
+            self.summary["red_team"] = None
+            return
+        self.story.tell("red team", f"{len(RED_TEAM)} attackers, each in a cloud of its own, try to undo the containment while it spreads")
+        played = campaign([Order(seed) for seed in RED_TEAM], len(RED_TEAM), self.directory / "redteam", tell=lambda _text: None)
+        self.summary["red_team"] = {"runs": played["runs"], "won": played["won"]}
+        self.story.tell("red team", f"{played['won']} of {played['runs']} ended with every credential that the attacker ever held refused")
+        self.promise(
+            not played["lost"], f"the red team won with seed(s) {', '.join(map(str, played['lost']))}: {_short(self.directory / 'redteam')}"
+        )
 
     def attack(self, bed: Bed, company: seeds.Company) -> None:
         """The loops around the response."""
@@ -187,7 +205,7 @@ class Drill:
             self.broken.append(otherwise)
 
     def report(self, attacker: Intruder, bystanders: loops.Bystanders, dependents: loops.Dependents) -> None:
-        """summary.json and the last lines."""
+        """What was measured, and the promises that it keeps."""
         contain, recover = self.runs["contain"][0], self.runs["recover"][0]
         figures = loops.summary(attacker, bystanders, dependents, (contain.started, contain.ended), (recover.started, recover.ended))
         orders = dependents.count(ok=False, kind="orders")
@@ -205,8 +223,6 @@ class Drill:
         failed = figures["bystander"]["failed"]
         self.promise(failed == 0, f"{failed} calls of bystanders failed: {bystanders.codes()}")
         self.promise(orders == 0, f"{orders} calls of the orders service failed: {dependents.codes()}")
-        self.summary["broken_promises"] = self.broken
-        (self.directory / "summary.json").write_text(json.dumps(self.summary, indent=1) + "\n")
         tell = self.story.line
         tell()
         tell(f"  attacker    {seen['ok_before']} calls worked before, first denied after {_seconds(seen['seconds_to_first_denied'])}, last one that worked after "
@@ -215,6 +231,13 @@ class Drill:
              f"{figures['shared']['ok']} calls, {figures['shared']['failed']} failed")  # fmt: skip
         tell(f"  dependents  {figures['dependents']['ok']} calls, {figures['dependents']['failed']} failed, all of the worker whose user was cut, until recover"
              if not orders else f"  dependents  {figures['dependents']['failed']} calls failed, {orders} of them of the orders service")  # fmt: skip
+
+    def finish(self) -> None:
+        """summary.json, where things lie, and the verdict."""
+        self.summary["broken_promises"] = self.broken
+        (self.directory / "summary.json").write_text(json.dumps(self.summary, indent=1) + "\n")
+        tell = self.story.line
+        tell()
         for name, path in (
             ("incident", "incident.yml"),
             ("ledger", "cases/IR-DRILL-1/ledger"),
@@ -285,12 +308,14 @@ def main() -> int:
     """Parse arguments, play."""
     parser = argparse.ArgumentParser(prog="python -m tests.drill", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build" / "drill")
-    directory = parser.parse_args().directory.resolve()
+    parser.add_argument("--no-red-team", action="store_true", help="leave out the attackers who fight back")
+    options = parser.parse_args()
+    directory = options.directory.resolve()
     if importlib.util.find_spec("ministack") is None:
         print("The embedded cloud is not installed in this Python: run `make setup`, then `make drill`.", file=sys.stderr)
         return 3
     try:
-        return 0 if Drill(directory).run() else 1
+        return 0 if Drill(directory, not options.no_red_team).run() else 1
     except (loopback.NotLoopback, RuntimeError) as error:
         print(f"The drill could not be played: {error}", file=sys.stderr)
         return 3

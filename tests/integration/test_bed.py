@@ -422,6 +422,33 @@ def test_lag_delays_decisions_not_reads(bed, company, iam, s3):
     assert s3(key) == "ok"
 
 
+def test_lag_holds_for_indirect_rights_too(bed, company, iam, s3):
+    """Managed policies and their versions, groups, boundaries, new roles: an attacker who changes them has to wait as we do."""
+    arn = iam.create_policy(PolicyName="tools", PolicyDocument=document(seeds.allow("s3:*")))["Policy"]["Arn"]
+    for name in ("v1", "v2", "group", "bound"):
+        iam.create_user(UserName=name)
+    keys = {n: Credentials.of(iam.create_access_key(UserName=n)["AccessKey"]) for n in ("v1", "v2", "group", "bound")}
+    iam.attach_user_policy(UserName="v2", PolicyArn=arn)
+    iam.put_user_policy(UserName="bound", PolicyName="all", PolicyDocument=document(seeds.allow("*")))
+    iam.create_group(GroupName="operators")
+    iam.put_group_policy(GroupName="operators", PolicyName="all", PolicyDocument=document(seeds.allow("*")))
+    assert {n: s3(k) for n, k in keys.items()} == {"v1": "AccessDenied", "v2": "ok", "group": "AccessDenied", "bound": "ok"}
+    bed.lag(3)
+    iam.attach_user_policy(UserName="v1", PolicyArn=arn)
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=deny(), SetAsDefault=True)
+    iam.add_user_to_group(GroupName="operators", UserName="group")
+    iam.put_user_permissions_boundary(UserName="bound", PermissionsBoundary="arn:aws:iam::aws:policy/AWSDenyAll")
+    made = iam.create_role(RoleName="late", AssumeRolePolicyDocument=seeds.trust({"AWS": company.production.users["bob"]}))["Role"]["Arn"]
+    bob = bed.client("sts", company.production.keys["bob"])
+    assert {n: s3(k) for n, k in keys.items()} == {"v1": "AccessDenied", "v2": "ok", "group": "AccessDenied", "bound": "ok"}
+    assert outcome(bob.assume_role, RoleArn=made, RoleSessionName="early") != "ok"
+    until(lambda: s3(keys["group"]) == "ok" and s3(keys["bound"]) == "AccessDenied" and s3(keys["v2"]) == "AccessDenied")
+    until(lambda: outcome(bob.assume_role, RoleArn=made, RoleSessionName="late") == "ok")
+    iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
+    assert s3(keys["v1"]) == "AccessDenied"
+    until(lambda: s3(keys["v1"]) == s3(keys["v2"]) == "ok")
+
+
 # -- CloudTrail --------------------------------------------------------------------------------------------------------
 
 
@@ -586,6 +613,15 @@ def test_latency_and_call_log(bed, company, iam):
 
 
 # -- the API itself ----------------------------------------------------------------------------------------------------
+
+
+def test_regions_can_be_fewer_and_a_reset_brings_them_back(bed, company):
+    ec2 = bed.client("ec2", company.production.root)
+    assert len(ec2.describe_regions()["Regions"]) > 16
+    bed.regions("us-east-1", "eu-west-1")
+    assert sorted(r["RegionName"] for r in ec2.describe_regions()["Regions"]) == ["eu-west-1", "us-east-1"]
+    bed.reset()
+    assert len(ec2.describe_regions()["Regions"]) > 16
 
 
 def test_snapshot_shows_every_change_and_no_secret(bed, company, iam, s3):

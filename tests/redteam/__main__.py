@@ -10,28 +10,36 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".collections")]
+from tests.drill import loopback
+from tests.redteam.campaign import campaign
+from tests.redteam.game import Order
 
-from tests.drill import loopback  # noqa: E402
-from tests.redteam.campaign import campaign  # noqa: E402
-from tests.redteam.game import Order  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def main() -> int:
     """Parse arguments, play."""
     parser = argparse.ArgumentParser(prog="python -m tests.redteam", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the others count on from it")
-    parser.add_argument("--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold")
+    parser.add_argument(
+        "--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold"
+    )
     parser.add_argument("--lag", type=float, help="seconds of propagation lag in every run (default: 0 to 5, drawn)")
-    parser.add_argument("--hold", help="aws_contain's hold (default: 90s)")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of aws_contain, such as account_fence=none")
     parser.add_argument("--jobs", type=int, default=6, help="runs at a time")
     parser.add_argument("--directory", type=Path, default=ROOT / "build" / "redteam")
     given = parser.parse_args()
     loopback.check_all()
-    orders = [Order(seed, not given.no_identity_deny, given.lag, given.hold) for seed in range(given.seed, given.seed + given.runs)]
+    orders = [
+        Order(seed, not given.no_identity_deny, given.lag, dict(option.split("=", 1) for option in given.option))
+        for seed in range(given.seed, given.seed + given.runs)
+    ]
     summary = campaign(orders, max(1, given.jobs), given.directory.resolve())
-    print(f"{summary['won']} of {summary['runs']} runs won in {summary['seconds']:.0f} s" + (f"; lost: {summary['lost']}" if summary["lost"] else ""))
+    print(
+        f"{summary['won']} of {summary['runs']} runs won in {summary['seconds']:.0f} s"
+        + (f"; lost: {summary['lost']}" if summary["lost"] else "")
+    )
     return 1 if summary["lost"] else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company, trust
@@ -16,13 +17,12 @@ RATE = 7.0  # moves a second
 class Attacker(Raider):
     """Plays the moves of its families; every choice comes from the seed. `families` says which."""
 
-    def __init__(self, bed: Bed, company: Company, seed: int, outside: Held) -> None:
+    def __init__(self, bed: Bed, company: Company, seed: int, families: Iterable[str], outside: Held) -> None:
         super().__init__(bed, company, random.Random(f"{seed} attacker"), RATE)
         self.outside = outside
         self.held.append(outside)
-        self.families = [name for name, (likely, _) in moves.FAMILIES.items() if self.choice.random() < likely]
         weights: dict[moves.Move, int] = {}
-        for name in self.families:
+        for name in families:
             for move, weight in moves.FAMILIES[name][1].items():
                 weights[move] = weights.get(move, 0) + weight
         self._moves, self._weights = list(weights), list(weights.values())

@@ -79,5 +79,5 @@ def campaign(orders: list[Order], jobs: int, folder: Path, tell: Any = print) ->
     summary = {"runs": len(orders), "won": len(orders) - len(lost), "lost": lost, "identity_deny": orders[0].identity_deny,
                "seconds": round(time.monotonic() - began, 1), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ("summary.json" if orders[0].identity_deny else "summary-scp.json")).write_text(json.dumps(summary, indent=1) + "\n")
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary

@@ -68,7 +68,10 @@ class Scene:
         touched = [
             f"{t['at'] - self.began:+.2f} s {t['operation']} by {t['key']} ({t['move']})"
             for t in self.trace
-            if t["code"] == OK and t["at"] >= self.began and t["operation"].startswith(_LIFTING) and held.who in map(str, t["about"].values())
+            if t["code"] == OK
+            and t["at"] >= self.began
+            and t["operation"].startswith(_LIFTING)
+            and held.who in map(str, t["about"].values())
         ]
         named = [
             place for place in ("open", "residual", "suggested", "problems", "left")
@@ -84,7 +87,9 @@ class Scene:
     def _why(self, held: Held, row: dict[str, Any] | None, inline: list[str], scp: str, status: str, touched: list[str]) -> str:
         made = f"made at {held.at - self.began:+.2f} s (contain ran until {self.ended - self.began:+.2f} s)"
         if held.move == "sweep from outside":
-            return f"the role can still be assumed from the attacker's own account{'' if row else ', and the response does not know the role'}"
+            return (
+                f"the role can still be assumed from the attacker's own account{'' if row else ', and the response does not know the role'}"
+            )
         if row is None:
             return f"the response never learned of it; {made}"
         fence = [p for p in inline if p.startswith("evict-")]

@@ -22,6 +22,7 @@ from tests.integration.helpers import Desk
 from tests.redteam import diagnosis
 from tests.redteam.arsenal import Held, Raider, set_up_outside, still_works
 from tests.redteam.attack import Attacker, Sleeper
+from tests.redteam.moves import FAMILIES
 
 _HEAD_START = 1.2  # seconds of live attack before containment
 _LONGEST = 5.0  # seconds of propagation lag at most
@@ -36,7 +37,32 @@ class Order:
     seed: int
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
-    hold: str | None = None  # None: as long as the lag asks for
+    options: dict[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # of aws_contain, else its own; `spread` is what this bed's lag asks for
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a seed decides before anything is played. `sleeps`: the sleeper's kind, "" for none; `turns`: moves before anybody noticed."""
+
+    lag: float
+    sleeps: str
+    trusted: tuple[str, ...]
+    turns: int
+    families: tuple[str, ...]
+
+    @classmethod
+    def drawn(cls, seed: int) -> Setting:
+        """The same for the same seed, always."""
+        draw = random.Random(f"{seed} setting")
+        return cls(
+            lag=0.0 if draw.random() < 0.15 else round(draw.uniform(0, _LONGEST), 1),
+            sleeps=draw.choice(("user", "role", "old")) if draw.random() < 0.4 else "",
+            trusted=(f"{seeds.OFFICE.rsplit('.', 1)[0]}.0/24",) if draw.random() < 0.3 else (),
+            turns=draw.randrange(3, 14),
+            families=tuple(name for name, (likely, _) in FAMILIES.items() if draw.random() < likely),
+        )
 
 
 def play(bed: Bed, order: Order) -> dict[str, Any]:
@@ -50,28 +76,24 @@ class Game:
 
     def __init__(self, bed: Bed, order: Order, folder: Path) -> None:
         self.bed, self.order = bed, order
-        draw = random.Random(order.seed)
-        self.lag = round(draw.uniform(0, _LONGEST), 1) if order.lag is None else order.lag
-        if order.lag is None and draw.random() < 0.15:
-            self.lag = 0.0
-        self.sleeps = draw.choice(("user", "role", "old")) if draw.random() < 0.4 else ""
-        self.trusted = [f"{seeds.OFFICE.rsplit('.', 1)[0]}.0/24"] if draw.random() < 0.3 else []
-        self.turns = draw.randrange(3, 14)
+        self.setting = Setting.drawn(order.seed)
+        self.lag = self.setting.lag if order.lag is None else order.lag
         bed.reset()
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
+        bed.regions("us-east-1", "eu-west-1")  # IAM's and STS's events are in the first
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
-        self.attacker = Attacker(bed, self.company, order.seed, self.outside)
+        self.attacker = Attacker(bed, self.company, order.seed, self.setting.families, self.outside)
         self.sleeper: Sleeper | None = None
         self.began = self.ended = 0.0
         self.result: dict[str, Any] = {}
 
     def play(self) -> dict[str, Any]:
         """Attack, contain, attack, sweep."""
-        if self.sleeps:
-            self.sleeper = Sleeper(self.bed, self.company, self.order.seed, self.sleeps, self.attacker)
-        self.attacker.first(self.turns)
+        if self.setting.sleeps:
+            self.sleeper = Sleeper(self.bed, self.company, self.order.seed, self.setting.sleeps, self.attacker)
+        self.attacker.first(self.setting.turns)
         self.bed.lag(self.lag)
         bystanders = Bystanders(self.bed, self.company, rate=4)
         loops = [bystanders, *self.raiders]
@@ -96,13 +118,12 @@ class Game:
     # -- the response ----------------------------------------------------------------------------------------------
 
     def _contain(self) -> None:
-        more = {"trusted": {"networks": self.trusted}} if self.trusted else {}
+        more = {"trusted": {"networks": list(self.setting.trusted)}} if self.setting.trusted else {}
         self.desk.incident(self.company.leaked.access_key, **more)
         self.began = time.time()
         for raider in self.raiders:
             raider.began = self.began
-        hold, spread = self.order.hold or "90s", f"{math.ceil(self.lag) + 1}s"
-        self.result = self.desk.run("aws_contain", hold=hold, spread=spread)
+        self.result = self.desk.run("aws_contain", **{"hold": "90s", "spread": f"{math.ceil(self.lag) + 1}s", **self.order.options})
         self.ended = time.time()
 
     def _lift_identity_denies(self) -> None:
@@ -155,13 +176,23 @@ class Game:
         scene = diagnosis.Scene(self.bed, self.company.production.id, self.desk, self.result, trace, self.began, self.ended)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
         return {
-            "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "trusted": self.trusted,
-            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": self.attacker.families,
-            "sleeper": self.sleeps, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
+            "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "trusted": list(self.setting.trusted),
+            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.setting.families),
+            "sleeper": self.setting.sleeps, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
             "last_ok": round(good[-1]["at"] - self.ended, 2), "late": [scene.late(t) for t in late[-10:]], "status": self.result.get("status"), "msg": self.result.get("msg", ""),
             "survivors": [scene.explain(h, what) for h, what in alive], "bystanders": cut,
-            "won": not alive and not late and not cut["failed"], "trace": trace, "result": {k: v for k, v in self.result.items() if k not in ("diff", "steps", "invocation")},
+            "won": not alive and not late and not cut["failed"], "trace": trace, "response": self._response(), "result": {k: v for k, v in self.result.items() if k not in ("diff", "steps", "invocation")},
         }  # fmt: skip
+
+    def _response(self) -> list[str]:
+        """Every change that the response made or tried, as CloudTrail has it: where it fights itself, it is seen here."""
+        found = []
+        for event in self.bed.events():
+            who = str(event["userIdentity"].get("arn", ""))
+            if (":assumed-role/incident-responder/evict-" in who or who == self.company.responder_arn) and not event["readOnly"]:
+                asked = {k: v for k, v in (event.get("requestParameters") or {}).items() if v}
+                found.append(f"{event['eventTime']} {event['eventName']} {json.dumps(asked)[:700]} {event.get('errorCode') or ''}")
+        return found
 
     @staticmethod
     def _count(key: str, trace: list[dict[str, Any]]) -> dict[str, int]:

@@ -151,7 +151,9 @@ def new_user(r: Raider) -> None:
 
 
 def _trust(*arns: str) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": list(arns)}, "Action": "sts:AssumeRole"}]})
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": list(arns)}, "Action": "sts:AssumeRole"}]}
+    )
 
 
 _KEPT = {"deploy": ("ci-deploy", "alice"), "reporting": ("bob",), "orders-lambda": (), "incident-responder": ()}
@@ -254,7 +256,10 @@ def lock_out_responder(r: Raider) -> None:
 
 # family -> (how likely a run has it, {move: weight}); "always" is in each
 FAMILIES: dict[str, tuple[float, dict[Move, int]]] = {
-    "always": (1.0, {use: 6, session: 3, federation: 3, role: 4, undeny_self: 6, reactivate: 3, key_for_self: 2, boundary: 1, admin_again: 1}),
+    "always": (
+        1.0,
+        {use: 6, session: 3, federation: 3, role: 4, undeny_self: 6, reactivate: 3, key_for_self: 2, boundary: 1, admin_again: 1},
+    ),
     "users": (0.6, {new_user: 4, undeny_user: 3, password: 1}),
     "innocent": (0.5, {key_for_another: 3, password: 2}),
     "roles": (0.6, {chain: 3, arm_role: 2, undeny_role: 4, tagged: 2}),
