@@ -13,6 +13,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
 from tests.tools import permissions
@@ -123,6 +124,18 @@ def _instance(bed: Bed, company: Company) -> str:
     return str(ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, IamInstanceProfile={"Name": "web"})["Instances"][0]["InstanceId"])
 
 
+def _standing(bed: Bed, company: Company, desk: Desk) -> None:
+    """The standing fence, deployed by a person: a canary, and a tag."""
+    exempt = ["arn:aws:iam::*:role/incident-responder"]
+    client = bed.client("organizations", root(bed.management), direct=True)
+    made = client.create_policy(
+        Name="standing", Type="SERVICE_CONTROL_POLICY", Description="x", Content=json.dumps(standing_fence.document(exempt))
+    )
+    client.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=company.root_id)
+    desk.module("aws_account_fence", case=desk.case, state="verified", accounts=[company.production.id])
+    client.detach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=company.root_id)
+
+
 def _below(bed: Bed, company: Company, desk: Desk) -> None:
     """Without an organization: AWSDenyAll, and where ten policies are attached the boundary; then back."""
     account = company.production
@@ -173,6 +186,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     desk.module("aws_credential", case=desk.case, principals=[bob], state="absent")
 
     desk.module("aws_account_fence", case=desk.case, state="absent")
+    _standing(bed, company, desk)
     _below(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
@@ -221,7 +235,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
               "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
               "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
-              "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
+              "Tags": [{"Key": "a", "Value": "b"}], "TagKeys": ["a"], "AssumeRolePolicyDocument": json.dumps(nothing), "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice",
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE"}  # fmt: skip
     allowed = {}

@@ -33,7 +33,10 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {service: service for service in ("cloudtrail", "ec2", "iam", "organizations", "sts")}
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
 
-NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
+NEEDS_NONE = {
+    "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
+    "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
+}
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
 DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
@@ -48,6 +51,7 @@ USERS: dict[str, tuple[str, ...]] = {
     },
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
+    "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
     "organization": ("aws_account_fence", "aws_contain"),
@@ -55,6 +59,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
     "session": _EVERY,
+    "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
 }
@@ -65,6 +70,12 @@ WHY = {
     "iam:DeactivateMFADevice": "remove an MFA device that was enrolled during the incident",
     "iam:AttachRolePolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
+    "iam:CreateRole": "the canary of the standing fence: a role of the responder's own",
+    "iam:DeleteRole": "the canary goes again",
+    "iam:TagRole": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:TagUser": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:UntagRole": "release: those tags",
+    "iam:UntagUser": "release: those tags",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
     "iam:DeleteRolePermissionsBoundary": "release: no boundary, if there was none",
@@ -268,7 +279,7 @@ def runs() -> Iterator[Run]:
 def _above(run: Any, file: Any) -> Iterator[Run]:
     """The fence above the account, made anew and added to one that is there; and what takes its place."""
     organization, scp, deny_all = load("organization"), load("service_control"), load("deny_all")
-    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(5)]}
+    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(10)]}
     for answers in ({}, {"ListPoliciesForTarget": full}):
         fence = organization.AccountFence(file, "111122223333", scp.Exempt(), lambda _step: None)
         held = [scp.Held(principal.arn) for principal in principals()]
@@ -276,8 +287,16 @@ def _above(run: Any, file: Any) -> Iterator[Run]:
             "organization.fence", ("aws_contain", "aws_account_fence"), lambda r, f=fence, h=held: organization.fence(f, h, r), **answers
         )
     for principal in principals():
-        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, r))
-        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, r))
+        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, file.id, r))
+        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, file.id, r))
+        yield run("tag_fence.mark", ("aws_contain", "aws_account_fence"), lambda r, p=principal: load("tag_fence").mark(p, file.id, r))
+    arn = "arn:aws:iam::111122223333:role/"
+    target = principals()[0].target
+    yield run(
+        "canary.steps",
+        ("aws_contain", "aws_account_fence"),
+        lambda _r: load("canary").steps(target, f"{arn}evict-canary-0", f"{arn}{ROLE}"),
+    )
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:
@@ -294,7 +313,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         source = run.generator.rpartition(".")[0]
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
-        undoing = (*undoing, "aws_account_fence") if source == "organization" else undoing
+        undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -357,8 +376,13 @@ def _above_scope(action: str) -> Any:
     return [_ACCOUNTS, _POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
 
 
+CANARIES = "arn:aws:iam::*:role/evict-canary-*"
+
+
 def _scope(action: str) -> str:
     """What a write may touch."""
+    if action in ("iam:CreateRole", "iam:DeleteRole"):
+        return CANARIES
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
     # Resource types of these actions: "Actions, resources, and condition keys for AWS IAM" in the Service Authorization Reference.
@@ -379,7 +403,15 @@ def _on(need: Need) -> str:
         )
     if need.action in CALLER:
         return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
-    return "any" if not need.write else "users" if "user/" in _scope(need.action) else "roles"
+    return (
+        "any"
+        if not need.write
+        else "users"
+        if "user/" in (scope := _scope(need.action))
+        else "its own canaries"
+        if scope == CANARIES
+        else "roles"
+    )
 
 
 def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
@@ -394,7 +426,7 @@ def responder_policy() -> dict[str, Any]:
     for need in mine:
         if need.write:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
-    sids = {"arn:aws:iam::*:user/*": "EvictUsers", "arn:aws:iam::*:role/*": "EvictRoles"}
+    sids = {"arn:aws:iam::*:user/*": "EvictUsers", "arn:aws:iam::*:role/*": "EvictRoles", CANARIES: "EvictCanary"}
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -438,7 +470,7 @@ def _table() -> str:
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
         "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
-        "`sts:GetCallerIdentity` is called too and needs no permission.",
+        "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",
         'Writes are limited to users and roles; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
