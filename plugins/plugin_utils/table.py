@@ -90,11 +90,18 @@ def _still(result: dict[str, t.Any]) -> list[str]:
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:
     """What stands above an account, or why nothing does and what holds instead."""
+    standing = (
+        [f"  FENCE   account {fence['account']}: standing fence ({fence['standing']}): {fence['standing_why']}"]
+        if fence.get("standing")
+        else []
+    )
+    if fence["control"] == "tag":
+        return standing
     if fence["control"] == "scp":
-        return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})"]
+        return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})", *standing]
     instead = f"; instead: {', '.join(fence['instead'])}" if fence["instead"] else ""
     out = [f"  FENCE   account {fence['account']}: no service control policy, {fence['why']}{instead}"]
-    return [*out, f"          -> {fence['remedy']}"] if fence.get("remedy") else out
+    return [*out, *([f"          -> {fence['remedy']}"] if fence.get("remedy") else []), *standing]
 
 
 def _suggested(suspects: list[dict[str, str]]) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
 from tests.integration import test_live, test_refresh
@@ -152,6 +153,18 @@ def _instance(bed: Bed, company: Company) -> str:
     return str(ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, IamInstanceProfile={"Name": "web"})["Instances"][0]["InstanceId"])
 
 
+def _standing(bed: Bed, company: Company, desk: Desk) -> None:
+    """The standing fence, deployed by a person: a canary, and a tag."""
+    exempt = ["arn:aws:iam::*:role/incident-responder"]
+    client = bed.client("organizations", root(bed.management), direct=True)
+    made = client.create_policy(
+        Name="standing", Type="SERVICE_CONTROL_POLICY", Description="x", Content=json.dumps(standing_fence.document(exempt))
+    )
+    client.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=company.root_id)
+    desk.module("aws_account_fence", case=desk.case, state="verified", accounts=[company.production.id])
+    client.detach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=company.root_id)
+
+
 def _below(bed: Bed, company: Company, desk: Desk) -> None:
     """Without an organization: AWSDenyAll, and where ten policies are attached the boundary; then back."""
     account = company.production
@@ -220,6 +233,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     desk.module("aws_credential", case=desk.case, principals=[bob], state="absent")
 
     desk.module("aws_account_fence", case=desk.case, state="absent")
+    _standing(bed, company, desk)
     _below(bed, company, desk)
     _at_home(bed, company, desk)
     _outliving(bed, company, desk)
@@ -273,6 +287,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
               "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
               "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice", "PolicySourceArn": account.users["alice"], "ActionNames": ["iam:CreateUser"],
+              "Tags": [{"Key": "a", "Value": "b"}], "TagKeys": ["a"], "AssumeRolePolicyDocument": json.dumps(nothing),
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "State": "Active", "SessionId": "s", "CommandId": "c" * 36,
               "AutomationExecutionId": "a" * 36, "ids": ["x:y"], "id": "x:y", "projectName": "ci", "JobName": "etl", "RunId": "r", "JobRunIds": ["r"],

@@ -38,7 +38,10 @@ PREFIXES = {
 } | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
 
-NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
+NEEDS_NONE = {
+    "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
+    "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
+}
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
 BECOME = ("sts:AssumeRole", "sts:SetSourceIdentity")
@@ -67,6 +70,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
     "hold": ("aws_contain",),
@@ -77,6 +81,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
     "assumed": _EVERY,
     "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
+    "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
@@ -141,6 +146,12 @@ WHY = {
     "iam:AttachGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:AttachRolePolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
+    "iam:CreateRole": "the canary of the standing fence: a role of the responder's own",
+    "iam:DeleteRole": "the canary goes again",
+    "iam:TagRole": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:TagUser": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:UntagRole": "release: those tags",
+    "iam:UntagUser": "release: those tags",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
     "iam:DeleteGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
@@ -361,7 +372,7 @@ def runs() -> Iterator[Run]:
 def _above(run: Any, file: Any) -> Iterator[Run]:
     """The fence above the account, made anew and added to one that is there; and what takes its place."""
     organization, scp, deny_all = load("organization"), load("service_control"), load("deny_all")
-    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(5)]}
+    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(10)]}
     for answers in ({}, {"ListPoliciesForTarget": full}):
         fence = organization.AccountFence(file, "111122223333", scp.Exempt(), lambda _step: None)
         held = [scp.Held(principal.arn) for principal in principals()]
@@ -369,8 +380,16 @@ def _above(run: Any, file: Any) -> Iterator[Run]:
             "organization.fence", ("aws_contain", "aws_account_fence"), lambda r, f=fence, h=held: organization.fence(f, h, r), **answers
         )
     for principal in principals():
-        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, r))
-        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, r))
+        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, file.id, r))
+        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, file.id, r))
+        yield run("tag_fence.mark", ("aws_contain", "aws_account_fence"), lambda r, p=principal: load("tag_fence").mark(p, file.id, r))
+    arn = "arn:aws:iam::111122223333:role/"
+    target = principals()[0].target
+    yield run(
+        "canary.steps",
+        ("aws_contain", "aws_account_fence"),
+        lambda _r: load("canary").steps(target, f"{arn}evict-canary-0", f"{arn}{ROLE}"),
+    )
 
 
 def _held(run: Any) -> Iterator[Run]:
@@ -396,6 +415,8 @@ def _held(run: Any) -> Iterator[Run]:
         lambda r: trust.mend(own, arns["role"], set(), (), r, None),
         GetRole={"Role": {"AssumeRolePolicyDocument": made}},
     )
+
+
 def _outliving(run: Any, role: Any) -> Iterator[Run]:
     """What ends a live thing, and what refreshes a workload."""
     live, workloads = (importlib.import_module(f"{PACKAGE}.aws.{name}") for name in ("live", "workloads"))
@@ -429,7 +450,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         source = run.generator.rpartition(".")[0]
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
-        undoing = (*undoing, "aws_account_fence") if source == "organization" else undoing
+        undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -507,12 +528,15 @@ _BEYOND = {
     **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
        for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},
 }  # fmt: skip
+CANARIES = "arn:aws:iam::*:role/evict-canary-*"
 
 
 def _scope(action: str) -> str:
     """What a write may touch."""
     if action in _BEYOND:
         return f"arn:aws:{_BEYOND[action]}" if _BEYOND[action] else "*"
+    if action in ("iam:CreateRole", "iam:DeleteRole"):
+        return CANARIES
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
     if "Group" in action:
@@ -539,6 +563,8 @@ def _on(need: Need) -> str:
         return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"
     if need.action in _BEYOND:
         return _scope(need.action).removeprefix("arn:aws:").replace("|", "")
+    if need.write and _scope(need.action) == CANARIES:
+        return "its own canaries"
     nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
     return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
@@ -559,7 +585,7 @@ def responder_policy() -> dict[str, Any]:
     sids = {
         f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
         for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
-    }
+    } | {CANARIES: "EvictCanary"}
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
     limited = [action for action in beyond if _scope(action) != "*"]
     statements.append(_statement("EvictLive", limited, sorted({_scope(action) for action in limited})))
@@ -606,7 +632,7 @@ def _table() -> str:
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
         "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
-        "`sts:GetCallerIdentity` is called too and needs no permission.",
+        "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",

@@ -27,13 +27,45 @@ from .session import Credentials
 if t.TYPE_CHECKING:
     from .respond import Response
 
-READS = ("iam:GetRole", "iam:GetRolePolicy", "iam:ListAccountAliases")
+READS = ("iam:GetRole", "iam:GetRolePolicy")
 PREFIX = "evict-canary-"
 WAIT = 20.0  # seconds for a new role to be usable, and again for its tag to be known everywhere
 SECONDS = 900  # the shortest session that there is
 _PAUSE = 0.5
 _ABSENT = ("NoSuchEntity",)
 _BY = "service control policy"  # so AWS says who denied
+
+
+def steps(target: Target, arn: str, responder: str) -> Iterator[Step]:
+    """The canary's role, the one call that it may make, and its tag."""
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": responder}, "Action": "sts:AssumeRole"}]}
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:ListAccountAliases", "Resource": "*"}]}
+    name, policy = {"RoleName": arn.rpartition("/")[2]}, {"RoleName": arn.rpartition("/")[2], "PolicyName": "canary"}
+    created = {
+        **name,
+        "AssumeRolePolicyDocument": json.dumps(trust),
+        "MaxSessionDuration": 3600,
+        "Description": "Made and deleted by an incident response",
+    }
+    tag = standing_fence.TAG
+    role = Step(
+        id=f"{arn}#role", principal=arn, resource=arn, action="create the canary", phase=Phase.SESSION, before=None, after=arn,
+        do=(Call(target, "iam", "CreateRole", created),), undo=(Call(target, "iam", "DeleteRole", name),), optional=True,
+        probe=Probe(Call(target, "iam", "GetRole", name), ("Role", "Arn"), _ABSENT),
+    )  # fmt: skip
+    inline = dataclasses.replace(
+        role, id=f"{arn}#may", resource=f"{arn} inline policy canary", action="allow one harmless call", after=allowed, needs=(role.id,),
+        do=(Call(target, "iam", "PutRolePolicy", {**policy, "PolicyDocument": json.dumps(allowed)}),),
+        undo=(Call(target, "iam", "DeleteRolePolicy", policy),),
+        probe=Probe(Call(target, "iam", "GetRolePolicy", policy), ("PolicyDocument",), _ABSENT),
+    )  # fmt: skip
+    tagged = dataclasses.replace(
+        role, id=f"{arn}#tag/{tag}", resource=f"{arn} tag {tag}", action="tag the canary", after="canary",
+        do=(Call(target, "iam", "TagRole", {**name, "Tags": [{"Key": tag, "Value": "canary"}]}),),
+        undo=(Call(target, "iam", "UntagRole", {**name, "TagKeys": [tag]}),),
+        probe=Probe(Call(target, "iam", "GetRole", name), ("Role", "Tags", {"Key": tag}, "Value"), _ABSENT),
+    )  # fmt: skip
+    yield from (role, inline, tagged)
 
 
 class Canary:
@@ -63,33 +95,7 @@ class Canary:
 
     def _steps(self) -> tuple[Step, Step, Step]:
         responder = exact(self.run.aws, self.run.aws.responder_arn(self.account))[0]
-        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": responder}, "Action": "sts:AssumeRole"}]}
-        allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:ListAccountAliases", "Resource": "*"}]}
-        name, policy = {"RoleName": self.name}, {"RoleName": self.name, "PolicyName": "canary"}
-        created = {
-            **name,
-            "AssumeRolePolicyDocument": json.dumps(trust),
-            "MaxSessionDuration": 3600,
-            "Description": "Made and deleted by an incident response",
-        }
-        tag = standing_fence.TAG
-        role = Step(
-            id=f"{self.arn}#role", principal=self.arn, resource=self.arn, action="create the canary", phase=Phase.SESSION, before=None, after=self.arn,
-            do=(Call(self.target, "iam", "CreateRole", created),), undo=(Call(self.target, "iam", "DeleteRole", name),), optional=True,
-            probe=Probe(Call(self.target, "iam", "GetRole", name), ("Role", "Arn"), _ABSENT),
-        )  # fmt: skip
-        inline = dataclasses.replace(
-            role, id=f"{self.arn}#may", resource=f"{self.arn} inline policy canary", action="allow one harmless call", after=allowed, needs=(role.id,),
-            do=(Call(self.target, "iam", "PutRolePolicy", {**policy, "PolicyDocument": json.dumps(allowed)}),),
-            undo=(Call(self.target, "iam", "DeleteRolePolicy", policy),),
-            probe=Probe(Call(self.target, "iam", "GetRolePolicy", policy), ("PolicyDocument",), _ABSENT),
-        )  # fmt: skip
-        tagged = dataclasses.replace(
-            role, id=f"{self.arn}#tag/{tag}", resource=f"{self.arn} tag {tag}", action="tag the canary", after="canary",
-            do=(Call(self.target, "iam", "TagRole", {**name, "Tags": [{"Key": tag, "Value": "canary"}]}),),
-            undo=(Call(self.target, "iam", "UntagRole", {**name, "TagKeys": [tag]}),),
-            probe=Probe(Call(self.target, "iam", "GetRole", name), ("Role", "Tags", {"Key": tag}, "Value"), _ABSENT),
-        )  # fmt: skip
+        role, inline, tagged = steps(self.target, self.arn, responder)
         return role, inline, tagged
 
     def _make(self, reader: Reader) -> Iterator[Step]:

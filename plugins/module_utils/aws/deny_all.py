@@ -12,7 +12,7 @@ import re
 import typing as t
 from collections.abc import Iterator
 
-from ..common.plan import Call, Phase, Probe, Step
+from ..common.plan import Call, Phase, Probe, Step, Target
 from ..common.reader import Reader
 from . import shared_tag
 from .principal import Principal
@@ -91,15 +91,17 @@ def boundary(principal: Principal, incident: str, reader: Reader) -> Iterator[St
         id=boundary_id(principal), principal=principal.arn, resource=f"{principal.arn} permissions boundary", action="deny everything once more",
         phase=Phase.FENCE, before=before, after=policy, probe=probe,
         do=(Call(principal.target, "iam", f"Put{noun}PermissionsBoundary", {**name, "PermissionsBoundary": policy}),),
-        undo=(back(Call(principal.target, "iam", f"Put{noun}PermissionsBoundary", name), before),),
+        undo=(back(principal.kind, principal.name, principal.target, before),),
     )  # fmt: skip
 
 
-def back(put: Call, before: str | None) -> Call:
-    """The call that puts the boundary ``before`` there, or takes it away; ``put`` says of whom."""
+def back(kind: str, name: str, target: Target, before: str | None) -> Call:
+    """The call that puts the boundary ``before`` there again, or takes it away."""
+    noun = kind.capitalize()
+    key = {f"{noun}Name": name}
     if before:
-        return dataclasses.replace(put, parameters={**put.parameters, "PermissionsBoundary": before})
-    return dataclasses.replace(put, operation=put.operation.replace("Put", "Delete", 1))
+        return Call(target, "iam", f"Put{noun}PermissionsBoundary", {**key, "PermissionsBoundary": before})
+    return Call(target, "iam", f"Delete{noun}PermissionsBoundary", key)
 
 
 # -- release -------------------------------------------------------------------------------------------------------------------------
@@ -131,4 +133,4 @@ def joined(claim: Step, reader: Reader) -> tuple[tuple[Call, ...], str]:
             (),
             f"{NAME} stays its boundary: the one before is only in the ledger of the incident that put it there; release that one again",
         )
-    return (back(Call(tag.target, "iam", f"Put{noun}PermissionsBoundary", name), None if was == NONE else was),), ""
+    return (back(noun, tag.parameters[f"{noun}Name"], tag.target, None if was == NONE else was),), ""

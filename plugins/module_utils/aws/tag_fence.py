@@ -26,6 +26,10 @@ CONTROL = f"tag:{standing_fence.TAG}"
 BESIDE = t.cast(Phase, int(Phase.FENCE) + 2)  # behind every identity fence that waits, before snapshots
 
 
+def mark(principal: Principal, incident: str, reader: Reader) -> Iterator[Step]:
+    yield shared_tag.add(principal, standing_fence.TAG, incident, reader, "tag: the standing fence denies everything")
+
+
 class TagFences:
     """One run's."""
 
@@ -41,7 +45,7 @@ class TagFences:
     def steps(self, principal: Principal, reader: Reader) -> Iterator[Step]:
         """For a principal to which everything is denied."""
         self.look(principal.account)
-        yield shared_tag.add(principal, standing_fence.TAG, self.run.incident.id, reader, "tag: the standing fence denies everything")
+        yield from mark(principal, self.run.incident.id, reader)
 
     def later(self, principals: Iterable[Principal], *, again: bool = False) -> None:
         """Those that were found, or denied, since; ``again``: all of them, whose tag somebody may have taken away."""

@@ -32,11 +32,6 @@ def role(document: Any = None, days: float | None = 1, sessions: set[str] | None
     return Principal(A, "role", "r", "AROA", f"arn:aws:iam::{A}:role/r", "s", facts, sessions=sessions or set())
 
 
-def made(who: Principal) -> Principal:
-    """By the suspect."""
-    return dataclasses.replace(who, whole=True, discovered="created by x at y")
-
-
 def decide(who: Principal, **more: Any) -> quarantine.RoleAction:
     return quarantine.decide(who, **({"wanted": "auto", "networks": (), "others": None, "now": NOW, "open_paths": []} | more))
 
@@ -55,7 +50,7 @@ def decide(who: Principal, **more: Any) -> quarantine.RoleAction:
         (role(trust(Service="lambda.amazonaws.com")), {"wanted": "deny"}, "deny"),
         (role(trust(Service="cloudtrail.amazonaws.com"), days=500), {"others": []}, "revoke"),
         (role(trust(Service="config.amazonaws.com"), days=500), {"networks": NETWORKS}, "revoke"),
-        (made(role()), {"others": ["x"]}, "deny"), (made(role(trust(Service="lambda.amazonaws.com"))), {"others": []}, "revoke"),
+        
         (dataclasses.replace(role(), whole=True), {"others": ["x"]}, "revoke"),  # named by a person: others use it
         (role(sessions={"evil"}), {"wanted": "session"}, "session"), (role(sessions={"evil"}), {"wanted": "session", "open_paths": ["alice (AWS)"]}, "revoke"),
         (role(), {"wanted": "session"}, "revoke"), (role(), {"wanted": "clamp", "networks": NETWORKS}, "clamp"), (role(), {"wanted": "revoke"}, "revoke"),
