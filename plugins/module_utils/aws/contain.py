@@ -347,6 +347,8 @@ class Containment(Response):
         if found.trust:
             with self._lock:
                 self.mended.add(found.arn)
+            if self.scope:
+                self.scope.strangers(found.account, found.arn)
         if found.session and found.session != self.aws.roles.name:
             facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
             facts.sessions = {found.session}

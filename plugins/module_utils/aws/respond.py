@@ -108,13 +108,14 @@ class Response:
         """The newest event in which somebody else wrote the trust policy of ``role``, on which the responder stands, since the incident began, or None."""
         if ":role/" not in role:
             return None
-        own = {identity(self.aws.responder_arn(role.split(":")[4])), identity(self.aws.caller["arn"])}
-        return Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since, own).of(Change(role, "trust", None, None))
+        return Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
 
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
         """Called when the trust policy of a role on which the responder stands turns out to be somebody else's work."""
         who = (event.get("userIdentity") or {}).get("arn")
-        self.warn(f"the trust policy of {role}, on which the response stands, was rewritten by {who} at {event.get('eventTime')}: look at it")
+        self.warn(
+            f"the trust policy of {role}, on which the response stands, was rewritten by {who} at {event.get('eventTime')}: look at it"
+        )
 
     def refuse(self, error: Refused, object: str) -> None:
         entry = error.as_dict()

@@ -254,6 +254,11 @@ class Scope:
             str(event.get("eventName", "")).startswith("AssumeRole") and role in self._open_roles and caller not in ("", role.split(":")[4])
         )
 
+    def knows(self, *who: str) -> bool:
+        """Whether one of these (key ids, ARNs) is the attacker's."""
+        with self._lock:
+            return not self._trail.isdisjoint(w for w in who if w)
+
     def ask(self, account: str, attribute: str, value: str) -> None:
         """Look up ``value`` in all regions of ``account``; asked once."""
         with self._lock:
