@@ -7,6 +7,7 @@ Exit code 0 when every promise held, 1 when one was broken, 3 when the drill cou
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.util
 import json
 import pathlib
@@ -139,13 +140,15 @@ class Drill:
             "worker",
             f"uses the second key of the same user and is down, as was said ({stopped} calls failed); the orders service never noticed",
         )
+        case = str(self.directory / "cases" / "IR-DRILL-1")
+        self.fence(contain[0])
+        self.perform("hold", incident, environment, "contain", case=_short(self.directory / "cases" / "IR-DRILL-1"), phase="hold")
         recover = self.perform("recover", incident, environment)
         time.sleep(AFTERWARDS)
         attacker.stop()
         alive = attacker.sweep()
         say("attacker", f"tried each of its {attacker.held} credentials once more: {alive or 'none'} worked")
         self.restored(bed, company, dependents, recover[0])
-        case = str(self.directory / "cases" / "IR-DRILL-1")
         ledger = verify(case, str(recover[1].result.get("head", "")), environment)
         self.summary["ledger"] = {"records": ledger.get("records"), "verified": bool(ledger.get("verified"))}
         say(
@@ -154,9 +157,29 @@ class Drill:
         )
         self.promise(bool(ledger.get("verified")), "the ledger is not whole")
 
-    def perform(self, name: str, incident: pathlib.Path, environment: dict[str, str]) -> tuple[Run, Run]:
-        """The playbook, shown, and a second time, which must change nothing."""
-        words = command(name, incident=_short(incident))
+    def fence(self, contain: Run) -> None:
+        """The service control policy is part of contain; when it stood, from the ledger."""
+        records = [json.loads(path.read_text()) for path in (self.directory / "cases" / "IR-DRILL-1" / "ledger").rglob("[0-9]*.json")]
+        done = [
+            (r["time"], o["id"])
+            for r in records
+            for o in r.get("outcomes", [])
+            if o["status"] == "done" and o["id"].startswith("organizations:")
+        ]
+        stood = [datetime.datetime.fromisoformat(at).timestamp() for at, step in done if step.endswith("#attached")]
+        seconds = round(min(stood) - contain.started, 2) if stood else None
+        self.summary["phases"]["fence"] = {
+            "rc": contain.rc,
+            "seconds": seconds,
+            "changed": len(done),
+            "second_run_changed": self.runs["contain"][1].changed,
+        }
+        self.promise(bool(stood), "no service control policy was attached")
+        self.story.tell("fence", f"a service control policy above the account stood {_seconds(seconds)} after you pressed Enter")
+
+    def perform(self, name: str, incident: pathlib.Path, environment: dict[str, str], playbook: str = "", **extra: str) -> tuple[Run, Run]:
+        """The playbook, shown, and a second time, which must change nothing. ``extra``: in the place of the incident."""
+        words = command(playbook or name, **(extra or {"incident": _short(incident)}))
         result = self.directory / f"{name}.json"
         self.story.tell("you", f"$ {shlex.join(words)}")
         first = play(words, environment, result, self._show)
