@@ -53,7 +53,7 @@ class AccountFences:
         self._fences: dict[str, AccountFence] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
-        self.tags = TagFences(run) if form == "pre_deployed" else None
+        self.tags = TagFences(run, again=again) if form == "pre_deployed" else None
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []

@@ -133,4 +133,5 @@ class Response:
                     )
             self.guard.add_own(arn, chain)
             self.guard.add_own(self.aws.caller["arn"])
+            self.guard.add_own(self.aws.management_arn)
             self._own_done.add(account)

@@ -193,7 +193,7 @@ class Aws:
             raise wrapped from error
         found = answer["Credentials"]
         credentials = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-        if account not in self._credentials:
+        if account not in self._credentials and account != _MANAGEMENT:
             self.reached(account)
         self._credentials[account] = (credentials, parse(found["Expiration"]).timestamp())
         return credentials
