@@ -164,8 +164,9 @@ class Canary:
         reader = Reader(self.run.runner.clouds)  # what was read before is older than what was made
         needs: tuple[str, ...] = ()
         for step in (inline, role):
-            before = reader.read(step.probe) if step.probe else None
             done = self.run.runner.done.get(step.id)
+            made = done is not None and done.status in ("done", "would")  # then a read that does not show it yet proves nothing
+            before = step.after if made else reader.read(step.probe) if step.probe else None
             if before is None or not (step.id in (ours or ()) or (done and done.status in STANDS)):
                 continue
             undo = dataclasses.replace(
