@@ -26,9 +26,9 @@ options:
   state:
     description:
       - V(present) attaches the policy, or extends the one that is there.
-      - V(rendered) returns the standing fence as RV(document), with the RV(commands) that deploy it, and changes nothing. It is a service control policy that an
-        organization keeps attached to its root, or to an organizational unit, and that denies everything to whatever carries the tag C(evict-quarantine). Nobody but
-        O(exempt) can set or remove that tag, pass it with a session, change what carries it, or detach the quarantine policy and C(AWSDenyAll).
+      - V(rendered) returns the standing fence as RV(document), with the RV(commands) that deploy it, and changes nothing. It is a service control policy that
+        an organization keeps attached to its root, or to an organizational unit, and that denies everything to whatever carries the tag C(evict-quarantine).
+        Nobody but O(exempt) can set or remove that tag, pass it with a session, change what carries it, or detach the quarantine policy and C(AWSDenyAll).
       - V(verified) shows whether that fence bites, with a canary in each of O(accounts), a role that is made, assumed, tagged, seen denied and deleted.
       - V(absent) takes the principals out of it, and detaches and deletes it when it holds nobody any more; only where the identity's own fence or a session
         cutoff stands, so that no token comes back to life.
@@ -38,8 +38,8 @@ options:
   form:
     description:
       - V(on_the_spot) makes a service control policy of this incident.
-      - V(pre_deployed) tags the principals to which everything is denied, for the standing fence, and does the other as well unless in this case a canary
-        was seen denied.
+      - V(pre_deployed) tags the principals to which everything is denied, for the standing fence, and does the other as well unless in this case a canary was
+        seen denied.
     type: str
     choices: [on_the_spot, pre_deployed]
     default: on_the_spot
@@ -155,8 +155,8 @@ residual:
   sample: []
 fences:
   description:
-    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds C(instead), why, and
-      what to do about it. Where the standing fence was asked about, C(standing) is V(canary) or V(unknown).
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds
+      C(instead), why, and what to do about it. Where the standing fence was asked about, C(standing) is V(canary) or V(unknown).
   returned: when the case could be opened
   type: list
   elements: dict

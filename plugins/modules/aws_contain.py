@@ -63,9 +63,9 @@ options:
     description:
       - The fence above the account, beside the identity fence. V(on_the_spot) attaches a service control policy of this incident, where Organizations can be
         reached with O(management_role_arn) or by the caller; else the AWS-managed policy AWSDenyAll is attached to what is denied everything.
-      - V(pre_deployed) also sets the tag C(evict-quarantine) on what is denied everything, for the standing fence that the organization has deployed beforehand, see
-        M(evict.cloud.aws_account_fence). It is trusted only when in this case a live session of a role made for that purpose was seen denied; until then, what
-        V(on_the_spot) does is done as well.
+      - V(pre_deployed) also sets the tag C(evict-quarantine) on what is denied everything, for the standing fence that the organization has deployed
+        beforehand, see M(evict.cloud.aws_account_fence). It is trusted only when in this case a live session of a role made for that purpose was seen denied;
+        until then, what V(on_the_spot) does is done as well.
       - V(none) does nothing of this.
     type: str
     choices: [on_the_spot, pre_deployed, none]
@@ -199,8 +199,8 @@ left:
   sample: []
 fences:
   description:
-    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds C(instead), why, and what to
-      do about it.
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds
+      C(instead), why, and what to do about it.
   returned: with O(phase=all)
   type: list
   elements: dict

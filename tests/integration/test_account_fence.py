@@ -750,3 +750,19 @@ def test_killed_around_the_next_best_control_it_goes_with_the_release(desk: Desk
     assert "AWSDenyAll" in status_of(desk.contain(), "user/ci-deploy")["controls"]
     assert desk.contain()["changed_count"] == 0
     assert desk.false_positive(USER)["status"] == "ok" and desk.bed.snapshot() == before
+
+
+def test_the_role_that_writes_the_policies_is_the_responders_own_and_nothing_else_is_asked_of_it(desk: Desk) -> None:
+    bed = desk.bed
+    iam = bed.client("iam", root(bed.management), direct=True)
+    iam.create_role(RoleName="incident-policies", AssumeRolePolicyDocument=trust({"AWS": desk.company.responder_arn}))
+    iam.put_role_policy(RoleName="incident-policies", PolicyName="p", PolicyDocument=document(allow("organizations:*")))
+    role = f"arn:aws:iam::{bed.management}:role/incident-policies"
+    desk.incident(
+        desk.company.leaked.access_key, role, connection={"aws": {"role_arn": desk.company.role_template, "management_role_arn": role}}
+    )
+    done = desk.contain()
+    assert [p["operation"] for p in done["problems"]] == ["guard caller"] and not any(
+        "management" in w for w in done.get("warnings", [])
+    ), done
+    assert {c["service"] for c in bed.calls() if "incident-policies" in c["principal"]} == {"organizations"}

@@ -164,7 +164,7 @@ def test_without_a_right_to_organizations_it_holds_once_a_canary_was_denied(desk
     done = desk.contain(account_fence="pre_deployed", hold="1s")
     row, (fence,) = status_of(done, "user/ci-deploy"), done["fences"]
     assert f"tag:{TAG}" in row["controls"] and (fence["control"], fence["standing"]) == ("tag", "canary"), (row, fence)
-    assert done["problems"] == [] and "evict-canary" not in bed.snapshot()
+    assert done["problems"] == [] and desk.verified() and "evict-canary" not in bed.snapshot()
     assert desk.contain(account_fence="pre_deployed", hold="1s")["changed_count"] == 0
     iam = bed.client("iam", responder(desk))
     for name in ("evict-quarantine-IR-1", "evict-session-IR-1"):
@@ -180,7 +180,9 @@ def test_without_a_right_to_organizations_it_holds_once_a_canary_was_denied(desk
 def test_not_deployed_it_is_not_trusted_and_the_other_form_holds(desk: Desk) -> None:
     before = desk.bed.snapshot()
     desk.incident(desk.company.leaked.access_key, password="keep")
+    planned = desk.contain(check=True, account_fence="pre_deployed")
     done = desk.contain(account_fence="pre_deployed")
+    assert planned["changed_count"] == done["changed_count"] and desk.contain(account_fence="pre_deployed")["changed_count"] == 0
     row, (fence,) = status_of(done, "user/ci-deploy"), done["fences"]
     assert f"tag:{TAG}" not in row["controls"] and any(c.startswith("scp:") for c in row["controls"])
     assert fence["standing"] == "unknown" and "still worked" in fence["standing_why"] and "evict-canary" not in desk.bed.snapshot()

@@ -55,7 +55,7 @@ class AccountFences:
         self._backed: set[str] = set()
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
-        self.tags = TagFences(run) if form == "pre_deployed" else None
+        self.tags = TagFences(run, again=again) if form == "pre_deployed" else None
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
@@ -82,7 +82,7 @@ class AccountFences:
             )
         for broker in [a for a in self.incident.trusted.principals if f":iam::{principal.account}:user/" in a]:
             found.append(
-                f"sessions that {broker} makes for others, if it is a broker: AWS does not tell them from others'; name them as arn:aws:sts::…:federated-user/…"
+                f"sessions that {broker} makes for others, if it is a broker: nothing tells them from others'; name them as arn:aws:sts::…:federated-user/…"
             )
         return found
 
@@ -235,7 +235,7 @@ class AccountFences:
         elif fence.left:
             with self._lock:
                 self._why[account] = Unavailable(
-                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of at most {self._limits.size} characters fit on an account",
+                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of {self._limits.size} characters fit on an account",
                     object=account, operation="fence", remedy="detach one that is not needed, then run again",
                 )  # fmt: skip
         elif fence.policies and self._noted(account):
@@ -357,7 +357,8 @@ class AccountFences:
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why = self._why.get(account)
             found.append({"account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
-                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "", **(self.tags.row(account) if self.tags else {})})  # fmt: skip
+                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "",
+                          **(self.tags.row(account) if self.tags else {})})  # fmt: skip
         return found
 
     def failures(self) -> list[dict[str, str]]:

@@ -121,7 +121,7 @@ class Canary:
     def _assume(self) -> str:
         """Why there is no session that works; "" when there is one."""
         if self.run.runner.check:
-            return "check mode makes no canary"
+            return ""
         parameters = {"RoleArn": self.arn, "RoleSessionName": "canary", "DurationSeconds": SECONDS}
         said, deadline = "", time.monotonic() + WAIT
         while time.monotonic() < deadline:
@@ -143,7 +143,7 @@ class Canary:
         """Look until it is denied; then it has done its work and goes, whatever came of it."""
         del reader
         role, inline, tagged = self._steps()
-        why = self._why or self._failed(tagged)
+        why = "check mode makes no canary" if self.run.runner.check else self._why or self._failed(tagged)
         if not why:
             why, deadline = "", time.monotonic() + WAIT
             while _BY not in (said := self._try()) and time.monotonic() < deadline:
@@ -164,8 +164,9 @@ class Canary:
         reader = Reader(self.run.runner.clouds)  # what was read before is older than what was made
         needs: tuple[str, ...] = ()
         for step in (inline, role):
-            before = reader.read(step.probe) if step.probe else None
             done = self.run.runner.done.get(step.id)
+            made = done is not None and done.status in ("done", "would")  # then a read that does not show it yet proves nothing
+            before = step.after if made else reader.read(step.probe) if step.probe else None
             if before is None or not (step.id in (ours or ()) or (done and done.status in STANDS)):
                 continue
             undo = dataclasses.replace(

@@ -54,7 +54,9 @@ def _claim(principal: Principal, key: str, incident: str, there: bool, reader: R
     """The tag that says which incidents hold a control that can be there only once. None on what others had put there before any incident."""
     if there and not shared_tag.holders(reader.read(shared_tag.probe(principal, key))):
         return
-    more = {WAS: was} if was and not there and SPEAKABLE.fullmatch(was) else {}
+    if was and there:  # as the first holder noted it; from now on it is in this case's ledger too, where nobody else can change it
+        was = str(reader.read(shared_tag.probe(principal, WAS)) or "")
+    more = {WAS: was} if was and SPEAKABLE.fullmatch(was) else {}
     step = shared_tag.add(principal, key, incident, reader, "note which incident holds it", more)
     if key == BOUNDARY:  # the last one takes both away
         noun = principal.kind.capitalize()
@@ -127,7 +129,7 @@ def joined(claim: Step, reader: Reader) -> tuple[tuple[Call, ...], str]:
         return ((Call(tag.target, "iam", f"Detach{noun}Policy", {**name, "PolicyArn": policy}),) if there else ()), ""
     if reader.read(Probe(get, (noun, "PermissionsBoundary", "PermissionsBoundaryArn"))) != policy:
         return (), ""
-    was = reader.read(Probe(get, (noun, "Tags", {"Key": WAS}, "Value")))
+    was = {entry["Key"]: entry["Value"] for entry in tag.parameters["Tags"]}.get(WAS)
     if was is None:
         return (
             (),

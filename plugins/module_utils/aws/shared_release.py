@@ -56,7 +56,7 @@ def _tag(first: Step, latest: Step, standing: set[str], incident: str, reader: R
             return Verdict(latest.resource, latest.principal, kind="conflict", why=why)
         change["do"] = (*calls, *change["do"])
     step = dataclasses.replace(
-        first, id=restore.PREFIX + first.id, undo=latest.do, needs=(), owns=None, action=f"undo: {latest.action}", expires=None, undoes=first.id, optional=False,
-        **change,
+        first, id=restore.PREFIX + first.id, undo=latest.do, needs=(), owns=None, action=f"undo: {latest.action}", expires=None, undoes=first.id,
+        optional=False, **change,
     )  # fmt: skip
     return Verdict(latest.resource, latest.principal, step=step)

@@ -33,8 +33,8 @@ def mark(principal: Principal, incident: str, reader: Reader) -> Iterator[Step]:
 class TagFences:
     """One run's."""
 
-    def __init__(self, run: Response) -> None:
-        self.run = run
+    def __init__(self, run: Response, *, again: bool = False) -> None:
+        self.run, self._again = run, again  # send a canary where an earlier one was not denied
         self.why: dict[str, str] = {}  # account -> why its fence is not trusted, as this run found out
         self._lock = threading.Lock()
         self._looked: set[str] = set()
@@ -55,13 +55,13 @@ class TagFences:
                 self.run.runner.add(principal.arn, principal.account, [job])
 
     def look(self, account: str) -> None:
-        """Send a canary, once in a case, unless an earlier one was seen denied."""
+        """Send a canary, once in a case: a second run changes nothing."""
         with self._lock:
             if account in self._looked:
                 return
             self._looked.add(account)
         canary = Canary(self.run, account, lambda denied, why: self._told(account, denied, why))
-        if self.trusted(account):
+        if self.trusted(account) or (self._notes(account) and not self._again):
             canary.clean()
         else:
             canary.start()
@@ -73,8 +73,11 @@ class TagFences:
             self.run.case.ledger.flush()
 
     def trusted(self, account: str) -> bool:
-        notes = [n["data"] for n in self.run.case.notes("canary") if n["data"]["account"] == account]
+        notes = self._notes(account)
         return bool(notes and notes[-1]["denied"])
+
+    def _notes(self, account: str) -> list[dict[str, t.Any]]:
+        return [n["data"] for n in self.run.case.notes("canary") if n["data"]["account"] == account]
 
     def done_of(self, principal: Principal) -> Done | None:
         """The tag, where it stands and holds."""
@@ -88,4 +91,5 @@ class TagFences:
                 "standing": "canary",
                 "standing_why": "a live session in the account was seen denied by it; of users' keys nothing more is shown",
             }
-        return {"standing": "unknown", "standing_why": self.why.get(account) or "no canary was sent"}
+        earlier = [str(note["why"]) for note in self._notes(account)]
+        return {"standing": "unknown", "standing_why": self.why.get(account) or (earlier or ["no canary was sent"])[-1]}

@@ -136,7 +136,7 @@ def _verified(run: _Above, accounts: Iterable[str] | None) -> dict[str, t.Any]:
     chosen = sorted(set(accounts or ()) or {s.account for s in run.suspects if s.cloud == "aws" and s.account}) or [
         run.aws.caller["account"]
     ]
-    tags = run.fences.tags or TagFences(run)
+    tags = run.fences.tags or TagFences(run, again=True)
     for account in chosen:
         tags.look(account)
     run.runner.wait()
