@@ -64,7 +64,7 @@ class Response:
     def take(self, suspects: Iterable[t.Any], start: bool = True) -> None:
         """Resolve, guard and (with ``start``) handle each; a suspect that fails stops no other. Returns at once: the runner works."""
         self.aws.reached = lambda account: self.runner.pool.submit(FENCE_FIRST, account, lambda: self._know_own(account))
-        self._know_own(self.aws.caller["account"])
+        self._branch.begin()
         for suspect in suspects:
             self.runner.pool.submit(FENCE_FIRST, suspect.account, lambda s=suspect: self._take(s, start))  # type: ignore[misc]
 
