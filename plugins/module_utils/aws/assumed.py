@@ -173,8 +173,8 @@ class Roles:
             what = f"account {account} is {state.lower().replace('_', ' ')} and cannot be reached"
             return EvictError(
                 f"{what}: {error.message}", object=account, operation="sts:AssumeRole",
-                remedy="AWS keeps its users and roles for 90 days and lets nobody change them meanwhile: have it reopened (AWS Support, as the management account's"
-                " root user), then run again; what its identities may do in other accounts is cut there (trust policies, resource policies)",
+                remedy="AWS keeps its users and roles for 90 days and lets nobody change them meanwhile: have it reopened (AWS Support, as root of the"
+                " management account), then run again; what its identities may do in other accounts is cut there (trust policies, resource policies)",
             )  # fmt: skip
         if account == MANAGEMENT:
             subject = "connection.aws.management_role_arn"

@@ -173,16 +173,15 @@ class Containment(Response):
     def _noted_action(self, role: Principal) -> dict[str, t.Any] | None:
         """The latest decision, for what the incident file asks now."""
         key, wanted = identity(role.arn), self.incident.role_action
-        return next(
-            (n["data"] for n in reversed(self.case.notes("role_action")) if (n["data"]["role"], n["data"]["wanted"]) == (key, wanted)), None
-        )
+        noted = reversed([n["data"] for n in self.case.notes("role_action")])
+        return next((data for data in noted if (data["role"], data["wanted"]) == (key, wanted)), None)
 
     def _note_action(self, role: Principal, action: quarantine.RoleAction) -> None:
         with self._lock:
             self.actions[identity(role.arn)] = action
             if (self._noted_action(role) or {}).get("action") != action.action:
-                data = {"role": identity(role.arn), "wanted": self.incident.role_action, **dataclasses.asdict(action)}
-                self.case.note("role_action", data)
+                about = {"role": identity(role.arn), "wanted": self.incident.role_action}
+                self.case.note("role_action", {**about, **dataclasses.asdict(action)})
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -207,10 +206,8 @@ class Containment(Response):
         if before and not (refused or settled or self.options.revoke_again):
             action = quarantine.RoleAction(before["action"], before["why"], tuple(before["breaks"]))
         else:
-            paths = claims.open_paths(self, principal) if settled else []
-            action = quarantine.decide(
-                principal, wanted=wanted, networks=self._networks, others=others, now=self.aws.now(), open_paths=paths
-            )
+            via, now = claims.open_paths(self, principal) if settled else [], self.aws.now()
+            action = quarantine.decide(principal, wanted=wanted, networks=self._networks, others=others, now=now, open_paths=via)
         if action.action == "deny":
             self.actions[identity(principal.arn)] = action  # noted when the guards have passed it
         else:
