@@ -46,13 +46,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-_SUSPENDED = {
-    "AccountProblem",
-    "AccountSuspended",
-    "AccountSuspendedException",
-    "Blocked",
-    "OptInRequired",
-}  # of S3, EC2 and others; IAM has none
+# Of S3, EC2 and others; IAM and STS have no code of their own for it.
+_SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
 _BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
