@@ -162,7 +162,8 @@ class Containment(Response):
         if action == "deny" and (self._noted_action(role) or {}).get("action") != "deny":  # what stands already is not asked about again
             decided = self.actions[identity(role.arn)]
             try:
-                self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
+                others = self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
+                decided = dataclasses.replace(decided, breaks=(*decided.breaks, *(f"session of {who}" for who in others)))
             except Refused as error:  # the next best control comes with it anyway: its sessions are revoked
                 self.refuse(error, role.arn)
                 decided, action = dataclasses.replace(decided, action="revoke", why=error.message), "revoke"
@@ -190,9 +191,8 @@ class Containment(Response):
     def _revoke(
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
     ) -> list[Step]:
-        if self.options.revoke_again:
-            newer_than = cutoff
-        return list(sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than))
+        newer = cutoff if self.options.revoke_again else newer_than
+        return list(sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer))
 
     # -- roles -------------------------------------------------------------------------------------------------------------------
 
@@ -225,9 +225,9 @@ class Containment(Response):
 
     def _settle_role(self, principal: Principal) -> None:
         wanted, key = self.incident.role_action, identity(principal.arn)
-        others = sharing.others(self, principal) if wanted == "auto" and self.scope else None
-        if wanted not in ("auto", "session") or (wanted == "auto" and others is None):
-            return  # asked for by name, or nothing is known that was not known before
+        others = sharing.others(self, principal) if wanted != "deny" and self.scope else None
+        if wanted == "deny" or (wanted != "session" and others is None):
+            return  # looked at before the deny, or nothing is known that was not known before
         before, principal.inline = self.actions[key], None  # the listing is from before our own policies
         action = self._decide(principal, settled=True, others=others)
         self.case.note("role_settled", {"role": key, "wanted": wanted, "action": action.action})
