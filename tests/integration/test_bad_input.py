@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import process
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store, open_store
@@ -94,6 +95,16 @@ def test_an_account_that_cannot_be_reached(desk: Desk) -> None:
     problem = the_problem(done, STAGING)
     assert "cannot be reached" in problem["message"] and "incident-responder" in problem["remedy"]
     bob_is_contained(desk, done)
+
+
+def test_an_account_that_is_suspended_or_closed_is_named_as_such(desk: Desk) -> None:
+    """The refusal is the proxy's (the bed goes on answering for a closed account); its state is the organization's."""
+    desk.bed.client("organizations", root(desk.bed.management), direct=True).close_account(AccountId="333333333333")
+    desk.bed.rule("fail", operation="AssumeRole", mutating=False, times=2, status=403, code="AccessDenied", message="no")
+    desk.incident("arn:aws:iam::333333333333:user/bob")
+    done = desk.contain()
+    (problem,) = done["problems"]
+    assert problem["object"] == "333333333333" and "is suspended" in problem["message"] and "reopened" in problem["remedy"], problem
 
 
 def test_no_role_for_another_account(desk: Desk) -> None:
@@ -326,6 +337,22 @@ def test_a_case_that_another_run_holds(desk: Desk) -> None:
         assert not other.held()
     with Lease.acquire(desk.store, run="0001", verb="aws_restore", holder="bob@laptop"):
         assert desk.restore(takeover=True)["problems"] == []
+
+
+def test_the_lease_of_a_run_that_died_elsewhere(desk: Desk) -> None:
+    """Nobody here can know that it is dead: a release says who holds the case, since when and how to go on; contain takes it over."""
+    desk.incident(BOB)
+    desk.contain()
+    elsewhere = {**process.identity(), "host": "awx-7", "boot": "another", "namespace": "another"}
+    with mock.patch.object(process, "identity", lambda: elsewhere):
+        dead = Lease.acquire(desk.store, run="0" * 8, verb="aws_restore", holder="eve@awx-7 (aws_restore, pid 1)")
+    dead._stop.set()  # kill -9: neither renewed nor given back
+    held = json.loads(desk.store.get(desk.store.list("lease")[-1]))
+    refused = desk.restore()
+    assert refused["failed"] and all(w in refused["msg"] for w in ("eve@awx-7", "on awx-7", held["since"], held["until"], "takeover=true"))
+    done = desk.contain()
+    assert done["problems"] == [] and any("was taken over: 00000000" in str(w) for w in done["warnings"]), done.get("warnings")
+    assert desk.restore()["problems"] == [] and desk.verified()
 
 
 # -- a remote store ------------------------------------------------------------------------------------------------------

@@ -340,14 +340,16 @@ def test_a_deny_on_a_role_that_others_use_is_refused_and_its_sessions_are_revoke
     assert again["problems"] == [] and again["changed"] is False
 
 
-def test_auto_never_denies_it_and_says_who_else_uses_it(shared: Desk) -> None:
+@pytest.mark.parametrize("wanted", ["auto", "revoke"])
+def test_auto_never_denies_it_and_says_who_else_uses_it(shared: Desk, wanted: str) -> None:
     desk = shared
-    desk.incident(desk.company.leaked.access_key, DEPLOY)
+    desk.incident(desk.company.leaked.access_key, DEPLOY, role_action=wanted)
     done = desk.contain(scope=10)
     assert done["problems"] == []
     (row,) = [r for r in done["principals"] if r["arn"] == DEPLOY]
     assert row["role_action"] == "revoke"
     told = [n["data"] for n in desk.ledger().notes["principal"] if n["data"]["arn"] == DEPLOY][-1]
+    assert desk.contain(scope=10)["changed"] is False
     assert f"session of {ALICE}" in told["breaks"] and "ci-deploy" not in json.dumps(told["breaks"]), told
 
 

@@ -9,9 +9,9 @@ Nothing is read at all where another way in is shown to work: the responder's ro
 take it away again), or the management account's role can be assumed. So an ordinary response, from a security account, is not delayed by a call. Who acts
 with its own credentials in its own account pays one request for each identity, and a listing of the account once an administrator is to be denied.
 
-Counted as administrators are identities that policies (inline, attached, of groups; within their boundary) allow ``*`` or ``iam:*`` on ``*``, with
-a condition or without, and that no policy of them denies the same. Users need an active key or a password; roles somebody who may assume them: a user or role that is
-there, an identity provider, another account. Roles of services and AWS's own do not count, nor whoever this run has denied.
+Counted as administrators are identities that policies (inline, attached, of groups; within their boundary) allow ``*`` or ``iam:*`` on ``*``, with a
+condition or without, and that no policy of them denies the same. Users need an active key or a password; roles somebody who may assume them: a user or
+role that is there, an identity provider, another account. Roles of services and AWS's own do not count, nor whoever this run has denied.
 """
 
 from __future__ import annotations

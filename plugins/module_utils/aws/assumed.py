@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from ..common.errors import CloudError, EvictError
 from ..common.plan import Call, Target
 
+READS = ("organizations:DescribeAccount",)
 MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn
 MARGIN = datetime.timedelta(minutes=5)  # a session is made anew when less than this is left of it
 WARN = datetime.timedelta(minutes=15)  # the caller's own session that ends earlier is spoken of at the start
@@ -171,12 +172,28 @@ class Roles:
         denied = getattr(error, "code", "") in _DENIED
         remedy = f"check that {arn} exists, that it trusts {self._aws.caller['arn']}, and that this may assume it"
         what, subject = f"account {account} cannot be reached", account
+        if account != MANAGEMENT and arn and (state := self._state(account)):
+            what = f"account {account} is {state.lower().replace('_', ' ')} and cannot be reached"
+            return EvictError(
+                f"{what}: {error.message}", object=account, operation="sts:AssumeRole",
+                remedy="AWS keeps its users and roles for 90 days and lets nobody change them meanwhile: have it reopened (AWS Support, as root of the"
+                " management account), then run again; what its identities may do in other accounts is cut there (trust policies, resource policies)",
+            )  # fmt: skip
         if account == MANAGEMENT:
             subject = "connection.aws.management_role_arn"
             what = f"{subject} ({arn}) cannot be assumed"
             remedy = remedy if denied else f"correct {subject}: the ARN of a role of the management account"
         remedy = remedy if denied or not error.remedy else error.remedy
         return EvictError(f"{what}: {error.message}", object=subject, operation="sts:AssumeRole", remedy=remedy)
+
+    def _state(self, account: str) -> str:
+        """What the organization says of an account that is not active (SUSPENDED, PENDING_CLOSURE, CLOSED); "" when it is, or nobody knows."""
+        try:
+            found = self._aws.call(Call(Target("aws", ""), "organizations", "DescribeAccount", {"AccountId": account}))["Account"]
+        except EvictError:
+            return ""
+        state = str(found.get("State") or found.get("Status") or "")
+        return "" if state in ("ACTIVE", "PENDING_ACTIVATION") else state
 
     def warnings(self) -> list[str]:
         if not self.nameless:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 import threading
-import typing as t
 from collections.abc import Callable
 
 from ..common.errors import EvictError
 from ..common.guard import Guard, identity
 from ..common.plan import Call, Target
+from ..common.reader import Reader
 from . import quarantine
 from .session import Aws
 
@@ -27,15 +27,20 @@ _MOST = 30  # roles that are read; a chain is two or three long
 
 
 class Branch:
-    """One run's. ``warn`` is told what could not be read."""
+    """One run's. ``warn`` is told what could not be read. Accounts are read side by side; what several lead to is read once."""
 
     def __init__(self, aws: Aws, guard: Guard, warn: Callable[[str], None]) -> None:
         self._aws, self._guard, self._warn = aws, guard, warn
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._done: set[str] = set()
         self._roles: dict[str, str] = {}  # identity of each role of the chain -> its ARN
-        self._read: set[str] = set()
+        self._reader = Reader({"aws": aws})
+
+    def begin(self) -> None:
+        """What is known without a request."""
+        for arn in (self._aws.caller["arn"], self._aws.management_arn):
+            self._guard.add_own(arn)
 
     def know(self, account: str) -> None:
         """Everything of the branch that lies in ``account``; read once. Returns when the guard knows it."""
@@ -44,44 +49,38 @@ class Branch:
         with lock:
             if account in self._done:
                 return
-            own = [self._aws.caller["arn"], self._aws.responder_arn(account), self._aws.management_arn]
-            for arn in own:
-                self._guard.add_own(arn)
-            mine = self._aws.caller["account"]
-            with self._lock:  # one run's chain is read by one thread at a time: others wait for what they need anyway
-                self._add(own[1])
-                if account == mine or own[1] == own[0]:
-                    self._add(own[0])
-                while todo := [a for i, a in self._roles.items() if i not in self._read and _account(a) in (account, mine)]:
-                    for arn in todo[: max(_MOST - len(self._read), 0)]:
-                        self._trust(arn)
-                    if len(self._read) >= _MOST:
-                        self._warn(f"what the responder's role is reached through goes on beyond {_MOST} roles; the rest is not guarded")
-                        break
-                self._done.add(account)
+            self.begin()
+            acting, mine = self._aws.responder_arn(account), self._aws.caller["account"]
+            self._guard.add_own(acting)
+            with self._lock:
+                todo = [acting, *([self._aws.caller["arn"]] if account == mine else []), *self._roles.values()]
+            seen: set[str] = set()
+            while todo:
+                arn = todo.pop(0)
+                role = _ROLE.fullmatch(arn)
+                if not role or identity(arn) in seen or role[1] not in (account, mine):
+                    continue
+                if len(seen) >= _MOST:
+                    self._warn(f"what the responder's role is reached through goes on beyond {_MOST} roles; the rest is not guarded")
+                    break
+                seen.add(identity(arn))
+                todo += self._trusted(arn, role[1])
+            self._done.add(account)
 
-    def _add(self, arn: str) -> None:
-        if _ROLE.fullmatch(arn):
-            self._roles.setdefault(identity(arn), arn)
-
-    def _trust(self, arn: str) -> None:
-        """Whoever may assume the role, and the providers of whoever may sign in to it, are part of the branch."""
-        self._read.add(identity(arn))
+    def _trusted(self, arn: str, account: str) -> list[str]:
+        """Whoever may assume the role, and the providers of whoever may sign in to it: they are part of the branch."""
         name = identity(arn).rsplit("/", 1)[-1]
         try:
-            facts = self._aws.call(Call(Target("aws", _account(arn)), "iam", "GetRole", {"RoleName": name}))["Role"]
+            facts = self._reader.get(Call(Target("aws", account), "iam", "GetRole", {"RoleName": name}))["Role"]
         except EvictError as error:  # the caller and its roles are protected all the same
             self._warn(
-                f"account {_account(arn)}: not known what the responder's role {name} is reached through, so nothing guards that: {error.message}"
+                f"account {account}: not known what the responder's role {name} is reached through, so nothing guards that: {error.message}"
             )
-            return
-        trusted: dict[str, list[str]] = quarantine.trusted_by(facts)
-        for one in (*trusted["AWS"], *trusted["Federated"]):
-            if _NAMED.fullmatch(one):
-                self._guard.add_chain(one, via=str(facts.get("Arn") or arn))
-                self._add(one)
-
-
-def _account(arn: str) -> str:
-    found = t.cast("re.Match[str]", _ROLE.fullmatch(arn))
-    return found[1]
+            return []
+        trusted = quarantine.trusted_by(facts)
+        found = [one for one in (*trusted["AWS"], *trusted["Federated"]) if _NAMED.fullmatch(one)]
+        for one in found:
+            self._guard.add_chain(one, via=str(facts.get("Arn") or arn))
+        with self._lock:
+            self._roles.update({identity(one): one for one in found if _ROLE.fullmatch(one)})
+        return found

@@ -192,7 +192,8 @@ class Containment(Response):
         if action == "deny" and (self._noted_action(role) or {}).get("action") != "deny":  # what stands already is not asked about again
             decided = self.actions[identity(role.arn)]
             try:
-                self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
+                others = self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
+                decided = dataclasses.replace(decided, breaks=(*decided.breaks, *(f"session of {who}" for who in others)))
             except Refused as error:  # the next best control comes with it anyway: its sessions are revoked
                 self.refuse(error, role.arn)
                 decided, action = dataclasses.replace(decided, action="revoke", why=error.message), "revoke"
@@ -204,16 +205,15 @@ class Containment(Response):
     def _noted_action(self, role: Principal) -> dict[str, t.Any] | None:
         """The latest decision, for what the incident file asks now."""
         key, wanted = identity(role.arn), self._wanted(role)
-        return next(
-            (n["data"] for n in reversed(self.case.notes("role_action")) if (n["data"]["role"], n["data"]["wanted"]) == (key, wanted)), None
-        )
+        noted = reversed([n["data"] for n in self.case.notes("role_action")])
+        return next((data for data in noted if (data["role"], data["wanted"]) == (key, wanted)), None)
 
     def _note_action(self, role: Principal, action: quarantine.RoleAction) -> None:
         with self._lock:
             self.actions[identity(role.arn)] = action
             if (self._noted_action(role) or {}).get("action") != action.action:
-                data = {"role": identity(role.arn), "wanted": self._wanted(role), **dataclasses.asdict(action)}
-                self.case.note("role_action", data)
+                about = {"role": identity(role.arn), "wanted": self._wanted(role)}
+                self.case.note("role_action", {**about, **dataclasses.asdict(action)})
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -222,11 +222,9 @@ class Containment(Response):
     def _revoke(
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
     ) -> list[Step]:
-        if self.options.revoke_again:
-            newer_than = cutoff
-        return space.fitting(
-            principal, sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than), reader, self.runner
-        )
+        newer = cutoff if self.options.revoke_again else newer_than
+        steps = sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer)
+        return space.fitting(principal, steps, reader, self.runner)
 
     # -- roles -------------------------------------------------------------------------------------------------------------------
 
@@ -242,10 +240,8 @@ class Containment(Response):
         elif principal.forced and wanted == principal.forced != self.incident.role_action:
             action = quarantine.RoleAction(principal.forced, principal.discovered)
         else:
-            paths = claims.open_paths(self, principal) if settled else []
-            action = quarantine.decide(
-                principal, wanted=wanted, networks=self._networks, others=others, now=self.aws.now(), open_paths=paths
-            )
+            via, now = claims.open_paths(self, principal) if settled else [], self.aws.now()
+            action = quarantine.decide(principal, wanted=wanted, networks=self._networks, others=others, now=now, open_paths=via)
         if action.action == "deny":
             self.actions[identity(principal.arn)] = action  # noted when the guards have passed it
         else:
@@ -277,9 +273,9 @@ class Containment(Response):
 
     def _settle_role(self, principal: Principal) -> None:
         wanted, key = self.incident.role_action, identity(principal.arn)
-        others = sharing.others(self, principal) if wanted == "auto" and self.scope else None
-        if wanted not in ("auto", "session") or (wanted == "auto" and others is None):
-            return  # asked for by name, or nothing is known that was not known before
+        others = sharing.others(self, principal) if wanted != "deny" and self.scope else None
+        if wanted == "deny" or (wanted != "session" and others is None):
+            return  # looked at before the deny, or nothing is known that was not known before
         before, principal.inline = self.actions[key], None  # the listing is from before our own policies
         action = self._decide(principal, settled=True, others=others)
         self.case.note("role_settled", {"role": key, "wanted": wanted, "action": action.action})

@@ -66,7 +66,7 @@ class Response:
     def take(self, suspects: Iterable[t.Any], start: bool = True) -> None:
         """Resolve, guard and (with ``start``) handle each; a suspect that fails stops no other. Returns at once: the runner works."""
         self.aws.reached = lambda account: self.runner.pool.submit(FENCE_FIRST, account, lambda: self._know_own(account))
-        self._know_own(self.aws.caller["account"])
+        self._branch.begin()
         for suspect in suspects:
             self.runner.pool.submit(FENCE_FIRST, suspect.account, lambda s=suspect: self._take(s, start))  # type: ignore[misc]
 
@@ -145,14 +145,14 @@ class Response:
             if grown:
                 self.start(known or principal)
 
-    def may_deny(self, role: Principal, *, asked: bool, look: bool = True) -> None:
-        """The guards of a full deny on a role; a user has passed them when it was admitted. Raises ``Refused``.
+    def may_deny(self, role: Principal, *, asked: bool, look: bool = True) -> list[str]:
+        """The guards of a full deny on a role; a user has passed them when it was admitted. Raises ``Refused``; returns who else uses it.
 
         ``asked``: by a person, so that nobody has looked yet who else uses it; ``look``: in the logs.
         """
-        if asked and look:
-            sharing.check(self, role)
+        others = sharing.check(self, role) if asked and look else []
         self.administrators.check(role)
+        return others
 
     def note_suspect(self, arn: str, *, suspect: str = "", source: str = "", keys: Iterable[str] = (), whole: bool = False) -> None:
         """Recorded once, so that a release knows what belongs to which suspect and which credentials are in wrong hands.

@@ -46,6 +46,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# Of S3, EC2 and others; IAM and STS have no code of their own for it.
+_SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
 _BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
@@ -362,6 +364,8 @@ class Aws:
                 else self.responder_arn(call.target.account)
             )
             remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
+        elif code in _SUSPENDED:
+            remedy = f"AWS has suspended, blocked or closed account {call.target.account or 'of the caller'}: have it reopened (AWS Support), then run again"
         elif _throttled(code):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"
         subject = self._subject(call, sent)

@@ -35,13 +35,13 @@ def others(run: Response, role: Principal) -> list[str] | None:
     return sorted(c for c in callers if identity(c) not in suspects)
 
 
-def check(run: Response, role: Principal) -> None:
-    """Before a role is denied because somebody asked for it: raises ``Refused`` when others use it. Where nobody can tell who does, that is said.
+def check(run: Response, role: Principal) -> list[str]:
+    """Before a role is denied because somebody asked for it: raises ``Refused`` when others use it; returns them when that is lifted.
 
-    Its sessions are revoked meanwhile, which the others notice for seconds; a deny would stop them for as long as it stands.
+    Where nobody can tell who does, that is said. Its sessions are revoked meanwhile, which the others notice for seconds; a deny would stop them for as long as it stands.
     """
     if quarantine.unused(role, run.aws.now()):
-        return
+        return []
     who = others(run, role)
     if who is None:
         run.warn(f"{role.arn} is denied as it was asked for; the logs do not tell who else uses it")
@@ -51,3 +51,4 @@ def check(run: Response, role: Principal) -> None:
             "shared_role", role.arn, f"a deny would stop others who use it: {listed}",
             "leave role_action to auto (its sessions are revoked, or clamped to trusted.networks), or move these first",
         )  # fmt: skip
+    return who or []

@@ -75,7 +75,7 @@ def test_whether_a_request_may_have_been_carried_out(aws: Any, error: Exception,
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
-    [("ExpiredToken", "log in again"), ("InvalidClientTokenId", "AWS_PROFILE"), ("AccessDenied", "needs iam:CreateAccessKey"), ("Throttling", "fewer threads"),
+    [("ExpiredToken", "log in again"), ("InvalidClientTokenId", "AWS_PROFILE"), ("AccessDenied", "needs iam:CreateAccessKey"), ("Throttling", "fewer threads"), ("AccountProblem", "reopened"), ("Blocked", A),
      ("TooManyRequestsException", "fewer threads")],
 )  # fmt: skip
 def test_what_to_do(aws: Any, code: str, remedy: str) -> None:

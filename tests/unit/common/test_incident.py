@@ -512,3 +512,12 @@ def test_no_bytes_end_in_a_traceback(content: bytes) -> None:
         incident.validate(incident.loads(content, "x"), "x", now=NOW)
     except InvalidInput:
         pass
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 65, "ada lovelace", "ada/admin", "{{ x }}", "ada\nx"])
+def test_a_source_identity_is_one_that_aws_takes(name: str) -> None:
+    raw = {"id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}]}
+    good = incident.validate({**raw, "connection": {"aws": {"source_identity": "ada@corp.example"}}}, "test")
+    assert good.connection["aws"]["source_identity"] == "ada@corp.example"
+    with pytest.raises(InvalidInput, match=r"incident\.connection\.aws\.source_identity"):
+        incident.validate({**raw, "connection": {"aws": {"source_identity": name}}}, "test")
