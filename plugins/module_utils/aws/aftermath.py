@@ -73,7 +73,7 @@ class Aftermath:
         principals, now = list(self.run.principals.values()), self.run.aws.now()
         ends = {}
         for principal in principals:
-            cutoff = self._cutoff(principal)
+            cutoff = self.cutoff(principal)
             ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
         return live.Suspects(principals, {key: action.action for key, action in self.run.actions.items()}, ends)
 
@@ -104,7 +104,7 @@ class Aftermath:
         """List what runs as a revoked role, and make it fetch new credentials, when the cutoff has spread; once for each cutoff."""
         tasks: list[tuple[str, Callable[[], None]]] = []
         for role in list(self.run.principals.values()):
-            cutoff = self._cutoff(role)
+            cutoff = self.cutoff(role)
             if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
                 continue  # a denied one is not to work again; a clamp and a session deny leave its workloads alone
             trusted = trusted_by(role.facts)["Service"]
@@ -146,7 +146,7 @@ class Aftermath:
 
     # -- what both need ----------------------------------------------------------------------------------------------------------
 
-    def _cutoff(self, principal: Principal) -> str:
+    def cutoff(self, principal: Principal) -> str:
         """The session cutoff that stands, as this run saw it; "" for none."""
         done = self.run.runner.done.get(f"{principal.arn}#policy/{self.run.incident.policy_name('session')}")
         return policy.cutoff_of(done.step.after) or "" if done and done.status in _STANDS else ""
