@@ -121,6 +121,12 @@ fences:
   type: list
   elements: dict
   sample: []
+workloads:
+  description: What runs as a role whose sessions were revoked, as of M(evict.cloud.aws_contain).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 events:
   description: How many log events all hosts saw, and up to which time.
   returned: always

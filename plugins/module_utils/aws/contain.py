@@ -76,8 +76,8 @@ class Containment(Response):
         if self.scope:
             self._exhaust(self.scope)
         self._settle_roles()
-        self.after.end()
         self.fences.renew()
+        self.after.end()
         self._second_pass()
         for _link in range(claims.links(self)):  # a link that was cut again could mint the next one until that had spread
             self._second_pass()
