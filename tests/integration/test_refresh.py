@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws.aftermath import Aftermath
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import Desk, status_of
 from tests.integration.test_live import REGION, root
@@ -71,11 +72,13 @@ def workloads(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["kind"]: row for row in result["workloads"]}
 
 
-def test_they_are_refreshed_once_after_the_cutoff_and_the_description_comes_back(stage: Desk) -> None:
+def test_they_are_refreshed_once_after_the_cutoff_and_the_description_comes_back(stage: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     role, before = stage.company.production.roles["shared"], {name: deployment(stage, name) for name in ("web", "else")}
     stage.incident(role)
-    assert status_of(stage.contain(), "role/shared")["role_action"] == "revoke"
+    monkeypatch.setattr(Aftermath, "_spread", lambda _self, _cutoff: False)  # whatever the clock of a slow machine says
     first = stage.contain()
+    assert status_of(first, "role/shared")["role_action"] == "revoke" and first["status"] == "open"
+    monkeypatch.undo()
     assert {row["state"] for row in first["workloads"]} == {"waiting"} and {row["until"][-1] for row in first["workloads"]} == {"Z"}
     assert description(stage, "orders") == DESCRIPTION and deployment(stage, "web") == before["web"]  # the cutoff has not spread yet
     done = stage.contain(hold="2s")
@@ -164,3 +167,16 @@ def test_a_role_that_no_service_may_assume_costs_nothing(stage: Desk) -> None:
     assert not [
         c for c in stage.bed.calls() if c["operation"] in ("ListFunctions20150331", "ListFunctions", "ListTasks", "DescribeRegions")
     ]
+
+
+def test_a_refresh_that_fails_takes_nothing_from_the_containment(stage: Desk) -> None:
+    denied = {"Effect": "Deny", "Action": ["lambda:UpdateFunctionConfiguration"], "Resource": "*"}
+    root(stage, "iam").put_role_policy(RoleName="incident-responder", PolicyName="narrow", PolicyDocument=document(denied))
+    stage.incident(stage.company.production.roles["shared"])
+    done = stage.contain_below(hold="2s")
+    row = workloads(done)["lambda_function"]
+    assert row["state"] == "failed" and row["until"].endswith("Z") and "UpdateFunctionConfiguration" in row["why"]
+    assert done["problems"] == [] and [o for o in done["open"] if "Lambda function orders" in o["object"]]
+    root(stage, "iam").delete_role_policy(RoleName="incident-responder", PolicyName="narrow")
+    again = stage.contain_below(hold="2s")
+    assert workloads(again)["lambda_function"]["state"] == "refreshed" and description(stage, "orders") != DESCRIPTION

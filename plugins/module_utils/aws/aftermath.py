@@ -39,6 +39,7 @@ class Aftermath:
         self.lives: dict[str, tuple[live.Kind, live.Live]] = {}
         self.workloads: list[dict[str, t.Any]] = []
         self.gaps: set[str] = set()
+        self._unread: dict[tuple[str, str], dict[str, str]] = {}  # (what, account) -> {region: why}
         self._regions: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
@@ -72,7 +73,7 @@ class Aftermath:
         principals, now = list(self.run.principals.values()), self.run.aws.now()
         ends = {}
         for principal in principals:
-            cutoff = self._cutoff(principal)
+            cutoff = self.cutoff(principal)
             ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
         return live.Suspects(principals, {key: action.action for key, action in self.run.actions.items()}, ends)
 
@@ -103,7 +104,7 @@ class Aftermath:
         """List what runs as a revoked role, and make it fetch new credentials, when the cutoff has spread; once for each cutoff."""
         tasks: list[tuple[str, Callable[[], None]]] = []
         for role in list(self.run.principals.values()):
-            cutoff = self._cutoff(role)
+            cutoff = self.cutoff(role)
             if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
                 continue  # a denied one is not to work again; a clamp and a session deny leave its workloads alone
             trusted = trusted_by(role.facts)["Service"]
@@ -145,7 +146,7 @@ class Aftermath:
 
     # -- what both need ----------------------------------------------------------------------------------------------------------
 
-    def _cutoff(self, principal: Principal) -> str:
+    def cutoff(self, principal: Principal) -> str:
         """The session cutoff that stands, as this run saw it; "" for none."""
         done = self.run.runner.done.get(f"{principal.arn}#policy/{self.run.incident.policy_name('session')}")
         return policy.cutoff_of(done.step.after) or "" if done and done.status in _STANDS else ""
@@ -170,7 +171,7 @@ class Aftermath:
             except EvictError as error:
                 if not self.run.aws.absent(error, target.region):
                     with self._lock:
-                        self.gaps.add(f"{noun} in {target.account} {target.region}: {error.message}")
+                        self._unread.setdefault((noun, target.account), {})[target.region] = error.message
 
         return guarded
 
@@ -210,14 +211,22 @@ class Aftermath:
             rows.append(shown)
         return sorted(rows, key=lambda r: (r["role"], r["object"]))
 
+    def _missed(self) -> list[str]:
+        """A line for each service and account, however many regions."""
+        lines = []
+        for (noun, account), regions in sorted(self._unread.items()):
+            first = min(regions)
+            more = f" and {len(regions) - 1} more region(s)" if len(regions) > 1 else ""
+            lines.append(f"{noun} in {account} {first}{more}: {regions[first]}")
+        return lines
+
     def open_items(self) -> list[dict[str, t.Any]]:
         """What a person has to look at."""
         items = [
             {"object": one.text, "why": one.why, "due": None} for _kind, one in self.lives.values() if one.why and one.until == live.BY_HAND
         ]
-        items += [{"object": r["text"], "why": r["why"], "due": None} for r in self.rows() if r["state"] == "waiting"]
-        if self.gaps:
-            listed = sorted(self.gaps)
+        items += [{"object": r["text"], "why": r["why"], "due": None} for r in self.rows() if r["state"] in ("waiting", "failed")]
+        if listed := sorted(self.gaps) + self._missed():
             more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
             items.append({"object": "live sessions", "why": f"not known: {'; '.join(listed[:5])}{more}", "due": None})
         return items

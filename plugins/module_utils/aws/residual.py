@@ -13,7 +13,7 @@ from ..common.guard import identity
 from .live.kind import BY_HAND
 from .principal import Principal
 from .quarantine import longest, trusted_by
-from .session import iso
+from .session import iso, parse
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -98,6 +98,8 @@ def of(run: Containment, principal: Principal, claim: dict[str, t.Any]) -> list[
         return _unheld(run, principal)
     if _WORD in claim["action"]:
         return _again(run, principal, claim) + _unheld(run, principal)
+    if "not yet spread" in claim["action"]:
+        return [row(principal.arn, "any credential of it", "it has spread", claim["action"]), *_unheld(run, principal)]
     if rows := _unlisted(run, principal, "the deny is lifted", "could not be listed; the deny holds them meanwhile"):
         return rows + _unheld(run, principal)
     return [row(principal.arn, kind, ends(kind, principal, run.aws.now()), claim["action"]) for kind in kinds_of(principal)]
@@ -120,13 +122,14 @@ def _unheld(run: Containment, principal: Principal) -> list[Row]:
     sessions = {key for key in principal.compromised if key.startswith("ASIA")} or principal.sessions
     if not (sessions or identity(principal.arn) in run.minted):
         return []
-    since = run.minted.get(identity(principal.arn)) or run.aws.now()
-    kind = "GetSessionToken session" if principal.kind == "user" else "role session"
+    cutoff = run.after.cutoff(principal)  # no session of before it is younger
+    since = parse(cutoff) if cutoff else run.minted.get(identity(principal.arn)) or run.aws.now()
+    until = max(ends(kind, principal, since) for kind in kinds_of(principal) if TOKENS[kind].lasts is not None)
     why = (
         "its denied session can still sign GetCallerIdentity, which no policy denies: EKS (aws-auth), Vault and whatever else trusts that must be told"
         " to refuse it"
     )
-    return [row(principal.arn, "signed GetCallerIdentity", ends(kind, principal, since), why)]
+    return [row(principal.arn, "signed GetCallerIdentity", until, why)]
 
 
 def refused(entries: Iterable[dict[str, str]]) -> list[Row]:

@@ -173,7 +173,7 @@ class Runner:
                     " the interrupted run cannot be told apart",
                     object=step.resource, operation=step.action, remedy="remove the one that nobody knows by hand, then run again",
                 )  # fmt: skip
-            if orphans and adopt:
+            if orphans and (adopt or not step.undo):  # what cannot be undone cannot be removed either: it was carried out
                 return self._adopt(step, orphans[0])
             if orphans and not self.check:
                 self._undo_orphan(step, orphans[0])
@@ -232,6 +232,8 @@ class Runner:
                 if isinstance(step.owns, Ref):
                     if error.lost:  # it may have been made: whatever nobody knows is removed, before anything else is tried
                         self._settle(step, Reader(self.clouds))
+                        if not step.undo and step.id in self.answers:
+                            return f"{error.code}, yet it is so"
                         if attempt == 1 and self._journal:
                             self._journal.intent([plan.encode(step)], urgent=True)
                             continue

@@ -27,9 +27,9 @@ def role(trust: Any, **more: Any) -> Principal:
     return Principal(A, "role", "r", "AROA", f"arn:aws:iam::{A}:role/r", "", facts, **more)
 
 
-def run(action: str = "revoke", check: bool = False, **unknown: set[str]) -> Any:
+def run(action: str = "revoke", check: bool = False, cutoff: str = "", **unknown: set[str]) -> Any:
     return SimpleNamespace(
-        runner=SimpleNamespace(check=check), aws=SimpleNamespace(now=lambda: NOW), unknown=unknown, minted={},
+        runner=SimpleNamespace(check=check), aws=SimpleNamespace(now=lambda: NOW), unknown=unknown, minted={}, after=SimpleNamespace(cutoff=lambda _p: cutoff),
         actions={f"{A}:role/r": RoleAction(action, "")},
     )  # fmt: skip
 
@@ -52,6 +52,15 @@ def test_a_known_session_goes_on_signing_until_it_ends() -> None:
     assert kinds(residual.of(held, role({"AWS": "*"}), {"action": "contained"})) == {"signed GetCallerIdentity": "2026-11-22T13:00:00Z"}
 
 
+def test_the_clock_of_a_denied_session_runs_from_the_cutoff_and_does_not_move() -> None:
+    held = run(cutoff="2026-11-22T09:00:00Z")
+    assert kinds(residual.of(held, user(compromised={"ASIAX"}), {"action": "contained"})) == {
+        "signed GetCallerIdentity": "2026-11-23T21:00:00Z"
+    }
+    chained = role({"AWS": "*"}, sources={f"arn:aws:iam::{A}:role/first"}, sessions={"evil"})
+    assert kinds(residual.of(held, chained, {"action": "contained"})) == {"signed GetCallerIdentity": "2026-11-22T10:00:00Z"}
+
+
 def test_a_user_who_is_not_held_has_all_its_kinds() -> None:
     assert kinds(residual.of(run(), user(), {"action": "failed"})) == {
         "access key": "ended by hand", "GetSessionToken session": "2026-11-24T00:00:00Z", "GetFederationToken session": "2026-11-24T00:00:00Z",
@@ -70,6 +79,11 @@ def test_a_user_who_is_not_held_has_all_its_kinds() -> None:
 )  # fmt: skip
 def test_every_kind_of_token_has_its_clock(trust: Any, sources: set[str], expected: dict[str, str]) -> None:
     assert kinds(residual.of(run(), role(trust, sources=sources), {"action": "failed"})) == expected
+
+
+def test_what_has_not_spread_is_one_row() -> None:
+    rows = residual.of(run(), user(compromised={"ASIAX"}), {"action": "cut, not yet spread to every endpoint of AWS: run again"})
+    assert list(kinds(rows)) == ["any credential of it", "signed GetCallerIdentity"] and rows[0]["until"] == "it has spread"
 
 
 def test_a_role_whose_source_is_open() -> None:

@@ -324,6 +324,24 @@ def test_a_creation_whose_answer_is_lost_twice_leaves_no_orphan(runners: Any, fa
     assert statuses(runner) == {"p#key": "failed"} and cloud.keys == {} and cloud.made in (1, 2) and journal.open() == []
 
 
+def test_a_creation_that_cannot_be_undone_is_made_once_however_its_answer_is_lost(runners: Any) -> None:
+    """A forced deployment: nothing would remove a second one."""
+    cloud, journal = FakeCloud(), Journal()
+    cloud.faults = {"CreateKey": ["lost"]}
+    runner = go(runners(cloud, journal), create(undo=(), irreversible="it is there"))
+    assert statuses(runner) == {"p#key": "done"} and cloud.made == 1 and journal.of("p#key")[-1] == "done"
+    assert journal.outcomes[-1]["answer"] == [[["Key", "Id"], "KEY1"]]
+
+
+def test_after_a_crash_a_creation_that_cannot_be_undone_is_said_to_be_there(runners: Any) -> None:
+    cloud, journal = FakeCloud(), Journal()
+    step = create(undo=(), irreversible="it is there")
+    journal.intent([plan.encode(step)])
+    cloud.CreateKey()
+    (text,) = runners(cloud, journal).recover(journal.open())
+    assert "was carried out" in text and cloud.made == 1 and set(cloud.keys) == {"KEY1"} and journal.of("p#key") == ["done"]
+
+
 def test_an_orphan_that_cannot_be_told_apart_is_left_and_named(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.faults = {"CreateKey": ["lost"]}

@@ -63,4 +63,5 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
         do=(Call(workload.target, "lambda", "UpdateFunctionConfiguration", {**function, "Description": after, **revision}),),
         undo=(Call(workload.target, "lambda", "UpdateFunctionConfiguration", {**function, "Description": before}),),
         probe=probe,
+        optional=True,
     )  # fmt: skip

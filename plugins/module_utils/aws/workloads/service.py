@@ -81,4 +81,5 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
         do=(Call(workload.target, "ecs", "UpdateService", {"cluster": cluster, "service": name, "forceNewDeployment": True}, idempotent=False),),
         owns=Ref(step_id, ("service", "deployments", {"status": "PRIMARY"}, "id")), probe=listing,
         irreversible="the tasks of before are gone; the service is what it was",
+        optional=True,
     )  # fmt: skip
