@@ -36,7 +36,8 @@ def main() -> int:
     loopback.check_all()
     options = dict(option.split("=", 1) for option in given.option)
     orders = [
-        Order(seed, not given.no_identity_deny, given.lag, given.late_logs, options) for seed in range(given.seed, given.seed + given.runs)
+        Order(seed, not given.no_identity_deny, given.lag, given.late_logs, not given.no_organization, options)
+        for seed in range(given.seed, given.seed + given.runs)
     ]
     summary = campaign(orders, max(1, given.jobs), given.directory.resolve())
     print(

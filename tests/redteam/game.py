@@ -42,6 +42,7 @@ class Order:
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
     late_logs: bool = False
+    organization: bool = True  # False: nobody can attach a service control policy
     options: dict[str, Any] = dataclasses.field(
         default_factory=dict
     )  # of aws_contain, else its own; `spread` is what this bed's lag asks for
@@ -87,6 +88,7 @@ class Game:
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
         bed.regions("us-east-1", "eu-west-1")  # IAM's and STS's events are in the first
+        bed.organizations(in_use=order.organization)
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
         self.attacker = Attacker(bed, self.company, order.seed, self.setting.families, self.outside)
