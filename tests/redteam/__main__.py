@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold"
     )
+    parser.add_argument("--no-organization", action="store_true", help="the account is in none: the identities' own fences have to hold")
     parser.add_argument(
         "--late-logs", action="store_true", help="CloudTrail's events come after containment; a second look has to end the rest"
     )

@@ -187,7 +187,7 @@ class Game:
         trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
         good = [t for t in trace if t["code"] == OK and t["operation"] not in _MINTS]
         late = [t for t in good if t["at"] > self.ended]
-        scene = diagnosis.Scene(self.bed, self.company.production.id, self.desk, self.result, trace, self.began, self.ended)
+        scene = diagnosis.Scene(self.desk, self.result, trace, (self.began, self.ended), self.order.organization)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
         return {
             "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "late_logs": self.order.late_logs, "trusted": list(self.setting.trusted),
