@@ -19,6 +19,11 @@ options:
   external_id:
     description: External id that the role asks for.
     type: str
+  source_identity:
+    description:
+      - Who runs this, as the source identity of the sessions that are assumed, which AWS keeps in CloudTrail. Without it the name of the caller's session or
+        user. Where a role's trust does not allow C(sts:SetSourceIdentity) the role is assumed without it, and a warning says so.
+    type: str
   management_role_arn:
     description: Role to assume for what only the management account may do.
     type: str

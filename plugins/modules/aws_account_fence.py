@@ -26,11 +26,34 @@ options:
   state:
     description:
       - V(present) attaches the policy, or extends the one that is there.
+      - V(rendered) returns the standing fence as RV(document), with the RV(commands) that deploy it, and changes nothing. It is a service control policy that an
+        organization keeps attached to its root, or to an organizational unit, and that denies everything to whatever carries the tag C(evict-quarantine). Nobody but
+        O(exempt) can set or remove that tag, pass it with a session, change what carries it, or detach the quarantine policy and C(AWSDenyAll).
+      - V(verified) shows whether that fence bites, with a canary in each of O(accounts), a role that is made, assumed, tagged, seen denied and deleted.
       - V(absent) takes the principals out of it, and detaches and deletes it when it holds nobody any more; only where the identity's own fence or a session
         cutoff stands, so that no token comes back to life.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, rendered, verified]
     default: present
+  form:
+    description:
+      - V(on_the_spot) makes a service control policy of this incident.
+      - V(pre_deployed) tags the principals to which everything is denied, for the standing fence, and does the other as well unless in this case a canary
+        was seen denied.
+    type: str
+    choices: [on_the_spot, pre_deployed]
+    default: on_the_spot
+  exempt:
+    description:
+      - With O(state=rendered), ARNs of users and roles that may lift the fence, exact but for the account, in whose place V(*) may stand. Who deploys those
+        roles into new accounts has to be among them.
+      - The default is the responder's role and what the incident protects.
+    type: list
+    elements: str
+  accounts:
+    description: With O(state=verified), where. The default is the accounts of the incident's suspects, else the caller's.
+    type: list
+    elements: str
   principals:
     description: ARNs of users and roles, key ids, or user names that this incident has fenced. With O(state=absent) the default is all.
     type: list
@@ -43,6 +66,20 @@ EXAMPLES = r"""
     incident: incident.yml
     principals: ["arn:aws:iam::111122223333:user/ci-deploy"]
     management_role_arn: "arn:aws:iam::999988887777:role/incident-policies"
+
+- name: The policy that an organization deploys beforehand
+  evict.cloud.aws_account_fence:
+    incident: incident.yml
+    state: rendered
+    exempt:
+      - "arn:aws:iam::*:role/incident-responder"
+      - "arn:aws:iam::*:role/break-glass"
+
+- name: Show that it bites
+  evict.cloud.aws_account_fence:
+    incident: incident.yml
+    state: verified
+    accounts: ["111122223333"]
 
 - name: Lift it
   evict.cloud.aws_account_fence:
@@ -118,13 +155,24 @@ residual:
   sample: []
 fences:
   description:
-    - For each account, whether a service control policy holds its principals (C(control) is V(scp) or V(none)), its names, what holds C(instead), why, and what to
-      do about it.
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds C(instead), why, and
+      what to do about it. Where the standing fence was asked about, C(standing) is V(canary) or V(unknown).
   returned: when the case could be opened
   type: list
   elements: dict
   sample: [{account: "111122223333", control: scp, policies: [evict-IR-2026-0042-111122223333-1], instead: [], why: AWS exempts service-linked roles from it,
             remedy: ""}]
+document:
+  description: The standing fence.
+  returned: with O(state=rendered)
+  type: dict
+  sample: {Version: "2012-10-17", Statement: []}
+commands:
+  description: How a person deploys it, from the management account.
+  returned: with O(state=rendered)
+  type: list
+  elements: str
+  sample: ["aws organizations create-policy --type SERVICE_CONTROL_POLICY ..."]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -136,7 +184,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **entry.ARGUMENTS,
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "rendered", "verified"], "default": "present"},
+            "form": {"type": "str", "choices": ["on_the_spot", "pre_deployed"], "default": "on_the_spot"},
+            "exempt": {"type": "list", "elements": "str"},
+            "accounts": {"type": "list", "elements": "str"},
             "principals": {"type": "list", "elements": "str"},
         },
         required_one_of=[("case", "incident", "incident_data")],

@@ -63,10 +63,27 @@ options:
     description:
       - The fence above the account, beside the identity fence. V(on_the_spot) attaches a service control policy of this incident, where Organizations can be
         reached with O(management_role_arn) or by the caller; else the AWS-managed policy AWSDenyAll is attached to what is denied everything.
-      - V(none) does neither.
+      - V(pre_deployed) also sets the tag C(evict-quarantine) on what is denied everything, for the standing fence that the organization has deployed beforehand, see
+        M(evict.cloud.aws_account_fence). It is trusted only when in this case a live session of a role made for that purpose was seen denied; until then, what
+        V(on_the_spot) does is done as well.
+      - V(none) does nothing of this.
     type: str
-    choices: [on_the_spot, none]
+    choices: [on_the_spot, pre_deployed, none]
     default: on_the_spot
+  live_sessions:
+    description:
+      - List what the suspects started and what goes on when its starter is denied (Session Manager sessions, commands and automations, ECS Exec, CodeBuild,
+        Glue, Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it.
+      - Who started a command, a Glue run, a Batch job, an execution or a stack operation only the log says, so these need the quick scope.
+      - If left out, it is done with the quick scope, and left out without it.
+    type: bool
+  refresh:
+    description:
+      - Make workloads that run as a role whose sessions were revoked fetch new credentials, when the revocation has spread. Lambda functions get a mark in
+        their description, ECS services a new deployment, EC2 instances their instance profile once more.
+      - What runs in a session of the attacker's own is never refreshed. With V(false) they are listed only, with the time until which they fail.
+    type: bool
+    default: true
   phase:
     description:
       - V(all) contains.
@@ -142,7 +159,8 @@ calls:
   type: int
   sample: 23
 principals:
-  description: The principals, each with what was done to it, the C(controls) that hold it and the proof that they do.
+  description: The principals, each with what was done to it, the C(controls) that hold it and the proof that they do; C(managed) names what owns it
+    by its tags (CloudFormation, Terraform, Pulumi ...) and would undo the fence.
   returned: when the case could be opened
   type: list
   elements: dict
@@ -181,13 +199,22 @@ left:
   sample: []
 fences:
   description:
-    - For each account, whether a service control policy holds its principals (C(control) is V(scp) or V(none)), its names, what holds C(instead), why, and what to
+    - For each account, whether a service control policy holds its principals (C(control) is V(scp), V(tag) or V(none)), its names, what holds C(instead), why, and what to
       do about it.
   returned: with O(phase=all)
   type: list
   elements: dict
   sample: [{account: "111122223333", control: scp, policies: [evict-IR-2026-0042-111122223333-1], instead: [], why: AWS exempts service-linked roles from it,
             remedy: ""}]
+workloads:
+  description:
+    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state) (V(refreshed), V(asked to refresh), V(waiting), V(left)
+      or V(failed)), until when it may fail, and why.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:lambda:eu-west-1:111122223333:function:orders", text: Lambda function orders in eu-west-1,
+            role: "arn:aws:iam::111122223333:role/orders", kind: lambda_function, state: refreshed, until: "", why: ""}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -243,7 +270,9 @@ def main() -> None:
             "scope": {"type": "int", "default": 60},
             "revoke_again": {"type": "bool", "default": False},
             "kinds": {"type": "list", "elements": "str", "choices": sorted(credentials.KINDS), "default": sorted(credentials.KINDS)},
-            "account_fence": {"type": "str", "choices": ["on_the_spot", "none"], "default": "on_the_spot"},
+            "account_fence": {"type": "str", "choices": ["on_the_spot", "pre_deployed", "none"], "default": "on_the_spot"},
+            "live_sessions": {"type": "bool"},
+            "refresh": {"type": "bool", "default": True},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -33,6 +33,7 @@ _LONG = (
     "watch",
     "looks",
     "not_compared",
+    "workloads",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
@@ -93,6 +94,8 @@ class Watch(threading.Thread):
             say(f"    cut: {data['cut']}")
             if data.get("breaks"):
                 say(f"    may break: {'; '.join(data['breaks'])}")
+            if data.get("managed"):
+                say(f"    {data['managed']}")
 
     def _outcome(self, outcome: dict[str, t.Any]) -> None:
         status, what = outcome.get("status"), self._names.get(str(outcome.get("id")), str(outcome.get("id")))

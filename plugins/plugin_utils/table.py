@@ -10,6 +10,7 @@ import shlex
 import typing as t
 
 _ROWS = 60
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 _LABELS = {"irreversible": "FINAL", "conflict": "CHANGED"}
 
 
@@ -18,8 +19,10 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     if "status" not in result:
         return []
     out = [*_principals(result)]
+    out += [f"  IAC     {row['arn']}: {row['managed']}" for row in result.get("principals", [])[:_ROWS] if row.get("managed")]
     for fence in result.get("fences", []):
         out += _fence(fence)
+    out += _still(result)
     for problem in result.get("problems", []):
         out.append(f"  FAILED  {problem['object']}: {problem['message']}")
         if problem.get("remedy"):
@@ -55,7 +58,7 @@ def _principals(result: dict[str, t.Any]) -> list[str]:
     rows = [r for r in result.get("principals", []) if "action" in r]
     if not rows:
         return []
-    until = {r["object"]: r["until"] for r in result.get("residual", [])}
+    until = _latest(result.get("residual", []))
     cells = [("IDENTITY", "CONTAINED AT", "PROOF", "RESIDUAL ACCESS UNTIL", "ACTION")]
     for row in rows[:_ROWS]:
         action = f"{row['role_action']}: {row['action']}" if row.get("role_action") else row["action"]
@@ -65,13 +68,40 @@ def _principals(result: dict[str, t.Any]) -> list[str]:
     return [*out, f"  … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
 
 
+def _latest(residual: list[dict[str, t.Any]]) -> dict[str, str]:
+    """By object, the end that comes last: words ("ended by hand") outlast every time."""
+    found: dict[str, str] = {}
+    for row in residual:
+        old, new = found.get(row["object"], ""), str(row["until"])
+        found[row["object"]] = new if not old or (not _TIME.match(new) and _TIME.match(old)) or (_TIME.match(old) and new > old) else old
+    return found
+
+
+def _still(result: dict[str, t.Any]) -> list[str]:
+    """What could still act, and what does not work until when."""
+    rows = result.get("residual", [])
+    out = [f"  STILL   {r['object']}: {r['token_kind']} until {r['until']} ({r['why']})" for r in rows[:_ROWS]]
+    out += [f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else []
+    for row in result.get("workloads", [])[:_ROWS]:
+        failing = f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest" if row["until"] else ""
+        out.append(f"  WORKS   {row['text']}: {row['state']}{failing}" + (f"; {row['why']}" if row["why"] else ""))
+    return out
+
+
 def _fence(fence: dict[str, t.Any]) -> list[str]:
     """What stands above an account, or why nothing does and what holds instead."""
+    standing = (
+        [f"  FENCE   account {fence['account']}: standing fence ({fence['standing']}): {fence['standing_why']}"]
+        if fence.get("standing")
+        else []
+    )
+    if fence["control"] == "tag":
+        return standing
     if fence["control"] == "scp":
-        return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})"]
+        return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})", *standing]
     instead = f"; instead: {', '.join(fence['instead'])}" if fence["instead"] else ""
     out = [f"  FENCE   account {fence['account']}: no service control policy, {fence['why']}{instead}"]
-    return [*out, f"          -> {fence['remedy']}"] if fence.get("remedy") else out
+    return [*out, *([f"          -> {fence['remedy']}"] if fence.get("remedy") else []), *standing]
 
 
 def _suggested(suspects: list[dict[str, str]]) -> list[str]:

@@ -89,9 +89,9 @@ def allow(*actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def trust(principal: dict[str, Any], **condition: Any) -> str:
-    """A trust policy for one principal."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+def trust(principal: dict[str, Any], *actions: str, **condition: Any) -> str:
+    """A trust policy for one principal; `actions` are sts:AssumeRole unless given."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": list(actions) or "sts:AssumeRole"}
     return document({**statement, "Condition": condition} if condition else statement)
 
 
@@ -104,7 +104,7 @@ def seed(bed: Bed) -> Company:
         UserName="responder",
         PolicyName="respond",
         PolicyDocument=document(
-            allow("sts:AssumeRole", resource="arn:aws:iam::*:role/incident-responder"),
+            allow("sts:AssumeRole", "sts:SetSourceIdentity", resource="arn:aws:iam::*:role/incident-responder"),
             allow("sts:GetAccessKeyInfo"),
             allow("organizations:Describe*", "organizations:List*", "organizations:*Policy"),
         ),
@@ -189,7 +189,14 @@ def _role(iam: Any, name: str, trust_policy: str, statements: list[dict[str, Any
 def _roles(iam: Any, account: Account, management: str, responder_arn: str) -> None:
     arn = account.users
     # Broad on purpose; the narrow policy that the project generates is tested where it is generated.
-    _role(iam, "incident-responder", trust({"AWS": responder_arn}), [_ALL], account, MaxSessionDuration=14400)
+    _role(
+        iam,
+        "incident-responder",
+        trust({"AWS": responder_arn}, "sts:AssumeRole", "sts:SetSourceIdentity"),
+        [_ALL],
+        account,
+        MaxSessionDuration=14400,
+    )
     _role(iam, "break-glass", trust({"AWS": f"arn:aws:iam::{management}:root"}), [_ALL], account)
     _role(
         iam,

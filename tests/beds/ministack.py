@@ -91,7 +91,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_kinds, iam_truth, org_truth
+    from tests.beds import clock, iam_kinds, iam_truth, live_kinds, org_truth, tag_truth
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -99,9 +99,11 @@ def patched(management: str) -> Any:
     for name in _ORG_STORES:  # their handlers replace records, so no touch() is needed
         setattr(organizations, name, LaggedStore())
     clock.install()
+    tag_truth.install()
     sts_truth.patch_sts()
     sts_truth.load_managed_policies()
     iam_kinds.install()
+    live_kinds.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     org_truth.install(management)
     from ministack import app as ministack_app
@@ -127,9 +129,9 @@ async def _answer(send: Any, status: int, payload: Any) -> None:
 
 
 async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]:
-    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations, regions} | organization {accounts} |
+    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations, tags, regions} | organization {accounts} |
     expire {access_key}."""
-    from tests.beds import clock, iam_truth, lag, org_truth
+    from tests.beds import clock, iam_truth, lag, org_truth, tag_truth
 
     body = b""
     more = True
@@ -154,6 +156,7 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
             org_truth.reset()
         else:
             org_truth.SETTINGS.update(payload.get("organizations", {}))
+        tag_truth.SETTINGS.update(payload.get("tags", {}))
         return 200, {"lag": lag.get_lag(), "page": iam_truth.PAGE["size"], "clock": clock.offset()}
     if path == "expire":
         from ministack.services import sts
@@ -185,11 +188,13 @@ def _enable(names: list[str]) -> None:
 def _reset() -> None:
     from ministack import app as ministack_app
 
-    from tests.beds import clock, iam_kinds, iam_truth, lag, org_truth
+    from tests.beds import clock, iam_kinds, iam_truth, lag, live_kinds, org_truth, tag_truth
 
     org_truth.reset()
+    tag_truth.reset()
     lag.set_lag(0)
     iam_kinds.clear()
+    live_kinds.clear()
     clock.set_offset(0)
     _enable([])
     iam_truth.PAGE["size"] = 100

@@ -15,7 +15,15 @@ from ministack.core.responses import error_response_json, get_account_id, reques
 from ministack.services import organizations as org
 
 Answer = tuple[int, dict[str, str], bytes]
-SETTINGS: dict[str, Any] = {"in_use": True, "delegated": (), "size": 5120, "slots": 5}
+SETTINGS: dict[str, Any] = {"in_use": True, "delegated": (), "size": 5120, "slots": 5, "suspended": ()}
+_NOT_DELEGATED = (
+    "ListRoots",
+    "EnablePolicyType",
+    "DisablePolicyType",
+    "MoveAccount",
+    "CreateAccount",
+    "CloseAccount",
+)  # in this bed's delegation policy
 _DEFAULTS = dict(SETTINGS)
 _TYPE = "SERVICE_CONTROL_POLICY"
 
@@ -41,7 +49,10 @@ def install(management: str) -> None:
 
 
 def _name_resources() -> None:
-    """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request."""
+    """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request.
+
+    Likewise users and roles by their ARNs with the path, where stock ministack leaves the path out.
+    """
     from ministack.core import iam_actions
 
     extract = iam_actions.extract_resource_arn
@@ -56,9 +67,22 @@ def _name_resources() -> None:
                 return f"arn:aws:organizations::{get_account_id()}:account/o-bed/{asked['TargetId']}"
             if asked.get("PolicyId"):
                 return f"arn:aws:organizations::{get_account_id()}:policy/o-bed/service_control_policy/{asked['PolicyId']}"
+        if service == "iam" and more and (arn := _with_path(more[0])):
+            return arn
         return extract(service, method, path, headers, body, *more, **named)
 
     iam_actions.extract_resource_arn = extracting
+
+
+def _with_path(params: Any) -> str:
+    """ARN of the role or user that a request to IAM names or makes; "" when it names none."""
+    from ministack.services import iam
+
+    for field, kind, store in (("RoleName", "role", iam._roles), ("UserName", "user", iam._users)):
+        if name := iam._p(params, field):
+            record = store.get(name) or {}
+            return str(record.get("Arn") or f"arn:aws:iam::{get_account_id()}:{kind}{iam._p(params, 'Path') or '/'}{name}")
+    return ""
 
 
 def _role_arn(session_arn: str) -> str:
@@ -74,12 +98,26 @@ def _wrap(operation: str, handler: Callable[[Any], Answer], management: str) -> 
         member = account == management or bool(org._accounts.get_scoped(management, None, account))
         if not SETTINGS["in_use"] or not member:
             return error_response_json("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.", 400)
-        if account != management and operation != "DescribeOrganization" and account not in SETTINGS["delegated"]:
+        delegated = account in SETTINGS["delegated"] and operation not in _NOT_DELEGATED
+        if account != management and operation != "DescribeOrganization" and not delegated:
             return error_response_json("AccessDeniedException", "You don't have permissions to access this resource.", 400)
         with request_scope(management, "us-east-1"):
-            return _over_quota(operation, payload) or handler(payload)
+            return _over_quota(operation, payload) or _with_state(operation, handler(payload))
 
     return wrapped
+
+
+def suspended(role_arn: str) -> bool:
+    """Whether nobody can assume the role, because AWS has suspended its account ("Closing an account": no API is open to its principals)."""
+    return role_arn.count(":") > 4 and role_arn.split(":")[4] in SETTINGS["suspended"]
+
+
+def _with_state(operation: str, answer: Answer) -> Answer:
+    body = json.loads(answer[2] or b"{}") if operation == "DescribeAccount" and answer[0] == 200 else {}
+    if body.get("Account", {}).get("Id") not in SETTINGS["suspended"]:
+        return answer
+    body["Account"] |= {"Status": "SUSPENDED", "State": "SUSPENDED"}
+    return answer[0], answer[1], json.dumps(body).encode()
 
 
 def _violated(reason: str, message: str) -> Answer:

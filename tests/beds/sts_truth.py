@@ -12,7 +12,6 @@ import pathlib
 import re
 import time
 from typing import Any
-from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator as ev
 
@@ -214,6 +213,7 @@ def patch_sts() -> None:
     from ministack.core.router import extract_access_key_id
     from ministack.services import iam, sts
 
+    from tests.beds import org_truth, tag_truth
     from tests.beds.iam_truth import new_key_id
 
     sts._bed_trust_policy = _same_account_trust
@@ -221,21 +221,74 @@ def patch_sts() -> None:
     original = sts.handle_request
 
     async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
-        params = {**query, **parse_qs(body.decode("utf-8", "replace"))}
+        params = tag_truth.parameters(body, query)
         action, role_arn = iam._p(params, "Action"), iam._p(params, "RoleArn")
+        caller = extract_access_key_id(headers, query)
         with lag.evaluator_view():
-            problem = _duration_problem(
-                action, role_arn, iam._p(params, "DurationSeconds"), sts._sessions.get(extract_access_key_id(headers, query))
-            )
+            if action == "AssumeRole" and org_truth.suspended(role_arn):
+                return iam._error(
+                    403, "AccessDenied", f"User is not authorized to perform: sts:AssumeRole on resource: {role_arn}", ns="sts"
+                )
+            if refused := tag_truth.refusal(action, params, caller):
+                return refused
+            problem = _duration_problem(action, role_arn, iam._p(params, "DurationSeconds"), sts._sessions.get(caller))
             if problem:
                 return iam._error(400, "ValidationError", problem, ns="sts")
+            source = iam._p(params, "SourceIdentity") if action == "AssumeRole" else ""
+            if source and (refusal := _source_refused(extract_access_key_id(headers, query), headers, query, params)):
+                return iam._error(403, "AccessDenied", refusal, ns="sts")
             token = _key_account.set(role_arn.split(":")[4] if role_arn.count(":") > 4 else "")
             try:
-                return await original(method, path, headers, body, query)
+                answer = await original(method, path, headers, body, query)
+                tag_truth.remember(action, params, caller, answer)
+                session = sts._sessions.get(caller) or {}
+                return _with_source(answer, source or session.get("SourceIdentity", ""), action)
             finally:
                 _key_account.reset(token)
 
     sts.handle_request = handle_request
+
+
+def _source_refused(key: str, headers: dict[str, str], query: dict[str, Any], params: dict[str, Any]) -> str:
+    """Why the source identity may not be set; "" when it may. Stock ministack ignores it.
+
+    Source: IAM User Guide, "Monitor and control actions taken with assumed roles": the caller's policies and the role's trust must both allow
+    sts:SetSourceIdentity, and one that is set cannot be changed by a role that is assumed next.
+    """
+    from ministack.core.responses import get_account_id, get_region
+    from ministack.services import iam, sts
+
+    source, role_arn = iam._p(params, "SourceIdentity"), iam._p(params, "RoleArn")
+    if not re.fullmatch(r"[\w+=,.@-]{2,64}", source, re.ASCII) or source.startswith("aws:"):
+        return f"1 validation error detected: Value '{source}' at 'sourceIdentity' failed to satisfy constraint"
+    caller = sts._caller_identity(headers, query)
+    if isinstance(caller, ev.CredentialResolutionError) or role_arn.count(":") < 5:
+        return ""  # the handler says what is wrong
+    refusal = f"User: {caller['userArn']} is not authorized to perform: sts:SetSourceIdentity on resource: {role_arn}"
+    inherited = (sts._sessions.get(key) or {}).get("SourceIdentity", source)
+    if inherited != source or ev.enforce(key, "sts:SetSourceIdentity", "sts", get_region(), resource_arn=role_arn):
+        return refusal
+    account = role_arn.split(":")[4] or get_account_id()
+    role = iam._roles.get_scoped(account, None, role_arn.rsplit("/", 1)[-1]) or {}
+    context = ev.EvalContext(
+        principal_arn=caller["userArn"], principal_type=caller["principalType"], principal_account=caller["accountId"],
+        action="sts:SetSourceIdentity", resource_arn=role_arn, region=get_region(), principal_keys=caller["principalKeys"],
+        service_context={"sts:sourceidentity": source, "sts:externalid": iam._p(params, "ExternalId") or None,
+                         "sts:rolesessionname": iam._p(params, "RoleSessionName") or None},
+    )  # fmt: skip
+    return "" if not role or ev.evaluate_trust_policy(role.get("AssumeRolePolicyDocument", "{}"), caller["userArn"], context) else refusal
+
+
+def _with_source(answer: Any, source: str, action: str) -> Any:
+    """The session keeps it, and so does the answer."""
+    from ministack.services import sts
+
+    status, headers, body = answer
+    made = re.search(rb"<AccessKeyId>(\w+)</AccessKeyId>", body) if action == "AssumeRole" and source and status == 200 else None
+    if not made:
+        return answer
+    sts._sessions[made[1].decode()]["SourceIdentity"] = source
+    return status, headers, body.replace(b"</AssumeRoleResult>", f"<SourceIdentity>{source}</SourceIdentity></AssumeRoleResult>".encode())
 
 
 def _duration_problem(action: str, role_arn: str, seconds: str, caller_session: dict[str, Any] | None) -> str:

@@ -30,11 +30,13 @@ def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert len(json.dumps(policy, separators=(",", ":"))) < 6144  # a managed policy's limit; an inline one of a role may have 10,240
 
 
-def test_writes_are_limited_to_identities() -> None:
-    written = {need.action for need in permissions.needs().values() if need.write}
+def test_writes_are_limited_to_kinds_of_resource() -> None:
+    """All but CancelCommand, for which AWS has no resource."""
+    written = {need.action for need in permissions.needs().values() if need.write} - {"ssm:CancelCommand"}
     for statement in RESPONDER["Statement"]:
-        limited = statement["Resource"] in {f"arn:aws:iam::*:{noun}/*" for noun in ("user", "role", "group", "policy")}
-        assert all((action in written) == limited for action in statement["Action"])
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        assert all((action in written) == (resources != ["*"]) for action in statement["Action"]), statement["Sid"]
+        assert all(len(resource.split(":")) > 5 for resource in resources if resource != "*")
 
 
 def test_the_management_role_touches_accounts_and_service_control_policies_only() -> None:
@@ -70,7 +72,11 @@ def test_what_the_source_calls_is_granted() -> None:
 
 
 def test_what_is_granted_is_called_by_the_source() -> None:
-    assert {permissions.action_of(name) for name in permissions.literal_calls()} >= GRANTED
+    called = {permissions.action_of(name) for name in permissions.literal_calls()}
+    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT}
+    for action, (operation, parameter) in permissions.PARAMETERS.items():
+        assert action in GRANTED and operation in called
+        assert f'"{parameter}"' in (permissions.FOLDER / f"{permissions.DECLARED[action]}.py").read_text(encoding="utf-8")
 
 
 def test_reads_that_are_declared_are_made() -> None:

@@ -40,6 +40,7 @@ def desk(bed: Bed, tmp_path: Path, _seeded: dict[str, object]) -> Desk:
         bed.clock(0)
         bed.lag(0)
         bed.organizations(None)
+        bed.cloud("config", {"tags": {"empty_is_null": False}})
         bed.responder = company.responder
     else:
         bed.reset()

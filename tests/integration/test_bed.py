@@ -217,6 +217,29 @@ def test_trust_decides_who_assumes(bed, company, iam):
     assert outcome(alice.assume_role, RoleArn=role, RoleSessionName="again") in DENIED
 
 
+def test_a_source_identity_needs_both_sides_and_stays(bed, company, iam):
+    def assume(credentials: Credentials, role: str, **more: str) -> str:
+        return outcome(bed.client("sts", credentials).assume_role, RoleArn=company.production.roles[role], RoleSessionName="work", **more)
+
+    alice = company.production.keys["alice"]
+    assert assume(alice, "deploy") == "ok" and assume(alice, "deploy", SourceIdentity="alice") == "AccessDenied"
+    iam.update_assume_role_policy(
+        RoleName="deploy",
+        PolicyDocument=seeds.trust({"AWS": "arn:aws:iam::222222222222:root"}, "sts:AssumeRole", "sts:SetSourceIdentity"),
+    )
+    assert assume(alice, "deploy", SourceIdentity="alice") == "AccessDenied", "its own policies do not allow it"
+    iam.put_user_policy(UserName="alice", PolicyName="s", PolicyDocument=document(seeds.allow("sts:SetSourceIdentity")))
+    answer = bed.client("sts", alice).assume_role(
+        RoleArn=company.production.roles["deploy"], RoleSessionName="work", SourceIdentity="alice"
+    )
+    assert answer["SourceIdentity"] == "alice"
+    session = Credentials.of(answer["Credentials"])
+    iam.put_role_policy(RoleName="deploy", PolicyName="s", PolicyDocument=document(seeds.allow("sts:*")))
+    assert assume(session, "deploy", SourceIdentity="bob") == "AccessDenied" and assume(session, "deploy", SourceIdentity="alice") == "ok"
+    chained = bed.client("sts", session).assume_role(RoleArn=company.production.roles["deploy"], RoleSessionName="work")
+    assert chained["SourceIdentity"] == "alice", "it is handed on"
+
+
 def test_sessions_may_not_call_iam_and_durations_are_limited(bed, company):
     sessions = minted(bed, company)
     assert outcome(bed.client("iam", sessions["session"]).list_users) == "InvalidClientTokenId"

@@ -48,7 +48,8 @@ def _plain(result: dict[str, Any]) -> dict[str, Any]:
 RUNS: dict[str, list[tuple[Callable[[Desk], Any], Callable[[Desk], dict[str, Any]]]]] = {
     "aws_contain": [(nothing, lambda _d: {"hold": "0", "scope": 0}), (nothing, lambda _d: {"hold": "0", "scope": 10}),
                     (nothing, lambda _d: {"hold": "0", "scope": 0, "phase": "resolve"})],
-    "aws_account_fence": [(fenced, lambda _d: {"principals": [USER, ROLE]}), (contained, lambda _d: {"state": "absent"})],
+    "aws_account_fence": [(fenced, lambda _d: {"principals": [USER, ROLE]}), (contained, lambda _d: {"state": "absent"}),
+                          (nothing, lambda _d: {"state": "rendered"})],
     "aws_restore": [(contained, lambda _d: {}), (contained, lambda _d: {"only": [_d.company.leaked.access_key], "verdict": "false_positive",
                                                                         "reason": "r", "by": "Ada"})],
     "aws_credential": [(nothing, lambda _d: {"principals": [USER], "kinds": ["access_key"]}),

@@ -30,13 +30,30 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 
 # IAM's name of an action is the service's prefix and the API operation, except where this says otherwise. A service that is not listed
 # stops the generator: somebody has to look its prefix up first.
-PREFIXES = {service: service for service in ("cloudtrail", "ec2", "iam", "organizations", "sts")}
+PREFIXES = {
+    service: service
+    for service in (
+        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+    )
+} | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
 
-NEEDS_NONE = {"sts:GetCallerIdentity": "AWS answers it whatever the policies say"}
+NEEDS_NONE = {
+    "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
+    "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
+}
 # Made with the credentials that the command was started with, never with those of the role in an account.
-CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo")
-DECLARED = {"sts:AssumeRole": "session"}  # no Step and no READS holds it: session.py makes the accounts' credentials
+CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
+BECOME = ("sts:AssumeRole", "sts:SetSourceIdentity")
+CALLER_TOO = ("iam:GetRole",)  # of its own role, so that what it is reached through is not cut
+DECLARED = {
+    "sts:AssumeRole": "assumed",
+    "sts:SetSourceIdentity": "assumed",
+}  # no Step and no READS holds it: assumed.py makes the accounts' credentials
+PARAMETERS = {
+    "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
+}  # actions that are asked for by a parameter, not by an operation of their own
+DEPENDENT = {"iam:PassRole": "workloads.instance"}  # checked by AWS within another action, so no call of ours
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
@@ -50,6 +67,10 @@ USERS: dict[str, tuple[str, ...]] = {
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
     "account_state": ("aws_contain",),
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
+    "aftermath": ("aws_contain",),
+    **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
     "hold": ("aws_contain",),
@@ -57,12 +78,66 @@ USERS: dict[str, tuple[str, ...]] = {
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
-    "session": _EVERY,
+    "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
+    "assumed": _EVERY,
+    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
+    "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
 }
 WHY = {
+    "batch:DescribeJobs": "whether a job that the log names still runs; read back",
+    "batch:TerminateJob": "end a Batch job that a suspect submitted",
+    "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
+    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back",
+    "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
+    "codebuild:ListBuildsForProject": "which builds run, and who started them",
+    "codebuild:ListProjects": "which builds run, and who started them",
+    "codebuild:StopBuild": "end a build that a suspect started",
+    "ec2:DescribeIamInstanceProfileAssociations": "which instances run as a role whose sessions were revoked",
+    "ec2:ReplaceIamInstanceProfileAssociation": "make an instance fetch new credentials after a revocation",
+    "ecs:DescribeServices": "how a service is deployed; read back",
+    "ecs:DescribeTaskDefinition": "which role a task runs as",
+    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
+    "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:UpdateService": "give a service new tasks after a revocation",
+    "eks:AssociateAccessPolicy": "release: an access entry with its policies",
+    "eks:CreateAccessEntry": "release: an access entry",
+    "eks:DeleteAccessEntry": "take a suspect's access to a cluster away",
+    "eks:DescribeAccessEntry": "what an access entry says, so that it can come back; read back",
+    "eks:DescribeCluster": "whether a cluster has access entries, and whether aws-auth counts as well",
+    "eks:DisassociateAccessPolicy": "take a suspect's access to a cluster away",
+    "eks:ListAccessEntries": "whether a suspect has access to a cluster",
+    "eks:ListAssociatedAccessPolicies": "what an access entry allows, so that it can come back; read back",
+    "eks:ListClusters": "the clusters of a region",
+    "glue:BatchStopJobRun": "end a Glue job run that a suspect started",
+    "glue:GetJobRun": "whether a run that the log names still runs; read back",
+    "iam:PassRole": "AWS asks for it when an instance profile is replaced",
+    "lambda:GetFunctionConfiguration": "the description of a function; read back",
+    "lambda:ListAliases": "which aliases lead to published versions, which cannot be refreshed",
+    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked",
+    "lambda:UpdateFunctionConfiguration": "give a function new execution environments after a revocation; release: its description",
+    "rolesanywhere:DisableCrl": "switch off a revocation list that a suspect imported",
+    "rolesanywhere:DisableProfile": "switch off a profile that a suspect made",
+    "rolesanywhere:DisableTrustAnchor": "switch off a trust anchor that a suspect made",
+    "rolesanywhere:EnableCrl": "release: a revocation list",
+    "rolesanywhere:EnableProfile": "release: a profile",
+    "rolesanywhere:EnableTrustAnchor": "release: a trust anchor",
+    "rolesanywhere:GetCrl": "whether it is on; read back",
+    "rolesanywhere:GetProfile": "whether it is on; read back",
+    "rolesanywhere:GetTrustAnchor": "whether it is on; read back",
+    "rolesanywhere:ListProfiles": "which certificates lead to a contained role",
+    "rolesanywhere:ListTrustAnchors": "which certificates lead to a contained role",
+    "ssm:CancelCommand": "end a command that a suspect sent",
+    "ssm:DescribeAutomationExecutions": "which automations run, and who started them; read back",
+    "ssm:DescribeSessions": "which sessions are open, and whose; read back",
+    "ssm:ListCommands": "whether a command that the log names still runs; read back",
+    "ssm:StopAutomationExecution": "end an automation that a suspect started",
+    "ssm:TerminateSession": "end a session of a suspect, of ECS Exec too",
+    "states:DescribeExecution": "whether an execution that the log names still runs; read back",
+    "states:StopExecution": "end an execution that a suspect started",
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
@@ -71,6 +146,12 @@ WHY = {
     "iam:AttachGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:AttachRolePolicy": "AWSDenyAll, where no service control policy can be had",
     "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
+    "iam:CreateRole": "the canary of the standing fence: a role of the responder's own",
+    "iam:DeleteRole": "the canary goes again",
+    "iam:TagRole": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:TagUser": "the standing fence; which incidents hold AWSDenyAll or the boundary",
+    "iam:UntagRole": "release: those tags",
+    "iam:UntagUser": "release: those tags",
     "iam:DeleteAccessKey": "`aws_credential` with `state: absent`",
     "iam:DeleteGroupPolicy": "put back what a contained principal changed meanwhile",
     "iam:DeleteLoginProfile": "a console password can only be deleted",
@@ -85,12 +166,12 @@ WHY = {
     "iam:DetachRolePolicy": "release: AWSDenyAll",
     "iam:DetachUserPolicy": "release: AWSDenyAll",
     "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
-    "iam:GetAccountAuthorizationDetails": "all identities of the account, before and after: what the contained did while their fence was spreading",
+    "iam:GetAccountAuthorizationDetails": "all identities of the account, before and after: what the contained did while their fence was spreading; whether somebody else can administer the account",
     "iam:GetGroupPolicy": "read back what was put back",
     "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
     "iam:GetLoginProfile": "whether there is a console password; read back",
     "iam:GetPolicy": "read back what was put back",
-    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role, so that it is not cut",
+    "iam:GetRole": "the role, its trust policy and longest session; also of the responder's own role and those it is reached through, so that they are not cut",
     "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
     "iam:GetUser": "the user",
     "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
@@ -116,6 +197,7 @@ WHY = {
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
     "iam:RemoveUserFromGroup": "put back what a contained principal changed meanwhile",
     "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
+    "iam:SimulatePrincipalPolicy": "whether an identity administers the account; asked only where the caller acts in its own account",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
     "iam:UpdateAssumeRolePolicy": "put back a trust policy that a suspect wrote, or narrow it",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
@@ -134,6 +216,7 @@ WHY = {
     "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
+    "sts:SetSourceIdentity": "the human's name in CloudTrail; the role's trust has to allow it too. Without it roles are assumed without a name",
 }
 
 
@@ -190,6 +273,7 @@ class Cloud:
         "ListRolePolicies": {"PolicyNames": ["work"]},
         "DescribeOrganization": {"Organization": {"MasterAccountId": "999988887777", "FeatureSet": "ALL"}},
         "DescribePolicy": {"Policy": {"Content": {"Statement": []}}},
+        "GetFunctionConfiguration": {"Description": "orders"},
     }
 
     def __init__(self, **answers: Any) -> None:
@@ -273,6 +357,7 @@ def runs() -> Iterator[Run]:
         yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
     yield from _above(run, file)
     yield from _held(run)
+    yield from _outliving(run, role)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -287,7 +372,7 @@ def runs() -> Iterator[Run]:
 def _above(run: Any, file: Any) -> Iterator[Run]:
     """The fence above the account, made anew and added to one that is there; and what takes its place."""
     organization, scp, deny_all = load("organization"), load("service_control"), load("deny_all")
-    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(5)]}
+    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(10)]}
     for answers in ({}, {"ListPoliciesForTarget": full}):
         fence = organization.AccountFence(file, "111122223333", scp.Exempt(), lambda _step: None)
         held = [scp.Held(principal.arn) for principal in principals()]
@@ -295,8 +380,16 @@ def _above(run: Any, file: Any) -> Iterator[Run]:
             "organization.fence", ("aws_contain", "aws_account_fence"), lambda r, f=fence, h=held: organization.fence(f, h, r), **answers
         )
     for principal in principals():
-        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, r))
-        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, r))
+        yield run("deny_all.attach", ("aws_contain",), lambda r, p=principal: deny_all.attach(p, file.id, r))
+        yield run("deny_all.boundary", ("aws_contain",), lambda r, p=principal: deny_all.boundary(p, file.id, r))
+        yield run("tag_fence.mark", ("aws_contain", "aws_account_fence"), lambda r, p=principal: load("tag_fence").mark(p, file.id, r))
+    arn = "arn:aws:iam::111122223333:role/"
+    target = principals()[0].target
+    yield run(
+        "canary.steps",
+        ("aws_contain", "aws_account_fence"),
+        lambda _r: load("canary").steps(target, f"{arn}evict-canary-0", f"{arn}{ROLE}"),
+    )
 
 
 def _held(run: Any) -> Iterator[Run]:
@@ -324,6 +417,25 @@ def _held(run: Any) -> Iterator[Run]:
     )
 
 
+def _outliving(run: Any, role: Any) -> Iterator[Run]:
+    """What ends a live thing, and what refreshes a workload."""
+    live, workloads = (importlib.import_module(f"{PACKAGE}.aws.{name}") for name in ("live", "workloads"))
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", role.account, "eu-west-1")
+    data = [
+        {"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n}
+        for n in ("profile", "trustAnchor", "crl")
+    ]
+    for kind in live.KINDS.values():
+        for held in data if kind.KIND == "roles_anywhere" else data[:1]:
+            one = live.Live(target, "11111111-2222-3333-4444-555555555555", role.arn, "x", held)
+            yield run(f"live.{kind.KIND}.steps", ("aws_contain",), lambda _r, k=kind, o=one: k.steps(o))
+    about = {"name": "f", "revision": "r", "cluster": "c", "service": "s", "profile": "p", "association": "a"}
+    for kind in workloads.KINDS.values():
+        name = kind.__name__.rsplit(".", 1)[-1]
+        one = workloads.Workload(target, "x", role.arn, "x", frozenset(), about)
+        yield run(f"workloads.{name}.steps", ("aws_contain",), lambda r, k=kind, o=one: k.steps(o, "evict IR-1", r))
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
@@ -338,7 +450,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         source = run.generator.rpartition(".")[0]
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
-        undoing = (*undoing, "aws_account_fence") if source == "organization" else undoing
+        undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -365,6 +477,8 @@ def action_of(operation: str) -> str:
     service, _colon, name = operation.partition(":")
     if service not in PREFIXES:
         raise SystemExit(f"permissions: {operation}: look up the IAM prefix of {service} and list it in PREFIXES")
+    if operation in PARAMETERS:
+        return operation
     if name not in _operation_names(service):
         raise SystemExit(f"permissions: {operation}: AWS has no such operation")
     return ACTIONS.get(operation, f"{PREFIXES[service]}:{name}")
@@ -388,6 +502,8 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
+    for action, source in DEPENDENT.items():
+        found[action] = Need(action, True, {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -401,8 +517,26 @@ def _above_scope(action: str) -> Any:
     return [_ACCOUNTS, _POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
 
 
+# Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
+_BEYOND = {
+    "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
+    "codebuild:StopBuild": "codebuild:*:*:project/*", "glue:BatchStopJobRun": "glue:*:*:job/*", "batch:TerminateJob": "batch:*:*:job/*",
+    "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
+    "eks:CreateAccessEntry": "eks:*:*:cluster/*", "lambda:UpdateFunctionConfiguration": "lambda:*:*:function:*",
+    "ecs:UpdateService": "ecs:*:*:service/*", "ec2:ReplaceIamInstanceProfileAssociation": "ec2:*:*:instance/*",
+    **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
+    **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
+       for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},
+}  # fmt: skip
+CANARIES = "arn:aws:iam::*:role/evict-canary-*"
+
+
 def _scope(action: str) -> str:
     """What a write may touch."""
+    if action in _BEYOND:
+        return f"arn:aws:{_BEYOND[action]}" if _BEYOND[action] else "*"
+    if action in ("iam:CreateRole", "iam:DeleteRole"):
+        return CANARIES
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
     if "Group" in action:
@@ -426,7 +560,11 @@ def _on(need: Need) -> str:
             else "service control policies"
         )
     if need.action in CALLER:
-        return f"{ROLE} (by the caller)" if need.action == "sts:AssumeRole" else "any (by the caller)"
+        return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"
+    if need.action in _BEYOND:
+        return _scope(need.action).removeprefix("arn:aws:").replace("|", "")
+    if need.write and _scope(need.action) == CANARIES:
+        return "its own canaries"
     nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
     return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
@@ -440,25 +578,29 @@ def responder_policy() -> dict[str, Any]:
     mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:")]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
+    beyond = [need.action for need in mine if need.action in _BEYOND]
     for need in mine:
-        if need.write:
+        if need.write and need.action not in beyond:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
     sids = {
         f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
         for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
-    }
+    } | {CANARIES: "EvictCanary"}
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
+    limited = [action for action in beyond if _scope(action) != "*"]
+    statements.append(_statement("EvictLive", limited, sorted({_scope(action) for action in limited})))
+    statements.append(_statement("EvictCancel", [action for action in beyond if action not in limited], "*"))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def caller_policy() -> dict[str, Any]:
     """For the identity that starts the command."""
-    mine = [action for action in needs() if action in CALLER]
+    mine = [action for action in needs() if action in (*CALLER, *CALLER_TOO)]
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement("EvictBecome", ["sts:AssumeRole"], [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
-            _statement("EvictLocate", [action for action in mine if action != "sts:AssumeRole"], "*"),
+            _statement("EvictBecome", list(BECOME), [f"arn:aws:iam::*:role/{MANAGEMENT_ROLE}", f"arn:aws:iam::*:role/{ROLE}"]),
+            _statement("EvictLocate", [action for action in mine if action not in BECOME], "*"),
         ],
     }
 
@@ -490,9 +632,9 @@ def _table() -> str:
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
         "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
-        "`sts:GetCallerIdentity` is called too and needs no permission.",
+        "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",
-        'Writes are limited to users and roles; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
+        'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
         "guard it like an administrator's.",
         "",
@@ -528,6 +670,8 @@ def literal_calls() -> dict[str, list[str]]:
 def _operations(node: ast.expr, path: Path) -> list[str]:
     if isinstance(node, ast.Constant):
         return [str(node.value)]
+    if isinstance(node, ast.IfExp):
+        return _operations(node.body, path) + _operations(node.orelse, path)
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
         of_groups = path.name == "put_back.py" and any(

@@ -9,75 +9,34 @@ identity's own fence, and that it cannot be had never fails a containment: then 
 from __future__ import annotations
 
 import dataclasses
-import re
 import threading
 import typing as t
 from collections.abc import Iterable
 
 from ..common import plan, restore
 from ..common.chain import Job
-from ..common.errors import EvictError
-from ..common.plan import Call, Phase, Step, Target
+from ..common.plan import Step
 from ..common.reader import Reader
-from ..common.run import Done
+from ..common.run import STANDS, Done
 from . import deny_all, organization, policy
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
+from .responders import exempt, note_responder
 from .service_control import Exempt, Held
-from .session import Aws
+from .space import FULL
+from .tag_fence import BESIDE, CONTROL, TagFences
 
 if t.TYPE_CHECKING:
-    from ..common.case import Case
     from .respond import Response
 
-BESIDE = t.cast(Phase, int(Phase.FENCE) + 2)  # behind every identity fence that waits, before snapshots
-STANDS = ("done", "already", "would")
 LASTING = (
     "AccessDenied",
     "AccessDeniedException",
     "PolicyTypeNotEnabledException",
     "ConstraintViolationException",
 )  # asking again changes nothing
-FULL = "LimitExceeded"
-_WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might match what an attacker makes
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
-
-
-def exempt(aws: Aws, case: Case, account: str) -> Exempt:
-    """Who may go on working on the contained identities of ``account``: the responder of this run and of earlier ones, and what the incident protects.
-
-    Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM.
-    """
-    incident = case.incident
-    named = [aws.responder_arn(account), aws.caller["arn"], *incident.protected]
-    arns = {exact for arn in named if arn.split(":")[4] == account for exact in _exact(aws, arn) if not _WILD.search(arn)}
-    arns |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]}
-    declared = [*incident.trusted.principals, *incident.automations, *named]
-    return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
-
-
-def _exact(aws: Aws, arn: str) -> list[str]:
-    """``aws:PrincipalArn`` of what ``arn`` says: of a role session it is the role's ARN with its path, which only IAM knows."""
-    if ":assumed-role/" not in arn:
-        return [arn]
-    _head, name, *_session = arn.split("/")
-    partition, account = arn.split(":")[1], arn.split(":")[4]
-    own = f"arn:{partition}:iam::{account}:role"
-    try:
-        return [str(aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": name}))["Role"]["Arn"])]
-    except EvictError:
-        if name.startswith("AWSReservedSSO_"):  # nobody but AWS makes roles under this path
-            return [f"{own}/aws-reserved/sso.amazonaws.com/{name}", f"{own}/aws-reserved/sso.amazonaws.com/*/{name}"]
-        return [f"{own}/{name}", f"{own}/*/{name}"]  # its path is not known; a name is given once in an account, and both are protected
-
-
-def note_responder(aws: Aws, case: Case, account: str) -> None:
-    """So that a colleague's later run, or a release by somebody else, does not take the exemption from who worked first."""
-    own = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
-    data = {"account": account, "arns": sorted({exact for arn in own for exact in _exact(aws, arn)})}
-    if not case.check and data["arns"] and data not in [n["data"] for n in case.notes("responder")]:
-        case.note("responder", data)
 
 
 class AccountFences:
@@ -96,9 +55,36 @@ class AccountFences:
         self._backed: set[str] = set()
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
+        self.tags = TagFences(run) if form == "pre_deployed" else None
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
+        told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
+        self._limits = scp.Limits(**told[0]) if told else scp.Limits()
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
+
+    def breaks(self, principal: Principal) -> list[str]:
+        """What the fence above the account may break, beside the principal itself; said before it is made."""
+        if self.form == "none" or principal.only:
+            return []
+        found = [
+            f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {principal.account}, until it is released"
+        ]
+        if principal.kind != "user":
+            return found
+        named = [a for a in self.incident.trusted.principals if f":sts::{principal.account}:federated-user/" in a]
+        found.append(
+            f"every session made with GetFederationToken in {principal.account}, by whichever user"
+            + (f", but {', '.join(named)}" if named else "")
+        )
+        if named:
+            found.append(
+                "a session that the attacker made under such a name is held by the deny on its user alone: a name is chosen by the caller"
+            )
+        for broker in [a for a in self.incident.trusted.principals if f":iam::{principal.account}:user/" in a]:
+            found.append(
+                f"sessions that {broker} makes for others, if it is a broker: AWS does not tell them from others'; name them as arn:aws:sts::…:federated-user/…"
+            )
+        return found
 
     # -- when ------------------------------------------------------------------------------------------------------------------
 
@@ -119,14 +105,17 @@ class AccountFences:
         return Job(BESIDE, lambda reader: self._fenced(principal, reader))
 
     def _fenced(self, principal: Principal, reader: Reader) -> list[Step]:
-        del reader
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
         done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
         if done and done.status == "failed" and done.code == FULL:
             self._next_best(principal)
         self._look()
-        return []
+        return list(self.tags.steps(principal, reader)) if self.tags and self._whole(principal) else []
+
+    def _whole(self, principal: Principal) -> bool:
+        """Whether it is denied everything, whatever the request."""
+        return not principal.only and any(not h.condition for h in self.of(principal))
 
     def _look(self) -> None:
         """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other."""
@@ -142,6 +131,8 @@ class AccountFences:
                 self._wanted.clear()
                 self._backed.clear()
             self._organization = Reader(self.runner.clouds)
+        if self.tags:
+            self.tags.later([p for p in self.run.principals.values() if self._whole(p)], again=again)
         for account in sorted({p.account for p in self.run.principals.values()}):
             self.fence(account)
 
@@ -174,12 +165,18 @@ class AccountFences:
         with self._lock:
             if self.form == "none" or not held or self._wanted.get(account) == held:
                 return
+            if self.tags and not self.frozen and self.tags.trusted(account) and not any(h.condition for h in held) and not self._made(account):
+                return  # the standing fence holds them all
             if account in self._busy:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
-        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization)
+        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
+
+    def _made(self, account: str) -> bool:
+        """Whether this case has made a policy for the account before."""
+        return any(name.startswith(f"organizations:{account}:") for name in self.run.case.history)
 
     def _known(self, step: str) -> str | None:
         found = plan.dig(self.runner.answers.get(step), organization.ID)
@@ -223,6 +220,9 @@ class AccountFences:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
         account, bad = fence.account, [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in STANDS]
         first = next((d for d in bad if d.status != "blocked"), None)
+        if first and self._learned(first, fence):
+            self._clear(fence, again=True)
+            return
         if first:
             why = Unavailable(
                 first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
@@ -235,7 +235,7 @@ class AccountFences:
         elif fence.left:
             with self._lock:
                 self._why[account] = Unavailable(
-                    f"no room for {', '.join(fence.left)}: {scp.SLOTS} service control policies of at most {scp.SIZE} characters fit on an account",
+                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of at most {self._limits.size} characters fit on an account",
                     object=account, operation="fence", remedy="detach one that is not needed, then run again",
                 )  # fmt: skip
         elif fence.policies and self._noted(account):
@@ -249,6 +249,27 @@ class AccountFences:
         if more:
             self.fence(account)
 
+    def _learned(self, failed: Done, fence: AccountFence) -> bool:
+        """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""
+        done = [d for i in fence.policies if i.endswith("#attached") and (d := self.runner.done.get(i))]
+        slots = fence.attached + sum(d.status == "done" for d in done)
+        with self._lock:
+            if "POLICY_CONTENT_LIMIT" in failed.message and self._limits.size > scp.SIZE:
+                self._limits.size = scp.SIZE
+            elif "ATTACHMENT_LIMIT" in failed.message and self._limits.slots > slots:
+                self._limits.slots = slots
+            else:
+                return False
+        if not self.runner.check:
+            self.run.case.note("organization_limits", dataclasses.asdict(self._limits))
+        return True
+
+    def _anew(self, account: str) -> None:
+        with self._lock:
+            self._busy.pop(account, None)
+            self._wanted.pop(account, None)
+        self.fence(account)
+
     def _noted(self, account: str) -> bool:
         notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
         return bool(notes and notes[-1]["why"])
@@ -259,8 +280,9 @@ class AccountFences:
             if data not in [n["data"] for n in self.run.case.notes("account_fence")][-1:]:
                 self.run.case.note("account_fence", data)
 
-    def _clear(self, fence: AccountFence) -> None:
-        """An SCP that was made and could not be attached is of no use: it goes again."""
+    def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
+        """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""
+        jobs = []
         for name in {i.removesuffix("#attached") for i in fence.policies if i.endswith("#attached")}:
             made, attached = self.runner.done.get(name), self.runner.done.get(f"{name}#attached")
             if made and made.status == "done" and attached and attached.status not in STANDS:
@@ -269,7 +291,9 @@ class AccountFences:
                     probe=dataclasses.replace(made.step.probe, path=(*made.step.probe.path, 0)) if made.step.probe else None,
                     action="delete again: it cannot be attached", undoes=name, optional=False,  # left behind, it is said
                 )  # fmt: skip
-                self.runner.add(fence.principal, fence.account, [Job(BESIDE, lambda _r, s=gone: [s])])  # type: ignore[misc]
+                jobs.append(Job(BESIDE, lambda _r, s=gone: [s]))  # type: ignore[misc]
+        if jobs or again:
+            self.runner.add(fence.principal, fence.account, jobs, (lambda _r: self._anew(fence.account)) if again else None)
 
     # -- the next best ---------------------------------------------------------------------------------------------------------
 
@@ -280,12 +304,15 @@ class AccountFences:
             self._backed.add(principal.arn)
 
         def attach(reader: Reader) -> Iterable[Step]:
-            return deny_all.boundary(principal, reader) if deny_all.full(principal, reader) else deny_all.attach(principal, reader)
+            found = deny_all.boundary if deny_all.full(principal, reader) else deny_all.attach
+            return found(principal, self.incident.id, reader)
 
         def attached(_reader: Reader) -> None:
             done = self.runner.done.get(deny_all.attached_id(principal))
             if done and done.status == "failed" and done.code == FULL:
-                self.runner.add(principal.arn, principal.account, [Job(BESIDE, lambda r: deny_all.boundary(principal, r))])
+                self.runner.add(
+                    principal.arn, principal.account, [Job(BESIDE, lambda r: deny_all.boundary(principal, self.incident.id, r))]
+                )
 
         self.runner.add(principal.arn, principal.account, [Job(BESIDE, attach)], attached)
 
@@ -293,7 +320,8 @@ class AccountFences:
 
     def done_of(self, principal: Principal) -> list[Done]:
         """The Steps that hold it beside its inline policies and that stand, the SCP's first."""
-        return [*self.scp_of(principal), *(d for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))
+        tag = self.tags.done_of(principal) if self.tags else None
+        return [*self.scp_of(principal), *([tag] if tag else []), *(d for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))
                                            if (d := self.runner.done.get(i)) and d.status in STANDS)]  # fmt: skip
 
     def scp_of(self, principal: Principal) -> list[Done]:
@@ -308,6 +336,7 @@ class AccountFences:
         for done in self.scp_of(principal):
             name, policy = fence.policies[done.step.id] if fence else ("", "")
             found.append(f"scp:{policy or self._known(done.step.id.partition('#')[0]) or name}")
+        found += [CONTROL] if self.tags and self.tags.done_of(principal) else []
         found += [deny_all.NAME] if self._stands(deny_all.attached_id(principal)) else []
         found += ["boundary"] if self._stands(deny_all.boundary_id(principal)) else []
         return list(dict.fromkeys(found))
@@ -319,13 +348,16 @@ class AccountFences:
     def rows(self) -> list[dict[str, t.Any]]:
         """One for each account: {account, control, policies, instead, why, remedy}."""
         found = []
-        for account, fence in sorted(self._fences.items()):
+        accounts = {*self._fences, *({p.account for p in self.run.principals.values()} if self.tags else ())}
+        for account in sorted(accounts):
+            fence = self._fences.get(account)
             mine = [p for p in self.run.principals.values() if p.account == account and not p.only]
-            names = sorted({name for p in mine for d in self.scp_of(p) for name, _id in [fence.policies[d.step.id]]})
-            instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith("scp:")})
+            names = sorted({name for p in mine for d in self.scp_of(p) if fence for name, _id in [fence.policies[d.step.id]]})
+            instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith(("scp:", CONTROL))})
+            tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why = self._why.get(account)
-            found.append({"account": account, "control": "scp" if names else "none", "policies": names, "instead": instead,
-                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else ""})  # fmt: skip
+            found.append({"account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
+                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "", **(self.tags.row(account) if self.tags else {})})  # fmt: skip
         return found
 
     def failures(self) -> list[dict[str, str]]:

@@ -18,9 +18,10 @@ from ..common.errors import EvictError
 from ..common.guard import identity
 from ..common.plan import Call, Phase, Probe, Step
 from ..common.reader import Reader
-from . import account_fence, organization, policy
+from . import organization, policy
 from . import service_control as scp
 from .organization import TARGET, Policy
+from .responders import exempt, note_responder
 from .service_control import Held
 from .session import parse
 
@@ -55,14 +56,14 @@ class AccountRelease:
         return any(done.status == "done" for name, done in self.runner.done.items() if name.startswith(PREFIX))
 
     def _admitted(self, account: str, reader: Reader) -> Iterator[Step]:
-        wanted = account_fence.exempt(self.release.aws, self.case, account)
+        wanted = exempt(self.release.aws, self.case, account)
         for base in self._bases(account):
-            if (found := self._find(account, base, reader)) is None:
+            if (found := self._find(base, reader)) is None:
                 continue
             mine = scp.ours(found.content, self.sid)
             inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
             if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
-                account_fence.note_responder(self.release.aws, self.case, account)
+                note_responder(self.release.aws, self.case, account)
                 yield self._sure(
                     organization.change(account, found, self.sid, scp.statements(self.sid, scp.members(mine, self.sid), wanted))
                 )
@@ -70,7 +71,7 @@ class AccountRelease:
     def _bases(self, account: str) -> list[str]:
         return sorted({name.partition("#")[0] for name in self._pairs if name.startswith(f"{PREFIX}{account}:")})
 
-    def _find(self, account: str, base: str, reader: Reader) -> Policy | None:
+    def _find(self, base: str, reader: Reader) -> Policy | None:
         """The SCP that is there; None when it has been deleted, and what was changed in it went with it."""
         made, document = self._pairs.get(base), self._pairs.get(f"{base}#document")
         if not made and (document is None or self._made_once(base)):
@@ -85,7 +86,7 @@ class AccountRelease:
     # -- one SCP ---------------------------------------------------------------------------------------------------------------
 
     def _policy(self, account: str, base: str, reader: Reader) -> list[Step]:
-        made, found = self._pairs.get(base), self._find(account, base, reader)
+        made, found = self._pairs.get(base), self._find(base, reader)
         if found is None:
             return []
         policy_id, name, content = found.id, found.name, found.content
@@ -123,7 +124,7 @@ class AccountRelease:
     def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held]) -> list[Step]:
         if stay == held:
             return []
-        after = scp.statements(self.sid, stay, account_fence.exempt(self.release.aws, self.case, account))
+        after = scp.statements(self.sid, stay, exempt(self.release.aws, self.case, account))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:

@@ -41,11 +41,15 @@ def calls(change: Change) -> set[str]:
 
 
 class Authors:
-    """Of the changes of one account since ``start`` (RFC 3339). ``own``: the responder's identities, whose calls are none of an author's."""
+    """Of the changes of one account since ``start`` (RFC 3339). The responder's own calls are none of an author's: those made with its keys, and those
 
-    def __init__(self, aws: Aws, account: str, start: str, own: set[str], seconds: float = 15.0) -> None:
+    of earlier runs, by the name of their session. Whoever else acts as the responder's role is somebody else.
+    """
+
+    def __init__(self, aws: Aws, account: str, start: str, seconds: float = 15.0) -> None:
         self._target = Target("aws", account, _GLOBAL.get(aws.partition, "us-east-1"))
-        self._aws, self._start, self._own = aws, start, own
+        self._aws, self._account, self._start = aws, account, start
+        self._keys = {aws.own_key, *(keys[0] for keys in [aws.roles.current(account)] if keys)}
         self._deadline = time.monotonic() + seconds
         self._events: dict[str, list[events.Event]] = {}
         self.gaps: list[str] = []
@@ -60,9 +64,17 @@ class Authors:
                 continue
             if part and kind in _NAMED and request.get(_NAMED[kind], part) != part:
                 continue
-            if identity(str((event.get("userIdentity") or {}).get("arn") or "")) not in self._own:
+            if not self._is_own(event):
                 return event
         return None
+
+    def _is_own(self, event: events.Event) -> bool:
+        who = event.get("userIdentity") or {}
+        if who.get("accessKeyId") in self._keys:
+            return True
+        arn, own = str(who.get("arn") or ""), (self._aws.caller["arn"], self._aws.responder_arn(self._account))
+        named = arn in own or arn.endswith(f"/{self._aws.roles.name}")
+        return named and identity(arn) in map(identity, own) and str(event.get("eventTime")) < self._aws.roles.since
 
     def _about(self, name: str) -> list[events.Event]:
         if name not in self._events:

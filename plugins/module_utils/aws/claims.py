@@ -9,10 +9,12 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
-from . import account_fence, credentials
+from . import credentials, residual
+from .managed import managed
 from .principal import Principal
-from .quarantine import RoleAction, longest, trusted_by
+from .quarantine import RoleAction, trusted_by
 from .session import iso, parse
+from .space import FULL
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -51,7 +53,8 @@ def announce(principal: Principal, action: RoleAction | None, incident: t.Any, c
     declared = [str(d.get("name", d)) if isinstance(d, dict) else str(d) for d in incident.dependents]
     how = f"discovered: {principal.discovered}" if principal.discovered else principal.suspect
     how += f"; {principal.phantom}" if principal.phantom else ""
-    return {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
+    line = {"arn": principal.arn, "kind": principal.kind, "suspect": how, "cut": cut, "breaks": breaks + declared}
+    return {**line, "managed": owner} if (owner := managed(principal.facts)) else line
 
 
 _INLINE = {"quarantine": "inline deny", "userid": "session deny", "session": "session cutoff"}
@@ -78,7 +81,7 @@ def controls(run: Containment, principal: Principal) -> list[str]:
 
 def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
     """Our inline policies for which the principal has no space left, when something else holds it."""
-    full = [d for d in _inline(run, principal).values() if d.status == "failed" and d.code == account_fence.FULL]
+    full = [d for d in _inline(run, principal).values() if d.status == "failed" and d.code == FULL]
     return full if full and run.fences.done_of(principal) else []
 
 
@@ -138,6 +141,16 @@ def last_minting(run: Containment, principal: Principal) -> datetime.datetime | 
     return max(times, default=None)
 
 
+def links(run: Containment) -> int:
+    """How many roles follow one upon the other in the longest chain of those that were assumed: each link has to be cut again after the one before."""
+
+    def behind(role: Principal, seen: tuple[str, ...]) -> int:
+        owners = [run.principals.get(identity(source)) for source in role.sources if identity(source) not in seen]
+        return max((1 + behind(o, (*seen, identity(o.arn))) for o in owners if o and o.kind == "role"), default=0)
+
+    return max((behind(p, (identity(p.arn),)) for p in list(run.principals.values()) if p.kind == "role"), default=0)
+
+
 def last_control(run: Containment) -> datetime.datetime | None:
     return max((s for p in run.principals.values() if (s := _since(run, p))), default=None)
 
@@ -176,31 +189,6 @@ def _at(steps: list[Done]) -> str | None:
     return max((d.at for d in steps if d.status == "done"), default=None)
 
 
-def _residual(run: Containment, principal: Principal, claim: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """What may still act although the run is over."""
-    if run.runner.check or claim["action"] == "contained":
-        return []
-    if "re-assumed" in claim["action"]:
-        denied = run.actions[identity(principal.arn)].action == "deny"
-        until = "none while denied" if denied else "its source is closed"
-        return [{"object": principal.arn, "token_kind": "role session", "until": until, "why": claim["action"]}]
-    if unknown := sorted(run.unknown.get(identity(principal.arn), ())):
-        until = "ended by hand" if principal.only else "the deny is lifted"
-        why = "could not be listed" if principal.only else "could not be listed; the deny holds them meanwhile"
-        return [{"object": principal.arn, "token_kind": ", ".join(unknown), "until": until, "why": why}]
-    if principal.only:
-        return []
-    until = iso(run.aws.now() + longest(principal))
-    return [
-        {
-            "object": principal.arn,
-            "token_kind": "any credential of it",
-            "until": until if principal.kind == "role" else "ended by hand",
-            "why": claim["action"],
-        }
-    ]
-
-
 def _space(run: Containment, principal: Principal, crowded: list[Done]) -> dict[str, t.Any]:
     for done in crowded:
         run.runner.replaced(done.step.id)
@@ -212,17 +200,19 @@ def _space(run: Containment, principal: Principal, crowded: list[Done]) -> dict[
 def result(run: Containment) -> dict[str, t.Any]:
     """The machine-readable truth (result.json, interfaces.md), without the head."""
     now = run.aws.now()
-    principals, residual, open_items = [], [], list(run.open)
+    principals, rows, open_items = [], [], list(run.open)
     for principal in run.principals.values():
         claim = _claim(run, principal, now)
         action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
-        row = {**principal.row(), **({"role_action": action.action, "why": action.why} if action else {}), **claim}
+        row = principal.row() | ({"managed": owner} if (owner := managed(principal.facts)) else {})
+        row |= {**({"role_action": action.action, "why": action.why} if action else {}), **claim}
         principals.append({**row, "controls": controls(run, principal)})
         if crowded := _crowded_out(run, principal):
             open_items.append(_space(run, principal, crowded))
-        residual += _residual(run, principal, claim)
+        rows += residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
+    open_items += run.after.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(
@@ -238,7 +228,8 @@ def result(run: Containment) -> dict[str, t.Any]:
     failed = run.refused + run.runner.failures
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": residual, "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
+        "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
+        "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": list(run.fences.recovered),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},

@@ -21,7 +21,8 @@ from ..common.guard import identity, share_hash
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, events, quarantine, sessions, snapshot, trust
+from . import account_fence, claims, credentials, live, quarantine, sessions, sharing, snapshot, space, trust
+from .aftermath import Aftermath
 from .hold import Hold
 from .principal import Principal, role, user
 from .respond import Response
@@ -29,7 +30,6 @@ from .scope import Found, Scope
 from .session import Aws, parse
 
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
-_OTHERS_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Options:
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
     freeze: bool = True  # while somebody works against it, nobody else writes in IAM
     account_fence: str = "on_the_spot"
+    live_sessions: bool | None = None  # None: when there is a quick scope
+    refresh: bool = True
 
 
 class Containment(Response):
@@ -65,21 +67,25 @@ class Containment(Response):
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
         self.hold = Hold(self)
+        self.after = Aftermath(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
-            self.scope = Scope(self.aws, self.found, start=credentials.Asked.by(self.incident).since, seconds=self.options.scope)
+            since = credentials.Asked.by(self.incident).since
+            self.scope = Scope(self.aws, self.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
             self.exhaust(self.scope)
         self._settle_roles()
         self._mend()
+        self.after.end()
         self.fences.renew()
         self.runner.wait()
         self.hold.hold()
+        self.after.refresh()
 
     @property
     def spread(self) -> float:
@@ -123,6 +129,9 @@ class Containment(Response):
             self.scope.ask(account, "Username", principal.name)  # other credentials leave no key id in the log
         for name in sorted(principal.sessions):
             self.scope.ask(account, "Username", name)
+        if principal.kind == "role" and principal.whole and principal.discovered:  # the suspect made it: whoever is in it is the attacker
+            self.scope.belongs(principal.arn)
+            self.scope.ask(account, "ResourceName", principal.arn)
 
     @staticmethod
     def _session_arn(role: Principal, name: str) -> str:
@@ -140,6 +149,7 @@ class Containment(Response):
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
         announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
+        announced["breaks"] += self.fences.breaks(principal)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
         if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
             self.case.note("principal", announced)
@@ -163,7 +173,7 @@ class Containment(Response):
     def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
         if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:
             snapshot.list_inline(user, reader)  # which the snapshot needs as well: one call for two questions
-        return quarantine.fence_user(user, self.incident, reader)
+        return space.fitting(user, quarantine.fence_user(user, self.incident, reader), reader, self.runner)
 
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
@@ -176,7 +186,34 @@ class Containment(Response):
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
 
     def _fence_job(self, role: Principal, action: str) -> Job:
-        return Job(Phase.FENCE, lambda r: quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), r))
+        return Job(Phase.FENCE, lambda r: self._fence_role(role, action, r))
+
+    def _fence_role(self, role: Principal, action: str, reader: Reader) -> Iterable[Step]:
+        if action == "deny" and (self._noted_action(role) or {}).get("action") != "deny":  # what stands already is not asked about again
+            decided = self.actions[identity(role.arn)]
+            try:
+                self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
+            except Refused as error:  # the next best control comes with it anyway: its sessions are revoked
+                self.refuse(error, role.arn)
+                decided, action = dataclasses.replace(decided, action="revoke", why=error.message), "revoke"
+            self._note_action(role, decided)
+            self._announce(role)
+        steps = quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), reader)
+        return space.fitting(role, steps, reader, self.runner)
+
+    def _noted_action(self, role: Principal) -> dict[str, t.Any] | None:
+        """The latest decision, for what the incident file asks now."""
+        key, wanted = identity(role.arn), self._wanted(role)
+        return next(
+            (n["data"] for n in reversed(self.case.notes("role_action")) if (n["data"]["role"], n["data"]["wanted"]) == (key, wanted)), None
+        )
+
+    def _note_action(self, role: Principal, action: quarantine.RoleAction) -> None:
+        with self._lock:
+            self.actions[identity(role.arn)] = action
+            if (self._noted_action(role) or {}).get("action") != action.action:
+                data = {"role": identity(role.arn), "wanted": self._wanted(role), **dataclasses.asdict(action)}
+                self.case.note("role_action", data)
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -187,7 +224,9 @@ class Containment(Response):
     ) -> list[Step]:
         if self.options.revoke_again:
             newer_than = cutoff
-        return list(sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than))
+        return space.fitting(
+            principal, sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer_than), reader, self.runner
+        )
 
     # -- roles -------------------------------------------------------------------------------------------------------------------
 
@@ -196,26 +235,21 @@ class Containment(Response):
 
         ``settled``: the sources are fenced and the logs are read; before that, what can be done at once is done.
         """
-        key, wanted = identity(principal.arn), self._wanted(principal)
-        before = [n["data"] for n in self.case.notes("role_action") if n["data"]["role"] == key and n["data"]["wanted"] == wanted]
-        if before and not settled and not self.options.revoke_again:
-            action = quarantine.RoleAction(before[-1]["action"], before[-1]["why"], tuple(before[-1]["breaks"]))
+        wanted, before = self._wanted(principal), self._noted_action(principal)
+        refused = before and wanted == "deny" != before["action"]  # by a guard: perhaps it is lifted now
+        if before and not (refused or settled or self.options.revoke_again):
+            action = quarantine.RoleAction(before["action"], before["why"], tuple(before["breaks"]))
         elif principal.forced and wanted == principal.forced != self.incident.role_action:
             action = quarantine.RoleAction(principal.forced, principal.discovered)
         else:
+            paths = claims.open_paths(self, principal) if settled else []
             action = quarantine.decide(
-                principal,
-                wanted=wanted,
-                networks=self._networks,
-                others=others,
-                now=self.aws.now(),
-                open_paths=claims.open_paths(self, principal) if settled else [],
+                principal, wanted=wanted, networks=self._networks, others=others, now=self.aws.now(), open_paths=paths
             )
-            with self._lock:
-                if (old := self.actions.get(key)) is None or old.action != action.action:
-                    self.case.note("role_action", {"role": key, "wanted": wanted, **dataclasses.asdict(action)})
-        with self._lock:
-            self.actions[key] = action
+        if action.action == "deny":
+            self.actions[identity(principal.arn)] = action  # noted when the guards have passed it
+        else:
+            self._note_action(principal, action)
         return action
 
     def _wanted(self, role: Principal) -> str:
@@ -243,34 +277,19 @@ class Containment(Response):
 
     def _settle_role(self, principal: Principal) -> None:
         wanted, key = self.incident.role_action, identity(principal.arn)
-        others = self._others(principal) if wanted == "auto" and self.scope else None
+        others = sharing.others(self, principal) if wanted == "auto" and self.scope else None
         if wanted not in ("auto", "session") or (wanted == "auto" and others is None):
             return  # asked for by name, or nothing is known that was not known before
         before, principal.inline = self.actions[key], None  # the listing is from before our own policies
         action = self._decide(principal, settled=True, others=others)
         self.case.note("role_settled", {"role": key, "wanted": wanted, "action": action.action})
-        if action.action != before.action:
+        if action != before:
             self._announce(principal)
+        if action.action != before.action:
             jobs = [self._fence_job(principal, action.action)]
             if action.action in ("deny", "revoke"):
                 jobs.append(Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now())))
             self.runner.add(principal.arn, principal.account, jobs)
-
-    def _others(self, principal: Principal) -> list[str] | None:
-        """Who else assumed the role, from the newest events of each region; None when the logs could not be read."""
-        try:
-            found, gaps = events.everywhere(self.aws, principal.account, "ResourceName", principal.arn, seconds=_OTHERS_SECONDS)
-        except EvictError as error:
-            found, gaps = [], [error.message]
-        if gaps:
-            return None
-        suspects = set(self.principals)
-        used = [e for e in found if str(e.get("eventName", "")).startswith("AssumeRole") and not e.get("errorCode")]
-        if not used and (principal.sources or principal.sessions or not quarantine.unused(principal, self.aws.now())):
-            return None  # it is used, and the logs do not show it: they cannot tell by whom
-        who = [e.get("userIdentity") or {} for e in used]
-        callers = {str(w.get("arn") or w.get("invokedBy") or "?") for w in who}
-        return sorted(c for c in callers if identity(c) not in suspects)
 
     # -- what the logs add -------------------------------------------------------------------------------------------------------
 
@@ -328,7 +347,9 @@ class Containment(Response):
         if found.trust:
             with self._lock:
                 self.mended.add(found.arn)
-        if found.session and found.session != self.aws.session_name:
+            if self.scope:
+                self.scope.strangers(found.account, found.arn)
+        if found.session and found.session != self.aws.roles.name:
             facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
             facts.sessions = {found.session}
             jobs.append(self._fence_job(facts, "session"))
@@ -339,10 +360,10 @@ class Containment(Response):
                 {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
             )
 
-    def own_trust_rewritten(self, account: str, event: dict[str, t.Any]) -> None:
-        super().own_trust_rewritten(account, event)
+    def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
+        super().own_trust_rewritten(role, event)
         with self._lock:
-            self.mended.add(self.aws.responder_arn(account))
+            self.mended.add(role)
 
     def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
@@ -380,10 +401,8 @@ class Containment(Response):
                 continue
             needed = claims.last_minting(self, principal)
             if needed is not None and not self.runner.check:
-                self.runner.add(
-                    principal.arn, principal.account,
-                    [Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))],  # type: ignore[misc]
-                )  # fmt: skip
+                job = Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))  # type: ignore[misc]
+                self.runner.add(principal.arn, principal.account, [job])
 
     def wait_for_spread(self) -> bool:
         """Whether there was anything to wait for: then what was seen before may have been undone meanwhile."""
@@ -398,15 +417,9 @@ class Containment(Response):
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    options = Options(
-        hold=seconds(params["hold"]),
-        spread=seconds(params["spread"], "spread"),
-        scope=params["scope"],
-        revoke_again=params["revoke_again"],
-        kinds=tuple(params["kinds"]),
-        account_fence=params["account_fence"],
-        freeze=params["freeze"],
-    )
+    given = {f.name: params[f.name] for f in dataclasses.fields(Options)}
+    given |= {"kinds": tuple(params["kinds"]), "hold": seconds(params["hold"]), "spread": seconds(params["spread"], "spread")}
+    options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return _resolve(run)

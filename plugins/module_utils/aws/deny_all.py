@@ -7,14 +7,21 @@ Beside the inline deny it is a second thing that an attacker has to find and rem
 
 from __future__ import annotations
 
+import dataclasses
+import re
+import typing as t
 from collections.abc import Iterator
 
-from ..common.plan import Call, Phase, Probe, Step
+from ..common.plan import Call, Phase, Probe, Step, Target
 from ..common.reader import Reader
+from . import shared_tag
 from .principal import Principal
 
 READS = ("iam:ListAttachedUserPolicies", "iam:ListAttachedRolePolicies", "iam:GetUser", "iam:GetRole")
 NAME = "AWSDenyAll"
+ATTACHED_TAG, BOUNDARY, WAS = "evict-deny-all", "evict-boundary", "evict-boundary-was"  # which incidents hold it, and what was there before
+NONE = "none"
+SPEAKABLE = re.compile(r"[\w .:/=+@-]{1,256}", re.ASCII)  # what the value of a tag may be
 ATTACHED = 10  # managed policies of one identity; "IAM and STS quotas"
 
 
@@ -43,19 +50,34 @@ def full(principal: Principal, reader: Reader) -> bool:
     return len(found) >= ATTACHED and arn(principal) not in found
 
 
-def attach(principal: Principal, reader: Reader) -> Iterator[Step]:
-    """AWSDenyAll attached. A failure (the set is full) calls for ``boundary``."""
+def _claim(principal: Principal, key: str, incident: str, there: bool, reader: Reader, was: str = "") -> Iterator[Step]:
+    """The tag that says which incidents hold a control that can be there only once. None on what others had put there before any incident."""
+    if there and not shared_tag.holders(reader.read(shared_tag.probe(principal, key))):
+        return
+    more = {WAS: was} if was and not there and SPEAKABLE.fullmatch(was) else {}
+    step = shared_tag.add(principal, key, incident, reader, "note which incident holds it", more)
+    if key == BOUNDARY:  # the last one takes both away
+        noun = principal.kind.capitalize()
+        undo = Call(principal.target, "iam", f"Untag{noun}", {f"{noun}Name": principal.name, "TagKeys": [WAS, key]})
+        step = dataclasses.replace(step, undo=(undo,))
+    yield step
+
+
+def attach(principal: Principal, incident: str, reader: Reader) -> Iterator[Step]:
+    """AWSDenyAll attached. A failure (the set is full) calls for ``boundary``. Another incident that holds it already becomes a fellow holder."""
     noun, policy, listed = principal.kind.capitalize(), arn(principal), _attached(principal)
     key = {f"{noun}Name": principal.name, "PolicyArn": policy}
     probe = Probe(listed.call, ("AttachedPolicies", {"PolicyArn": policy}, "PolicyArn"))
+    before = reader.read(probe)
+    yield from _claim(principal, ATTACHED_TAG, incident, before is not None, reader)
     yield Step(
         id=attached_id(principal), principal=principal.arn, resource=f"{principal.arn} attached policy {NAME}", action="deny everything once more",
-        phase=Phase.FENCE, before=reader.read(probe), after=policy, do=(Call(principal.target, "iam", f"Attach{noun}Policy", key),),
+        phase=Phase.FENCE, before=before, after=policy, do=(Call(principal.target, "iam", f"Attach{noun}Policy", key),),
         undo=(Call(principal.target, "iam", f"Detach{noun}Policy", key),), probe=probe, optional=True,
     )  # fmt: skip
 
 
-def boundary(principal: Principal, reader: Reader) -> Iterator[Step]:
+def boundary(principal: Principal, incident: str, reader: Reader) -> Iterator[Step]:
     """AWSDenyAll as the permissions boundary; the one that was there is what an undo puts back.
 
     A boundary without an explicit deny would not stop what a resource's own policy grants; this one denies.
@@ -64,12 +86,51 @@ def boundary(principal: Principal, reader: Reader) -> Iterator[Step]:
     name = {f"{noun}Name": principal.name}
     probe = Probe(Call(principal.target, "iam", f"Get{noun}", name), (noun, "PermissionsBoundary", "PermissionsBoundaryArn"))
     before = reader.read(probe)
-
-    def put(boundary: str) -> Call:
-        return Call(principal.target, "iam", f"Put{noun}PermissionsBoundary", {**name, "PermissionsBoundary": boundary})
-
+    yield from _claim(principal, BOUNDARY, incident, before == policy, reader, before or NONE)
     yield Step(
         id=boundary_id(principal), principal=principal.arn, resource=f"{principal.arn} permissions boundary", action="deny everything once more",
-        phase=Phase.FENCE, before=before, after=policy, do=(put(policy),), probe=probe,
-        undo=(put(before) if before else Call(principal.target, "iam", f"Delete{noun}PermissionsBoundary", name),),
+        phase=Phase.FENCE, before=before, after=policy, probe=probe,
+        do=(Call(principal.target, "iam", f"Put{noun}PermissionsBoundary", {**name, "PermissionsBoundary": policy}),),
+        undo=(back(principal.kind, principal.name, principal.target, before),),
     )  # fmt: skip
+
+
+def back(kind: str, name: str, target: Target, before: str | None) -> Call:
+    """The call that puts the boundary ``before`` there again, or takes it away."""
+    noun = kind.capitalize()
+    key = {f"{noun}Name": name}
+    if before:
+        return Call(target, "iam", f"Put{noun}PermissionsBoundary", {**key, "PermissionsBoundary": before})
+    return Call(target, "iam", f"Delete{noun}PermissionsBoundary", key)
+
+
+# -- release -------------------------------------------------------------------------------------------------------------------------
+
+
+def keys() -> dict[str, str]:
+    """{end of a Step's id: the tag that names its holders}."""
+    return {f"#attached/{NAME}": ATTACHED_TAG, "#boundary": BOUNDARY}
+
+
+def joined(claim: Step, reader: Reader) -> tuple[tuple[Call, ...], str]:
+    """(calls that lift the control which the last holder did not put there itself; why it cannot). ``claim``: its tag's Step."""
+    tag = t.cast(Call, claim.do[0])
+    noun = tag.operation.removeprefix("Tag")
+    name = {f"{noun}Name": tag.parameters[f"{noun}Name"]}
+    policy = f"arn:{claim.principal.split(':')[1]}:iam::aws:policy/{NAME}"
+    get = Call(tag.target, "iam", f"Get{noun}", name)
+    if claim.id.endswith(f"#tag/{ATTACHED_TAG}"):
+        listed = Probe(
+            Call(tag.target, "iam", f"ListAttached{noun}Policies", name), ("AttachedPolicies", {"PolicyArn": policy}, "PolicyArn")
+        )
+        there = reader.read(listed) is not None
+        return ((Call(tag.target, "iam", f"Detach{noun}Policy", {**name, "PolicyArn": policy}),) if there else ()), ""
+    if reader.read(Probe(get, (noun, "PermissionsBoundary", "PermissionsBoundaryArn"))) != policy:
+        return (), ""
+    was = reader.read(Probe(get, (noun, "Tags", {"Key": WAS}, "Value")))
+    if was is None:
+        return (
+            (),
+            f"{NAME} stays its boundary: the one before is only in the ledger of the incident that put it there; release that one again",
+        )
+    return (back(noun, tag.parameters[f"{noun}Name"], tag.target, None if was == NONE else was),), ""

@@ -38,6 +38,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
         try:
             aws = connect(module.params, case.incident.connection.get("aws"), incident=case.incident.id)
             case.ledger.caller = aws.caller["arn"]
+            case.warnings += aws.warnings(starting=True)
             runner = Runner(
                 {"aws": aws}, None if module.check_mode else case.ledger, check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
@@ -56,6 +57,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 raise
             finally:
                 runner.close()
+                case.warnings += aws.warnings()
             result["head"] = case.end(result["status"], None if module.params.get("shares") else result, changed=runner.changed)
             result |= {
                 "diff": runner.diff() if module._diff else [],

@@ -23,7 +23,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from ..common.run import Done
-from . import account_state, put_back
+from . import account_state, claims, put_back
 from .account_state import Change, State
 from .authors import Authors
 from .principal import from_identity
@@ -105,7 +105,8 @@ class Hold:
     def hold(self) -> None:
         """Until a pass is quiet, or time is up. Without ``hold``: one more revocation, and nobody waits."""
         if not self.on:
-            self.run.repeat(everything=False)
+            for _link in range(1 + claims.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
+                self.run.repeat(everything=False)
             return
         deadline = time.monotonic() + self.run.options.hold
         while True:
@@ -168,7 +169,7 @@ class Hold:
         wanted, ours = account_state.expected(self._before[account], [*standing, *mine])
         touched = {p for h in self.case.history.values() if h.get("step") and (p := account_state.owned(plan.decode(h["step"])))}
         changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
-        authors = Authors(self.run.aws, account, self._since(), self._own(account))
+        authors = Authors(self.run.aws, account, self._since())
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
         self._before[account] = now
@@ -187,9 +188,6 @@ class Hold:
         begun = [n["data"]["since"] for n in self.case.notes("unexplained")]
         return min([*begun, iso(self._began)]) if self._began else ""
 
-    def _own(self, account: str) -> set[str]:
-        return {identity(self.run.aws.responder_arn(account)), identity(self.run.aws.caller["arn"])}
-
     # -- what is done about a change -------------------------------------------------------------------------------------------------
 
     def _answer(self, change: Change, ours: Step | None, authors: Authors) -> None:
@@ -204,8 +202,10 @@ class Hold:
         contained = self.run.principals.get(author)
         victim = self.run.principals.get(identity(change.arn))
         of_contained = victim is not None and not victim.only
-        key = str(((event or {}).get("userIdentity") or {}).get("accessKeyId") or "")
+        who = (event or {}).get("userIdentity") or {}
+        key = str(who.get("accessKeyId") or "")
         by_suspect = contained is not None and (not contained.only or key in contained.only | contained.compromised)
+        by_suspect = by_suspect or bool(self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")))
         if by_suspect or (of_contained and author not in self.run.trusted and not event):
             self._undo(change, event)
         elif not event:
@@ -220,8 +220,10 @@ class Hold:
         kind = change.facet.partition("/")[0]
         if steps := list(put_back.steps(change, Target("aws", account))):
             self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
-            if kind == "trust" and (role := self.run.principals.get(identity(change.arn))):
-                role.planted = False
+            if kind == "trust":  # until that has spread somebody may come to it: its sessions are cut, too
+                self.run.take_found(Found(account, change.arn, how, by))
+                if self.run.scope:
+                    self.run.scope.strangers(account, change.arn)
             return
         if kind in ("key", "password"):
             credential = change.facet.partition("/")[2] or "password"

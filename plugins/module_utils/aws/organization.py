@@ -96,6 +96,24 @@ def refused(remedy: str) -> str:
     )
 
 
+def explained(aws: t.Any, error: EvictError) -> EvictError:
+    """Of an account that cannot be reached: whether that is because AWS has closed or suspended it. Else the error itself."""
+    if error.operation != "sts:AssumeRole" or not re.fullmatch(r"\d{12}", error.object):
+        return error
+    try:
+        found = aws.call(Call(TARGET, "organizations", "DescribeAccount", {"AccountId": error.object}))["Account"]
+    except EvictError:
+        return error
+    state = str(found.get("State") or found.get("Status") or "ACTIVE")
+    if state == "ACTIVE":
+        return error
+    return EvictError(
+        f"account {error.object} is {state}, as the organization says, so nobody can be contained in it: {error.message}", object=error.object,
+        operation=error.operation, remedy="AWS lets no user or role of such an account work, but what is shared with others, and its running resources, may go"
+        " on; ask AWS Support to reopen it, or to end what runs there; then run again",
+    )  # fmt: skip
+
+
 class AccountFence:
     """What is wanted of one account, and after ``steps`` was run what came of it: ``placed`` ({ARN pattern: ids of the Steps that hold it}),
 
@@ -103,10 +121,18 @@ class AccountFence:
     """
 
     def __init__(
-        self, incident: t.Any, account: str, exempt: Exempt, known: Callable[[str], str | None], whole: Reader | None = None
+        self,
+        incident: t.Any,
+        account: str,
+        exempt: Exempt,
+        known: Callable[[str], str | None],
+        whole: Reader | None = None,
+        limits: scp.Limits | None = None,
     ) -> None:
         self._whole = whole  # for reads of the organization as a whole; None: the reader of ``steps``
         self.incident, self.account, self.exempt, self._known = incident, account, exempt, known
+        self.limits = limits or scp.Limits()
+        self.attached = 0  # SCPs on the account
         self.principal = f"organizations:{account}"
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
@@ -134,7 +160,8 @@ class AccountFence:
             content = _ask(reader, Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy}))["Policy"]["Content"]
             known = name in named and self._known(step_id(self.account, name)) == policy
             found.append(Policy(policy, name, content, policy in ids, known))
-        return found, scp.SLOTS - len(attached)
+        self.attached = len(attached)
+        return found, self.limits.slots - len(attached)
 
     # -- what is to be done ------------------------------------------------------------------------------------------------------
 
@@ -170,7 +197,10 @@ class AccountFence:
         sid = self.incident.sid
         use = [(scp.members(scp.ours(p.content, sid), sid), len(scp.text(scp.document(others))) if (others := scp.others(p.content, sid)) else 0)
                for p in kept]  # fmt: skip
-        return scp.allocate(sid, use, fresh, wanted, self.exempt)
+        boxes, left = scp.allocate(sid, use, fresh, wanted, self.exempt)
+        return (
+            scp.allocate(sid, use, fresh, wanted, self.exempt, self.limits.size) if left and self.limits.size > scp.SIZE else (boxes, left)
+        )
 
     def _place(self, members: list[Held], name: str, policy: str, *steps: str) -> None:
         for one in members:

@@ -89,7 +89,9 @@ def _trust(change: Change, _name: str, target: Target) -> _Parts | None:
     return (edit,), Probe(Call(target, "iam", "GetRole", who), ("Role", "AssumeRolePolicyDocument"), ABSENT), change.after, after
 
 
-def _version(change: Change, _name: str, target: Target) -> _Parts:
+def _version(change: Change, _name: str, target: Target) -> _Parts | None:
+    if not change.before:
+        return None
     where = {"PolicyArn": change.arn}
     probe = Probe(Call(target, "iam", "GetPolicy", where), ("Policy", "DefaultVersionId"), ABSENT)
     return (Call(target, "iam", "SetDefaultPolicyVersion", {**where, "VersionId": change.before}),), probe, change.after, change.before

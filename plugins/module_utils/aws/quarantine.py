@@ -122,8 +122,13 @@ def fence_role(
 
 
 def longest(principal: Principal) -> datetime.timedelta:
-    """The longest session that the identity could have minted: 36 h for users (GetFederationToken), MaxSessionDuration for roles, else 12 h."""
+    """The longest session that the identity could have minted: 36 h for users (GetFederationToken), MaxSessionDuration for roles, else 12 h.
+
+    MaxSessionDuration does not bind the sessions that a service makes for its workloads: of a role that a service may assume it is 12 h too.
+    """
     if principal.kind == "user":
         return datetime.timedelta(hours=36)
+    if trusted_by(principal.facts)["Service"]:
+        return datetime.timedelta(hours=12)
     seconds = principal.facts.get("MaxSessionDuration")
     return datetime.timedelta(seconds=int(seconds)) if seconds else datetime.timedelta(hours=12)

@@ -18,7 +18,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, credentials, deny_all, policy
+from . import account_release, canary, credentials, deny_all, policy, shared_release, standing_fence
 from .session import Aws, iso, parse
 
 
@@ -42,12 +42,13 @@ class Release:
     def __init__(self, aws: Aws, case: Case, runner: Runner, order: Order) -> None:
         self.aws, self.case, self.runner, self.order = aws, case, runner, order
         self.rows: list[restore.Verdict] = []
+        self._standing: list[tuple[Step, Step]] = []
         self._known = [n["data"] for n in case.notes("suspect")]
 
     def run(self) -> None:
         principals = self._chosen()
         self._note_verdict()
-        everything = restore.standing(self.case.history)
+        everything = self._standing = restore.standing(self.case.history)
         above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
         standing = [pair for pair in everything if pair not in above and (principals is None or identity(pair[1].principal) in principals)]
         if above and standing and account_release.AccountRelease(self, above, principals).admit():
@@ -126,13 +127,15 @@ class Release:
         self.runner.add(principal, account, jobs)
 
     def _steps(self, changes: list[tuple[Step, Step]], cutoff: list[Step], reader: Reader) -> list[Step]:
-        steps = []
-        for first, latest in changes:
+        steps: list[Step] = []
+        standing = {latest.id for _first, latest in self._standing if latest.principal == changes[0][1].principal} if changes else set()
+        for first, latest in sorted(changes, key=lambda pair: pair[1].id.endswith("#role")):  # a canary goes after its policy
             if self.order.purposes and self._purpose(latest) not in self.order.purposes:
                 continue
-            verdict = restore.judge(first, latest, reader, lambda step: self._kept(step, cutoff))
+            verdict = shared_release.verdict(first, latest, standing, self.case.incident.id, reader, lambda step: self._kept(step, cutoff))
             if verdict and verdict.step:
-                steps.append(verdict.step)
+                needs = tuple(s.id for s in steps) if latest.principal.rpartition("/")[2].startswith(canary.PREFIX) else ()
+                steps.append(dataclasses.replace(verdict.step, needs=needs, optional=False))  # on the way out nothing takes its place
             elif verdict:
                 self.rows.append(verdict)
         return steps
@@ -142,7 +145,10 @@ class Release:
         for purpose in ("quarantine", "session", "userid"):
             if step.id.endswith(f"#policy/{self.case.incident.policy_name(purpose)}"):
                 return purpose
-        return "quarantine" if step.id.endswith((f"#attached/{deny_all.NAME}", "#boundary")) else ""
+        if step.id.endswith(f"#tag/{standing_fence.TAG}"):
+            return "account"
+        shared = (*deny_all.keys(), *(f"#tag/{key}" for key in deny_all.keys().values()))
+        return "quarantine" if step.id.endswith(shared) else ""
 
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:
@@ -155,7 +161,14 @@ class Release:
             return "due", "lifting it earlier would revive sessions that it holds back", step.expires
         if self._purpose(step) == "quarantine" and not step.expires:
             return self._needs_cutoff(step, cutoff)
+        if self._purpose(step) == "account" and not (self.order.purposes and self._inline_stands(step.principal)):
+            return self._needs_cutoff(step, cutoff)
         return None
+
+    def _inline_stands(self, arn: str) -> bool:
+        entry = self.case.history.get(f"{arn}#policy/{self.case.incident.policy_name('quarantine')}")
+        step = plan.decode(entry["step"]) if entry and entry.get("step") else None
+        return bool(step and step.probe and Reader(self.runner.clouds).read(step.probe) is not None)
 
     def _lifts(self, fences: list[Step], cutoff: list[Step], reader: Reader) -> bool:
         """Whether this run is going to lift a full deny behind which sessions may have been minted since the cutoff."""

@@ -13,11 +13,12 @@ from ..common.case import Case
 from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
-from ..common.plan import Call, Target
 from ..common.run import Runner
-from . import credentials, quarantine
+from . import credentials, organization, sharing
 from .account_state import Change
+from .administrators import Administrators
 from .authors import Authors
+from .branch import Branch
 from .principal import Principal, refuse_untouchable, resolve
 from .session import Aws
 
@@ -25,8 +26,10 @@ from .session import Aws
 class Response:
     """One run over a case. ``principals``: {identity: Principal} of all that was admitted; ``refused``: entries of ``failed``.
 
-    A verb overrides ``start``, which queues the jobs of an admitted principal.
+    A verb overrides ``start``, which queues the jobs of an admitted principal. ``cuts``: whether it may take all access from a user.
     """
+
+    cuts = True
 
     def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
         self.aws, self.case, self.incident, self.runner = aws, case, case.incident, runner
@@ -36,12 +39,18 @@ class Response:
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
         self.suspects: list[t.Any] = list(self.incident.suspects)
         self._lock = threading.RLock()
-        self._own_locks: dict[str, threading.Lock] = {}
-        self._own_done: set[str] = set()
         self.guard = Guard(
             protected=self.incident.protected, overrides=[dataclasses.asdict(o) for o in self.incident.overrides],
             limit=self.incident.limits["principals"],
         )  # fmt: skip
+        self._branch = Branch(aws, self.guard, self.warn)
+        self.administrators = Administrators(self)
+
+    def warn(self, text: str) -> None:
+        """Said once in the result's warnings."""
+        with self._lock:
+            if text not in self.case.warnings:
+                self.case.warnings.append(text)
 
     def start(self, principal: Principal) -> None:
         """Queue what is to be done to ``principal``; called once for each."""
@@ -81,34 +90,31 @@ class Response:
         except Refused as error:
             self.refuse(error, suspect.value)
         except EvictError as error:
-            self.runner.fail(error, suspect.value)
+            self.runner.fail(organization.explained(self.aws, error), suspect.value)
 
     def _check(self, arn: str, *, discovered: bool) -> None:
         """Raises ``Refused``. Who wrote itself into the trust policy of the responder's role during the incident is not protected by that."""
         try:
             self.guard.check(arn, discovered=discovered)
         except Refused as error:
-            account = arn.split(":")[4]
-            if error.operation != "guard trust_chain" or not (event := self._rewritten(account)):
+            role = self.guard.via(arn)
+            if error.operation != "guard trust_chain" or not (event := self._rewritten(role)):
                 raise
             self.guard.forget_chain(arn)
-            self.own_trust_rewritten(account, event)
+            self.own_trust_rewritten(role, event)
             self.guard.check(arn, discovered=discovered)
 
-    def _rewritten(self, account: str) -> dict[str, t.Any] | None:
-        """The newest event in which somebody else wrote the trust policy of the responder's role in ``account`` since the incident began, or None."""
-        role = self.aws.responder_arn(account)
-        if role.split(":")[4] != account:
+    def _rewritten(self, role: str) -> dict[str, t.Any] | None:
+        """The newest event in which somebody else wrote the trust policy of ``role``, on which the responder stands, since the incident began, or None."""
+        if ":role/" not in role:
             return None
-        return Authors(self.aws, account, credentials.Asked.by(self.incident).since, {identity(role), identity(self.aws.caller["arn"])}).of(
-            Change(role, "trust", None, None)
-        )
+        return Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
 
-    def own_trust_rewritten(self, account: str, event: dict[str, t.Any]) -> None:
-        """Called when the trust policy of the responder's role in ``account`` turns out to be somebody else's work."""
+    def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
+        """Called when the trust policy of a role on which the responder stands turns out to be somebody else's work."""
         who = (event.get("userIdentity") or {}).get("arn")
-        self.case.warnings.append(
-            f"account {account}: the trust policy of {self.aws.responder_arn(account)} was rewritten by {who} at {event.get('eventTime')}: look at it"
+        self.warn(
+            f"the trust policy of {role}, on which the response stands, was rewritten by {who} at {event.get('eventTime')}: look at it"
         )
 
     def refuse(self, error: Refused, object: str) -> None:
@@ -121,8 +127,13 @@ class Response:
     def admit(self, principal: Principal, start: bool = True) -> None:
         """Guard the principal; contain it, once, however many suspects it is."""
         self._know_own(principal.account)
+        if principal.account == self.aws.caller["account"]:  # the roles of other accounts may be reached through it
+            for account in sorted({s.account for s in self.suspects if s.cloud == "aws" and s.account}):
+                self._know_own(account)
         refuse_untouchable(principal)
         self._check(principal.arn, discovered=bool(principal.discovered))
+        if self.cuts and principal.kind == "user" and not principal.only:
+            self.administrators.check(principal)
         key = identity(principal.arn)
         with self._lock:
             known = self.principals.get(key)
@@ -133,6 +144,15 @@ class Response:
             self.follow(principal)
             if grown:
                 self.start(known or principal)
+
+    def may_deny(self, role: Principal, *, asked: bool, look: bool = True) -> None:
+        """The guards of a full deny on a role; a user has passed them when it was admitted. Raises ``Refused``.
+
+        ``asked``: by a person, so that nobody has looked yet who else uses it; ``look``: in the logs.
+        """
+        if asked and look:
+            sharing.check(self, role)
+        self.administrators.check(role)
 
     def note_suspect(self, arn: str, *, suspect: str = "", source: str = "", keys: Iterable[str] = (), whole: bool = False) -> None:
         """Recorded once, so that a release knows what belongs to which suspect and which credentials are in wrong hands.
@@ -145,22 +165,5 @@ class Response:
             self.case.note("suspect", data)
 
     def _know_own(self, account: str) -> None:
-        """The identities that the response stands on in ``account``, and what its role there is reached through; read once."""
-        with self._lock:
-            lock = self._own_locks.setdefault(account, threading.Lock())
-        with lock:
-            if account in self._own_done:
-                return
-            arn = self.aws.responder_arn(account)
-            chain: list[str] = []
-            if ":role/" in arn:
-                try:
-                    facts = self.aws.call(Call(Target("aws", account), "iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]}))["Role"]
-                    chain = [a for a in quarantine.trusted_by(facts)["AWS"] if not a.endswith(":root") and a != "*"]
-                except EvictError as error:  # the caller and its role are protected all the same
-                    self.case.warnings.append(
-                        f"account {account}: not known what the responder's role is reached through, so nothing guards that: {error.message}"
-                    )
-            self.guard.add_own(arn, chain)
-            self.guard.add_own(self.aws.caller["arn"])
-            self._own_done.add(account)
+        """The identities that the response stands on in ``account``, and what they are reached through; read once."""
+        self._branch.know(account)

@@ -9,11 +9,11 @@ import queue
 import threading
 import time
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..common.errors import EvictError
 from ..common.plan import Target
-from . import events
+from . import events, federation
 from .session import Aws
 
 READS = events.READS
@@ -109,6 +109,11 @@ def read_event(event: events.Event) -> Found | None:
         return None
     if name in _MADE:
         return _made(event, source, by)
+    if name == "CreateSession":
+        for arn, opened_as, key in federation.sessions(event) if federation.opened(event) else ():
+            how = f"opened as {opened_as} through Roles Anywhere at {at}"
+            return Found(arn.split(":")[4], arn, how, session=opened_as, key=key, at=at, by=by)
+        return None
     if name in ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"):
         role, session = (
             str(_get(event, "requestParameters", "roleArn") or ""),
@@ -202,7 +207,10 @@ class Scope:
     no key in the trail waits, in case that key turns out to be part of it.
     """
 
-    def __init__(self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, before: Scope | None = None) -> None:
+    def __init__(
+        self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, keep: Collection[tuple[str, str]] = (),
+        before: Scope | None = None,
+    ) -> None:  # fmt: skip
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
@@ -217,9 +225,11 @@ class Scope:
         self.seen: set[str] = set()  # ids of events
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
+        self._keep = frozenset(keep)
+        self.kept: list[events.Event] = []  # successful calls of the attacker whose (eventSource, eventName) was to be kept
         if before:  # a later look: what is known stays known, and is not reported again
             self._regions, self._trail, self._parked, self._open_roles = before._regions, before._trail, before._parked, before._open_roles
-            self.seen, self.newest, self.gaps = before.seen, before.newest, before.gaps
+            self.seen, self.newest, self.gaps, self._keep, self.kept = before.seen, before.newest, before.gaps, before._keep, before.kept
 
     def belongs(self, *who: str) -> None:
         """From now on calls of these are the attacker's: key ids, user ARNs, session ARNs. Events that waited for one of them are taken."""
@@ -243,6 +253,11 @@ class Scope:
         return (
             str(event.get("eventName", "")).startswith("AssumeRole") and role in self._open_roles and caller not in ("", role.split(":")[4])
         )
+
+    def knows(self, *who: str) -> bool:
+        """Whether one of these (key ids, ARNs) is the attacker's."""
+        with self._lock:
+            return not self._trail.isdisjoint(w for w in who if w)
 
     def ask(self, account: str, attribute: str, value: str) -> None:
         """Look up ``value`` in all regions of ``account``; asked once."""
@@ -293,6 +308,7 @@ class Scope:
 
     def _take(self, event: events.Event) -> None:
         who = [w for w in (str(_get(event, "userIdentity", "accessKeyId") or ""), str(_get(event, "userIdentity", "arn") or "")) if w]
+        who += federation.ways(event)
         with self._lock:
             if event.get("eventID") in self.seen:
                 return
@@ -306,6 +322,11 @@ class Scope:
     def _report(self, event: events.Event) -> None:
         with self._lock:
             self.newest = max(self.newest, str(event.get("eventTime") or ""))
+            if (event.get("eventSource"), event.get("eventName")) in self._keep and not event.get("errorCode"):
+                self.kept.append(event)
+        if way := federation.made(event):
+            self.belongs(way[0])
+            self.ask(str(event.get("recipientAccountId")), "EventName", way[1])
         if found := read_event(event):
             self._found(found)
 

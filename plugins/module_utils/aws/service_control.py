@@ -15,14 +15,21 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
-SIZE = 5120  # characters of a document; "Quotas for AWS Organizations". No API tells either figure.
-SLOTS = 5  # SCPs attached to one account, FullAWSAccess included
+SIZE = 5120  # characters of a document that fit everywhere; "Quotas for AWS Organizations"
 Statement = dict[str, t.Any]
 # Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
-_WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
+WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
                                             "Set", "Tag", "Untag", "Update", "Upload"))  # fmt: skip
 _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
 _ODD = re.compile(r"[*?$]")
+
+
+@dataclasses.dataclass
+class Limits:
+    """What an organization takes. No API tells it: these are the documented figures since May 2026, and its refusals teach the older ones."""
+
+    size: int = 10240  # characters of a document; used only where SIZE does not suffice
+    slots: int = 10  # SCPs attached to one account, FullAWSAccess included
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +105,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
-            _deny(f"{sid}W", list(_WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
+            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
     if exempt.until:
         found.append(_freeze(f"{sid}Z", exempt))
@@ -108,7 +115,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
 def _freeze(sid: str, exempt: Exempt) -> Statement:
     """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
-    return _deny(sid, list(_WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
+    return _deny(sid, list(WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
 
 
 def frozen(found: Iterable[Statement]) -> str:
@@ -161,14 +168,14 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
 
 
 def allocate(
-    sid: str, kept: Sequence[tuple[list[Held], int]], fresh: int, held: Iterable[Held], exempt: Exempt
+    sid: str, kept: Sequence[tuple[list[Held], int]], fresh: int, held: Iterable[Held], exempt: Exempt, size: int = SIZE
 ) -> tuple[list[list[Held]], list[Held]]:
     """Who goes into which SCP: (for each of ``kept`` and then at most ``fresh`` new ones its members, who found no place).
 
     ``kept``: what each SCP holds now, and how many characters others use in it. Nobody is moved out of an SCP that still has room, so that nobody
     is unfenced between two writes.
     """
-    room = [SIZE - used for _members, used in kept] + [SIZE] * fresh
+    room = [size - used for _members, used in kept] + [size] * fresh
     boxes: list[list[Held]] = [[] for _ in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
     left = []

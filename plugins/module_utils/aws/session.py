@@ -7,9 +7,11 @@ The only file that imports boto3 and botocore.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 import json
+import os
 import threading
 import time
 import typing as t
@@ -17,7 +19,8 @@ from collections.abc import Callable, Mapping
 
 from ..common.errors import CloudError, EvictError, MissingLibrary
 from ..common.plan import Call, Edit, Probe, Target
-from . import documents
+from . import assumed, documents
+from .assumed import MANAGEMENT
 
 try:
     import boto3
@@ -35,6 +38,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "region": {"type": "str"},
     "role_arn": {"type": "str"},
     "external_id": {"type": "str"},
+    "source_identity": {"type": "str"},
     "management_role_arn": {"type": "str"},
     "assume_own": {"type": "bool"},
     "endpoint_url": {"type": "str"},
@@ -43,10 +47,12 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
-_BUSY = "ConcurrentModificationException"  # Organizations takes one change at a time; nothing was carried out
-_BUSY_SECONDS = 20.0
-_MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn where credentials are kept by account
-Credentials = tuple[str, str, str]
+_BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
+_PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
+# Of what the other services call the thing that a request is about, for messages.
+_MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
+               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId")  # fmt: skip
+Credentials = assumed.Keys
 
 
 def iso(moment: datetime.datetime) -> str:
@@ -69,13 +75,10 @@ class Aws:
             raise MissingLibrary("boto3 is not installed", object="boto3", remedy="install boto3 in the Python that runs the module")
         options = {k: v for k, v in (connection or {}).items() if v not in (None, "")}
         self._options, self._threads = options, threads
-        self.session_name = f"evict-{incident or 'readonly'}"[:64]
         self._lock = threading.RLock()
         self._organizations = threading.Lock()
-        self._clients: dict[tuple[str, str, str, bool], t.Any] = {}
-        self._credentials: dict[str, tuple[Credentials, float]] = {}
-        self._unreachable: dict[str, EvictError] = {}
-        self._account_locks: dict[str, threading.Lock] = {}
+        self._clients: dict[tuple[str, str, str, bool], tuple[t.Any, Credentials | None]] = {}
+        self.roles = assumed.Roles(self, options, f"evict-{incident or 'readonly'}"[:64])
         self._skew: float | None = None
         self._next: dict[tuple[str, str, str], float] = {}
         self.calls = 0
@@ -104,6 +107,30 @@ class Aws:
         credentials = self._session.get_credentials()
         return str(credentials.access_key) if credentials else ""
 
+    def warnings(self, *, starting: bool = False) -> list[str]:
+        """What the user is told of the responder's own sessions: at the start that the caller's ends soon, at the end who is not named in CloudTrail."""
+        if not starting:
+            return self.roles.warnings()
+        ends = self._ends()
+        left = ends - self.now() if ends else assumed.WARN
+        if not ends or left >= assumed.WARN:
+            return []
+        return [
+            f"the responder's own session ends at {iso(ends)}, in {max(0, int(left.total_seconds() // 60))} minutes, and cannot be renewed from here: log in"
+            " again first if there is time; a run that is cut short is completed by the same command"
+        ]
+
+    def _ends(self) -> datetime.datetime | None:
+        """When the caller's own session ends, if it is one that the SDK cannot renew and says so (AWS_CREDENTIAL_EXPIRATION)."""
+        credentials = self._session.get_credentials()
+        if credentials is None or credentials.method != "env":
+            return None
+        try:
+            ends = parse(os.environ.get("AWS_CREDENTIAL_EXPIRATION", ""))
+        except ValueError:
+            return None
+        return ends if ends.tzinfo else ends.replace(tzinfo=datetime.UTC)
+
     @property
     def partition(self) -> str:
         """aws, aws-cn or aws-us-gov: the second part of every ARN."""
@@ -114,6 +141,13 @@ class Aws:
         if self._skew is None:
             self.caller  # noqa: B018 - any answer tells the time
         return datetime.datetime.fromtimestamp(time.time() + (self._skew or 0.0), datetime.UTC)
+
+    def absent(self, error: EvictError, region: str) -> bool:
+        """Whether a request found no endpoint because AWS does not offer the service in ``region``, as far as botocore knows."""
+        service = error.operation.partition(":")[0]
+        if getattr(error, "code", "") != "EndpointConnectionError" or not service:
+            return False
+        return region not in self._session.get_available_regions(service, partition_name=self.partition)
 
     def responder_arn(self, account: str) -> str:
         """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
@@ -129,18 +163,24 @@ class Aws:
 
     def client(self, target: Target, service: str, *, once: bool = False) -> t.Any:
         """A client for ``target``; ``once`` has no retries, for requests that must not be sent twice."""
-        account = "" if self._is_own(target.account) else target.account
-        if service == "organizations":  # only the management account (or a delegated one) may change it
-            account = _MANAGEMENT if self._options.get("management_role_arn") else ""
+        account = self._role_in(target, service)
         key = (account, target.region or self.region, service, once)
         with self._lock:
             found = self._clients.get(key)
-        if found is None:
-            keys = self._assume(account) if account else None  # outside the lock: many accounts are reached side by side
-            with self._lock:
-                found = self._clients.get(key) or self._make(keys, *key[1:])
-                self._clients[key] = found
-        return found
+        if found is not None and (found[1] is None or self.roles.fresh(account, found[1])):
+            return found[0]
+        keys = self.roles.keys(account) if account else None  # outside the lock: many accounts are reached side by side
+        with self._lock:
+            found = self._clients.get(key)
+            if found is None or found[1] != keys:
+                found = self._clients[key] = (self._make(keys, *key[1:]), keys)
+        return found[0]
+
+    def _role_in(self, target: Target, service: str) -> str:
+        """The account in which a role is assumed for a request; "" where the caller makes it itself."""
+        if service == "organizations":  # only the management account (or a delegated one) may change it
+            return MANAGEMENT if self._options.get("management_role_arn") else ""
+        return "" if self._is_own(target.account) else target.account
 
     def _is_own(self, account: str) -> bool:
         return not account or (account == self.caller["account"] and not self._options.get("assume_own"))
@@ -158,64 +198,54 @@ class Aws:
         endpoint = self._options.get("endpoint_url")
         return self._session.client(service, region_name=region, endpoint_url=endpoint, config=config, **keys)
 
-    def _assume(self, account: str) -> Credentials:
-        with self._lock:
-            lock = self._account_locks.setdefault(account, threading.Lock())
-        with lock:
-            kept = self._credentials.get(account)
-            if kept and kept[1] > time.time() + 300:
-                return kept[0]
-            if account in self._unreachable:
-                raise self._unreachable[account]
-            return self._assume_role(account)
-
     def _assume_role(self, account: str) -> Credentials:
-        template = str(self._options.get("management_role_arn" if account == _MANAGEMENT else "role_arn", ""))
-        try:
-            if not template:
-                raise EvictError(
-                    f"account {account} is not the caller's ({self.caller['account']}) and no role to assume is configured",
-                    object=account, operation="sts:AssumeRole", remedy="set connection.aws.role_arn, with {account} in the place of the account",
-                )  # fmt: skip
-            parameters = {"RoleArn": template.replace("{account}", account), "RoleSessionName": self.session_name}
-            if self._options.get("external_id"):
-                parameters["ExternalId"] = str(self._options["external_id"])
-            answer = self.call(Call(Target("aws", ""), "sts", "AssumeRole", parameters))
-        except EvictError as error:
-            denied = getattr(error, "code", "") in _DENIED
-            check = f"check that {template.replace('{account}', account)} exists, that it trusts {self.caller['arn']}, and that this may assume it"
-            name = "the management account" if account == _MANAGEMENT else f"account {account}"
-            wrapped = EvictError(
-                f"{name} cannot be reached: {error.message}", object=account, operation="sts:AssumeRole",
-                remedy=check if denied or not error.remedy else error.remedy,
-            )  # fmt: skip
-            self._unreachable[account] = wrapped
-            raise wrapped from error
-        found = answer["Credentials"]
-        credentials = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-        if account not in self._credentials and account != _MANAGEMENT:
-            self.reached(account)
-        self._credentials[account] = (credentials, parse(found["Expiration"]).timestamp())
-        return credentials
+        return self.roles.assume(account)
 
     # -- requests ----------------------------------------------------------------------------------------------------------------
 
     def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Send one request (every page of it, where AWS pages). Times are RFC 3339 strings in the answer. Raises ``CloudError``."""
-        if call.service != "organizations" or call.operation.startswith(("Describe", "List")):
+        alone = call.service == "organizations" and not call.operation.startswith(("Describe", "List"))
+        if call.idempotent and not alone:
             return self._send(call, parameters)
-        deadline = time.monotonic() + _BUSY_SECONDS
-        while True:
+        for pause in _PAUSES:  # what botocore is not to send twice: refused before anything was carried out, it may be sent again
             try:
-                with self._organizations:
+                with self._organizations if alone else contextlib.nullcontext():
                     return self._send(call, parameters)
             except CloudError as error:
-                if error.code != _BUSY or time.monotonic() > deadline:
+                if error.lost or not (error.code in _BUSY or _throttled(error.code)):
                     raise
-            time.sleep(0.5)
+            time.sleep(pause)
+        with self._organizations if alone else contextlib.nullcontext():
+            return self._send(call, parameters)
+
+    def attempt(self, keys: Credentials, call: Call) -> str:
+        """What AWS says to ``call`` made with ``keys``, a session of the responder's own: "" when it is allowed, else the error's code and message."""
+        try:
+            with self._lock:
+                self.calls += 1
+                client = self._make(keys, call.target.region or self.region, call.service, True)
+            getattr(client, _snake(call.operation))(**call.parameters)
+        except botocore.exceptions.ClientError as error:
+            said = error.response.get("Error", {})
+            return f"{said.get('Code', 'Unknown')}: {said.get('Message', '')}"
+        except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as error:
+            return f"no answer from AWS ({type(error).__name__})"
+        return ""
 
     def _send(self, call: Call, parameters: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
         sent = dict(call.parameters if parameters is None else parameters)
+        account = self._role_in(call.target, call.service) if self._caller else ""
+        keys = self.roles.current(account)
+        try:
+            return self._send_once(call, sent)
+        except CloudError as error:
+            # A session that was ended early, or a clock that was wrong: nothing was carried out, so this may be sent again, by a new session.
+            if error.code not in _EXPIRED or not account or not self.roles.forget(account, keys):
+                raise
+        return self._send_once(call, sent)
+
+    def _send_once(self, call: Call, sent: dict[str, t.Any]) -> dict[str, t.Any]:
         client = self.client(call.target, call.service, once=not call.idempotent)
         method = _snake(call.operation)
         self._pace(call)
@@ -243,6 +273,10 @@ class Aws:
                 f"no usable AWS credentials: {error}", code="NoCredentials", object=self._subject(call, sent), operation=call.name,
                 remedy="set AWS_PROFILE, log in again, or give connection.aws.profile",
             ) from error  # fmt: skip
+        except RuntimeError as error:  # botocore has no exception of its own for AWS_CREDENTIAL_EXPIRATION in the past
+            if "expired" not in str(error):
+                raise
+            raise self._explain(call, sent, {"Code": "ExpiredToken", "Message": str(error)}, lost=False) from error
         except botocore.exceptions.ParamValidationError as error:
             raise CloudError(
                 f"{call.name}: {error}", code="ParamValidation", object=self._subject(call, sent), operation=call.name
@@ -305,6 +339,7 @@ class Aws:
             "TargetId",
             "PolicyId",
             "Name",
+            *_MORE_NAMES,
         ):
             if sent.get(name):
                 return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
@@ -327,12 +362,16 @@ class Aws:
                 else self.responder_arn(call.target.account)
             )
             remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
-        elif "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"):
+        elif _throttled(code):
             remedy = "AWS throttles this account: run the same command again, with fewer threads"
         subject = self._subject(call, sent)
         return CloudError(
             f"{call.name} on {subject}: {code}: {text}", code=code, lost=lost, object=subject, operation=call.name, remedy=remedy
         )
+
+
+def _throttled(code: str) -> bool:
+    return "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
 
 def _snake(operation: str) -> str:

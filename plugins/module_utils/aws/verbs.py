@@ -17,12 +17,13 @@ from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Done, Runner
 from ..common.suspect import classify
-from . import account_fence, credentials, policy, quarantine, sessions, snapshot
+from . import account_fence, credentials, policy, quarantine, service_control, sessions, snapshot, standing_fence
 from .contain import PROPAGATION
 from .principal import Principal, resolve
 from .release import Order, Release
 from .respond import Response
 from .session import Aws
+from .tag_fence import TagFences
 
 Params = Mapping[str, t.Any]
 
@@ -60,9 +61,11 @@ class _Single(Response):
 class _Above(_Single):
     """The account's fence on named principals: it repeats what the incident's own policies on them say."""
 
-    def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
+    cuts = False  # by the identity's own fence it is denied already
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner, form: str) -> None:
         super().__init__(aws, case, runner, lambda _principal, _reader: ())
-        self.fences = account_fence.AccountFences(self, again=True, back_up=False)
+        self.fences = account_fence.AccountFences(self, form, again=True, back_up=False)
 
     def start(self, principal: Principal) -> None:
         """Look at the identity's own fences; they are what is repeated."""
@@ -101,9 +104,49 @@ def account_fence_state(aws: Aws, case: Case, runner: Runner, params: Params) ->
             **_released(case, Release(aws, case, runner, Order(only=tuple(params["principals"] or ()), purposes=("account",)))),
             "fences": [],
         }
+    if params["state"] == "rendered":
+        return _rendered(aws, case, params)
+    if params["state"] == "verified":
+        return _verified(_Above(aws, case, runner, "pre_deployed"), params["accounts"])
     if not params["principals"]:
         raise InvalidInput("aws_account_fence", [("principals", "state present needs them")])
-    return _Above(aws, case, runner).handle(params["principals"])
+    return _Above(aws, case, runner, params["form"]).handle(params["principals"])
+
+
+def _rendered(aws: Aws, case: Case, params: Params) -> dict[str, t.Any]:
+    """The standing fence as text, for a person or a pipeline to deploy: nothing is changed and nothing is asked."""
+    exempt = params["exempt"] or [aws.responder_arn("{account}").replace("{account}", "*"), *case.incident.protected]
+    document = standing_fence.document(exempt, aws.partition)
+    said = service_control.text(document)
+    if len(said) > service_control.SIZE:
+        raise EvictError(f"the standing fence has {len(said)} characters, and {service_control.SIZE} fit into a policy", object=standing_fence.NAME,
+                         operation="render", remedy="exempt fewer, with * in the place of the account")  # fmt: skip
+    empty: dict[str, t.Any] = {"principals": [], "failed": [], "open": [], "residual": [], "fences": []}
+    return {
+        "status": "ok",
+        "incident": case.incident.id,
+        **empty,
+        "document": document,
+        "commands": standing_fence.commands(said, "<root, OU or account>"),
+    }
+
+
+def _verified(run: _Above, accounts: Iterable[str] | None) -> dict[str, t.Any]:
+    """A canary into each account: does the standing fence deny a live session?"""
+    chosen = sorted(set(accounts or ()) or {s.account for s in run.suspects if s.cloud == "aws" and s.account}) or [
+        run.aws.caller["account"]
+    ]
+    tags = run.fences.tags or TagFences(run)
+    for account in chosen:
+        tags.look(account)
+    run.runner.wait()
+    run.case.ledger.flush()
+    rows = [{"account": account, "control": "tag" if tags.trusted(account) else "none", "policies": [], "instead": [], "why": "", "remedy": "",
+             **tags.row(account)} for account in chosen]  # fmt: skip
+    unproven = [{"object": row["account"], "why": row["standing_why"], "due": None} for row in rows if row["control"] == "none"]
+    failed = run.runner.failures
+    return {"status": "partial" if failed else "open" if unproven and not run.runner.check else "ok", "incident": run.incident.id, "principals": [],
+            "failed": failed, "open": unproven, "residual": [], "fences": rows}  # fmt: skip
 
 
 def _only(principal: Principal, kind: str, what: str) -> None:
@@ -123,11 +166,18 @@ def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> di
             return
         wanted = params["action"] or case.incident.role_action
         action = quarantine.decide(principal, wanted=wanted, networks=networks, others=None, now=aws.now(), open_paths=[]).action
+        if action == "deny" and policy.present(principal, case.incident, "quarantine", reader) is None:
+            try:
+                run.may_deny(principal, asked=wanted == "deny")
+            except Refused as error:
+                run.refuse(error, principal.arn)
+                return
         yield from quarantine.fence_role(principal, case.incident, action, networks, aws.now(), reader)
         if action == "revoke":
             yield from sessions.revoke(principal, case.incident, aws.now(), reader)
 
-    return _Single(aws, case, runner, fence).handle(params["principals"])
+    run = _Single(aws, case, runner, fence)
+    return run.handle(params["principals"])
 
 
 def credential_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
@@ -171,7 +221,9 @@ def session_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[
         cutoff = aws.now() + PROPAGATION if principal.kind == "user" else aws.now()
         yield from sessions.revoke(principal, case.incident, cutoff, reader, newer_than=cutoff if params["revoke_again"] else None)
 
-    return _Single(aws, case, runner, revoke).handle(params["principals"])
+    run = _Single(aws, case, runner, revoke)
+    run.cuts = False  # whoever holds the credentials makes new sessions
+    return run.handle(params["principals"])
 
 
 def release(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:

@@ -41,7 +41,7 @@ class Guard:
         chain: Iterable[str] = (),
     ) -> None:
         self._own = {identity(a) for a in own}
-        self._chain = {identity(a) for a in chain}
+        self._chain = {identity(a): "" for a in chain}
         self._protected = {identity(a) for a in protected}
         self._overrides = {(o["guard"], identity(o["object"])): dict(o) for o in overrides}
         self._limit, self._discovered = limit, set[str]()
@@ -51,13 +51,23 @@ class Guard:
     def add_own(self, arn: str, chain: Iterable[str] = ()) -> None:
         """One more identity that the response stands on, and what it is reached through."""
         self._own.add(identity(arn))
-        self._chain.update(identity(a) for a in chain)
+        for one in chain:
+            self.add_chain(one, via=arn)
+
+    def via(self, arn: str) -> str:
+        """The role whose trust policy makes ``arn`` a part of the chain; "" when none does."""
+        return self._chain.get(identity(arn), "")
 
     def forget_chain(self, arn: str) -> None:
         """``arn`` is no part of the way on which the responder came: it put itself there."""
-        self._chain.discard(identity(arn))
+        self._chain.pop(identity(arn), None)
 
-    def _refuse(self, guard: str, arn: str, why: str, remedy: str) -> None:
+    def add_chain(self, arn: str, *, via: str) -> None:
+        """What the response is reached through: an identity, or the provider by which one signs in. ``via``: the role that trusts it."""
+        self._chain.setdefault(identity(arn), via)
+
+    def refuse(self, guard: str, arn: str, why: str, remedy: str) -> None:
+        """Raises ``Refused``, unless ``overrides`` lift this guard for this object; what is lifted is noted."""
         lifted = self._overrides.get((guard, identity(arn)))
         if lifted is None:
             add = f"or lift it for this object: overrides: [{{guard: {guard}, object: {json.dumps(arn)}, reason: …, by: …}}]"
@@ -73,10 +83,11 @@ class Guard:
                 f"{arn} is refused: it is the identity that runs this command, and cutting it would end the response", object=arn,
                 operation="guard caller", remedy="run the same command from another identity, e.g. break-glass: AWS_PROFILE=break-glass ansible-playbook …",
             )  # fmt: skip
-        if identity(arn) in self._chain:
-            self._refuse("trust_chain", arn, "the responder's role is reached through it", "run from another identity")
+        if (via := self._chain.get(identity(arn))) is not None:
+            why = "the responder's role is reached through it" + (f": {via} trusts it" if via else "")
+            self.refuse("trust_chain", arn, why, "run from another identity")
         if identity(arn) in self._protected:
-            self._refuse("protected", arn, "it is listed under incident.protected", "")
+            self.refuse("protected", arn, "it is listed under incident.protected", "")
         if discovered:
             self._count(arn)
 
@@ -86,7 +97,7 @@ class Guard:
             if identity(arn) in self._discovered or len(self._discovered) < self._limit:
                 self._discovered.add(identity(arn))
                 return
-        self._refuse(
+        self.refuse(
             "limit", arn, f"this run has already added {self._limit} discovered identities (incident.limits.principals)",
             "look at it and name it under incident.suspects",
         )  # fmt: skip

@@ -28,7 +28,7 @@ LIMITS = {"principals": 25}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECTION = {
-    "aws": ("profile", "region", "role_arn", "external_id", "management_role_arn", "endpoint_url", "assume_own"),
+    "aws": ("profile", "region", "role_arn", "external_id", "source_identity", "management_role_arn", "endpoint_url", "assume_own"),
     "azure": ("tenant", "subscription", "client_id", "environment", "endpoint_url"),
     "gcp": ("project", "quota_project", "impersonate_service_account", "endpoint_url"),
 }
@@ -64,6 +64,7 @@ _FORMS = {
         "not an http(s) URL",
     ),
     "external_id": (re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII), "not an external id"),
+    "source_identity": (re.compile(r"[\w+=,.@-]{2,64}", re.ASCII), "not a source identity (2 to 64 of A-Z a-z 0-9 _ + = , . @ -)"),
 }
 _STORE_URL = re.compile(r"(?:(?:s3|az|gs)://|file:///)[A-Za-z0-9][\w.-]{1,254}(?:/[\w.=+@-]{1,255}){0,32}/?", re.ASCII)
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")

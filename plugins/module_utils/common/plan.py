@@ -198,7 +198,7 @@ def dig(answer: t.Any, path: Path) -> t.Any:
     """The value at ``path``; None where a key, position or match is absent.
 
     A dict in the path picks the first list entry that has its items; {"": value} picks the entry that is that value. A list of dicts picks
-    every entry that one of them picks.
+    every entry that one of them picks; one object alone is a list of one.
     """
     if isinstance(answer, Kept):
         return answer.get(path)
@@ -206,6 +206,7 @@ def dig(answer: t.Any, path: Path) -> t.Any:
         if answer is None:
             return None
         if isinstance(part, (list, tuple)):
+            answer = [answer] if isinstance(answer, Mapping) else answer
             answer = [e for e in answer if any(_matches(e, wanted) for wanted in part)]
         elif isinstance(part, Mapping):
             answer = next((e for e in answer if _matches(e, part)), None)

@@ -22,6 +22,7 @@ from .plan import Call, Phase, Ref, Secret, Step
 from .pool import Pool
 from .reader import Cloud, Reader
 
+STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 
@@ -72,6 +73,7 @@ class Runner:
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
         self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
+        self._forgotten: set[str] = set()
         self.failures: list[dict[str, str]] = []
         self.carried_out = 0  # Steps
         self.rewritten = 0  # Steps that stood in this run and had to be carried out again, since somebody undid them
@@ -97,6 +99,11 @@ class Runner:
         with self._lock:
             if entry not in self.failures:
                 self.failures.append(entry)
+
+    def forget(self, step_ids: Iterable[str]) -> None:
+        """What this run takes away again is not looked for afterwards."""
+        with self._lock:
+            self._forgotten.update(step_ids)
 
     def replaced(self, step_id: str) -> None:
         """A Step failed, and something else holds in its place: no failure of the run any more."""
@@ -358,6 +365,7 @@ class Runner:
     def read_back(self, steps: Iterable[Step]) -> Reader:
         """Look whether what was done, or was there already, is there; what is not becomes ``unverified`` (``failed``: not ours to begin with) and a failure."""
         left = [s for s in steps if s.probe and not isinstance(s.owns, Ref) and self.done[s.id].status in ("done", "already")]
+        left = [s for s in left if s.id not in self._forgotten]
         reader = Reader(self.clouds)
         for pause in _READ_BACK_TRIES:
             time.sleep(pause)

@@ -127,3 +127,16 @@ def test_an_unreadable_date_changes_nothing(aws: Any) -> None:
 
 def test_no_option_is_a_secret() -> None:
     assert not [o for o in session.ARGUMENTS if "secret" in o or "token" in o]
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"), [("Throttling", 10), ("TooManyRequestsException", 10), ("LimitExceeded", 1), ("ServiceFailure", 1)]
+)
+def test_what_must_not_be_sent_twice_is_sent_again_only_when_it_was_not_carried_out(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, code: str, sent: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    connected = aws(client_error(code, 500 if code == "ServiceFailure" else 400))
+    with pytest.raises(CloudError):
+        connected.call(CREATE)
+    assert len(aws.once) == sent

@@ -1,0 +1,223 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What IAM does not reach: live things that the suspects started are ended, and workloads that a revocation cut too get new credentials.
+
+Each service is asked once per account and region, after the fences and behind everything else in the pool. What could not be asked is a named gap.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+from collections.abc import Callable, Iterable
+
+from ..common.chain import Job
+from ..common.errors import EvictError
+from ..common.guard import identity
+from ..common.plan import Phase, Target
+from ..common.reader import Reader
+from . import events, live, policy, residual, workloads
+from .principal import Principal
+from .quarantine import longest, trusted_by
+from .session import iso, parse
+
+if t.TYPE_CHECKING:
+    from .contain import Containment
+
+READS = ("ec2:DescribeRegions",)
+_LAST = 95  # priority in the pool: behind the reading back
+_SECONDS = 60.0  # for the listings of one call
+_STANDS = ("done", "already", "would")
+
+
+class Aftermath:
+    """``end`` and ``refresh`` do it; ``lives``, ``workloads`` and ``gaps`` say what was found and what could not be looked at."""
+
+    def __init__(self, run: Containment) -> None:
+        self.run = run
+        self.lives: dict[str, tuple[live.Kind, live.Live]] = {}
+        self.workloads: list[dict[str, t.Any]] = []
+        self.gaps: set[str] = set()
+        self._regions: dict[str, list[str]] = {}
+        self._lock = threading.Lock()
+
+    # -- live things -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> bool:
+        """Asked for, or left to us and the logs are read as well."""
+        chosen = self.run.options.live_sessions
+        return self.run.options.scope > 0 if chosen is None else chosen
+
+    def end(self) -> None:
+        """List what the suspects started and end it. Returns when it is done."""
+        if not self.wanted or not self.run.principals:
+            return
+        who, started = self._suspects(), self._started()
+        if not self.run.scope:
+            blind = sorted(kind.NOUN for kind in live.KINDS.values() if not kind.LISTED)
+            self.gaps.add(f"{', '.join(blind)}: only the log says who started them, and the quick scope is off")
+        tasks: list[tuple[str, Callable[[], None]]] = []
+        for account in sorted({p.account for p in who.all}):
+            names = self._enabled(account)
+            for kind in live.KINDS.values():
+                mine = {target: found for (target, noun), found in started.items() if noun == kind.KIND and target.account == account}
+                everywhere = {Target("aws", account, name) for name in names} if live.asked(kind, who, account) else set()
+                for target in sorted(everywhere | set(mine)):
+                    tasks.append((account, self._look(kind, target, who, mine.get(target, []))))
+        self._all(tasks)
+
+    def _suspects(self) -> live.Suspects:
+        principals, now = list(self.run.principals.values()), self.run.aws.now()
+        ends = {}
+        for principal in principals:
+            cutoff = self._cutoff(principal)
+            ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
+        return live.Suspects(principals, {key: action.action for key, action in self.run.actions.items()}, ends)
+
+    def _started(self) -> dict[tuple[Target, str], list[events.Event]]:
+        """The suspects' own calls that started something, by place and kind."""
+        found: dict[tuple[Target, str], list[events.Event]] = {}
+        for event in self.run.scope.kept if self.run.scope else ():
+            target = Target("aws", str(event.get("recipientAccountId")), str(event.get("awsRegion")))
+            for kind in live.KINDS.values():
+                if (event.get("eventSource"), event.get("eventName")) in kind.EVENTS:
+                    found.setdefault((target, kind.KIND), []).append(event)
+        return found
+
+    def _look(self, kind: live.Kind, target: Target, who: live.Suspects, started: Iterable[events.Event]) -> Callable[[], None]:
+        def look() -> None:
+            for one in kind.found(target, who, started, Reader(self.run.runner.clouds)):
+                with self._lock:
+                    self.lives[f"{kind.KIND} {one.target.region} {one.id} {one.principal}"] = (kind, one)
+                if not one.why:
+                    job = Job(Phase.RESOURCE, lambda _r, one=one: kind.steps(one))  # type: ignore[misc]
+                    self.run.runner.add(one.principal, target.account, [job])
+
+        return self._guarded(look, kind.NOUN, target)
+
+    # -- workloads ---------------------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """List what runs as a revoked role, and make it fetch new credentials, when the cutoff has spread; once for each cutoff."""
+        tasks: list[tuple[str, Callable[[], None]]] = []
+        for role in list(self.run.principals.values()):
+            cutoff = self._cutoff(role)
+            if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
+                continue  # a denied one is not to work again; a clamp and a session deny leave its workloads alone
+            trusted = trusted_by(role.facts)["Service"]
+            kinds = [kind for kind in workloads.KINDS.values() if kind.SERVICE in trusted]
+            for name in self._enabled(role.account) if kinds else ():
+                target = Target("aws", role.account, name)
+                tasks += [(role.account, self._renew(kind, role, target, cutoff)) for kind in kinds]
+        self._all(tasks)
+
+    def _renew(self, kind: workloads.Kind, role: Principal, target: Target, cutoff: str) -> Callable[[], None]:
+        def renew() -> None:
+            reader = Reader(self.run.runner.clouds)
+            for one in kind.held(role, target, reader):
+                self._refresh_one(kind, role, one, cutoff, reader)
+
+        return self._guarded(renew, kind.NOUN, target)
+
+    def _refresh_one(self, kind: workloads.Kind, role: Principal, one: workloads.Workload, cutoff: str, reader: Reader) -> None:
+        until = iso(parse(cutoff) + kind.LONGEST)
+        row = {"object": one.id, "text": one.text, "role": role.arn, "kind": kind.KIND, "state": "", "until": until, "why": "", "step": ""}
+        steps = [] if (kept := one.kept_from(role.sessions)) else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
+        done = [s for s in steps if (self.run.case.history.get(s.id) or {}).get("made")]
+        if kept:
+            row |= {"state": "left", "why": kept}
+        elif done:
+            row |= {"state": "refreshed" if kind.SURE else "asked to refresh"}
+        elif not self.run.options.refresh:
+            row |= {"state": "left", "why": "refresh: false"}
+        elif not self._spread(cutoff) and not self.run.runner.check:
+            row |= {"state": "waiting", "why": "the revocation has not spread yet: run again"}
+        else:
+            row |= {"state": "refreshed" if kind.SURE else "asked to refresh", "step": steps[0].id}
+            self.run.runner.add(role.arn, role.account, [Job(Phase.RESOURCE, lambda _r: steps)])
+        with self._lock:
+            self.workloads.append(row)
+
+    def _spread(self, cutoff: str) -> bool:
+        return (self.run.aws.now() - parse(cutoff)).total_seconds() >= min(self.run.options.hold or 10.0, 10.0) - 1.0
+
+    # -- what both need ----------------------------------------------------------------------------------------------------------
+
+    def _cutoff(self, principal: Principal) -> str:
+        """The session cutoff that stands, as this run saw it; "" for none."""
+        done = self.run.runner.done.get(f"{principal.arn}#policy/{self.run.incident.policy_name('session')}")
+        return policy.cutoff_of(done.step.after) or "" if done and done.status in _STANDS else ""
+
+    def _enabled(self, account: str) -> list[str]:
+        if account not in self._regions:
+            try:
+                self._regions[account] = events.regions(self.run.aws, account)
+            except EvictError as error:
+                self.gaps.add(f"account {account}: {error.message}")
+                self._regions[account] = []
+        return self._regions[account]
+
+    def _guarded(self, look: Callable[[], None], noun: str, target: Target) -> Callable[[], None]:
+        """One service that does not answer, or does not let us ask, is a gap, and stops nothing."""
+
+        def guarded() -> None:
+            try:
+                if time.monotonic() > self._deadline:
+                    raise EvictError("time was up before they were listed", object=noun)
+                look()
+            except EvictError as error:
+                if not self.run.aws.absent(error, target.region):
+                    with self._lock:
+                        self.gaps.add(f"{noun} in {target.account} {target.region}: {error.message}")
+
+        return guarded
+
+    def _all(self, tasks: Iterable[tuple[str, Callable[[], None]]]) -> None:
+        self._deadline = time.monotonic() + _SECONDS
+        for account, task in tasks:
+            self.run.runner.pool.submit(_LAST, account, task)
+        self.run.runner.wait()
+
+    # -- what it comes to --------------------------------------------------------------------------------------------------------
+
+    def failed(self, one: live.Live) -> bool:
+        """Whether a Step that was to end it did not."""
+        mine = [d for d in list(self.run.runner.done.values()) if one.id in d.step.id and d.step.resource.startswith(one.text)]
+        return any(d.status not in _STANDS for d in mine)
+
+    def residual(self) -> list[dict[str, t.Any]]:
+        """Rows of ``residual``: what still lives."""
+        rows = []
+        for kind, one in self.lives.values():
+            if one.why or self.failed(one):
+                rows.append(residual.row(one.text, kind.ACCESS, one.until, one.why or "it could not be ended: see what failed"))
+        return rows
+
+    def rows(self) -> list[dict[str, t.Any]]:
+        """The workloads, with what became of each: refreshed | asked to refresh | waiting | left | failed."""
+        rows = []
+        for row in self.workloads:
+            done = self.run.runner.done.get(row["step"])
+            shown = {k: v for k, v in row.items() if k != "step"}
+            if done and done.status not in _STANDS:
+                shown |= {"state": "failed", "why": done.message}
+            elif done and done.status == "would":
+                shown["state"] = "would be refreshed"
+            if shown["state"] == "refreshed":
+                shown["until"] = ""
+            rows.append(shown)
+        return sorted(rows, key=lambda r: (r["role"], r["object"]))
+
+    def open_items(self) -> list[dict[str, t.Any]]:
+        """What a person has to look at."""
+        items = [
+            {"object": one.text, "why": one.why, "due": None} for _kind, one in self.lives.values() if one.why and one.until == live.BY_HAND
+        ]
+        items += [{"object": r["text"], "why": r["why"], "due": None} for r in self.rows() if r["state"] == "waiting"]
+        if self.gaps:
+            listed = sorted(self.gaps)
+            more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+            items.append({"object": "live sessions", "why": f"not known: {'; '.join(listed[:5])}{more}", "due": None})
+        return items

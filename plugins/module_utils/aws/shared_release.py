@@ -1,0 +1,62 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releasing what several incidents may hold at once: a tag that names them, and the control behind it, which goes with the last of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from ..common import restore
+from ..common.errors import EvictError
+from ..common.plan import Step
+from ..common.reader import Reader
+from ..common.restore import Verdict
+from . import deny_all, shared_tag
+
+Keep = Callable[[Step], tuple[str, str, str | None] | None]
+_MARK = "#tag/"
+
+
+def verdict(first: Step, latest: Step, standing: Iterable[str], incident: str, reader: Reader, keep: Keep) -> Verdict | None:
+    """As ``restore.judge``. ``standing``: ids of all changes of this case to the principal that stand."""
+    try:
+        if _MARK in latest.id:
+            return _tag(first, latest, set(standing), incident, reader, keep)
+        for end, key in deny_all.keys().items():
+            claim = f"{latest.principal}{_MARK}{key}"
+            if latest.id == f"{latest.principal}{end}" and claim in set(standing) and (others := _others(latest, key, incident, reader)):
+                return Verdict(
+                    latest.resource, latest.principal, kind="kept", why=f"held by {', '.join(others)} too; it goes with the last of them"
+                )
+    except EvictError as error:
+        return Verdict(latest.resource, latest.principal, kind="unknown", why=error.message)
+    return restore.judge(first, latest, reader, keep)
+
+
+def _others(latest: Step, key: str, incident: str, reader: Reader) -> list[str]:
+    """The other incidents that hold what ``latest`` put there, if it is there."""
+    if latest.probe is None or reader.read(latest.probe) != latest.after:
+        return []
+    kind = "user" if ":user/" in latest.principal else "role"
+    probe = shared_tag.probe_of(kind, latest.principal.rsplit("/", 1)[-1], latest.target, key)
+    return [h for h in shared_tag.holders(reader.read(probe)) if h != incident]
+
+
+def _tag(first: Step, latest: Step, standing: set[str], incident: str, reader: Reader, keep: Keep) -> Verdict | None:
+    others, change = shared_tag.drop(latest, incident, reader)
+    if change is None:
+        return None
+    if kept := keep(latest):
+        return Verdict(latest.resource, latest.principal, kind=kept[0], why=kept[1], due=kept[2])
+    ours = {f"{latest.principal}{_MARK}{key}": f"{latest.principal}{end}" for end, key in deny_all.keys().items()}
+    if latest.id in ours and not others and ours[latest.id] not in standing:  # another incident put the control there, and left it to us
+        calls, why = deny_all.joined(latest, reader)
+        if why:
+            return Verdict(latest.resource, latest.principal, kind="conflict", why=why)
+        change["do"] = (*calls, *change["do"])
+    step = dataclasses.replace(
+        first, id=restore.PREFIX + first.id, undo=latest.do, needs=(), owns=None, action=f"undo: {latest.action}", expires=None, undoes=first.id, optional=False,
+        **change,
+    )  # fmt: skip
+    return Verdict(latest.resource, latest.principal, step=step)

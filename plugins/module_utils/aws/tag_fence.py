@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The standing fence in use: the tag on each principal to which everything is denied, and whether an account's fence is trusted.
+
+Trusted means that in this case a live session in the account was seen denied by it, see ``canary``; until then the tag is set and nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Iterable, Iterator
+
+from ..common.chain import Job
+from ..common.plan import Phase, Step
+from ..common.reader import Reader
+from ..common.run import STANDS, Done
+from . import shared_tag, standing_fence
+from .canary import Canary
+from .principal import Principal
+
+if t.TYPE_CHECKING:
+    from .respond import Response
+
+CONTROL = f"tag:{standing_fence.TAG}"
+BESIDE = t.cast(Phase, int(Phase.FENCE) + 2)  # behind every identity fence that waits, before snapshots
+
+
+def mark(principal: Principal, incident: str, reader: Reader) -> Iterator[Step]:
+    yield shared_tag.add(principal, standing_fence.TAG, incident, reader, "tag: the standing fence denies everything")
+
+
+class TagFences:
+    """One run's."""
+
+    def __init__(self, run: Response) -> None:
+        self.run = run
+        self.why: dict[str, str] = {}  # account -> why its fence is not trusted, as this run found out
+        self._lock = threading.Lock()
+        self._looked: set[str] = set()
+
+    def id(self, principal: Principal) -> str:
+        return shared_tag.step_id(principal.arn, standing_fence.TAG)
+
+    def steps(self, principal: Principal, reader: Reader) -> Iterator[Step]:
+        """For a principal to which everything is denied."""
+        self.look(principal.account)
+        yield from mark(principal, self.run.incident.id, reader)
+
+    def later(self, principals: Iterable[Principal], *, again: bool = False) -> None:
+        """Those that were found, or denied, since; ``again``: all of them, whose tag somebody may have taken away."""
+        for principal in principals:
+            if again or self.id(principal) not in self.run.runner.done:
+                job = Job(BESIDE, lambda r, p=principal: self.steps(p, r))  # type: ignore[misc]
+                self.run.runner.add(principal.arn, principal.account, [job])
+
+    def look(self, account: str) -> None:
+        """Send a canary, once in a case, unless an earlier one was seen denied."""
+        with self._lock:
+            if account in self._looked:
+                return
+            self._looked.add(account)
+        canary = Canary(self.run, account, lambda denied, why: self._told(account, denied, why))
+        if self.trusted(account):
+            canary.clean()
+        else:
+            canary.start()
+
+    def _told(self, account: str, denied: bool, why: str) -> None:
+        self.why[account] = why
+        if not self.run.runner.check:
+            self.run.case.note("canary", {"account": account, "denied": denied, "why": why})
+            self.run.case.ledger.flush()
+
+    def trusted(self, account: str) -> bool:
+        notes = [n["data"] for n in self.run.case.notes("canary") if n["data"]["account"] == account]
+        return bool(notes and notes[-1]["denied"])
+
+    def done_of(self, principal: Principal) -> Done | None:
+        """The tag, where it stands and holds."""
+        done = self.run.runner.done.get(self.id(principal))
+        return done if done and done.status in STANDS and self.trusted(principal.account) else None
+
+    def row(self, account: str) -> dict[str, t.Any]:
+        """What an account's row of ``fences`` says of it."""
+        if self.trusted(account):
+            return {
+                "standing": "canary",
+                "standing_why": "a live session in the account was seen denied by it; of users' keys nothing more is shown",
+            }
+        return {"standing": "unknown", "standing_why": self.why.get(account) or "no canary was sent"}

@@ -1,0 +1,196 @@
+"""What stock ministack lacks of the things that live on when IAM has cut their starter: SSM sessions, automations and cancellation, builds and jobs
+that run, and who started them.
+
+State and permissions only: there is no shell behind a session and no process behind a build. Fields and errors: from the services' API references, not
+observed. Session.Owner of an ECS Exec session is the service-linked role's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator as ev
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response, new_uuid
+from ministack.services import batch, codebuild, ecs, glue, ssm
+
+Data = dict[str, Any]
+SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
+_ACTIVE = ("Connected", "Connecting", "Disconnected")
+_RUNNING = ("Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled")
+
+
+def install() -> None:
+    """Add the handlers; before ministack's app is imported."""
+    ssm._bed_sessions, ssm._bed_automations = SESSIONS, AUTOMATIONS
+    handlers: dict[str, Callable[[Data], Any]] = {
+        "StartSession": _start_session, "DescribeSessions": _describe_sessions, "TerminateSession": _terminate_session,
+        "StartAutomationExecution": _start_automation, "DescribeAutomationExecutions": _describe_automations,
+        "StopAutomationExecution": _stop_automation, "SendCommand": _send_command, "CancelCommand": _cancel_command,
+    }  # fmt: skip
+    stock = ssm.handle_request
+
+    async def handle(method: str, path: str, headers: Data, body: bytes, query_params: Data) -> Any:
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        if action in handlers:
+            return handlers[action](json.loads(body or b"{}"))
+        return await stock(method, path, headers, body, query_params)
+
+    ssm.handle_request = handle
+    _patch_ecs()
+    _patch_codebuild()
+    _patch_glue()
+    _patch_batch()
+
+
+def clear() -> None:
+    """Forget all of them."""
+    SESSIONS.clear()
+    AUTOMATIONS.clear()
+
+
+def _caller() -> str:
+    """user name, or role/session, as CodeBuild writes it."""
+    arn = ev.caller_arn()
+    return arn.split(":assumed-role/", 1)[1] if ":assumed-role/" in arn else arn.rsplit("/", 1)[-1]
+
+
+# -- Systems Manager ---------------------------------------------------------------------------------------------------
+
+
+def _new_session(target: str, owner: str, name: str) -> Data:
+    session = {"SessionId": f"{name}-{new_uuid()[:17].replace('-', '0')}", "Target": target, "Status": "Connected", "StartDate": time.time(),
+               "Owner": owner, "DocumentName": "SSM-SessionManagerRunShell"}  # fmt: skip
+    SESSIONS[session["SessionId"]] = session
+    return session
+
+
+def _start_session(data: Data) -> Any:
+    session = _new_session(str(data.get("Target", "")), ev.caller_arn(), ev.caller_arn().rsplit("/", 1)[-1])
+    return json_response({"SessionId": session["SessionId"], "TokenValue": "bed", "StreamUrl": "wss://bed"})
+
+
+def _describe_sessions(data: Data) -> Any:
+    wanted = {f["key"]: f["value"] for f in data.get("Filters", [])}
+    if data.get("State") not in ("Active", "History"):
+        return error_response_json("ValidationException", "State must be Active or History", 400)
+    found = [
+        s
+        for s in SESSIONS.values()
+        if (s["Status"] in _ACTIVE) == (data["State"] == "Active") and wanted.get("SessionId", s["SessionId"]) == s["SessionId"]
+    ]
+    return json_response({"Sessions": found})
+
+
+def _terminate_session(data: Data) -> Any:
+    if data["SessionId"] not in SESSIONS:
+        return error_response_json("DoesNotExistException", f"Session {data['SessionId']} does not exist", 400)
+    SESSIONS[data["SessionId"]] = {**SESSIONS[data["SessionId"]], "Status": "Terminated", "EndDate": time.time()}
+    return json_response({"SessionId": data["SessionId"]})
+
+
+def _start_automation(data: Data) -> Any:
+    name = new_uuid()
+    AUTOMATIONS[name] = {"AutomationExecutionId": name, "DocumentName": data["DocumentName"], "AutomationExecutionStatus": "InProgress",
+                         "ExecutedBy": ev.caller_arn(), "ExecutionStartTime": time.time()}  # fmt: skip
+    return json_response({"AutomationExecutionId": name})
+
+
+def _describe_automations(data: Data) -> Any:
+    wanted = {f["Key"]: f["Values"] for f in data.get("Filters", [])}
+    fields = {"ExecutionStatus": "AutomationExecutionStatus", "ExecutionId": "AutomationExecutionId"}
+    found = [a for a in AUTOMATIONS.values() if all(a[fields[key]] in values for key, values in wanted.items())]
+    return json_response({"AutomationExecutionMetadataList": found})
+
+
+def _stop_automation(data: Data) -> Any:
+    found = AUTOMATIONS.get(data["AutomationExecutionId"])
+    if not found:
+        return error_response_json("AutomationExecutionNotFoundException", "There is no such execution", 400)
+    AUTOMATIONS[data["AutomationExecutionId"]] = {**found, "AutomationExecutionStatus": "Cancelled"}
+    return json_response({})
+
+
+def _send_command(data: Data) -> Any:
+    """To any instance: no agent has to answer, and nothing is run."""
+    command = {"CommandId": new_uuid(), "DocumentName": data["DocumentName"], "InstanceIds": data.get("InstanceIds", []),
+               "RequestedDateTime": time.time(), "Status": "InProgress", "StatusDetails": "InProgress"}  # fmt: skip
+    ssm._commands[command["CommandId"]] = command
+    return json_response({"Command": command})
+
+
+def _cancel_command(data: Data) -> Any:
+    found = ssm._commands.get(data["CommandId"])
+    if not found:
+        return error_response_json("InvalidCommandId", "", 400)
+    found["Status"] = found["StatusDetails"] = "Cancelled"
+    return json_response({})
+
+
+# -- the others --------------------------------------------------------------------------------------------------------
+
+
+def _patch_ecs() -> None:
+    stock = ecs._execute_command
+
+    def execute(data: Data) -> Any:
+        status, headers, body = stock(data)
+        if status != 200:
+            return status, headers, body
+        answer = json.loads(body)
+        role = f"arn:aws:sts::{get_account_id()}:assumed-role/AWSServiceRoleForECS/ecs-execute-command"
+        answer["session"]["sessionId"] = _new_session(f"ecs:{answer['taskArn']}", role, "ecs-execute-command")["SessionId"]
+        return json_response(answer)
+
+    ecs._execute_command = execute
+    for table in (value for value in vars(ecs).values() if isinstance(value, dict) and value.get("ExecuteCommand") is stock):
+        table["ExecuteCommand"] = execute
+
+
+def _patch_codebuild() -> None:
+    """A build runs until it is stopped, and says who started it."""
+    stock = codebuild._make_build_record
+
+    def make(*arguments: Any, **more: Any) -> Data:
+        build: Data = stock(*arguments, **more)
+        build.pop("endTime", None)
+        return {**build, "initiator": _caller(), "buildStatus": "IN_PROGRESS", "currentPhase": "BUILD", "buildComplete": False}
+
+    codebuild._make_build_record = make
+
+
+def _patch_glue() -> None:
+    """A run runs until it is stopped."""
+
+    def start(data: Data) -> Any:
+        job = data["JobName"]
+        if job not in glue._jobs:
+            return error_response_json("EntityNotFoundException", f"Job {job} not found", 400)
+        run = {"Id": f"jr_{new_uuid()}", "JobName": job, "JobRunState": "RUNNING", "StartedOn": int(time.time())}
+        glue._job_runs[job] = [*glue._job_runs.get(job, []), run]
+        return json_response({"JobRunId": run["Id"]})
+
+    glue._start_job_run = start
+
+
+def _patch_batch() -> None:
+    stock = batch._submit_job
+
+    def submit(data: Data) -> Any:
+        answer = stock(data)
+        if answer[0] == 200:
+            job = batch._jobs[json.loads(answer[2])["jobId"]]
+            job.update(status="RUNNING")
+            job.pop("stoppedAt")
+        return answer
+
+    def terminate(data: Data) -> Any:
+        job = batch._jobs.get(data["jobId"])
+        if job:
+            job.update(status="FAILED", statusReason=data["reason"])
+        return batch._json(200, {})
+
+    batch._submit_job = submit
+    batch._DISPATCH.update({"/v1/submitjob": submit, "/v1/terminatejob": terminate})

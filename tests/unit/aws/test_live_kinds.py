@@ -1,0 +1,336 @@
+"""What the enforcing bed does not have of live things: Roles Anywhere and stacks at work; and that AWS's models take every request."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import federation, live, workloads
+from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
+    codebuild_build,
+    eks_access,
+    glue_run,
+    kind,
+    roles_anywhere,
+    ssm_command,
+    stack,
+    state_execution,
+)  # fmt: skip
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
+from ansible_collections.evict.cloud.plugins.module_utils.aws.quarantine import longest
+from ansible_collections.evict.cloud.plugins.module_utils.aws.session import iso
+from ansible_collections.evict.cloud.plugins.module_utils.common import plan
+from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Phase, Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from tests.tools import permissions
+from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
+from tests.unit.common.fake_cloud import Journal
+
+A = "111122223333"
+HERE = Target("aws", A, "eu-west-1")
+USER = Principal(A, "user", "ci", "AIDA", f"arn:aws:iam::{A}:user/ci", "")
+
+
+def role(name: str, *services: str, **more: Any) -> Principal:
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"}]}
+    return Principal(A, "role", name, "AROA", f"arn:aws:iam::{A}:role/{name}", "", {"AssumeRolePolicyDocument": trust}, **more)
+
+
+def event(source: str, name: str, request: Any = None, answer: Any = None) -> dict[str, Any]:
+    who = {"type": "IAMUser", "arn": USER.arn, "accessKeyId": "AKIACI"}
+    return {"eventSource": f"{source}.amazonaws.com", "eventName": name, "userIdentity": who, "requestParameters": request,
+            "responseElements": answer, "awsRegion": "eu-west-1", "recipientAccountId": A}  # fmt: skip
+
+
+def suspects(*principals: Principal, **actions: str) -> live.Suspects:
+    return live.Suspects(principals, {f"{A}:role/{name}": action for name, action in actions.items()}, {})
+
+
+def run(cloud: ModelledCloud, it: live.Kind, found: live.Live) -> Runner:
+    runner = Runner({"aws": cloud}, Journal())
+    runner.add(found.principal, A, [Job(Phase.RESOURCE, lambda _r: it.steps(found))])
+    runner.wait()
+    runner.close()
+    return runner
+
+
+def look(cloud: ModelledCloud, it: live.Kind, who: live.Suspects, *started: Any) -> list[live.Live]:
+    return list(it.found(HERE, who, started, Reader({"aws": cloud})))
+
+
+# -- the registries -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("registry", [live, workloads])
+def test_a_registry_holds_every_file_of_its_folder(registry: Any) -> None:
+    files = {path.stem for path in Path(registry.__file__).parent.glob("*.py")} - {"__init__", "kind"}
+    assert {it.__name__.rsplit(".", 1)[-1] for it in registry.KINDS.values()} == files
+    for name, it in registry.KINDS.items():
+        assert name == it.KIND and it.NOUN and it.READS
+
+
+def test_every_request_is_one_that_the_models_take() -> None:
+    """What ends, refreshes, undoes and looks again."""
+    seen = set()
+    for made in permissions.runs():
+        for step in made.steps if made.generator.startswith(("live.", "workloads.")) else ():
+            for action in (*step.do, *step.undo, *([step.probe.call] if step.probe else [])):
+                if isinstance(action, Call) and not list(plan.refs(action)):
+                    valid_call(action)
+                    seen.add(action.name)
+    assert {"ssm:TerminateSession", "eks:CreateAccessEntry", "ecs:UpdateService", "rolesanywhere:EnableCrl", "batch:TerminateJob"} <= seen
+
+
+def test_every_kind_says_why_it_does_not_come_back_or_how() -> None:
+    for made in permissions.runs():
+        if made.generator.startswith(("live.", "workloads.")):
+            assert all(step.irreversible or step.undo for step in made.steps)
+
+
+# -- Roles Anywhere --------------------------------------------------------------------------------------------------------------
+
+PROFILE = {"profileId": "11111111-2222-3333-4444-555555555555", "profileArn": f"arn:aws:rolesanywhere:eu-west-1:{A}:profile/p", "name": "laptops",
+           "enabled": True, "roleArns": [f"arn:aws:iam::{A}:role/fleet"]}  # fmt: skip
+ANCHOR = {"trustAnchorId": "99999999-2222-3333-4444-555555555555", "trustAnchorArn": "arn:x", "name": "corp {{ 1 }}", "enabled": True}
+
+
+def test_a_profile_that_the_suspect_made_is_switched_off_and_comes_back() -> None:
+    state = {"enabled": True}
+    detail = lambda _p: {"profile": {**PROFILE, **state}}  # noqa: E731
+
+    def switch(to: bool) -> Any:
+        def answer(parameters: dict[str, Any]) -> dict[str, Any]:
+            state["enabled"] = to
+            return detail(parameters)
+
+        return answer
+
+    cloud = ModelledCloud(GetProfile=detail, DisableProfile=switch(False), EnableProfile=switch(True), ListProfiles={"profiles": [PROFILE]})
+    started = event("rolesanywhere", "CreateProfile", answer={"profile": {"profileId": PROFILE["profileId"]}})
+    (found,) = look(cloud, roles_anywhere, suspects(USER), started)
+    done = run(cloud, roles_anywhere, found)
+    assert done.failures == [] and done.changed == 1 and state == {"enabled": False}
+    assert look(cloud, roles_anywhere, suspects(USER), started) == []  # a second run finds nothing to do
+    (result,) = done.done.values()
+    cloud.call(result.step.undo[0])  # type: ignore[arg-type]
+    assert state == {"enabled": True} and not result.step.irreversible
+
+
+def test_nothing_is_listed_where_no_contained_role_can_be_reached_so() -> None:
+    cloud = ModelledCloud(ListProfiles={"profiles": [PROFILE]}, ListTrustAnchors={"trustAnchors": [ANCHOR]})
+    assert look(cloud, roles_anywhere, suspects(USER, role("fleet", "ec2.amazonaws.com"), fleet="revoke")) == [] and cloud.calls == []
+    assert not live.asked(roles_anywhere, suspects(USER), A)
+
+
+def test_somebody_elses_profile_that_leads_to_a_revoked_role_is_named_and_left() -> None:
+    cloud = ModelledCloud(ListProfiles={"profiles": [PROFILE]}, ListTrustAnchors={"trustAnchors": [ANCHOR]})
+    fleet = role("fleet", "rolesanywhere.amazonaws.com")
+    assert live.asked(roles_anywhere, suspects(fleet), A)
+    (found,) = look(cloud, roles_anywhere, suspects(fleet, fleet="revoke"))
+    assert "laptops" in found.text and "corp {{ 1 }}" in found.why and found.until == live.BY_HAND
+    assert look(cloud, roles_anywhere, suspects(fleet, fleet="deny")) == []  # a denied session does nothing
+    cloud.answers["ListProfiles"] = {"profiles": [{**PROFILE, "enabled": False}]}
+    assert look(cloud, roles_anywhere, suspects(fleet, fleet="revoke")) == []
+    cloud.answers["ListProfiles"] = "AccessDeniedException"
+    with pytest.raises(CloudError):  # unknown, never none
+        look(cloud, roles_anywhere, suspects(fleet, fleet="revoke"))
+
+
+# -- CloudFormation --------------------------------------------------------------------------------------------------------------
+
+STACK = f"arn:aws:cloudformation:eu-west-1:{A}:stack/s/1"
+
+
+def described(status: str) -> dict[str, Any]:
+    return {"Stacks": [{"StackName": "s", "StackId": STACK, "StackStatus": status, "CreationTime": datetime.datetime.now(datetime.UTC)}]}
+
+
+def test_an_update_is_cancelled_and_anything_else_is_for_a_hand() -> None:
+    state = {"status": "UPDATE_IN_PROGRESS"}
+
+    def cancel(_parameters: dict[str, Any]) -> dict[str, Any]:
+        state["status"] = "UPDATE_ROLLBACK_IN_PROGRESS"
+        return {}
+
+    cloud = ModelledCloud(DescribeStacks=lambda _p: described(state["status"]), CancelUpdateStack=cancel)
+    started = event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK})
+    (found,) = look(cloud, stack, suspects(USER), started)
+    done = run(cloud, stack, found)
+    assert done.failures == [] and done.changed == 1 and found.why == ""
+    (rolling,) = look(cloud, stack, suspects(USER), started)
+    assert "AWS cancels nothing but an update" in rolling.why
+    state["status"] = "UPDATE_ROLLBACK_COMPLETE"
+    assert look(cloud, stack, suspects(USER), started) == []
+    cloud.answers["DescribeStacks"] = "ValidationError"  # deleted
+    assert look(cloud, stack, suspects(USER), started) == []
+    cloud.answers["DescribeStacks"] = "AccessDenied"
+    with pytest.raises(CloudError):
+        look(cloud, stack, suspects(USER), started)
+
+
+def test_a_stack_that_is_being_made_is_named() -> None:
+    cloud = ModelledCloud(DescribeStacks=described("CREATE_IN_PROGRESS"))
+    (found,) = look(cloud, stack, suspects(USER), event("cloudformation", "CreateStack", {"stackName": "s"}, {"stackId": STACK}))
+    assert found.why.startswith("CREATE_IN_PROGRESS") and found.until == live.BY_HAND
+
+
+def test_what_the_log_does_not_tie_to_a_suspect_is_left() -> None:
+    cloud = ModelledCloud(DescribeStacks=described("UPDATE_IN_PROGRESS"))
+    stranger = event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK})
+    stranger["userIdentity"] = {"arn": f"arn:aws:iam::{A}:user/bob"}
+    assert look(cloud, stack, suspects(USER), stranger) == []
+
+
+# -- CodeBuild: as far back as a build could still run ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(1, 250), (60, 100)])
+def test_builds_are_read_as_far_back_as_one_could_still_run(hours: float, asked: int) -> None:
+    """250 builds: where the hundredth is two days old, no older one can run; where all are of today, the last may."""
+    old = iso(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours))
+    names = [f"p:{number}" for number in range(250)]
+
+    def listed(parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"ids": names[: parameters["PaginationConfig"]["MaxItems"]]}
+
+    def got(parameters: dict[str, Any]) -> dict[str, Any]:
+        state = {name: "IN_PROGRESS" if name == "p:249" else "SUCCEEDED" for name in names}
+        when = datetime.datetime.fromisoformat(old)
+        return {"builds": [{"id": n, "buildStatus": state[n], "initiator": "ci", "startTime": when} for n in parameters["ids"]]}
+
+    cloud = ModelledCloud(ListProjects={"projects": ["p"]}, ListBuildsForProject=listed, BatchGetBuilds=got)
+    found = look(cloud, codebuild_build, suspects(USER))
+    assert [one.id for one in found] == (["p:249"] if asked == 250 else [])
+    assert sum(len(call.parameters["ids"]) for call in cloud.asked("BatchGetBuilds")) == asked
+
+
+@pytest.mark.parametrize(
+    ("initiator", "whose"),
+    [
+        ("ci", True),
+        ("bob", False),
+        ("deploy/evil", True),
+        ("deploy/alice", False),
+        ("codepipeline/ci", False),
+        ("", False),
+        ("GitHub-Hookshot/1", False),
+    ],
+)
+def test_whose_a_build_is(initiator: str, whose: bool) -> None:
+    deploy, pipeline = role("deploy", sessions={"evil"}), role("codepipeline")
+    found = codebuild_build._initiator(suspects(USER, deploy, pipeline, deploy="revoke", codepipeline="deny"), A, initiator)
+    assert (found is not None) == whose
+
+
+# -- who counts as the starter ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arn", "whose"),
+    [(USER.arn, "ci"), (f"arn:aws:iam::{A}:user/path/ci", "ci"), (f"arn:aws:iam::{A}:user/bob", ""), (f"arn:aws:sts::{A}:assumed-role/deploy/evil", "deploy"),
+     (f"arn:aws:sts::{A}:assumed-role/deploy/alice", ""), (f"arn:aws:sts::{A}:assumed-role/gone/anybody", "gone"), ("", ""), ("{{ 1 }}", "")],
+)  # fmt: skip
+def test_started_by(arn: str, whose: str) -> None:
+    innocent = Principal(A, "user", "only", "AIDB", f"arn:aws:iam::{A}:user/only", "", only={"AKIAX"})
+    who = suspects(USER, innocent, role("deploy", sessions={"evil"}), role("gone"), deploy="revoke", gone="deny")
+    found = who.started_by(arn)
+    assert (found.name if found else "") == whose
+    assert who.started_by(innocent.arn) is None  # only one of its keys is the attacker's
+
+
+def test_an_express_execution_cannot_be_described_and_is_no_gap() -> None:
+    name = f"arn:aws:states:eu-west-1:{A}:express:m:e:1"
+    cloud = ModelledCloud(DescribeExecution="InvalidArn")
+    assert look(cloud, state_execution, suspects(USER), event("states", "StartExecution", answer={"executionArn": name})) == []
+    cloud.answers["DescribeExecution"] = "AccessDeniedException"
+    with pytest.raises(CloudError):
+        look(
+            cloud,
+            state_execution,
+            suspects(USER),
+            event("states", "StartExecution", answer={"executionArn": name.replace("express", "execution")}),
+        )
+
+
+def test_a_field_is_found_however_it_is_capitalised() -> None:
+    assert kind.field({"SessionId": "s"}, "sessionId") == kind.field({"sessionId": "s"}, "sessionId") == "s"
+    assert kind.field(None, "x") == kind.field({"x": {"y": 1}}, "x") == kind.field({"x": 1}, "x", "y") == ""
+
+
+# -- how long ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_services_sessions_are_not_bound_by_the_roles_longest_session() -> None:
+    """IAM User Guide, "Update the maximum session duration for a role": it does not limit the sessions that AWS services assume."""
+    hour = {"MaxSessionDuration": 3600}
+    held, assumed = role("held", "ec2.amazonaws.com"), role("assumed")
+    held.facts.update(hour)
+    assumed.facts.update(hour)
+    assert longest(held) == datetime.timedelta(hours=12) and longest(assumed) == datetime.timedelta(hours=1)
+
+
+def test_one_object_alone_is_a_list_of_one() -> None:
+    picked = ("JobRun", [{"Id": "r", "State": "RUNNING"}, {"Id": "r", "State": "STARTING"}], "Id")
+    assert plan.dig({"JobRun": {"Id": "r", "State": "STARTING"}}, picked) == ["r"]
+    assert plan.dig({"JobRun": {"Id": "r", "State": "STOPPED"}}, picked) == []
+
+
+# -- sessions that no AWS identity opened ------------------------------------------------------------------------------------------
+
+
+def test_ways_in_and_what_goes_through_them() -> None:
+    provider = f"arn:aws:iam::{A}:oidc-provider/evil.example"
+    made = federation.made(event("iam", "CreateOpenIDConnectProvider", answer={"openIDConnectProviderArn": provider}))
+    assert made == (provider, "AssumeRoleWithWebIdentity")
+    opened = event("sts", "AssumeRoleWithWebIdentity", {"roleArn": f"arn:aws:iam::{A}:role/x"})
+    opened["userIdentity"] = {
+        "type": "WebIdentityUser",
+        "principalId": f"{provider}:aud:sub",
+        "userName": "sub",
+        "identityProvider": provider,
+    }
+    assert federation.ways(opened) == [f"arn:aws:iam::{A}:role/x", provider]
+    assert federation.made(event("s3express", "CreateProfile", answer={"profile": {"profileArn": "arn:x"}})) is None
+    assert federation.made({**event("iam", "CreateSAMLProvider", answer={"sAMLProviderArn": "arn:x"}), "errorCode": "AccessDenied"}) is None
+    assert federation.ways(event("s3express", "CreateSession", {"roleArn": "arn:x"})) == []
+
+
+# -- one that may not be looked at hides no other --------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_may_not_be_looked_at_hides_no_other() -> None:
+    def described(parameters: dict[str, Any]) -> Any:
+        if parameters["name"] == "a":
+            return "AccessDeniedException"
+        return {"cluster": {"name": parameters["name"], "arn": "arn:c", "accessConfig": {"authenticationMode": "API"}}}
+
+    cloud = ModelledCloud(
+        ListClusters={"clusters": ["a", "b"]}, DescribeCluster=described, ListAccessEntries={"accessEntries": [USER.arn]},
+        DescribeAccessEntry={"accessEntry": {"principalArn": USER.arn, "username": "{{ 1 }}"}}, ListAssociatedAccessPolicies={"associatedAccessPolicies": []},
+    )  # fmt: skip
+    found = []
+    with pytest.raises(CloudError, match="AccessDenied"):
+        for one in eks_access.found(HERE, suspects(USER), (), Reader({"aws": cloud})):
+            found.append(one.id)
+    assert found == [f"b/{USER.arn}"]
+
+
+@pytest.mark.parametrize(
+    ("it", "source", "name", "answer", "operation", "code"),
+    [(glue_run, "glue", "StartJobRun", {"jobRunId": "r"}, "GetJobRun", "EntityNotFoundException"),
+     (ssm_command, "ssm", "SendCommand", {"command": {"commandId": "1" * 36}}, "ListCommands", "InvalidCommandId"),
+     (state_execution, "states", "StartExecution", {"executionArn": "arn:x"}, "DescribeExecution", "ExecutionDoesNotExist")],
+)  # fmt: skip
+def test_what_is_gone_by_now_is_no_gap_and_what_is_denied_is(
+    it: Any, source: str, name: str, answer: Any, operation: str, code: str
+) -> None:
+    started = event(source, name, {"jobName": "etl"}, answer)
+    assert look(ModelledCloud(**{operation: code}), it, suspects(USER), started) == []
+    with pytest.raises(CloudError):
+        look(ModelledCloud(**{operation: "AccessDeniedException"}), it, suspects(USER), started)
