@@ -17,36 +17,37 @@ _READS = ("Describe", "List", "Get")
 
 
 class Clients:
-    """A client per account and service; the account's role is assumed once."""
+    """A client per account and service, all of one boto3 session; the account's role is assumed once."""
 
     def __init__(self, threads: int) -> None:
         self._config = Config(max_pool_connections=threads, retries={"total_max_attempts": 1})
         self._lock = threading.Lock()
-        self._own = boto3.Session()
+        self._session = boto3.Session()
         self._locks: dict[str, threading.Lock] = {}
-        self._sessions: dict[str, Any] = {}
+        self._keys: dict[str, dict[str, str]] = {"": {}}
         self._clients: dict[tuple[str, str], Any] = {}
 
-    def session(self, account: str) -> Any:
-        """The caller's, or that of the role in the account."""
-        if not account:
-            return self._own
+    def _assumed(self, account: str) -> dict[str, str]:
         with self._lock:
             lock = self._locks.setdefault(account, threading.Lock())
         with lock:
-            if account not in self._sessions:
+            if account not in self._keys:
                 arn = f"arn:aws:iam::{account}:role/incident-responder"
                 given = self.get("", "sts").assume_role(RoleArn=arn, RoleSessionName="replay")["Credentials"]
-                self._sessions[account] = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-            return self._sessions[account]
+                self._keys[account] = {"aws_access_key_id": given["AccessKeyId"], "aws_secret_access_key": given["SecretAccessKey"],
+                                       "aws_session_token": given["SessionToken"]}  # fmt: skip
+            return self._keys[account]
 
     def get(self, account: str, service: str) -> Any:
         """The client."""
-        session = self.session(account)
-        with self._lock:  # boto3's factories are not safe for threads
-            if (account, service) not in self._clients:
-                self._clients[account, service] = session.client(service, config=self._config)
-            return self._clients[account, service]
+        found = self._clients.get((account, service))
+        if found is None:
+            keys = self._assumed(account)
+            with self._lock:  # boto3's factories are not safe for threads
+                if (account, service) not in self._clients:
+                    self._clients[account, service] = self._session.client(service, config=self._config, **keys)
+                found = self._clients[account, service]
+        return found
 
 
 def main() -> None:

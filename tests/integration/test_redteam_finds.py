@@ -126,3 +126,25 @@ def test_g_trust_in_break_glass(desk: Desk) -> None:
     done = desk.run("aws_contain", hold="1s")
     print(done["status"], [(p["object"], p["message"][:200]) for p in done["problems"]], done["open"])
     assert works(bed, session) != "ok"
+
+
+@pytest.mark.xfail(reason="claims.open_paths recurses", strict=True)
+def test_h_two_roles_that_assume_one_another(desk: Desk) -> None:
+    """H: a chain that comes back to where it began ends the module in a traceback, without a result."""
+    bed, company = desk.bed, desk.company
+    iam = bed.client("iam", company.leaked)
+    roles = company.production.roles
+    iam.update_assume_role_policy(RoleName="orders-lambda", PolicyDocument=trust({"AWS": roles["deploy"]}))
+    trusting = trust({"AWS": [company.production.users["ci-deploy"], company.production.users["alice"], roles["orders-lambda"]]})
+    iam.update_assume_role_policy(RoleName="deploy", PolicyDocument=trusting)
+    for name in ("deploy", "orders-lambda"):
+        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=ADMIN)
+    session = company.leaked
+    for name in ("deploy", "orders-lambda", "deploy", "orders-lambda"):
+        session = assumed(bed, session, roles[name]) or session
+    assert works(bed, session) == "ok"
+    time.sleep(1.1)
+    desk.incident(company.leaked.access_key, role_action="revoke")
+    done = desk.run("aws_contain", hold="1s")
+    assert {p["name"] for p in done["principals"]} >= {"deploy", "orders-lambda"}
+    assert works(bed, session) != "ok"

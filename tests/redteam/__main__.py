@@ -25,14 +25,19 @@ def main() -> int:
     parser.add_argument(
         "--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold"
     )
+    parser.add_argument("--no-organization", action="store_true", help="the account is in none: the identities' own fences have to hold")
+    parser.add_argument(
+        "--late-logs", action="store_true", help="CloudTrail's events come after containment; a second look has to end the rest"
+    )
     parser.add_argument("--lag", type=float, help="seconds of propagation lag in every run (default: 0 to 5, drawn)")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of aws_contain, such as account_fence=none")
     parser.add_argument("--jobs", type=int, default=6, help="runs at a time")
     parser.add_argument("--directory", type=Path, default=ROOT / "build" / "redteam")
     given = parser.parse_args()
     loopback.check_all()
+    options = dict(option.split("=", 1) for option in given.option)
     orders = [
-        Order(seed, not given.no_identity_deny, given.lag, dict(option.split("=", 1) for option in given.option))
+        Order(seed, not given.no_identity_deny, given.lag, given.late_logs, not given.no_organization, options)
         for seed in range(given.seed, given.seed + given.runs)
     ]
     summary = campaign(orders, max(1, given.jobs), given.directory.resolve())

@@ -40,7 +40,14 @@ def _work(orders: Any, records: Any) -> None:
             try:
                 records.put(play(bed, order))
             except Exception:  # the run is lost, and the next one may be played
-                records.put({"seed": order.seed, "identity_deny": order.identity_deny, "won": False, "crashed": traceback.format_exc()})
+                records.put(
+                    {"seed": order.seed, "identity_deny": order.identity_deny, "won": False, "crashed": _short(traceback.format_exc())}
+                )
+
+
+def _short(text: str) -> str:
+    """The beginning and the end: one too deep recursion is a thousand lines."""
+    return text if len(text) < 4000 else f"{text[:1500]}\n…\n{text[-2000:]}"
 
 
 def campaign(orders: list[Order], jobs: int, folder: Path, tell: Any = print) -> dict[str, Any]:

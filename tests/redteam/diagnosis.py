@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.beds.bed import Bed, root
+from tests.beds.bed import root
 from tests.beds.loops import OK, Bystanders
 from tests.integration.helpers import Desk
 from tests.redteam.arsenal import SUSPECT, Held
@@ -18,11 +18,12 @@ class Scene:
     """The state at the end of a run."""
 
     def __init__(
-        self, bed: Bed, account: str, desk: Desk, result: dict[str, Any], trace: list[dict[str, Any]], began: float, ended: float
+        self, desk: Desk, result: dict[str, Any], trace: list[dict[str, Any]], times: tuple[float, float], organization: bool = True
     ) -> None:
-        self.bed, self.account, self.desk, self.result, self.trace = bed, account, desk, result, trace
-        self.began, self.ended = began, ended
-        self.state = bed.cloud("snapshot")
+        self.bed, self.account, self.result, self.trace = desk.bed, desk.company.production.id, result, trace
+        self.began, self.ended = times
+        self.organization = organization
+        self.state = self.bed.cloud("snapshot")
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
@@ -38,6 +39,8 @@ class Scene:
 
     def in_scp(self, arn: str) -> str:
         """How the account's own SCPs speak of it: deny | cutoff … | "" (not at all)."""
+        if not self.organization:
+            return ""
         client = self.bed.client("organizations", root(self.bed.management), direct=True)
         found = []
         for policy in client.list_policies_for_target(TargetId=self.account, Filter=_SCP)["Policies"]:

@@ -25,6 +25,7 @@ from tests.redteam.attack import Attacker, Sleeper
 from tests.redteam.moves import FAMILIES
 
 _HEAD_START = 1.2  # seconds of live attack before containment
+_LATE, _BETWEEN = 900.0, 2.0  # seconds that CloudTrail takes; seconds of attack between the two looks
 _LONGEST = 5.0  # seconds of propagation lag at most
 # A session is judged by what it may do: GetSessionToken works under any deny, and trust alone lets an outsider in, to nothing.
 _MINTS = ("GetSessionToken", "GetFederationToken", "AssumeRole")
@@ -32,11 +33,16 @@ _MINTS = ("GetSessionToken", "GetFederationToken", "AssumeRole")
 
 @dataclasses.dataclass
 class Order:
-    """What to play. `identity_deny`: False takes the identity's own denies away after containment, so that the SCP alone has to hold."""
+    """What to play. `identity_deny`: False takes the identity's own denies away after containment, so that the SCP alone has to hold.
+
+    `late_logs`: CloudTrail's events come when containment is over; the second look then has to end what the first could not know of.
+    """
 
     seed: int
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
+    late_logs: bool = False
+    organization: bool = True  # False: nobody can attach a service control policy
     options: dict[str, Any] = dataclasses.field(
         default_factory=dict
     )  # of aws_contain, else its own; `spread` is what this bed's lag asks for
@@ -82,6 +88,7 @@ class Game:
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
         bed.regions("us-east-1", "eu-west-1")  # IAM's and STS's events are in the first
+        bed.organizations(in_use=order.organization)
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
         self.attacker = Attacker(bed, self.company, order.seed, self.setting.families, self.outside)
@@ -123,7 +130,14 @@ class Game:
         self.began = time.time()
         for raider in self.raiders:
             raider.began = self.began
-        self.result = self.desk.run("aws_contain", **{"hold": "90s", "spread": f"{math.ceil(self.lag) + 1}s", **self.order.options})
+        options = {"hold": "90s", "spread": f"{math.ceil(self.lag) + 1}s", **self.order.options}
+        if self.order.late_logs:
+            self.bed.configure(trail_delay=_LATE)
+        self.result = self.desk.run("aws_contain", **options)
+        if self.order.late_logs:  # a quarter of an hour later, which the attacker has used
+            time.sleep(_BETWEEN)
+            self.bed.configure(trail_delay=0)
+            self.result = self.desk.run("aws_contain", phase="hold", **options)
         self.ended = time.time()
 
     def _lift_identity_denies(self) -> None:
@@ -173,10 +187,10 @@ class Game:
         trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
         good = [t for t in trace if t["code"] == OK and t["operation"] not in _MINTS]
         late = [t for t in good if t["at"] > self.ended]
-        scene = diagnosis.Scene(self.bed, self.company.production.id, self.desk, self.result, trace, self.began, self.ended)
+        scene = diagnosis.Scene(self.desk, self.result, trace, (self.began, self.ended), self.order.organization)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
         return {
-            "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "trusted": list(self.setting.trusted),
+            "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "late_logs": self.order.late_logs, "trusted": list(self.setting.trusted),
             "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.setting.families),
             "sleeper": self.setting.sleeps, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
             "last_ok": round(good[-1]["at"] - self.ended, 2), "late": [scene.late(t) for t in late[-10:]], "status": self.result.get("status"), "msg": self.result.get("msg", ""),
