@@ -11,6 +11,7 @@ import typing as t
 
 _ROWS = 60
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+_SIGNED = "signed GetCallerIdentity"  # the only thing that a denied session can still do
 _LABELS = {"irreversible": "FINAL", "conflict": "CHANGED"}
 
 
@@ -69,9 +70,11 @@ def _principals(result: dict[str, t.Any]) -> list[str]:
 
 
 def _latest(residual: list[dict[str, t.Any]]) -> dict[str, str]:
-    """By object, the end that comes last: words ("ended by hand") outlast every time."""
+    """By object, the end that comes last: words ("ended by hand") outlast every time. What can only sign is told below the table, once for all."""
     found: dict[str, str] = {}
     for row in residual:
+        if row["token_kind"] == _SIGNED:
+            continue
         old, new = found.get(row["object"], ""), str(row["until"])
         found[row["object"]] = new if not old or (not _TIME.match(new) and _TIME.match(old)) or (_TIME.match(old) and new > old) else old
     return found
@@ -79,9 +82,13 @@ def _latest(residual: list[dict[str, t.Any]]) -> dict[str, str]:
 
 def _still(result: dict[str, t.Any]) -> list[str]:
     """What could still act, and what does not work until when."""
-    rows = result.get("residual", [])
+    rows = [r for r in result.get("residual", []) if r["token_kind"] != _SIGNED]
+    signing = [r for r in result.get("residual", []) if r["token_kind"] == _SIGNED]
     out = [f"  STILL   {r['object']}: {r['token_kind']} until {r['until']} ({r['why']})" for r in rows[:_ROWS]]
     out += [f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else []
+    if signing:
+        who = signing[0]["object"] if len(signing) == 1 else f"{len(signing)} identities"
+        out.append(f"  STILL   {who}: {_SIGNED} until {max(str(r['until']) for r in signing)} ({signing[0]['why']})")
     for row in result.get("workloads", [])[:_ROWS]:
         failing = f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest" if row["until"] else ""
         out.append(f"  WORKS   {row['text']}: {row['state']}{failing}" + (f"; {row['why']}" if row["why"] else ""))
