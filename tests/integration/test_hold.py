@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -240,3 +241,45 @@ def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Be
     found = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert [s["Principal"] for s in found] == [s["Principal"] for s in document_before], found
     assert any("incident-responder" in row["object"] for row in done["open"])
+
+
+def test_a_later_look_cuts_nothing_again_that_was_released(desk: Desk, bed: Bed, company: Company) -> None:
+    hold(desk)
+    assert desk.restore()["status"] == "ok"
+    bed.lag(1.0)  # it has spread
+    assert works(bed, company.worker) == "ok"
+    before = bed.snapshot()
+    look = hold(desk, phase="hold")
+    assert look["changed"] is False and bed.snapshot() == before and works(bed, company.worker) == "ok"
+    assert look["principals"] == [] and any("released" in w["why"] for w in look["watch"]), look
+    assert hold(desk)["changed"] is True and works(bed, company.worker) in DEAD  # asked for once more, it is cut once more
+
+
+def test_while_somebody_fights_back_nobody_else_writes_in_iam(desk: Desk, bed: Bed, company: Company) -> None:
+    """The freeze is part of the incident's service control policy; it is gone when it is quiet, and runs out by itself."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(1.0)
+    thief, admin, said = bed.client("iam", company.leaked), bed.client("iam", company.production.keys["alice"]), []
+
+    def fight() -> str:
+        said.append(outcome(admin, "tag_user", UserName="app-orders", Tags=[{"Key": "a", "Value": str(len(said))}]))
+        return outcome(thief, "create_access_key", UserName="alice")
+
+    with Undoer(bed, fight) as undoer:
+        done = desk.contain(hold="60s", spread="4s", scope=20)
+    assert undoer.done and set(said) == {"ok", "AccessDenied"}, said
+    assert any("nobody but the responder" in str(w) for w in done["warnings"]), done["warnings"]
+    assert status_of(done, "user/ci-deploy")["action"] == "contained" and done["status"] == "ok", done["open"]
+    time.sleep(1.5)
+    assert outcome(admin, "tag_user", UserName="app-orders", Tags=[{"Key": "b", "Value": "b"}]) == "ok"
+    frozen = [i for r in desk.records() for i in r.get("intents", []) if "aws:CurrentTime" in json.dumps(i)]
+    assert frozen, "the statement carries its own end"
+
+
+def test_freeze_can_be_left_out(desk: Desk, bed: Bed, company: Company) -> None:
+    thief = bed.client("iam", company.leaked)
+    with Undoer(bed, lambda: outcome(thief, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
+        done = desk.contain(hold="60s", spread="2s", scope=20, freeze=False)
+    assert not any("aws:CurrentTime" in json.dumps(i) for r in desk.records() for i in r.get("intents", []))
+    assert status_of(done, "user/ci-deploy")["action"] == "contained"

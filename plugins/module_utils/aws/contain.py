@@ -44,6 +44,7 @@ class Options:
     scope: float = 60.0
     revoke_again: bool = False
     kinds: tuple[str, ...] = tuple(credentials.KINDS)
+    later: bool = False  # a later look, which cuts nothing again that has been released
     freeze: bool = True  # while somebody works against it, nobody else writes in IAM
     account_fence: str = "on_the_spot"
     live_sessions: bool | None = None  # None: when there is a quick scope
@@ -67,6 +68,7 @@ class Containment(Response):
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
         self.hold = Hold(self)
+        self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.after = Aftermath(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
@@ -138,6 +140,11 @@ class Containment(Response):
         return f"{role.arn.split(':iam:')[0]}:sts::{role.account}:assumed-role/{role.name}/{name}"
 
     def start(self, principal: Principal) -> None:
+        if identity(principal.arn) in self._released:
+            self.hold.watch.append({"object": principal.arn, "why": "released since it was contained, so this look leaves it alone", "due": None})
+            with self._lock:
+                self.principals.pop(identity(principal.arn), None)
+            return
         self.hold.begin(principal.account)
         jobs = list(self._jobs(principal))
         self._announce(principal)
@@ -413,8 +420,8 @@ class Containment(Response):
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    given = {f.name: params[f.name] for f in dataclasses.fields(Options)}
-    given |= {"kinds": tuple(params["kinds"]), "hold": seconds(params["hold"]), "spread": seconds(params["spread"], "spread")}
+    given = {f.name: params[f.name] for f in dataclasses.fields(Options) if f.name != "later"}
+    given |= {"later": params["phase"] == "hold", "kinds": tuple(params["kinds"]), "hold": seconds(params["hold"]), "spread": seconds(params["spread"], "spread")}
     options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
@@ -426,7 +433,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         )  # fmt: skip
     if params["account"]:
         run.suspects, run.share = _share(case, params), params["account"]
-    if any(name.startswith(restore.PREFIX) for name in case.history):
+    if params["phase"] != "hold" and any(name.startswith(restore.PREFIX) for name in case.history):
         case.warnings.append("identities of this case have been released before; what the incident names is cut again")
     run.run()
     if any(p.account == aws.caller["account"] for p in run.principals.values()):
@@ -435,6 +442,11 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             " rights there can undo this; run from another account if you can"
         )
     case.warnings += run.fences.warnings()
+    if run.fences.frozen:
+        case.warnings.append(
+            "the contained worked against the containment, so for a while nobody but the responder and declared automations could write in IAM"
+            f" ({', '.join(f['account'] for f in run.fences.rows() if f['control'] == 'scp') or 'nowhere: there is no service control policy'})"
+        )
     return claims.result(run)
 
 

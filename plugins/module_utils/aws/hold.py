@@ -58,6 +58,10 @@ class Hold:
         self._kept: dict[str, str] = {}
         self._gaps: dict[str, list[str]] = {}
         self._known: set[str] = set()
+        self._since: dict[str, str] = {}  # account -> from when on the authors of changes are looked for, RFC 3339
+        # What earlier runs did, by account: the changes that stand, and every place that was ever ours.
+        self._standing: dict[str, list[Step]] = {}
+        self._touched: dict[str, set[tuple[str, str]]] = {}
 
     # -- what the account was --------------------------------------------------------------------------------------------------------
 
@@ -75,6 +79,8 @@ class Hold:
         if saved:
             self._before[account] = json.loads(self.case.store.get(saved[-1]))
             self._kept[account] = _text(self._before[account])
+            kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
+            self._since[account] = min([*kept, self._start()])
             return
         try:
             self._before[account], self._gaps[account] = account_state.read(account, Reader(self.runner.clouds), users=False)
@@ -108,6 +114,7 @@ class Hold:
             for _link in range(1 + claims.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
                 self.run.repeat(everything=False)
             return
+        self._remember()
         deadline = time.monotonic() + self.run.options.hold
         while True:
             waited = self.run.wait_for_spread()
@@ -127,14 +134,29 @@ class Hold:
         for account, state in self._before.items():
             self._keep(account, state, 1)
 
+    def _remember(self) -> None:
+        for _first, latest in reversed(restore.standing(self.case.history)):
+            self._standing.setdefault(latest.target.account, []).append(latest)
+        for entry in self.case.history.values():
+            step = plan.decode(entry["step"]) if entry.get("step") else None
+            if step and (place := account_state.owned(step)):
+                self._touched.setdefault(step.target.account, set()).add(place)
+
+    def _start(self) -> str:
+        return iso(self._began) if self._began else ""
+
     def _pass(self, *, again: bool) -> bool:
         """``again``: look at every control, not only at the account; a run that wrote nothing has just done so."""
         before = self._unrest()
         if again:
             self._rescope()
+        mine: dict[str, list[Step]] = {}
+        for done in list(self.runner.done.values()):
+            if done.status in _STANDS:
+                mine.setdefault(done.step.target.account, []).append(done.step)
         accounts = sorted(a for a in self._kept if a in self._before)
         with concurrent.futures.ThreadPoolExecutor(max(1, min(len(accounts), 16))) as pool:
-            list(pool.map(self._account, accounts))
+            list(pool.map(lambda account: self._account(account, mine.get(account, [])), accounts))
         if again or self._unrest() != before:
             self.run.repeat()
         return self._unrest() == before
@@ -153,7 +175,7 @@ class Hold:
 
     # -- one account -----------------------------------------------------------------------------------------------------------------
 
-    def _account(self, account: str) -> None:
+    def _account(self, account: str, mine: list[Step]) -> None:
         try:
             now, gaps = account_state.read(account, Reader(self.runner.clouds))
         except EvictError as error:
@@ -164,15 +186,16 @@ class Hold:
         for principal in list(self.run.principals.values()):
             if principal.kind == "role" and principal.arn in now:
                 principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
-        mine = [d.step for d in list(self.runner.done.values()) if d.status in _STANDS and d.step.target.account == account]
-        standing = [latest for _first, latest in reversed(restore.standing(self.case.history)) if latest.target.account == account]
-        wanted, ours = account_state.expected(self._before[account], [*standing, *mine])
-        touched = {p for h in self.case.history.values() if h.get("step") and (p := account_state.owned(plan.decode(h["step"])))}
+        wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
+        touched = self._touched.get(account, set())
         changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
-        authors = Authors(self.run.aws, account, self._since())
+        authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
         self._before[account] = now
+        if authors.gaps:
+            with self._lock:
+                self._gaps[account] = [*gaps, f"account {account}: who made which change: {authors.gaps[0]}"]
 
     @staticmethod
     def _harmless(change: Change, touched: set[tuple[str, str]]) -> bool:
@@ -183,10 +206,8 @@ class Hold:
             return all(s.get("Effect") == "Deny" for s in edits.statements_of(change.after or {}))
         return change.facet.startswith("key/") and change.after in ("Inactive", None) or change.facet == "password" and change.after is None
 
-    def _since(self) -> str:
-        """From when on authors are looked for: a later look finds what the history did not have yet."""
-        begun = [n["data"]["since"] for n in self.case.notes("unexplained")]
-        return min([*begun, iso(self._began)]) if self._began else ""
+    def _unexplained_since(self) -> list[str]:
+        return [n["data"]["since"] for n in self.case.notes("unexplained")]
 
     # -- what is done about a change -------------------------------------------------------------------------------------------------
 
@@ -241,7 +262,7 @@ class Hold:
             self._known.add(change.text)
             noted = [n["data"]["change"] for n in self.case.notes("unexplained")]
             if change.text not in noted:
-                self.case.note("unexplained", {"change": change.text, "since": iso(self._began) if self._began else ""})
+                self.case.note("unexplained", {"change": change.text, "since": self._start()})
             self.watch.append({"object": change.arn, "why": f"{change.text}; the history does not say yet by whom", "due": None})
 
     # -- somebody takes our controls away --------------------------------------------------------------------------------------------

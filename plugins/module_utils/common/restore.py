@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from . import plan
 from .errors import EvictError
-from .plan import Ref, Step
+from .plan import Phase, Ref, Step
 from .reader import Reader
 
 PREFIX = "undo:"
@@ -59,6 +59,16 @@ def standing(history: Mapping[str, Mapping[str, t.Any]]) -> list[tuple[Step, Ste
         found.append((entry["places"]["made"], first, latest))
     found.sort(key=lambda row: row[0], reverse=True)
     return [(first, latest) for _place, first, latest in found]
+
+
+def released(history: Mapping[str, Mapping[str, t.Any]]) -> set[str]:
+    """Principals of which something was fenced, and no fence stands any more: a release has given them back."""
+    fenced = {plan.decode(e["step"]).principal for n, e in history.items() if not n.startswith(PREFIX) and e.get("made") and _is_fence(e)}
+    return fenced - {latest.principal for _first, latest in standing(history) if latest.phase == Phase.FENCE}
+
+
+def _is_fence(entry: Mapping[str, t.Any]) -> bool:
+    return bool(entry.get("step")) and plan.decode(entry["step"]).phase == Phase.FENCE
 
 
 def judge(first: Step, latest: Step, reader: Reader, keep: Callable[[Step], tuple[str, str, str | None] | None]) -> Verdict | None:
