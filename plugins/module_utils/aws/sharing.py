@@ -38,7 +38,8 @@ def others(run: Response, role: Principal) -> list[str] | None:
 def check(run: Response, role: Principal) -> list[str]:
     """Before a role is denied because somebody asked for it: raises ``Refused`` when others use it; returns them when that is lifted.
 
-    Where nobody can tell who does, that is said. Its sessions are revoked meanwhile, which the others notice for seconds; a deny would stop them for as long as it stands.
+    Where nobody can tell who does, that is said. Its sessions are revoked meanwhile, which the others notice for seconds; a deny would stop them for as
+    long as it stands.
     """
     if quarantine.unused(role, run.aws.now()):
         return []
