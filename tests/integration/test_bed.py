@@ -667,3 +667,47 @@ def test_loops_see_containment(bed, company, iam):
     assert figures["bystander"]["failed"] == 0 and figures["bystander"]["ok"] > 10, bystanders.codes()
     assert figures["shared"]["failed"] > 0 and bystanders.log[-1].code == "ok", bystanders.codes()
     assert dependents.count(ok=True, after=ended, kind="worker") == 0 < dependents.count(ok=True, after=ended, kind="orders")
+
+
+# -- tags in authorization (tag_truth) and paths (org_truth) ------------------------------------------------------------------------
+
+
+def test_session_tags_need_a_right_override_and_travel_on_when_transitive(bed: Bed, company: Company) -> None:
+    iam = bed.client("iam", company.production.root, direct=True)
+    roles, bob = company.production.roles, company.production.users["bob"]
+    both = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    iam.update_assume_role_policy(RoleName="deploy", PolicyDocument=document({**both, "Principal": {"AWS": bob}}))
+    iam.update_assume_role_policy(RoleName="reporting", PolicyDocument=document({**both, "Principal": {"AWS": roles["deploy"]}}))
+    unless = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalTag/team": "x"}}}
+    iam.put_role_policy(RoleName="reporting", PolicyName="unless", PolicyDocument=document(unless))
+    sts = bed.client("sts", company.production.keys["bob"])
+    passed = {"RoleArn": roles["deploy"], "RoleSessionName": "one", "Tags": [{"Key": "team", "Value": "x"}]}
+    deny = {"Effect": "Deny", "Action": "sts:TagSession", "Resource": "*"}
+    iam.put_user_policy(UserName="bob", PolicyName="no-tags", PolicyDocument=document(deny))
+    assert outcome(sts.assume_role, **passed) == "AccessDenied"
+    iam.delete_user_policy(UserName="bob", PolicyName="no-tags")
+    for transitive, wanted in (([], "ok"), (["team"], "AccessDenied")):
+        first = bed.client("sts", Credentials.of(sts.assume_role(**passed, TransitiveTagKeys=transitive)["Credentials"]))
+        second = Credentials.of(first.assume_role(RoleArn=roles["reporting"], RoleSessionName="two")["Credentials"])
+        assert outcome(bed.client("sqs", second).list_queues) == wanted
+    assert outcome(first.assume_role, RoleArn=roles["reporting"], RoleSessionName="two", Tags=[{"Key": "TEAM", "Value": "y"}]) != "ok"
+
+
+def test_a_federated_user_carries_the_tags_of_its_user(bed: Bed, company: Company) -> None:
+    iam = bed.client("iam", company.production.root, direct=True)
+    everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    held = Credentials.of(bed.client("sts", company.leaked).get_federation_token(Name="build", Policy=everything)["Credentials"])
+    unless = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:PrincipalTag/stop": "false"}}}
+    iam.put_user_policy(UserName="ci-deploy", PolicyName="unless", PolicyDocument=document(unless))
+    assert outcome(bed.client("sqs", held).list_queues) == "ok"
+    iam.tag_user(UserName="ci-deploy", Tags=[{"Key": "Stop", "Value": ""}])
+    assert outcome(bed.client("sqs", held).list_queues) == "AccessDenied"
+
+
+def test_a_user_with_a_path_is_judged_by_its_arn(bed: Bed, company: Company) -> None:
+    iam = bed.client("iam", company.production.root, direct=True)
+    deny = {"Effect": "Deny", "Action": "iam:Tag*", "Resource": company.production.users["app-orders"]}
+    iam.put_user_policy(UserName="ci-deploy", PolicyName="deny", PolicyDocument=document(deny))
+    caller = bed.client("iam", company.leaked)
+    assert outcome(caller.tag_user, UserName="app-orders", Tags=[{"Key": "a", "Value": "b"}]) == "AccessDenied"
+    assert outcome(caller.tag_user, UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"
