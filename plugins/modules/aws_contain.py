@@ -208,8 +208,8 @@ fences:
             remedy: ""}]
 workloads:
   description:
-    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state) (V(refreshed), V(asked to refresh), V(waiting), V(left)
-      or V(failed)), until when it may fail, and why.
+    - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state), until when it may fail, and why.
+    - C(state) is V(refreshed), V(asked to refresh), V(waiting), V(left) or V(failed).
   returned: with O(phase=all)
   type: list
   elements: dict
