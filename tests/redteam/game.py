@@ -44,6 +44,7 @@ class Order:
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
     late_logs: bool = False
+    lock_out: bool = False  # the attacker also deletes the responder's role, or takes its rights and trust away
     organization: bool = True  # False: nobody can attach a service control policy
     options: dict[str, Any] = dataclasses.field(
         default_factory=dict
@@ -86,6 +87,7 @@ class Game:
         self.bed, self.order = bed, order
         self.setting = Setting.drawn(order.seed)
         self.lag = self.setting.lag if order.lag is None else order.lag
+        self.families = (*self.setting.families, *(("lock-out",) if order.lock_out else ()))
         bed.reset()
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
@@ -93,7 +95,7 @@ class Game:
         bed.organizations(in_use=order.organization)
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
-        self.attacker = Attacker(bed, self.company, order.seed, self.setting.families, self.outside)
+        self.attacker = Attacker(bed, self.company, order.seed, self.families, self.outside)
         self.sleeper: Sleeper | None = None
         self.began = self.ended = 0.0
         self.locked_out = False
@@ -199,7 +201,7 @@ class Game:
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
         return {
             "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "late_logs": self.order.late_logs, "trusted": list(self.setting.trusted),
-            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.setting.families),
+            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.families),
             "sleeper": self.setting.sleeps, "locked_out": self.locked_out, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
             "last_ok": round(good[-1]["at"] - self.ended, 2), "late": [scene.late(t) for t in late[-10:]], "status": self.result.get("status"), "msg": self.result.get("msg", ""),
             "survivors": [scene.explain(h, what) for h, what in alive], "bystanders": cut,
