@@ -25,6 +25,9 @@ def main() -> int:
     parser.add_argument(
         "--no-identity-deny", action="store_true", help="take the identity's own denies away after containment: the SCP alone has to hold"
     )
+    parser.add_argument(
+        "--lock-out", action="store_true", help="the attacker also deletes the responder's role, or takes its rights and trust away"
+    )
     parser.add_argument("--no-organization", action="store_true", help="the account is in none: the identities' own fences have to hold")
     parser.add_argument(
         "--late-logs", action="store_true", help="CloudTrail's events come after containment; a second look has to end the rest"
@@ -37,7 +40,7 @@ def main() -> int:
     loopback.check_all()
     options = dict(option.split("=", 1) for option in given.option)
     orders = [
-        Order(seed, not given.no_identity_deny, given.lag, given.late_logs, not given.no_organization, options)
+        Order(seed, not given.no_identity_deny, given.lag, given.late_logs, given.lock_out, not given.no_organization, options)
         for seed in range(given.seed, given.seed + given.runs)
     ]
     summary = campaign(orders, max(1, given.jobs), given.directory.resolve())

@@ -25,6 +25,8 @@ def line(record: dict[str, Any]) -> str:
         f"contain {record['seconds']:>5.1f} s ({record['status']})  last success {record['last_ok']:+.1f} s  "
         f"{' '.join(f for f in record['families'] if f != 'always') or '-'}{'; sleeper: ' + record['sleeper'] if record['sleeper'] else ''}"
     )
+    if record["locked_out"]:
+        text += "\n           the attacker has locked the responder out, so the identity's own denies stand as they were left"
     for survivor in record["survivors"]:
         text += f"\n           {survivor['credential']} may {survivor['works']} as {survivor['principal'].rsplit(':', 1)[-1]}: {survivor['why']}"
     for entry in record["late"][-2:] if not record["survivors"] else ():

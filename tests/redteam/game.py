@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tests.beds import company as seeds
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
@@ -42,6 +44,7 @@ class Order:
     identity_deny: bool = True
     lag: float | None = None  # None: drawn
     late_logs: bool = False
+    lock_out: bool = False  # the attacker also deletes the responder's role, or takes its rights and trust away
     organization: bool = True  # False: nobody can attach a service control policy
     options: dict[str, Any] = dataclasses.field(
         default_factory=dict
@@ -84,6 +87,7 @@ class Game:
         self.bed, self.order = bed, order
         self.setting = Setting.drawn(order.seed)
         self.lag = self.setting.lag if order.lag is None else order.lag
+        self.families = (*self.setting.families, *(("lock-out",) if order.lock_out else ()))
         bed.reset()
         self.company: Company = seeds.seed(bed)
         bed.configure(lookup_rate=0)
@@ -91,9 +95,10 @@ class Game:
         bed.organizations(in_use=order.organization)
         self.desk = Desk(bed, self.company, folder)
         self.outside = set_up_outside(bed)
-        self.attacker = Attacker(bed, self.company, order.seed, self.setting.families, self.outside)
+        self.attacker = Attacker(bed, self.company, order.seed, self.families, self.outside)
         self.sleeper: Sleeper | None = None
         self.began = self.ended = 0.0
+        self.locked_out = False
         self.result: dict[str, Any] = {}
 
     def play(self) -> dict[str, Any]:
@@ -110,7 +115,7 @@ class Game:
             time.sleep(_HEAD_START)
             self._contain()
             if not self.order.identity_deny:
-                self._lift_identity_denies()
+                self.locked_out = not self._lift_identity_denies()
             time.sleep(self.lag + 1.5)
         finally:
             for loop in loops:
@@ -140,9 +145,13 @@ class Game:
             self.result = self.desk.run("aws_contain", phase="hold", **options)
         self.ended = time.time()
 
-    def _lift_identity_denies(self) -> None:
-        """As an administrator whom AWS exempts would, past the proxy: the SCP is what is left."""
-        iam = self.bed.client("iam", self._exempt(), direct=True)
+    def _lift_identity_denies(self) -> bool:
+        """As an exempt administrator would, past the proxy: the SCP is what is left. False when the attacker has locked the responder out."""
+        try:
+            iam = self.bed.client("iam", self._exempt(), direct=True)
+            iam.list_users()
+        except ClientError:
+            return False
         for row in self.result.get("principals", []):
             kind, name = row["kind"], row["name"]
             key = {f"{kind.capitalize()}Name": name}
@@ -155,6 +164,7 @@ class Game:
                         getattr(iam, f"detach_{kind}_policy")(**key, PolicyArn=policy["PolicyArn"])
         with contextlib.suppress(iam.exceptions.NoSuchEntityException):
             iam.update_access_key(UserName="ci-deploy", AccessKeyId=self.company.leaked.access_key, Status="Active")
+        return True
 
     def _exempt(self) -> Credentials:
         sts = self.bed.client("sts", self.company.responder, direct=True)
@@ -191,8 +201,8 @@ class Game:
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)
         return {
             "seed": self.order.seed, "lag": self.lag, "identity_deny": self.order.identity_deny, "late_logs": self.order.late_logs, "trusted": list(self.setting.trusted),
-            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.setting.families),
-            "sleeper": self.setting.sleeps, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
+            "moves": self._count("move", trace), "calls": len(trace), "credentials": len(self.attacker.held), "families": list(self.families),
+            "sleeper": self.setting.sleeps, "locked_out": self.locked_out, "sleeper_acted": bool(self.sleeper and self.sleeper.acted), "seconds": round(self.ended - self.began, 2),
             "last_ok": round(good[-1]["at"] - self.ended, 2), "late": [scene.late(t) for t in late[-10:]], "status": self.result.get("status"), "msg": self.result.get("msg", ""),
             "survivors": [scene.explain(h, what) for h, what in alive], "bystanders": cut,
             "won": not alive and not late and not cut["failed"], "trace": trace, "response": self._response(), "result": {k: v for k, v in self.result.items() if k not in ("diff", "steps", "invocation")},

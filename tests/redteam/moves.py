@@ -266,5 +266,7 @@ FAMILIES: dict[str, tuple[float, dict[Move, int]]] = {
     "trust": (0.5, {trust_outside: 3, trust_user: 2, from_outside: 5, role: 2, undeny_role: 2}),
     "new roles": (0.4, {new_role: 3, from_outside: 4, role: 3, undeny_role: 2}),
     "indirect": (0.4, {version: 2, group: 2, tag: 2, key_for_another: 1}),
-    "responder": (0.15, {join_responder: 2, lock_out_responder: 1, role: 2, from_outside: 2}),
+    "responder": (0.15, {join_responder: 2, role: 2, from_outside: 2}),
+    # Only when asked for: a responder's role that nothing above the account protects is gone before any fence of the response is (docs/proof.md).
+    "lock-out": (0.0, {lock_out_responder: 2}),
 }
