@@ -657,7 +657,7 @@ def test_a_suspended_account_is_named_and_the_others_are_contained(desk: Desk, n
     desk.incident(closed, desk.company.leaked.access_key)
     done = desk.contain(hold="1s")
     (problem,) = done["problems"]
-    assert "is SUSPENDED" in problem["message"] and "AWS Support" in problem["remedy"] and done["status"] == "partial"
+    assert "is suspended" in problem["message"] and "AWS Support" in problem["remedy"] and done["status"] == "partial"
     assert status_of(done, "user/ci-deploy")["action"] == "contained"
 
 

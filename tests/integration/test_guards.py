@@ -136,7 +136,8 @@ def alone(desk: Desk) -> Any:
     iam.delete_user_policy(UserName="ci-deploy", PolicyName="work")
     iam.attach_user_policy(UserName="alice", PolicyArn=ADMINISTRATOR)
     iam.create_user(UserName="on-call")
-    iam.put_user_policy(UserName="on-call", PolicyName="respond", PolicyDocument=json.dumps(permissions.responder_policy()))
+    respond = iam.create_policy(PolicyName="respond", PolicyDocument=json.dumps(permissions.responder_policy()))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="on-call", PolicyArn=respond)
     iam.put_user_policy(UserName="on-call", PolicyName="become", PolicyDocument=json.dumps(permissions.caller_policy()))
     key = Credentials.of(iam.create_access_key(UserName="on-call")["AccessKey"])
     desk.secrets.append(key.secret_key)
@@ -270,7 +271,7 @@ def test_a_way_in_that_is_shown_to_work_lifts_it_without_a_read(desk: Desk, alon
         iam.put_role_policy(
             RoleName="incident-responder", PolicyName="work", PolicyDocument=document(allow("iam:*", "ec2:DescribeRegions"))
         )
-        iam.delete_user_policy(UserName="on-call", PolicyName="respond")
+        iam.detach_user_policy(UserName="on-call", PolicyArn=f"{P}:policy/respond")
     else:
         own = desk.bed.client("iam", root(desk.bed.management), direct=True)
         own.create_role(RoleName="incident-policies", AssumeRolePolicyDocument=trust({"AWS": f"{P}:user/on-call"}))

@@ -17,6 +17,7 @@ from tests.beds.bed import Bed, Credentials
 from tests.beds.company import PRODUCTION, Company, document, seed, trust
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
 
+LAG = 2.0  # seconds; the undoers have that long
 DENY = "evict-quarantine-IR-1"
 USER = f"arn:aws:iam::{PRODUCTION}:user/ci-deploy"
 ALL = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
@@ -24,14 +25,14 @@ ALL = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 @pytest.fixture
 def bed() -> Iterator[Bed]:
-    with Bed(lag=1.0) as found:
+    with Bed(lag=LAG) as found:
         yield found
 
 
 @pytest.fixture
 def company(bed: Bed) -> Company:
     found = seed(bed)
-    bed.lag(1.0)
+    bed.lag(LAG)
     return found
 
 
@@ -44,7 +45,7 @@ def desk(bed: Bed, company: Company, tmp_path: Path) -> Desk:
 
 def hold(desk: Desk, **more: Any) -> dict[str, Any]:
     """Below no account fence, so that what the identity's own fences do is seen."""
-    return desk.contain_below(**{"hold": "60s", "spread": "2s", "scope": 20, **more})
+    return desk.contain_below(**{"hold": "60s", "spread": "3s", "scope": 20, **more})
 
 
 class Undoer(threading.Thread):
@@ -57,7 +58,7 @@ class Undoer(threading.Thread):
         self.done = 0
 
     def run(self) -> None:
-        while not self._over.wait(0.2) and self._left:
+        while not self._over.wait(0.1) and self._left:
             if any(c["operation"] == "PutUserPolicy" and not c["error"] for c in self._bed.calls(mutating=True)):
                 self.done += self._act() == "ok"
                 self._left -= 1
@@ -144,7 +145,7 @@ def test_whoever_takes_a_control_away_is_contained(desk: Desk, bed: Bed, company
     iam.create_user(UserName="sleeper")
     iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
     key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
-    bed.lag(1.0)
+    bed.lag(LAG)
     sleeper = bed.client("iam", key)
     with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)) as undoer:
         done = hold(desk)
@@ -157,7 +158,7 @@ def test_a_declared_automation_is_not_fought_more_than_twice(desk: Desk, bed: Be
     pipeline = company.production.users["alice"]
     iam = bed.client("iam", company.production.root, direct=True)
     iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=ALL)
-    bed.lag(1.0)
+    bed.lag(LAG)
     desk.incident(company.leaked.access_key, password="keep", automations=[pipeline])
     client = bed.client("iam", company.production.keys["alice"])
     with Undoer(bed, lambda: outcome(client, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
@@ -217,7 +218,7 @@ def test_a_role_that_the_suspect_made_is_denied(desk: Desk, bed: Bed, company: C
     thief = bed.client("iam", company.leaked)
     thief.create_role(RoleName="mine", AssumeRolePolicyDocument=trust({"AWS": "*"}))
     thief.put_role_policy(RoleName="mine", PolicyName="all", PolicyDocument=ALL)
-    bed.lag(1.0)
+    bed.lag(LAG)
     stranger = bed.client("sts", company.staging.keys["ci-deploy"])
     held = Credentials.of(stranger.assume_role(RoleArn=f"arn:aws:iam::{PRODUCTION}:role/mine", RoleSessionName="xx")["Credentials"])
     assert works(bed, held) == "ok"
@@ -233,7 +234,7 @@ def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Be
     document_before = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     both = trust({"AWS": [company.responder_arn, USER, "arn:aws:iam::999999999999:root"]})
     thief.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=both)
-    bed.lag(1.0)
+    bed.lag(LAG)
     held = Credentials.of(bed.client("sts", company.leaked).assume_role(RoleArn=own, RoleSessionName="evil")["Credentials"])
     assert works(bed, held) == "ok"
     done = hold(desk)
@@ -246,7 +247,7 @@ def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Be
 def test_a_later_look_cuts_nothing_again_that_was_released(desk: Desk, bed: Bed, company: Company) -> None:
     hold(desk)
     assert desk.restore()["status"] == "ok"
-    bed.lag(1.0)  # it has spread
+    bed.lag(LAG)  # it has spread
     assert works(bed, company.worker) == "ok"
     before = bed.snapshot()
     look = hold(desk, phase="hold")
@@ -259,19 +260,19 @@ def test_while_somebody_fights_back_nobody_else_writes_in_iam(desk: Desk, bed: B
     """The freeze is part of the incident's service control policy; it is gone when it is quiet, and runs out by itself."""
     iam = bed.client("iam", company.production.root, direct=True)
     iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=ALL)
-    bed.lag(1.0)
+    bed.lag(LAG)
     thief, admin, said = bed.client("iam", company.leaked), bed.client("iam", company.production.keys["alice"]), []
 
     def fight() -> str:
         said.append(outcome(admin, "tag_user", UserName="app-orders", Tags=[{"Key": "a", "Value": str(len(said))}]))
-        return outcome(thief, "create_access_key", UserName="alice")
+        return outcome(thief, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)
 
     with Undoer(bed, fight) as undoer:
-        done = desk.contain(hold="60s", spread="4s", scope=20)
+        done = desk.contain(hold="60s", spread="5s", scope=20)
     assert undoer.done and set(said) == {"ok", "AccessDenied"}, said
     assert any("nobody but the responder" in str(w) for w in done["warnings"]), done["warnings"]
     assert status_of(done, "user/ci-deploy")["action"] == "contained" and done["status"] == "ok", done["open"]
-    time.sleep(1.5)
+    bed.lag(LAG)
     assert outcome(admin, "tag_user", UserName="app-orders", Tags=[{"Key": "b", "Value": "b"}]) == "ok"
     frozen = [i for r in desk.records() for i in r.get("intents", []) if "aws:CurrentTime" in json.dumps(i)]
     assert frozen, "the statement carries its own end"
@@ -280,6 +281,6 @@ def test_while_somebody_fights_back_nobody_else_writes_in_iam(desk: Desk, bed: B
 def test_freeze_can_be_left_out(desk: Desk, bed: Bed, company: Company) -> None:
     thief = bed.client("iam", company.leaked)
     with Undoer(bed, lambda: outcome(thief, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
-        done = desk.contain(hold="60s", spread="2s", scope=20, freeze=False)
+        done = desk.contain(hold="60s", spread="3s", scope=20, freeze=False)
     assert not any("aws:CurrentTime" in json.dumps(i) for r in desk.records() for i in r.get("intents", []))
     assert status_of(done, "user/ci-deploy")["action"] == "contained"

@@ -128,7 +128,6 @@ def test_g_trust_in_break_glass(desk: Desk) -> None:
     assert works(bed, session) != "ok"
 
 
-@pytest.mark.xfail(reason="claims.open_paths recurses", strict=True)
 def test_h_two_roles_that_assume_one_another(desk: Desk) -> None:
     """H: a chain that comes back to where it began ends the module in a traceback, without a result."""
     bed, company = desk.bed, desk.company

@@ -149,16 +149,22 @@ class AccountFences:
     # -- the fence -------------------------------------------------------------------------------------------------------------
 
     def _held(self, account: str) -> list[Held]:
-        return [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
+        held = [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
+        own = sorted(arn for arn in self.run.own_in_wrong_hands if arn.split(":")[4] == account)
+        return held + [held for arn in own for held in self._conditions(arn)]
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
         found = [Held(principal.arn)] if principal.kind == "user" and not principal.only else []
+        return scp.merge([], [*found, *self._conditions(principal.arn)])
+
+    def _conditions(self, arn: str) -> list[Held]:
+        found = []
         for purpose in policy.PURPOSES:
-            done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name(purpose)}")
+            done = self.runner.done.get(f"{arn}#policy/{self.incident.policy_name(purpose)}")
             if done and done.step.after is not None:
-                found.append(Held(principal.arn, done.step.after["Statement"][0].get("Condition", {})))
-        return scp.merge([], found)
+                found.append(Held(arn, done.step.after["Statement"][0].get("Condition", {})))
+        return found
 
     def fence(self, account: str) -> None:
         held = self._held(account)

@@ -111,18 +111,20 @@ def _closed(run: Containment, principal: Principal) -> bool:
     return principal.kind == "user" or run.actions[identity(principal.arn)].action in ("deny", "clamp")
 
 
-def open_paths(run: Containment, role: Principal) -> list[str]:
-    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) -> list[str]:
+    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen.
+
+    ``behind``: identities of the roles that are being looked at on the way here: roles may have been assumed from one another, and none opens itself.
+    """
+    behind = (*behind, identity(role.arn))
     if role.forced and run.actions[identity(role.arn)].action == "deny":
         return []  # nothing is to work with it, and whoever assumes it gets a session that may do nothing
     if role.planted:
         return ["the trust policy that the suspect wrote"]
     if role.sources:
-        known = {s: run.principals.get(identity(s)) for s in role.sources}
+        known = {s: run.principals.get(identity(s)) for s in role.sources if identity(s) not in behind}
         return sorted(
-            s
-            for s, p in known.items()
-            if p is None or not (_closed(run, p) or (p.kind == "role" and p is not role and not open_paths(run, p)))
+            s for s, p in known.items() if p is None or not (_closed(run, p) or (p.kind == "role" and not open_paths(run, p, behind)))
         )
     trust = trusted_by(role.facts)
     return [f"{name} ({kind})" for kind, names in trust.items() for name in names]

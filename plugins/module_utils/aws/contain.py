@@ -63,6 +63,7 @@ class Containment(Response):
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
+        self._planted_keys: set[str] = set()  # ids of access keys that suspects made for others
         self.mended: set[str] = set()  # roles that are not cut, whose trust policy a suspect has written
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
@@ -298,6 +299,9 @@ class Containment(Response):
 
     def found(self, found: Found) -> None:
         """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
+        if found.only and found.key:
+            with self._lock:
+                self._planted_keys.add(found.key)
         if self.scope and found.key:
             if found.key.startswith("AKIA"):
                 self.scope.ask(found.account, "AccessKeyId", found.key)
@@ -326,7 +330,7 @@ class Containment(Response):
             )  # fmt: skip
             if known and not known.discovered:
                 fresh.discovered = ""
-            if found.name and known and known.only and found.by in known.only:
+            if found.name and found.by in self._planted_keys and (known is None or known.only):
                 fresh.only, fresh.only_kinds = {found.by}, {"access_key"}  # minted with the attacker's key: its owner is not cut for that
             if kind == "role":
                 fresh.planted = bool(found.trust)
@@ -356,6 +360,8 @@ class Containment(Response):
             facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
             facts.sessions = {found.session}
             jobs.append(self._fence_job(facts, "session"))
+            with self._lock:
+                self.own_in_wrong_hands.add(facts.arn)
         if jobs:
             self.runner.add(found.arn, found.account, jobs)
         if jobs or found.trust:

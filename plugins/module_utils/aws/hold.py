@@ -190,6 +190,7 @@ class Hold:
         touched = self._touched.get(account, set())
         changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
         authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
+        self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
         self._before[account] = now
@@ -284,10 +285,19 @@ class Hold:
         elif not event:
             self._watch(ours, "somebody has taken it away; it was written again, and the history does not say yet by whom")
 
+    def _gone_anyway(self, account: str, now: State) -> None:
+        """Credentials that could not be switched off, since somebody had deleted them."""
+        for done in [
+            d for d in list(self.runner.done.values()) if d.status in ("failed", "unverified") and d.step.target.account == account
+        ]:
+            place = account_state.owned(done.step)
+            if place and place[1].startswith(("key/", "password")) and place[0] in now and now[place[0]].get(place[1]) is None:
+                self._gone(done.step)
+
     def _gone(self, ours: Step) -> None:
         """A credential that we switched off was deleted: more than we asked for, and nothing to write again."""
         before = self.runner.done.get(ours.id)
-        if before is not None and before.status == "unverified":
+        if before is not None and before.status in ("unverified", "failed"):
             self.runner.replaced(ours.id)
             self.runner.done[ours.id] = dataclasses.replace(before, status="done", message="deleted by somebody meanwhile")
 

@@ -96,24 +96,6 @@ def refused(remedy: str) -> str:
     )
 
 
-def explained(aws: t.Any, error: EvictError) -> EvictError:
-    """Of an account that cannot be reached: whether that is because AWS has closed or suspended it. Else the error itself."""
-    if error.operation != "sts:AssumeRole" or not re.fullmatch(r"\d{12}", error.object):
-        return error
-    try:
-        found = aws.call(Call(TARGET, "organizations", "DescribeAccount", {"AccountId": error.object}))["Account"]
-    except EvictError:
-        return error
-    state = str(found.get("State") or found.get("Status") or "ACTIVE")
-    if state == "ACTIVE":
-        return error
-    return EvictError(
-        f"account {error.object} is {state}, as the organization says, so nobody can be contained in it: {error.message}", object=error.object,
-        operation=error.operation, remedy="AWS lets no user or role of such an account work, but what is shared with others, and its running resources, may go"
-        " on; ask AWS Support to reopen it, or to end what runs there; then run again",
-    )  # fmt: skip
-
-
 class AccountFence:
     """What is wanted of one account, and after ``steps`` was run what came of it: ``placed`` ({ARN pattern: ids of the Steps that hold it}),
 

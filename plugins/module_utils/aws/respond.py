@@ -14,12 +14,13 @@ from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity
 from ..common.run import Runner
-from . import credentials, organization, sharing
+from . import credentials, sharing
 from .account_state import Change
 from .administrators import Administrators
 from .authors import Authors
 from .branch import Branch
 from .principal import Principal, refuse_untouchable, resolve
+from .scope import caller_arn
 from .session import Aws
 
 
@@ -37,6 +38,7 @@ class Response:
         self.refused: list[dict[str, str]] = []
         self.resolved: dict[str, Principal] = {}  # by the suspect's path in the incident file
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
+        self.own_in_wrong_hands: set[str] = set()  # roles that are not cut, of which single sessions are denied
         self.suspects: list[t.Any] = list(self.incident.suspects)
         self._lock = threading.RLock()
         self.guard = Guard(
@@ -90,25 +92,29 @@ class Response:
         except Refused as error:
             self.refuse(error, suspect.value)
         except EvictError as error:
-            self.runner.fail(organization.explained(self.aws, error), suspect.value)
+            self.runner.fail(error, suspect.value)
 
     def _check(self, arn: str, *, discovered: bool) -> None:
-        """Raises ``Refused``. Who wrote itself into the trust policy of the responder's role during the incident is not protected by that."""
+        """Raises ``Refused``. Who was written into the trust policy of the responder's role by a suspect is not protected by that."""
         try:
             self.guard.check(arn, discovered=discovered)
         except Refused as error:
             role = self.guard.via(arn)
-            if error.operation != "guard trust_chain" or not (event := self._rewritten(role)):
+            if error.operation != "guard trust_chain" or not (event := self._rewritten(role, arn)):
                 raise
             self.guard.forget_chain(arn)
             self.own_trust_rewritten(role, event)
             self.guard.check(arn, discovered=discovered)
 
-    def _rewritten(self, role: str) -> dict[str, t.Any] | None:
-        """The newest event in which somebody else wrote the trust policy of ``role``, on which the responder stands, since the incident began, or None."""
+    def _rewritten(self, role: str, arn: str) -> dict[str, t.Any] | None:
+        """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands, since the incident began; or None."""
         if ":role/" not in role:
             return None
-        return Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
+        event = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
+        who = (event or {}).get("userIdentity") or {}
+        author = {identity(caller_arn(event or {})), str(who.get("accessKeyId"))}
+        suspects = {identity(s.value) for s in self.suspects} | {identity(arn)} | set(self.principals)
+        return event if author & suspects else None
 
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
         """Called when the trust policy of a role on which the responder stands turns out to be somebody else's work."""
