@@ -171,7 +171,13 @@ class AccountFences:
         with self._lock:
             if self.form == "none" or not held or self._wanted.get(account) == held:
                 return
-            if self.tags and not self.frozen and self.tags.trusted(account) and not any(h.condition for h in held) and not self._made(account):
+            if (
+                self.tags
+                and not self.frozen
+                and self.tags.trusted(account)
+                and not any(h.condition for h in held)
+                and not self._made(account)
+            ):
                 return  # the standing fence holds them all
             if account in self._busy:
                 self._busy[account] = True

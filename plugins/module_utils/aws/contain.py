@@ -142,7 +142,9 @@ class Containment(Response):
 
     def start(self, principal: Principal) -> None:
         if identity(principal.arn) in self._released:
-            self.hold.watch.append({"object": principal.arn, "why": "released since it was contained, so this look leaves it alone", "due": None})
+            self.hold.watch.append(
+                {"object": principal.arn, "why": "released since it was contained, so this look leaves it alone", "due": None}
+            )
             with self._lock:
                 self.principals.pop(identity(principal.arn), None)
             return
@@ -427,7 +429,12 @@ class Containment(Response):
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
     given = {f.name: params[f.name] for f in dataclasses.fields(Options) if f.name != "later"}
-    given |= {"later": params["phase"] == "hold", "kinds": tuple(params["kinds"]), "hold": seconds(params["hold"]), "spread": seconds(params["spread"], "spread")}
+    given |= {
+        "later": params["phase"] == "hold",
+        "kinds": tuple(params["kinds"]),
+        "hold": seconds(params["hold"]),
+        "spread": seconds(params["spread"], "spread"),
+    }
     options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":

@@ -169,6 +169,7 @@ class Hold:
         run = self.run
         if run.scope and self._began:
             run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=run.options.scope, before=run.scope)
+            run.scope.ask_again()
             for principal in list(run.principals.values()):
                 run.follow(principal)
             run.exhaust(run.scope)

@@ -107,7 +107,7 @@ class Response:
             self.guard.check(arn, discovered=discovered)
 
     def _rewritten(self, role: str, arn: str) -> dict[str, t.Any] | None:
-        """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands, since the incident began; or None."""
+        """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands; None when there is none."""
         if ":role/" not in role:
             return None
         event = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 
 from ..common.errors import EvictError
 from ..common.plan import Target
-from . import events, federation
+from . import events, federation, trust
 from .session import Aws
 
 READS = events.READS
@@ -227,6 +227,7 @@ class Scope:
         self.gaps: list[str] = []  # what could not be read
         self._keep = frozenset(keep)
         self.kept: list[events.Event] = []  # successful calls of the attacker whose (eventSource, eventName) was to be kept
+        self._asked_before = before._asked if before else set()
         if before:  # a later look: what is known stays known, and is not reported again
             self._regions, self._trail, self._parked, self._open_roles = before._regions, before._trail, before._parked, before._open_roles
             self.seen, self.newest, self.gaps, self._keep, self.kept = before.seen, before.newest, before.gaps, before._keep, before.kept
@@ -240,6 +241,11 @@ class Scope:
         for event in waiting:
             self._report(event)
 
+    def ask_again(self) -> None:
+        """Everything that the look before this one asked: more may have happened since."""
+        for account, attribute, value in sorted(self._asked_before):
+            self.ask(account, attribute, value)
+
     def strangers(self, account: str, role: str) -> None:
         """Look up who came to ``role`` (ARN) from other accounts: those sessions are the attacker's."""
         with self._lock:
@@ -250,9 +256,13 @@ class Scope:
     def _stranger(self, event: events.Event) -> bool:
         role = str(_get(event, "requestParameters", "roleArn") or "")
         caller = str(_get(event, "userIdentity", "accountId") or "")
-        return (
-            str(event.get("eventName", "")).startswith("AssumeRole") and role in self._open_roles and caller not in ("", role.split(":")[4])
-        )
+        if (
+            not str(event.get("eventName", "")).startswith("AssumeRole")
+            or role not in self._open_roles
+            or caller in ("", role.split(":")[4])
+        ):
+            return False
+        return not trust.in_organization(self._aws, caller)
 
     def knows(self, *who: str) -> bool:
         """Whether one of these (key ids, ARNs) is the attacker's."""
@@ -309,11 +319,12 @@ class Scope:
     def _take(self, event: events.Event) -> None:
         who = [w for w in (str(_get(event, "userIdentity", "accessKeyId") or ""), str(_get(event, "userIdentity", "arn") or "")) if w]
         who += federation.ways(event)
+        stranger = self._stranger(event)
         with self._lock:
             if event.get("eventID") in self.seen:
                 return
             self.seen.add(str(event.get("eventID")))
-            if self._trail.isdisjoint(who) and not self._stranger(event):
+            if self._trail.isdisjoint(who) and not stranger:
                 for w in who:
                     self._parked.setdefault(w, []).append(event)
                 return

@@ -66,12 +66,23 @@ def _narrowed(statement: dict[str, t.Any], inside: _Inside) -> list[dict[str, t.
     return [{**statement, "Principal": by_kind}] if by_kind else []
 
 
+def in_organization(aws: Aws, account: str) -> bool:
+    """Whether ``account`` is the caller's or, as far as anybody can say, in its organization."""
+    if account == aws.caller["account"]:
+        return True
+    try:
+        aws.call(Call(Target("aws", ""), "organizations", "DescribeAccount", {"AccountId": account}))
+    except EvictError:
+        return False  # not ours, or nobody can say: a suspect let it in
+    return True
+
+
 class _Inside:
     """Whether a name in a trust policy may go on assuming the role; ``refused``: those that may not."""
 
     def __init__(self, aws: Aws, account: str, contained: set[str], trusted: set[str]) -> None:
         self._aws, self._contained, self._trusted, self.refused = aws, contained, trusted, set[str]()
-        self._ours = {account: True, aws.caller["account"]: True}
+        self._ours = {account: True}
 
     def __call__(self, name: str) -> bool:
         found = identity(name) in self._trusted or (identity(name) not in self._contained and self._of_ours(name))
@@ -84,12 +95,5 @@ class _Inside:
         if account is None:
             return name != "*"  # the id of an identity that is deleted lets nobody in
         if account[0] not in self._ours:
-            self._ours[account[0]] = self._in_organization(account[0])
+            self._ours[account[0]] = in_organization(self._aws, account[0])
         return self._ours[account[0]]
-
-    def _in_organization(self, account: str) -> bool:
-        try:
-            self._aws.call(Call(Target("aws", ""), "organizations", "DescribeAccount", {"AccountId": account}))
-        except EvictError:
-            return False  # not ours, or nobody can say: the suspect wrote this document
-        return True

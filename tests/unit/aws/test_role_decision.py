@@ -50,7 +50,7 @@ def decide(who: Principal, **more: Any) -> quarantine.RoleAction:
         (role(trust(Service="lambda.amazonaws.com")), {"wanted": "deny"}, "deny"),
         (role(trust(Service="cloudtrail.amazonaws.com"), days=500), {"others": []}, "revoke"),
         (role(trust(Service="config.amazonaws.com"), days=500), {"networks": NETWORKS}, "revoke"),
-        
+
         (dataclasses.replace(role(), whole=True), {"others": ["x"]}, "revoke"),  # named by a person: others use it
         (role(sessions={"evil"}), {"wanted": "session"}, "session"), (role(sessions={"evil"}), {"wanted": "session", "open_paths": ["alice (AWS)"]}, "revoke"),
         (role(), {"wanted": "session"}, "revoke"), (role(), {"wanted": "clamp", "networks": NETWORKS}, "clamp"), (role(), {"wanted": "revoke"}, "revoke"),
