@@ -231,7 +231,7 @@ def result(run: Containment) -> dict[str, t.Any]:
     return {
         "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
-        "suggested": run.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
+        "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": list(run.fences.recovered),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},

@@ -12,21 +12,21 @@ import time
 import typing as t
 from collections.abc import Iterable
 
-from ..common import incident as incidents
 from ..common import restore
 from ..common.case import Case
-from ..common.chain import FENCE_FIRST, Job
+from ..common.chain import Job
 from ..common.errors import EvictError, InvalidInput, Refused
-from ..common.guard import identity, share_hash
+from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, live, quarantine, sessions, sharing, snapshot, space, trust
+from . import account_fence, claims, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
 from .aftermath import Aftermath
+from .findings import Findings
 from .hold import Hold
-from .principal import Principal, role, user
+from .principal import Principal
 from .respond import Response
-from .scope import Found, Scope
+from .scope import Scope
 from .session import Aws, parse
 
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
@@ -58,17 +58,15 @@ class Containment(Response):
         super().__init__(aws, case, runner)
         self.options = options
         self.open: list[dict[str, t.Any]] = []
-        self.suggested: list[dict[str, str]] = []
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
-        self._planted_keys: set[str] = set()  # ids of access keys that suspects made for others
-        self.mended: set[str] = set()  # roles that are not cut, whose trust policy a suspect has written
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
         self.hold = Hold(self)
+        self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.after = Aftermath(self)
 
@@ -77,7 +75,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
@@ -187,7 +185,7 @@ class Containment(Response):
 
     def _role_jobs(self, principal: Principal) -> Iterable[Job]:
         action = self._decide(principal)
-        yield self._fence_job(principal, action.action)
+        yield self.fence_job(principal, action.action)
         if principal.planted:
             yield self._mend_job(principal.arn, principal)
         yield from snapshot.jobs(principal, self.case, self.options.kinds)
@@ -195,7 +193,7 @@ class Containment(Response):
             # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
             yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
 
-    def _fence_job(self, role: Principal, action: str) -> Job:
+    def fence_job(self, role: Principal, action: str) -> Job:
         return Job(Phase.FENCE, lambda r: self._fence_role(role, action, r))
 
     def _fence_role(self, role: Principal, action: str, reader: Reader) -> Iterable[Step]:
@@ -269,7 +267,7 @@ class Containment(Response):
         return Job(Phase.FENCE, mend)
 
     def _mend(self) -> None:
-        for arn in sorted(self.mended):
+        for arn in sorted(self.findings.mended):
             self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
 
     def _settle_roles(self) -> None:
@@ -292,97 +290,14 @@ class Containment(Response):
         if action != before:
             self._announce(principal)
         if action.action != before.action:
-            jobs = [self._fence_job(principal, action.action)]
+            jobs = [self.fence_job(principal, action.action)]
             if action.action in ("deny", "revoke"):
                 jobs.append(Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now())))
             self.runner.add(principal.arn, principal.account, jobs)
 
-    # -- what the logs add -------------------------------------------------------------------------------------------------------
-
-    def found(self, found: Found) -> None:
-        """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
-        if found.only and found.key:
-            with self._lock:
-                self._planted_keys.add(found.key)
-        if self.scope and found.key:
-            if found.key.startswith("AKIA"):
-                self.scope.ask(found.account, "AccessKeyId", found.key)
-            elif name := found.session or found.name:
-                self.scope.ask(found.account, "Username", name)
-            self.scope.belongs(found.key)
-            with self._lock:
-                key, at = identity(found.arn), parse(found.at)
-                self.minted[key] = max(self.minted.get(key, at), at)
-        self.runner.pool.submit(FENCE_FIRST, found.account, lambda: self.take_found(found))
-
-    def take_found(self, found: Found) -> None:
-        name = found.arn.rsplit("/", 1)[-1]
-        kind = "role" if ":role/" in found.arn else "user"
-        known = self.principals.get(identity(found.arn))
-        try:
-            if kind == "user" and ":user/" not in found.arn:
-                return  # a session that minted for itself: its issuer is in the trail already
-            if known is None and identity(found.arn) in self.trusted:
-                self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
-                return
-            principal = known or (role if kind == "role" else user)(self.aws, found.account, name, found.arn)
-            fresh = dataclasses.replace(
-                principal, discovered=principal.discovered if known else found.how, compromised=found.compromised, sessions={found.session} - {""},
-                sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, only_kinds={found.kind} - {""}, whole=found.whole,
-            )  # fmt: skip
-            if known and not known.discovered:
-                fresh.discovered = ""
-            if found.name and found.by in self._planted_keys and (known is None or known.only):
-                fresh.only, fresh.only_kinds = {found.by}, {"access_key"}  # minted with the attacker's key: its owner is not cut for that
-            if kind == "role":
-                fresh.planted = bool(found.trust)
-                fresh.forced = "deny" if found.whole and fresh.discovered else ""
-            self.admit(fresh)
-            self.note_suspect(fresh.arn, source=found.source, keys=found.compromised, whole=found.whole)
-        except Refused as error:
-            if error.operation == "guard limit":
-                self.leave(found, error.message)
-            else:
-                self.refuse(error, found.arn)
-                self._own_branch(found)
-        except EvictError as error:
-            self.leave(found, error.message)
-
-    def _own_branch(self, found: Found) -> None:
-        """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
-        if ":role/" not in found.arn:
-            return
-        jobs = []
-        if found.trust:
-            with self._lock:
-                self.mended.add(found.arn)
-            if self.scope:
-                self.scope.strangers(found.account, found.arn)
-        if found.session and found.session != self.aws.roles.name:
-            facts = role(self.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
-            facts.sessions = {found.session}
-            jobs.append(self._fence_job(facts, "session"))
-            with self._lock:
-                self.own_in_wrong_hands.add(facts.arn)
-        if jobs:
-            self.runner.add(found.arn, found.account, jobs)
-        if jobs or found.trust:
-            self.open.append(
-                {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
-            )
-
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
         super().own_trust_rewritten(role, event)
-        with self._lock:
-            self.mended.add(role)
-
-    def leave(self, found: Found, why: str) -> None:
-        """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
-        suggestion = {"cloud": "aws", "arn": found.arn}
-        with self._lock:
-            if suggestion not in self.suggested:
-                self.suggested.append(suggestion)
-                self.open.append({"object": found.arn, "why": f"{found.how}; {why}", "due": None})
+        self.findings.mended.add(role)
 
     # -- again ---------------------------------------------------------------------------------------------------------------------
 
@@ -408,7 +323,7 @@ class Containment(Response):
             principal.inline = None  # the listing is from before our own policies
             if principal.kind == "role" and (action := self.actions[identity(principal.arn)].action) in ("session", "clamp"):
                 if action == "session":  # by now more of its sessions may be known
-                    self.runner.add(principal.arn, principal.account, [self._fence_job(principal, action)])
+                    self.runner.add(principal.arn, principal.account, [self.fence_job(principal, action)])
                 continue
             needed = claims.last_minting(self, principal)
             if needed is not None and not self.runner.check:
@@ -438,14 +353,14 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
     options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
-        return _resolve(run)
+        return shares.resolve(run)
     if case.incident.mode != "emergency" and not runner.check:
         raise Refused(
             f"incident {case.incident.id} is in mode {case.incident.mode}, in which dependents move before anything is cut", object=case.incident.id,
             operation="contain", remedy="this release cannot rotate: set mode: emergency in the incident file to cut now",
         )  # fmt: skip
     if params["account"]:
-        run.suspects, run.share = _share(case, params), params["account"]
+        run.suspects, run.share = shares.of(case, params), params["account"]
     if params["phase"] != "hold" and any(name.startswith(restore.PREFIX) for name in case.history):
         case.warnings.append("identities of this case have been released before; what the incident names is cut again")
     run.run()
@@ -461,46 +376,6 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f" ({', '.join(f['account'] for f in run.fences.rows() if f['control'] == 'scp') or 'nowhere: there is no service control policy'})"
         )
     return claims.result(run)
-
-
-def _resolve(run: Containment) -> dict[str, t.Any]:
-    """Resolve and guard the whole case, change nothing, and hand out the shares, with a hash that is kept in the ledger."""
-    run.take(run.suspects, start=False)
-    run.runner.wait()
-    shares: dict[str, list[dict[str, str]]] = {}
-    known = {n["data"]["suspect"] for n in run.case.notes("suspect")} | {s.value for s in run.suspects}
-    for suspect in run.suspects:
-        if principal := run.resolved.get(suspect.path):
-            shares.setdefault(principal.account, []).append(suspect.as_dict())
-    digest = share_hash(shares)
-    if not run.runner.check and digest not in [n["data"]["hash"] for n in run.case.notes("shares")]:
-        run.case.note("shares", {"hash": digest, "suspects": sorted(known)})
-    failed = run.refused + run.runner.failures
-    rows = [{**p.row(), "action": "resolved", "contained_at": None, "proof": "unknown"} for p in run.principals.values()]
-    status = "ok" if not failed else "partial" if rows else "refused"
-    return {
-        "status": status,
-        "incident": run.incident.id,
-        "principals": rows,
-        "failed": failed,
-        "open": [],
-        "residual": [],
-        "shares": shares,
-        "guard_hash": digest,
-    }
-
-
-def _share(case: Case, params: t.Mapping[str, t.Any]) -> list[t.Any]:
-    """The suspects of one account, out of shares that the guard has seen; anything else is refused."""
-    shares, given, account = params["shares"], params["guard_hash"], params["account"]
-    seen = [n["data"]["hash"] for n in case.notes("shares")]
-    if share_hash(shares) != given or not (case.check or given in seen):
-        raise Refused(
-            f"the share of account {account} is not what the guard of this case has seen", object=account, operation="guard share",
-            remedy="run contain.yml from its first play; do not hand shares on by hand",
-        )  # fmt: skip
-    raw = [{**entry, "account": account} for entry in shares.get(account, [])]
-    return incidents.validate({**case.incident.as_dict(), "suspects": raw}, "shares").suspects if raw else []
 
 
 def seconds(text: str, option: str = "hold") -> float:

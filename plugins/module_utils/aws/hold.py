@@ -168,7 +168,7 @@ class Hold:
         """What was done with the attacker's keys since the run began, as far as the history has it."""
         run = self.run
         if run.scope and self._began:
-            run.scope = Scope(run.aws, run.found, start=iso(self._began), seconds=run.options.scope, before=run.scope)
+            run.scope = Scope(run.aws, run.findings.found, start=iso(self._began), seconds=run.options.scope, before=run.scope)
             run.scope.ask_again()
             for principal in list(run.principals.values()):
                 run.follow(principal)
@@ -244,16 +244,18 @@ class Hold:
         if steps := list(put_back.steps(change, Target("aws", account))):
             self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
             if kind == "trust":  # until that has spread somebody may come to it: its sessions are cut, too
-                self.run.take_found(Found(account, change.arn, how, by))
+                self.run.findings.take(Found(account, change.arn, how, by))
                 if self.run.scope:
                     self.run.scope.strangers(account, change.arn)
             return
         if kind in ("key", "password"):
             credential = change.facet.partition("/")[2] or "password"
             fresh = {"key": "access_key", "password": "login_profile"}[kind]
-            self.run.take_found(Found(account, change.arn, how, by, only=credential, kind=fresh, key=credential if kind == "key" else ""))
+            self.run.findings.take(
+                Found(account, change.arn, how, by, only=credential, kind=fresh, key=credential if kind == "key" else "")
+            )
         elif kind == "created" and change.after is not None and change.arn.split(":")[5].startswith(("user/", "role/")):
-            self.run.take_found(Found(account, change.arn, how, by, whole=True))
+            self.run.findings.take(Found(account, change.arn, how, by, whole=True))
         elif change.text not in self._known:
             self._known.add(change.text)
             self.run.open.append({"object": change.arn, "why": f"{how}; look at it by hand", "due": None})
@@ -316,7 +318,7 @@ class Hold:
         try:
             principal = from_identity(self.run.aws, account, event.get("userIdentity") or {}, "")
             if principal is None:
-                self.run.leave(Found(account, change.arn, how), "it is neither a user nor a role")
+                self.run.findings.leave(Found(account, change.arn, how), "it is neither a user nor a role")
                 return
             principal.discovered, principal.whole, principal.forced = how, True, "deny"
             self.run.admit(principal)
@@ -324,7 +326,7 @@ class Hold:
         except Refused as error:
             self.run.refuse(error, change.arn)
         except EvictError as error:
-            self.run.leave(Found(account, change.arn, how), error.message)
+            self.run.findings.leave(Found(account, change.arn, how), error.message)
 
     def _watch(self, ours: Step, why: str) -> None:
         row = {"object": ours.resource, "why": why, "due": None}

@@ -1,0 +1,115 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the logs add to a containment: each thing that a suspect minted, reached or made is admitted like a suspect, or left to a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing as t
+
+from ..common.chain import FENCE_FIRST, Job
+from ..common.errors import EvictError, Refused
+from ..common.guard import identity
+from .principal import role, user
+from .scope import Found
+from .session import parse
+
+if t.TYPE_CHECKING:
+    from .contain import Containment
+
+_SPARED = ("guard caller", "guard trust_chain", "guard protected")
+
+
+class Findings:
+    """One run's. ``suggested``: entries for ``suspects`` of what was not touched; ``mended``: roles that are not cut, whose trust policy a suspect has written."""
+
+    def __init__(self, run: Containment) -> None:
+        self.run = run
+        self.suggested: list[dict[str, str]] = []
+        self.mended: set[str] = set()
+        self._keys: set[str] = set()  # ids of access keys that suspects made for others
+        self._lock = threading.RLock()
+
+    def found(self, found: Found) -> None:
+        """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
+        if found.only and found.key:
+            with self._lock:
+                self._keys.add(found.key)
+        if self.run.scope and found.key:
+            if found.key.startswith("AKIA"):
+                self.run.scope.ask(found.account, "AccessKeyId", found.key)
+            elif name := found.session or found.name:
+                self.run.scope.ask(found.account, "Username", name)
+            self.run.scope.belongs(found.key)
+            with self._lock:
+                key, at = identity(found.arn), parse(found.at)
+                self.run.minted[key] = max(self.run.minted.get(key, at), at)
+        self.run.runner.pool.submit(FENCE_FIRST, found.account, lambda: self.take(found))
+
+    def take(self, found: Found) -> None:
+        name = found.arn.rsplit("/", 1)[-1]
+        kind = "role" if ":role/" in found.arn else "user"
+        known = self.run.principals.get(identity(found.arn))
+        try:
+            if kind == "user" and ":user/" not in found.arn:
+                return  # a session that minted for itself: its issuer is in the trail already
+            if known is None and identity(found.arn) in self.run.trusted:
+                self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
+                return
+            principal = known or (role if kind == "role" else user)(self.run.aws, found.account, name, found.arn)
+            fresh = dataclasses.replace(
+                principal, discovered=principal.discovered if known else found.how, compromised=found.compromised, sessions={found.session} - {""},
+                sources={found.source} - {""} if kind == "role" else set(), only={found.only} - {""}, only_kinds={found.kind} - {""}, whole=found.whole,
+            )  # fmt: skip
+            if known and not known.discovered:
+                fresh.discovered = ""
+            if found.name and found.by in self._keys and (known is None or known.only):
+                fresh.only, fresh.only_kinds = {found.by}, {"access_key"}  # minted with the attacker's key: its owner is not cut for that
+            if kind == "role":
+                fresh.planted = bool(found.trust)
+                fresh.forced = "deny" if found.whole and fresh.discovered else ""
+            self.run.admit(fresh)
+            self.run.note_suspect(fresh.arn, source=found.source, keys=found.compromised, whole=found.whole)
+        except Refused as error:
+            if error.operation == "guard limit":
+                self.leave(found, error.message)
+            else:
+                self.run.refuse(error, found.arn)
+                if error.operation in _SPARED and ":role/" in found.arn:
+                    self._spared(found)
+        except EvictError as error:
+            self.leave(found, error.message)
+
+    def _spared(self, found: Found) -> None:
+        """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
+        jobs: list[Job] = []
+        if found.trust:
+            with self._lock:
+                self.mended.add(found.arn)
+            if self.run.scope:
+                self.run.scope.strangers(found.account, found.arn)
+        if found.session and found.session != self.run.aws.roles.name:
+            try:
+                facts = role(self.run.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
+            except EvictError as error:
+                self.leave(found, error.message)
+                return
+            facts.sessions = {found.session}
+            jobs.append(self.run.fence_job(facts, "session"))
+            with self._lock:
+                self.run.own_in_wrong_hands.add(facts.arn)
+        if jobs:
+            self.run.runner.add(found.arn, found.account, jobs)
+        row = {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
+        with self._lock:
+            if (jobs or found.trust) and row not in self.run.open:
+                self.run.open.append(row)
+
+    def leave(self, found: Found, why: str) -> None:
+        """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""
+        suggestion = {"cloud": "aws", "arn": found.arn}
+        with self._lock:
+            if suggestion not in self.suggested:
+                self.suggested.append(suggestion)
+                self.run.open.append({"object": found.arn, "why": f"{found.how}; {why}", "due": None})
