@@ -88,7 +88,8 @@ options:
     description:
       - V(all) contains.
       - V(resolve) resolves and guards, changes nothing, and returns each account's share for a run over several hosts.
-      - V(hold) is a later look at what is contained, and does what V(all) does. By then CloudTrail's history is complete. RV(looks) says when it is due.
+      - V(hold) is a later look at what is contained, and does what V(all) does, except that it cuts nothing again that has been released. By then CloudTrail's
+        history is complete. RV(looks) says when it is due.
     type: str
     choices: [all, hold, resolve]
     default: all
