@@ -104,6 +104,8 @@ def _fence(fence: dict[str, t.Any]) -> list[str]:
     )
     if fence["control"] == "tag":
         return standing
+    if fence.get("resources"):
+        fence = {**fence, "policies": [*fence["policies"], f"resource control policy {', '.join(fence['resources'])}"]}
     if fence["control"] == "scp":
         return [f"  FENCE   account {fence['account']}: service control policy {', '.join(fence['policies'])} ({fence['why']})", *standing]
     instead = f"; instead: {', '.join(fence['instead'])}" if fence["instead"] else ""

@@ -133,8 +133,8 @@ def _limit_by_scp(principal: Any, management: str) -> Any:
     policies = {
         key: policy
         for (account, key), policy in org._policies.to_dict().items()
-        if account == management and policy.get("Type") == "SERVICE_CONTROL_POLICY"
-    }
+        if account == management and policy.get("Type") in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
+    }  # a resource control policy is judged for requests within the account alone: principals and resources are the same one's
     attached = {key: targets or [] for (account, key), targets in org._attachments.to_dict().items() if account == management}
     node: str | None = principal.account
     while node:

@@ -766,3 +766,74 @@ def test_the_role_that_writes_the_policies_is_the_responders_own_and_nothing_els
         "management" in w for w in done.get("warnings", [])
     ), done
     assert {c["service"] for c in bed.calls() if "incident-policies" in c["principal"]} == {"organizations"}
+
+
+# -- what the account's resources refuse -------------------------------------------------------------------------------------------
+
+RCP = "RESOURCE_CONTROL_POLICY"
+
+
+def resource_policies(bed: Bed) -> dict[str, str]:
+    found = organizations(bed).list_policies_for_target(TargetId=A, Filter=RCP)["Policies"]
+    return {p["Name"]: p["Id"] for p in found}
+
+
+def test_a_resource_control_policy_alone_refuses_the_key_and_every_session(desk: Desk) -> None:
+    bed, company = desk.bed, desk.company
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    before, held = bed.snapshot(), held_by(company, bed)
+    desk.incident(company.leaked.access_key, ROLE, role_action="deny", password="keep")
+    planned = desk.contain(check=True)
+    assert resource_policies(bed) == {}
+    done = desk.contain()
+    assert done["problems"] == [] and planned["changed_count"] == done["changed_count"]
+    (fence,) = done["fences"]
+    assert fence["control"] == "scp" and fence["resources"] == list(resource_policies(bed)) and len(fence["resources"]) == 1
+    assert desk.contain()["changed"] is False
+    for name, policy in attached(bed).items():  # by the management account: the SCP goes, and the identities' own fences
+        organizations(bed).detach_policy(PolicyId=policy, TargetId=A)
+        assert name.startswith("evict-")
+    lift_identity_fences(desk)
+    assert {kind: works(bed, c) for kind, c in held.items()} == dict.fromkeys(held, "AccessDenied")
+    assert outcome(bed.client("iam", company.leaked), "list_users") == "ok"  # no resource of IAM is bound by one
+    assert works(bed, company.production.keys["bob"]) == "ok"
+    assert desk.contain()["problems"] == [] and len(attached(bed)) == 1  # what is gone is put back
+    assert desk.false_positive(company.leaked.access_key, ROLE)["status"] == "ok"
+    assert resource_policies(bed) == {} and bed.snapshot() == before
+
+
+def test_released_one_by_one_it_holds_the_others(desk: Desk) -> None:
+    bed, company = desk.bed, desk.company
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    desk.incident(company.leaked.access_key, BOB, password="keep")
+    desk.contain()
+    (policy,) = resource_policies(bed).values()
+    assert desk.false_positive(BOB)["status"] == "ok"
+    said = organizations(bed).describe_policy(PolicyId=policy)["Policy"]["Content"]
+    assert USER in said and BOB not in said
+    assert works(bed, company.production.keys["bob"]) == "ok" and works(bed, company.leaked) in DEAD
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("operation", ["CreatePolicy", "AttachPolicy"])
+def test_killed_around_each_call_of_it_leaves_no_orphan(desk: Desk, operation: str, when: str) -> None:
+    bed = desk.bed
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    child = Child(bed, {"module": "aws_contain", "params": {"incident": str(desk.file), "hold": "0", "scope": 0}})
+    bed.rule(when, service="organizations", operation=operation, at=2, pgid=child.pgid)
+    assert child.go()[0] == -9
+    bed.clear_rules()
+    assert desk.contain()["problems"] == [] and len(resource_policies(bed)) == 1
+    made = organizations(bed).list_policies(Filter=RCP)["Policies"]
+    assert len([p for p in made if not p["AwsManaged"]]) == 1
+    assert desk.contain()["changed"] is False
+    assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and bed.snapshot() == before
+
+
+def test_where_they_are_not_enabled_it_is_said_and_nothing_is_asked_for(desk: Desk) -> None:
+    desk.incident(desk.company.leaked.access_key)
+    (fence,) = desk.contain()["fences"]
+    assert fence["resources"] == [] and "not enabled" in fence["resources_why"]
+    assert len(desk.bed.calls(operation="CreatePolicy")) == 1

@@ -18,7 +18,7 @@ from ..common.chain import Job
 from ..common.plan import Step
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import deny_all, organization, policy
+from . import deny_all, organization, policy, resource_control
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
@@ -51,6 +51,8 @@ class AccountFences:
         self._unfenced: dict[str, set[str]] = {}
         self._wanted: dict[str, list[Held]] = {}
         self._fences: dict[str, AccountFence] = {}
+        self._resources: dict[str, AccountFence] = {}
+        self._no_resources: dict[str, Unavailable] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
         self._until = ""  # for how long nobody else may write in IAM
@@ -256,10 +258,39 @@ class AccountFences:
         for principal in list(self.run.principals.values()):
             if self.back_up and scp.pattern(principal.arn) in denied and not self.scp_of(principal):
                 self._next_best(principal)
+        self._fence_resources(account, held)
         with self._lock:
             more = self._busy.pop(account)
         if more:
             self.fence(account)
+
+    def _fence_resources(self, account: str, held: list[Held]) -> None:
+        """Beside the service control policy, where the organization has resource control policies; nothing takes its place where it has not."""
+        limits = scp.Limits(size=resource_control.SIZE, slots=resource_control.SLOTS)
+        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, limits, organization.RCP)
+
+        def plan_it(reader: Reader) -> list[Step]:
+            with self._lock:
+                self._resources[account] = fence
+            try:
+                self._settle(fence)
+                fence.exempt = exempt(self.run.aws, self.run.case, account)
+                return list(organization.fence(fence, held, reader))
+            except Unavailable as error:
+                with self._lock:
+                    self._no_resources[account] = error
+                return []
+
+        self.runner.add(fence.principal, account, [Job(BESIDE, plan_it)], lambda _r: self._clear(fence))
+
+    def resources(self, account: str) -> tuple[list[str], str]:
+        """(names of the resource control policies that stand on the account, or why there is none)."""
+        fence, why = self._resources.get(account), self._no_resources.get(account)
+        done = {i: self.runner.done.get(i) for i in (fence.policies if fence else ())}
+        if fence and done and all(d and d.status in STANDS for d in done.values()):
+            return sorted({name for name, _id in fence.policies.values()}), f"no room for {', '.join(fence.left)}" if fence.left else ""
+        failed = next((d.message for d in done.values() if d and d.status not in STANDS and d.message), "")
+        return [], failed or (why.message if why else "")
 
     def _learned(self, failed: Done, fence: AccountFence) -> bool:
         """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""
@@ -358,7 +389,7 @@ class AccountFences:
         return bool(done and done.status in STANDS)
 
     def rows(self) -> list[dict[str, t.Any]]:
-        """One for each account: {account, control, policies, instead, why, remedy}."""
+        """One for each account: {account, control, policies, instead, why, remedy}; ``resources``: its resource control policies, or why there is none."""
         found = []
         accounts = {*self._fences, *({p.account for p in self.run.principals.values()} if self.tags else ())}
         for account in sorted(accounts):
@@ -367,8 +398,8 @@ class AccountFences:
             names = sorted({name for p in mine for d in self.scp_of(p) if fence for name, _id in [fence.policies[d.step.id]]})
             instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith(("scp:", CONTROL))})
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
-            why = self._why.get(account)
-            found.append({"account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
+            why, (resources, no_resources) = self._why.get(account), self.resources(account)
+            found.append({"account": account, "resources": resources, "resources_why": no_resources, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
                           "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "",
                           **(self.tags.row(account) if self.tags else {})})  # fmt: skip
         return found

@@ -60,6 +60,8 @@ class AccountRelease:
         for base in self._bases(account):
             if (found := self._find(base, reader)) is None:
                 continue
+            if found.form is organization.RCP:
+                continue  # it names nobody but whom it holds
             mine = scp.ours(found.content, self.sid)
             inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
             if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
@@ -78,7 +80,9 @@ class AccountRelease:
             return None
         policy_id = str(made[1].after) if made else str(document[1].probe.call.parameters["PolicyId"])  # type: ignore[union-attr,index]
         content = reader.read(Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "Content"), _GONE))
-        return None if content is None else Policy(policy_id, base.partition(":scp/")[2], content, attached=True)
+        return (
+            None if content is None else Policy(policy_id, base.partition("/")[2], content, attached=True, form=organization.form_of(base))
+        )
 
     def _account(self, account: str, reader: Reader) -> list[Step]:
         return [step for base in self._bases(account) for step in self._policy(account, base, reader)]
@@ -91,7 +95,7 @@ class AccountRelease:
             return []
         policy_id, name, content = found.id, found.name, found.content
         mine, others = scp.ours(content, self.sid), scp.others(content, self.sid)
-        resource = f"account {account} service control policy {name}"
+        resource = f"account {account} {found.form.noun} {name}"
         if self._sorted(mine) != self._sorted(self._written(base)):
             self._row(resource, "conflict", "somebody has changed it since; look at it by hand")
             return []
@@ -124,7 +128,7 @@ class AccountRelease:
     def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held]) -> list[Step]:
         if stay == held:
             return []
-        after = scp.statements(self.sid, stay, exempt(self.release.aws, self.case, account))
+        after = found.form.make(self.sid, stay, exempt(self.release.aws, self.case, account))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:
@@ -144,8 +148,8 @@ class AccountRelease:
         return steps
 
     def _remove_others(self, account: str, base: str, policy_id: str, name: str) -> list[Step]:
-        where, resource = {"PolicyId": policy_id, "TargetId": account}, f"account {account} service control policy {name}"
-        listed = Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": account, "Filter": organization.TYPE}),
+        where, resource = {"PolicyId": policy_id, "TargetId": account}, f"account {account} {organization.form_of(base).noun} {name}"
+        listed = Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": account, **organization.form_of(base).filter}),
                        ("Policies", {"Id": policy_id}, "Id"))  # fmt: skip
         there = Probe(Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy_id}), ("Policy", "PolicySummary", "Id"), _GONE)
         detach = Step(

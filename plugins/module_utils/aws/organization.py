@@ -16,16 +16,41 @@ from collections.abc import Callable, Iterable, Iterator
 from ..common.errors import EvictError
 from ..common.plan import Call, Edit, Phase, Probe, Ref, Step, Target
 from ..common.reader import Reader
+from . import resource_control
 from . import service_control as scp
 from .service_control import Exempt, Held
 
 READS = ("organizations:DescribeOrganization", "organizations:DescribePolicy", "organizations:ListPolicies", "organizations:ListPoliciesForTarget",
          "organizations:ListRoots")  # fmt: skip
-TYPE = "SERVICE_CONTROL_POLICY"
 TARGET = Target("aws", "")  # Organizations is asked by the management role, or by the caller
 PREFIX = "evict-"
 ID: tuple[str, ...] = ("Policy", "PolicySummary", "Id")
-_FILTER = {"Filter": TYPE}
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A type of policy that can stand above an account. ``part``: of the ids of its Steps; ``make``: its statements."""
+
+    type: str
+    part: str
+    noun: str
+    make: scp.Maker
+
+    @property
+    def filter(self) -> dict[str, str]:
+        return {"Filter": self.type}
+
+    def step_id(self, account: str, name: str) -> str:
+        return f"organizations:{account}:{self.part}/{name}"
+
+
+SCP = Form("SERVICE_CONTROL_POLICY", "scp", "service control policy", scp.statements)
+RCP = Form("RESOURCE_CONTROL_POLICY", "rcp", "resource control policy", resource_control.statements)
+
+
+def form_of(step: str) -> Form:
+    """Of the id of a Step."""
+    return RCP if step.split(":", 2)[2].startswith("rcp/") else SCP
 
 
 class Unavailable(EvictError):
@@ -41,14 +66,11 @@ class Policy:
     content: t.Any
     attached: bool
     known: bool = False
+    form: Form = SCP
 
 
-def step_id(account: str, name: str) -> str:
-    return f"organizations:{account}:scp/{name}"
-
-
-def find(account: str, reader: Reader, whole: Reader) -> list[dict[str, str]]:
-    """The SCPs attached to ``account``: [{Id, Name}]. Raises ``Unavailable`` with the reason and what to do about it."""
+def find(account: str, reader: Reader, whole: Reader, form: Form = SCP) -> list[dict[str, str]]:
+    """The policies of that form attached to ``account``: [{Id, Name}]. Raises ``Unavailable`` with the reason and what to do about it."""
     organization = _ask(whole, Call(TARGET, "organizations", "DescribeOrganization", {}))["Organization"]
     if organization.get("MasterAccountId") == account:
         raise Unavailable(
@@ -64,13 +86,16 @@ def find(account: str, reader: Reader, whole: Reader) -> list[dict[str, str]]:
         roots = _ask(whole, Call(TARGET, "organizations", "ListRoots", {})).get("Roots", [])
     except Unavailable:
         roots = []  # a delegated administrator may not be allowed to list them; attaching tells then
-    if roots and not any(p.get("Type") == TYPE and p.get("Status") == "ENABLED" for r in roots for p in r.get("PolicyTypes", [])):
+    enabled = any(p.get("Type") == form.type and p.get("Status") == "ENABLED" for r in roots for p in r.get("PolicyTypes", []))
+    if (roots and not enabled) or (form is RCP and not enabled):
         raise Unavailable(
-            "service control policies are not enabled in this organization, and are not enabled unasked", object=account, operation="fence",
-            remedy=f"aws organizations enable-policy-type --root-id {roots[0]['Id']} --policy-type {TYPE} (it attaches FullAWSAccess everywhere and"
-            " denies nothing by itself), then run again",
+            f"{form.noun.replace('policy', 'policies')} are not enabled in this organization, and are not enabled unasked", object=account, operation="fence",
+            remedy=f"aws organizations enable-policy-type --root-id {roots[0]['Id'] if roots else 'ROOT'} --policy-type {form.type} (it attaches"
+            f" {'FullAWSAccess' if form is SCP else 'RCPFullAWSAccess'} everywhere and denies nothing by itself), then run again",
         )  # fmt: skip
-    return list(_ask(reader, Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": account, **_FILTER})).get("Policies", []))
+    return list(
+        _ask(reader, Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": account, **form.filter})).get("Policies", [])
+    )
 
 
 def _ask(reader: Reader, call: Call) -> dict[str, t.Any]:
@@ -110,38 +135,40 @@ class AccountFence:
         known: Callable[[str], str | None],
         whole: Reader | None = None,
         limits: scp.Limits | None = None,
+        form: Form = SCP,
     ) -> None:
         self._whole = whole  # for reads of the organization as a whole; None: the reader of ``steps``
         self.incident, self.account, self.exempt, self._known = incident, account, exempt, known
-        self.limits = limits or scp.Limits()
+        self.limits, self.form = limits or scp.Limits(), form
         self.attached = 0  # SCPs on the account
-        self.principal = f"organizations:{account}"
+        self.principal = f"organizations:{account}" + ("" if form is SCP else f":{form.part}")
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
         self.orphans: set[str] = set()  # ids of creations that a killed run left; check mode plans as if they were gone
         self.policies: dict[str, tuple[str, str]] = {}
 
     def name(self, number: int) -> str:
-        return f"{PREFIX}{self.incident.id}-{self.account}-{number}"
+        middle = "" if self.form is SCP else f"{self.form.part}-"
+        return f"{PREFIX}{middle}{self.incident.id}-{self.account}-{number}"
 
     # -- what is there -----------------------------------------------------------------------------------------------------------
 
     def there(self, reader: Reader) -> tuple[list[Policy], int]:
         """(the SCPs of this collection on the account, and ours that is not attached; how many more may be attached)."""
-        attached = find(self.account, reader, self._whole or reader)
+        attached = find(self.account, reader, self._whole or reader, self.form)
         mine = re.compile(re.escape(self.name(0)[:-1]) + r"\d{1,3}")
         named = {
             p["Name"]: p["Id"]
-            for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", _FILTER)).get("Policies", [])
-            if mine.fullmatch(p["Name"]) and step_id(self.account, p["Name"]) not in self.orphans
+            for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", self.form.filter)).get("Policies", [])
+            if mine.fullmatch(p["Name"]) and self.form.step_id(self.account, p["Name"]) not in self.orphans
         }
         wanted = {p["Id"]: p["Name"] for p in attached if p["Name"].startswith(PREFIX)} | {i: n for n, i in named.items()}
         ids = {p["Id"] for p in attached}
         found = []
         for policy, name in sorted(wanted.items(), key=lambda pair: pair[1]):
             content = _ask(reader, Call(TARGET, "organizations", "DescribePolicy", {"PolicyId": policy}))["Policy"]["Content"]
-            known = name in named and self._known(step_id(self.account, name)) == policy
-            found.append(Policy(policy, name, content, policy in ids, known))
+            known = name in named and self._known(self.form.step_id(self.account, name)) == policy
+            found.append(Policy(policy, name, content, policy in ids, known, self.form))
         self.attached = len(attached)
         return found, self.limits.slots - len(attached)
 
@@ -179,9 +206,11 @@ class AccountFence:
         sid = self.incident.sid
         use = [(scp.members(scp.ours(p.content, sid), sid), len(scp.text(scp.document(others))) if (others := scp.others(p.content, sid)) else 0)
                for p in kept]  # fmt: skip
-        boxes, left = scp.allocate(sid, use, fresh, wanted, self.exempt)
+        boxes, left = scp.allocate(sid, use, fresh, wanted, self.exempt, make=self.form.make)
         return (
-            scp.allocate(sid, use, fresh, wanted, self.exempt, self.limits.size) if left and self.limits.size > scp.SIZE else (boxes, left)
+            scp.allocate(sid, use, fresh, wanted, self.exempt, self.limits.size, self.form.make)
+            if left and self.limits.size > scp.SIZE
+            else (boxes, left)
         )
 
     def _place(self, members: list[Held], name: str, policy: str, *steps: str) -> None:
@@ -190,44 +219,44 @@ class AccountFence:
         self.policies.update(dict.fromkeys(steps, (name, policy)))
 
     def _create(self, name: str, members: list[Held]) -> Iterator[Step]:
-        step = step_id(self.account, name)
-        content = scp.document(scp.statements(self.incident.sid, members, self.exempt))
+        step = self.form.step_id(self.account, name)
+        content = scp.document(self.form.make(self.incident.sid, members, self.exempt))
         made = Ref(step, ID)
         parameters = {
             "Content": scp.text(content),
             "Name": name,
-            "Type": TYPE,
+            "Type": self.form.type,
             "Description": f"Containment of incident {self.incident.id}",
         }
         yield Step(
-            id=step, principal=self.principal, resource=f"account {self.account} service control policy {name}", phase=Phase.FENCE, owns=made,
+            id=step, principal=self.principal, resource=f"account {self.account} {self.form.noun} {name}", phase=Phase.FENCE, owns=made,
             action=f"create a deny of {', '.join(sorted({m.arn for m in members}))}", before=[], after=content["Statement"], optional=True,
             do=(Call(TARGET, "organizations", "CreatePolicy", parameters, idempotent=False),),
             undo=(Call(TARGET, "organizations", "DeletePolicy", {"PolicyId": made}),),
-            probe=Probe(Call(TARGET, "organizations", "ListPolicies", _FILTER), ("Policies", [{"Name": name}], "Id")),
+            probe=Probe(Call(TARGET, "organizations", "ListPolicies", self.form.filter), ("Policies", [{"Name": name}], "Id")),
         )  # fmt: skip
         yield self._attach(name, made, None)
         self._place(members, name, "", step, f"{step}#attached")
 
     def _attach(self, name: str, policy: t.Any, before: str | None) -> Step:
-        step, where = step_id(self.account, name), {"PolicyId": policy, "TargetId": self.account}
+        step, where = self.form.step_id(self.account, name), {"PolicyId": policy, "TargetId": self.account}
         return Step(
-            id=f"{step}#attached", principal=self.principal, resource=f"account {self.account} attached service control policy {name}",
+            id=f"{step}#attached", principal=self.principal, resource=f"account {self.account} attached {self.form.noun} {name}",
             action="attach", phase=Phase.FENCE, before=before, after=name, optional=True,
             do=(Call(TARGET, "organizations", "AttachPolicy", where),), undo=(Call(TARGET, "organizations", "DetachPolicy", where),),
             needs=(step,) if isinstance(policy, Ref) else (),
-            probe=Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **_FILTER}), ("Policies", {"Name": name}, "Name")),
+            probe=Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **self.form.filter}), ("Policies", {"Name": name}, "Name")),
         )  # fmt: skip
 
     def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
         """Our statements in an SCP that is there; what others have in it stays."""
-        after = scp.statements(self.incident.sid, members, self.exempt)
+        after = self.form.make(self.incident.sid, members, self.exempt)
         document = change(self.account, policy, self.incident.sid, after)
         yield document
         steps = [document.id]
         if policy.known:
             yield self._attach(policy.name, policy.id, policy.name if policy.attached else None)
-            steps.append(f"{step_id(self.account, policy.name)}#attached")
+            steps.append(f"{self.form.step_id(self.account, policy.name)}#attached")
         self._place(members, policy.name, policy.id, *steps)
 
 
@@ -248,8 +277,8 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
         ("Policy", "Content", "Statement", [{"Sid": s} for s in sids]),
     )
     return Step(
-        id=f"{step_id(account, policy.name)}#document", principal=f"organizations:{account}",
-        resource=f"account {account} service control policy {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
+        id=f"{policy.form.step_id(account, policy.name)}#document", principal=f"organizations:{account}",
+        resource=f"account {account} {policy.form.noun} {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
         action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
         do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),

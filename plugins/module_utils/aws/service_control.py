@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 SIZE = 5120  # characters of a document that fit everywhere; "Quotas for AWS Organizations"
 Statement = dict[str, t.Any]
@@ -56,6 +56,9 @@ class Exempt:
     until: str = ""
 
 
+Maker = Callable[[str, Iterable[Held], Exempt], list[Statement]]
+
+
 def pattern(arn: str) -> str:
     """The ARN as it can stand in a policy.
 
@@ -86,6 +89,24 @@ def text(content: Mapping[str, t.Any]) -> str:
 
 def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
     """The statements of one SCP. ``sid``: the incident's. Each protects the exempt as well, so that none depends on another that is released earlier."""
+    held = list(held)
+    found = denies(sid, held, exempt)
+    everybody = sorted({h.arn for h in held})
+    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
+    if resources:
+        found.append(
+            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
+        )
+    if exempt.until:
+        found.append(_freeze(f"{sid}Z", exempt))
+    return found
+
+
+def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
+    """One statement for each condition, in which everything is denied to whom it holds; and one for the federation sessions of users, whose ARN is a name
+
+    that the caller chose: all of the account's, but the declared ones.
+    """
     groups: dict[str, list[Held]] = {}
     for one in held:
         groups.setdefault(json.dumps(one.condition, sort_keys=True), []).append(one)
@@ -94,21 +115,13 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
         arns = sorted(m.arn for m in members)
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
-    everybody = sorted({h.arn for members in groups.values() for h in members})
-    users = sorted({h.arn for h in groups.get("{}", ()) if ":user/" in h.arn})
+    users = sorted(h.arn for h in groups.get("{}", ()) if ":user/" in h.arn)
     if users:
         partition, account = users[0].split(":")[1], users[0].split(":")[4]
         federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}
         if exempt.federated:
             federated["ArnNotLike"] = {"aws:PrincipalArn": sorted(exempt.federated)}
         found.append(_deny(f"{sid}F", ["*"], ["*"], federated))
-    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
-    if resources:
-        found.append(
-            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
-        )
-    if exempt.until:
-        found.append(_freeze(f"{sid}Z", exempt))
     return found
 
 
@@ -168,13 +181,20 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
 
 
 def allocate(
-    sid: str, kept: Sequence[tuple[list[Held], int]], fresh: int, held: Iterable[Held], exempt: Exempt, size: int = SIZE
+    sid: str,
+    kept: Sequence[tuple[list[Held], int]],
+    fresh: int,
+    held: Iterable[Held],
+    exempt: Exempt,
+    size: int = SIZE,
+    make: Maker | None = None,
 ) -> tuple[list[list[Held]], list[Held]]:
     """Who goes into which SCP: (for each of ``kept`` and then at most ``fresh`` new ones its members, who found no place).
 
     ``kept``: what each SCP holds now, and how many characters others use in it. Nobody is moved out of an SCP that still has room, so that nobody
-    is unfenced between two writes.
+    is unfenced between two writes. ``make``: the statements of a box, of an SCP if left out.
     """
+    make = make or statements
     room = [size - used for _members, used in kept] + [size] * fresh
     boxes: list[list[Held]] = [[] for _ in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
@@ -183,7 +203,7 @@ def allocate(
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:
-            if len(text(document(statements(sid, [*boxes[index], one], exempt)))) <= room[index]:
+            if len(text(document(make(sid, [*boxes[index], one], exempt)))) <= room[index]:
                 boxes[index].append(one)
                 break
         else:
