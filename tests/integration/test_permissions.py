@@ -27,6 +27,11 @@ NOT_ON_THE_BED = {
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
     *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
 }  # fmt: skip
+# What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
+ONLY_IN_A_FIGHT = {
+    "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:DeleteGroupPolicy", "iam:DetachGroupPolicy", "iam:GetGroupPolicy", "iam:GetPolicy",
+    "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy",
+}  # fmt: skip
 
 
 def _as_the_bed_sees_it() -> dict[str, Any]:
@@ -79,7 +84,9 @@ class Desk:
         environment = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(permissions.ROOT / "ansible.cfg"), "NO_COLOR": "1",
                        "ANSIBLE_COLLECTIONS_PATH": str(permissions.ROOT / ".collections")}  # fmt: skip
         command = [sys.executable, "-m", "ansible", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+        )
         assert done.returncode == status, f"{arguments[:2]}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -194,7 +201,8 @@ def _at_home(bed: Bed, company: Company, desk: Desk) -> None:
     iam = bed.client("iam", company.staging.root, direct=True)
     iam.create_user(UserName="on-call")
     for name, policy in (("respond", permissions.responder_policy()), ("become", permissions.caller_policy())):
-        iam.put_user_policy(UserName="on-call", PolicyName=name, PolicyDocument=json.dumps(policy))
+        made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="on-call", PolicyArn=made)
     iam.create_user(UserName="owner")
     iam.attach_user_policy(UserName="owner", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     key = Credentials.of(iam.create_access_key(UserName="on-call")["AccessKey"])
@@ -257,7 +265,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
         *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
     assert made <= granted, made - granted
-    assert made == granted - NOT_ON_THE_BED, f"nothing used {granted - made}"
+    assert made | ONLY_IN_A_FIGHT == granted - NOT_ON_THE_BED, f"nothing used {granted - made}"
     assert bed.snapshot() != before  # it was no dry run
 
 
@@ -287,7 +295,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "Content": "{}", "Description": "x", "Type": "SERVICE_CONTROL_POLICY", "Filter": "SERVICE_CONTROL_POLICY",
               "PolicyArn": "arn:aws:iam::aws:policy/AWSDenyAll", "PermissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll",
               "SerialNumber": f"arn:aws:iam::{account.id}:mfa/alice", "PolicySourceArn": account.users["alice"], "ActionNames": ["iam:CreateUser"],
-              "Tags": [{"Key": "a", "Value": "b"}], "TagKeys": ["a"], "AssumeRolePolicyDocument": json.dumps(nothing),
+              "GroupName": "engineers", "VersionId": "v1", "Tags": [{"Key": "a", "Value": "b"}], "TagKeys": ["a"], "AssumeRolePolicyDocument": json.dumps(nothing),
               "SSHPublicKeyId": "APKAEIBAERJR2EXAMPLE", "CertificateId": "TA7SMP42TDN5Z26OBPJE7EXAMPLE",
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "State": "Active", "SessionId": "s", "CommandId": "c" * 36,
               "AutomationExecutionId": "a" * 36, "ids": ["x:y"], "id": "x:y", "projectName": "ci", "JobName": "etl", "RunId": "r", "JobRunIds": ["r"],

@@ -72,8 +72,7 @@ def test_a_chain_of_roles_ends_though_each_link_mints_until_it_is_cut(stage: Des
     try:
         time.sleep(1.5)
         stage.incident(stage.company.leaked.access_key, role_action="revoke")
-        done = stage.contain(scope=30, hold="4s")
-        time.sleep(3.5)
+        done = stage.contain(scope=30, hold="90s", spread="4s")
     finally:
         chain.over.set()
         chain.join()
@@ -81,7 +80,7 @@ def test_a_chain_of_roles_ends_though_each_link_mints_until_it_is_cut(stage: Des
     assert all(len(held) > 2 for held in chain.held[1:]), [len(held) for held in chain.held]
     assert chain.alive() == []
     bed.lag(0)
-    assert stage.contain(scope=30, hold="4s")["changed_count"] == 0
+    assert stage.contain(scope=30, hold="90s", spread="4s")["changed_count"] == 0
     fresh = bed.client("sts", production.keys["alice"]).assume_role(RoleArn=production.roles["third"], RoleSessionName="alice")
     assert works(bed, Credentials.of(fresh["Credentials"])) == "ok"  # who has a right to it goes on
 
@@ -105,9 +104,8 @@ def test_a_role_that_the_suspect_made_for_its_own_provider(stage: Desk) -> None:
     door = status_of(done, "role/door")
     assert door["reason"].startswith("created by") and door["role_action"] == "deny"
     assert {works(bed, opened), works(bed, from_afar)} <= DENIED and works(bed, chained) in DEAD
-    assert "can be re-assumed" in door["action"] and provider in door["action"]  # the provider itself has to go
-    rows = {r["token_kind"]: r["until"] for r in done["residual"] if r["object"] == arn}
-    assert rows["OIDC role session"] == "none while denied" and "signed GetCallerIdentity" in rows
+    assert door["action"] == "contained"  # whoever assumes it gets a session that may do nothing
+    assert {r["token_kind"] for r in done["residual"] if r["object"] == arn} == {"signed GetCallerIdentity"}
 
 
 def _stranger(bed: Bed, arn: str) -> Credentials:
@@ -139,13 +137,12 @@ def _web_identity(bed: Bed, arn: str) -> Credentials:
     return Credentials.of(answer["Credentials"])
 
 
-def test_a_trust_policy_that_the_suspect_wrote_keeps_a_role_open(stage: Desk) -> None:
-    """The suspect is cut, yet whom it let in is not: the role is not called contained because of that."""
+def test_a_trust_policy_that_the_suspect_wrote_lets_the_stranger_in_no_more(stage: Desk) -> None:
     arn, other = stage.company.production.roles["first"], "arn:aws:iam::444444444444:root"
     old = trust({"AWS": [stage.company.production.users["ci-deploy"], other]})
     stage.bed.client("iam", stage.company.leaked).update_assume_role_policy(RoleName="first", PolicyDocument=old)
     stage.incident(stage.company.leaked.access_key)
     done = stage.contain(scope=20, hold="1s")
-    action = status_of(done, "role/first")["action"]
-    assert f"can be re-assumed via {other} (AWS)" in action and "ci-deploy" not in action, action
-    assert [r for r in done["residual"] if r["object"] == arn] and done["status"] == "open"
+    assert status_of(done, "role/first")["action"] == "contained" and done["status"] == "ok", done["open"]
+    left = root(stage, "iam").get_role(RoleName="first")["Role"]["AssumeRolePolicyDocument"]
+    assert other not in json.dumps(left) and arn

@@ -212,7 +212,7 @@ WHY = {
     "organizations:DetachPolicy": "release: the fence above the account, when it holds nobody any more",
     "organizations:ListPolicies": "whether the fence above the account is there; read back",
     "organizations:ListPoliciesForTarget": "which policies are attached to the account, and whether there is room; read back",
-    "organizations:ListRoots": "whether service control policies are enabled",
+    "organizations:ListRoots": "whether service and resource control policies are enabled",
     "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
@@ -507,14 +507,15 @@ def needs() -> dict[str, Need]:
     return dict(sorted(found.items()))
 
 
-_POLICIES, _ACCOUNTS = "arn:aws:organizations::*:policy/*/service_control_policy/*", "arn:aws:organizations::*:account/*"
+_POLICIES = [f"arn:aws:organizations::*:policy/*/{kind}_control_policy/*" for kind in ("service", "resource")]
+_ACCOUNTS = "arn:aws:organizations::*:account/*"
 
 
 def _above_scope(action: str) -> Any:
-    """What a write in Organizations may touch: service control policies, and accounts, never a root or an organizational unit."""
+    """What a write in Organizations may touch: control policies, and accounts, never a root or an organizational unit."""
     if action == "organizations:CreatePolicy":
         return "*"  # there is nothing to name yet
-    return [_ACCOUNTS, _POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
+    return [_ACCOUNTS, *_POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
 
 
 # Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
@@ -556,8 +557,8 @@ def _on(need: Need) -> str:
             "the organization"
             if not need.write
             else "accounts"
-            if isinstance(_above_scope(need.action), list)
-            else "service control policies"
+            if _ACCOUNTS in _above_scope(need.action)
+            else "service and resource control policies"
         )
     if need.action in CALLER:
         return f"{ROLE} (by the caller)" if need.action in BECOME else "any (by the caller)"

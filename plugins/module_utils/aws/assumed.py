@@ -58,9 +58,6 @@ class Roles:
 
     def __init__(self, aws: Asking, options: Mapping[str, t.Any], name: str) -> None:
         self._aws, self._options, self.name = aws, options, name
-        self.since = datetime.datetime.now(datetime.UTC).strftime(
-            "%Y-%m-%dT%H:%M:%SZ"
-        )  # sessions of this name from before are another run's
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._kept: dict[str, tuple[Keys, datetime.datetime]] = {}

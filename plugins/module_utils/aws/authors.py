@@ -74,7 +74,7 @@ class Authors:
             return True
         arn, own = str(who.get("arn") or ""), (self._aws.caller["arn"], self._aws.responder_arn(self._account))
         named = arn in own or arn.endswith(f"/{self._aws.roles.name}")
-        return named and identity(arn) in map(identity, own) and str(event.get("eventTime")) < self._aws.roles.since
+        return named and identity(arn) in map(identity, own)
 
     def _about(self, name: str) -> list[events.Event]:
         if name not in self._events:

@@ -62,6 +62,7 @@ class Containment(Response):
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
+        self._repeating = False
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
@@ -230,7 +231,7 @@ class Containment(Response):
     def _revoke(
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
     ) -> list[Step]:
-        newer = cutoff if self.options.revoke_again else newer_than
+        newer = cutoff if self.options.revoke_again and not self._repeating else newer_than
         steps = sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer)
         return space.fitting(principal, steps, reader, self.runner)
 
@@ -306,6 +307,7 @@ class Containment(Response):
 
         minted since. Without ``everything`` only that last part.
         """
+        self._repeating = True
         if everything:
             for principal in list(self.principals.values()):
                 principal.inline = None  # the listing is from before our own policies
