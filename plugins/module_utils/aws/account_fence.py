@@ -399,9 +399,11 @@ class AccountFences:
             instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith(("scp:", CONTROL))})
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why, (resources, no_resources) = self._why.get(account), self.resources(account)
-            found.append({"account": account, "resources": resources, "resources_why": no_resources, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
-                          "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "",
-                          **(self.tags.row(account) if self.tags else {})})  # fmt: skip
+            found.append({
+                "account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
+                "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "", "resources": resources,
+                "resources_why": no_resources, **(self.tags.row(account) if self.tags else {}),
+            })  # fmt: skip
         return found
 
     def failures(self) -> list[dict[str, str]]:

@@ -22,7 +22,10 @@ _SPARED = ("guard caller", "guard trust_chain", "guard protected")
 
 
 class Findings:
-    """One run's. ``suggested``: entries for ``suspects`` of what was not touched; ``mended``: roles that are not cut, whose trust policy a suspect has written."""
+    """One run's. ``suggested``: entries for ``suspects`` of what was not touched.
+
+    ``mended``: roles that are not cut, whose trust policy a suspect has written.
+    """
 
     def __init__(self, run: Containment) -> None:
         self.run = run

@@ -245,7 +245,10 @@ class AccountFence:
             action="attach", phase=Phase.FENCE, before=before, after=name, optional=True,
             do=(Call(TARGET, "organizations", "AttachPolicy", where),), undo=(Call(TARGET, "organizations", "DetachPolicy", where),),
             needs=(step,) if isinstance(policy, Ref) else (),
-            probe=Probe(Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **self.form.filter}), ("Policies", {"Name": name}, "Name")),
+            probe=Probe(
+                Call(TARGET, "organizations", "ListPoliciesForTarget", {"TargetId": self.account, **self.form.filter}),
+                ("Policies", {"Name": name}, "Name"),
+            ),
         )  # fmt: skip
 
     def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
