@@ -364,8 +364,8 @@ class AccountFences:
     def done_of(self, principal: Principal) -> list[Done]:
         """The Steps that hold it beside its inline policies and that stand, the SCP's first."""
         tag = self.tags.done_of(principal) if self.tags else None
-        return [*self.scp_of(principal), *([tag] if tag else []), *(d for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))
-                                           if (d := self.runner.done.get(i)) and d.status in STANDS)]  # fmt: skip
+        beside = [self.runner.done.get(i) for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))]
+        return [*self.scp_of(principal), *([tag] if tag else []), *(d for d in beside if d and d.status in STANDS)]
 
     def scp_of(self, principal: Principal) -> list[Done]:
         fence = self._fences.get(principal.account)

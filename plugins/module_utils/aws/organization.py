@@ -199,7 +199,7 @@ class AccountFence:
                 yield from self._change(kept[index], members)
             elif members:
                 taken = {p.name for p in found} | {name for name, _id in self.policies.values()}
-                name = next(n for n in map(self.name, range(1, 1000)) if n not in taken)
+                name = next((n for n in map(self.name, range(1, 1000)) if n not in taken), "")
                 yield from self._create(name, members)
 
     def _allocate(self, kept: list[Policy], fresh: int, wanted: list[Held]) -> tuple[list[list[Held]], list[Held]]:

@@ -18,8 +18,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 SIZE = 5120  # characters of a document that fit everywhere; "Quotas for AWS Organizations"
 Statement = dict[str, t.Any]
 # Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
-WRITES = tuple(f"iam:{verb}*" for verb in ("Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync",
-                                            "Set", "Tag", "Untag", "Update", "Upload"))  # fmt: skip
+_VERBS = (
+    "Add", "Attach", "Change", "Create", "Deactivate", "Delete", "Detach", "Enable", "Put", "Remove", "Reset", "Resync", "Set", "Tag", "Untag", "Update",
+    "Upload",
+)  # fmt: skip
+WRITES = tuple(f"iam:{verb}*" for verb in _VERBS)
 _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
 _ODD = re.compile(r"[*?$]")
 
@@ -196,7 +199,7 @@ def allocate(
     """
     make = make or statements
     room = [size - used for _members, used in kept] + [size] * fresh
-    boxes: list[list[Held]] = [[] for _ in room]
+    boxes: list[list[Held]] = [[] for _size in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
     left = []
     for one in sorted(held, key=lambda h: (at.get((h.arn, h.purpose), len(room)), h.arn)):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 from collections.abc import Callable, Iterable
 
 from ..common import restore
@@ -14,7 +15,7 @@ from ..common.reader import Reader
 from ..common.restore import Verdict
 from . import deny_all, shared_tag
 
-Keep = Callable[[Step], tuple[str, str, str | None] | None]
+Keep = Callable[[Step], t.Optional[tuple[str, str, t.Optional[str]]]]  # noqa: UP045 - ansible-test's pylint does not know types here
 _MARK = "#tag/"
 
 
