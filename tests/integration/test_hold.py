@@ -284,3 +284,22 @@ def test_freeze_can_be_left_out(desk: Desk, bed: Bed, company: Company) -> None:
         done = desk.contain(hold="60s", spread="3s", scope=20, freeze=False)
     assert not any("aws:CurrentTime" in json.dumps(i) for r in desk.records() for i in r.get("intents", []))
     assert status_of(done, "user/ci-deploy")["action"] == "contained"
+
+
+def test_every_session_of_the_responders_role_stays_denied_though_the_suspect_lifts_the_deny(
+    desk: Desk, bed: Bed, company: Company
+) -> None:
+    """Two of them: when the deny of the first has been taken away, that of the second must not take its place."""
+    own, thief = company.production.responder_role, bed.client("iam", company.leaked)
+    thief.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=trust({"AWS": [company.responder_arn, USER]}))
+    bed.lag(LAG)
+    sts = bed.client("sts", company.leaked)
+    held = [Credentials.of(sts.assume_role(RoleArn=own, RoleSessionName=name)["Credentials"]) for name in ("evil", "evil-too")]
+    iam = bed.client("iam", held[0])
+
+    def lift() -> str:
+        return outcome(iam, "delete_role_policy", RoleName="incident-responder", PolicyName="evict-userid-IR-1")
+
+    with Undoer(bed, lift):
+        desk.contain(hold="60s", spread="3s", scope=20)
+    assert [works(bed, one) for one in held] == ["AccessDenied", "AccessDenied"]

@@ -268,8 +268,12 @@ class Containment(Response):
         return Job(Phase.FENCE, mend)
 
     def _mend(self) -> None:
+        """Roles that are not cut: their trust policies, and the denies of the suspects' sessions of them."""
         for arn in sorted(self.findings.mended):
             self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
+        for spared in list(self.findings.spared.values()):
+            spared.inline = None
+            self.runner.add(spared.arn, spared.account, [self.fence_job(spared, "session")])
 
     def _settle_roles(self) -> None:
         """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""

@@ -11,7 +11,7 @@ import typing as t
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity
-from .principal import role, user
+from .principal import Principal, role, user
 from .scope import Found
 from .session import parse
 
@@ -24,13 +24,14 @@ _SPARED = ("guard caller", "guard trust_chain", "guard protected")
 class Findings:
     """One run's. ``suggested``: entries for ``suspects`` of what was not touched.
 
-    ``mended``: roles that are not cut, whose trust policy a suspect has written.
+    ``mended``: roles that are not cut, whose trust policy a suspect has written; ``spared``: {ARN: role} of those whose ``sessions`` are denied.
     """
 
     def __init__(self, run: Containment) -> None:
         self.run = run
         self.suggested: list[dict[str, str]] = []
         self.mended: set[str] = set()
+        self.spared: dict[str, Principal] = {}
         self._keys: set[str] = set()  # ids of access keys that suspects made for others
         self._lock = threading.RLock()
 
@@ -98,10 +99,11 @@ class Findings:
             except EvictError as error:
                 self.leave(found, error.message)
                 return
-            facts.sessions = {found.session}
-            jobs.append(self.run.fence_job(facts, "session"))
-            with self._lock:
+            with self._lock:  # all of its sessions, also when the suspect has taken an earlier deny away
+                facts = self.spared.setdefault(facts.arn, facts)
+                facts.sessions = facts.sessions | {found.session}
                 self.run.own_in_wrong_hands.add(facts.arn)
+            jobs.append(self.run.fence_job(facts, "session"))
         if jobs:
             self.run.runner.add(found.arn, found.account, jobs)
         row = {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
