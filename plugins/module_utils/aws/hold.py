@@ -61,6 +61,7 @@ class Hold:
         self._since: dict[str, str] = {}  # account -> from when on the authors of changes are looked for, RFC 3339
         # What earlier runs did, by account: the changes that stand, and every place that was ever ours.
         self._standing: dict[str, list[Step]] = {}
+        self._differs: set[str] = set()  # accounts in which somebody else changed something
         self._touched: dict[str, set[tuple[str, str]]] = {}
 
     # -- what the account was --------------------------------------------------------------------------------------------------------
@@ -132,7 +133,8 @@ class Hold:
         if self.run.fences.frozen:
             self.run.fences.freeze("")
         for account, state in self._before.items():
-            self._keep(account, state, 1)
+            if self.runner.carried_out or account in self._differs:  # else it says what the last one said, and what the ledger knows
+                self._keep(account, state, 1)
 
     def _remember(self) -> None:
         for _first, latest in reversed(restore.standing(self.case.history)):
@@ -189,6 +191,8 @@ class Hold:
                 principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
         wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
         touched = self._touched.get(account, set())
+        if account_state.diff(wanted, now):
+            self._differs.add(account)
         changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
         authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         self._gone_anyway(account, now)
