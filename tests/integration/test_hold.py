@@ -303,3 +303,56 @@ def test_every_session_of_the_responders_role_stays_denied_though_the_suspect_li
     with Undoer(bed, lift):
         desk.contain(hold="60s", spread="3s", scope=20)
     assert [works(bed, one) for one in held] == ["AccessDenied", "AccessDenied"]
+
+
+@pytest.mark.parametrize("operation", ["ListAccessKeys", "GetLoginProfile", "ListOpenIDConnectProviders"])
+def test_a_read_that_fails_meanwhile_is_no_change(desk: Desk, bed: Bed, company: Company, operation: str) -> None:
+    """Nothing of a bystander is taken for new or gone because IAM would not say."""
+    assert hold(desk)["status"] == "ok"
+    before = bed.snapshot()
+    bed.rule("fail", operation=operation, mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    look = hold(desk, phase="hold", kinds=["signing_certificate"])
+    bed.clear_rules()
+    assert bed.snapshot() == before and look["watch"] == [] and look["not_compared"], look
+    assert [s["resource"] for s in look["steps"] if s["status"] != "already"] == []
+
+
+def test_an_account_that_cannot_be_compared_leaves_the_case_open(desk: Desk, bed: Bed) -> None:
+    bed.rule("fail", operation="GetAccountAuthorizationDetails", mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    done = hold(desk)
+    bed.clear_rules()
+    assert done["status"] == "open" and any("not compared as a whole" in row["why"] for row in done["open"]), done["open"]
+    assert status_of(done, "user/ci-deploy")["action"] == "contained"  # which was read back
+
+
+def test_the_fence_of_whom_an_earlier_run_contained_is_held_too(desk: Desk, bed: Bed, company: Company) -> None:
+    """The sleeper was found by what it did; the next run is led to it by nothing but the ledger. A release does not say that the suspect made it."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.create_user(UserName="sleeper")
+    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
+    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    bed.lag(LAG)
+    sleeper = bed.client("iam", key)
+    with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
+        hold(desk)
+    assert DENY in iam.list_user_policies(UserName="sleeper")["PolicyNames"]
+    iam.delete_user_policy(UserName="sleeper", PolicyName=DENY)
+    hold(desk, phase="hold", scope=0)
+    assert DENY in iam.list_user_policies(UserName="sleeper")["PolicyNames"]
+    assert not [row for row in desk.restore()["open"] if "created this identity" in row["why"]]
+
+
+def test_what_was_put_back_stays_so_until_it_is_judged_to_be_no_compromise(desk: Desk, bed: Bed, company: Company) -> None:
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    granted = {"UserName": "ci-deploy", "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    with Undoer(bed, lambda: outcome(thief, "attach_user_policy", **granted), tries=1) as undoer:
+        hold(desk)
+    assert undoer.done == 1
+
+    def attached() -> list[str]:
+        return [p["PolicyName"] for p in iam.list_attached_user_policies(UserName="ci-deploy")["AttachedPolicies"]]
+
+    assert attached() == []
+    kept = [row["kind"] for row in desk.restore()["open"] if "ReadOnlyAccess" in row["object"]]
+    assert kept == ["kept"] and attached() == []
+    assert desk.false_positive(company.leaked.access_key)["status"] == "ok" and attached() == ["ReadOnlyAccess"]

@@ -3,7 +3,8 @@
 """The identities of a whole account as data, and what differs between two looks at them.
 
 A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
-(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy). An absent facet is None.
+read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
+read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import dataclasses
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from ..common.errors import CloudError, EvictError
-from ..common.plan import Call, Step, Target
+from ..common.errors import EvictError
+from ..common.plan import Call, Probe, Step, Target
 from ..common.reader import Reader
 
 READS = (
@@ -25,7 +26,10 @@ READS = (
     "iam:ListSAMLProviders",
 )
 USERS = 300  # of one account, whose keys and passwords are looked at: IAM has no listing of all, and two requests per user add up
+UNKNOWN = "?"
 _THREADS = 6
+_ABSENT = ("NoSuchEntity", "NoSuchEntityException")
+_PROVIDERS = ("oidc-provider", "saml-provider")
 State = dict[str, dict[str, t.Any]]
 
 
@@ -64,14 +68,15 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
         if ":aws:policy/" not in policy["Arn"]:
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
     providers = (
-        (Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
-        (Call(target, "iam", "ListSAMLProviders", {}), "SAMLProviderList"),
+        ("oidc-provider", Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
+        ("saml-provider", Call(target, "iam", "ListSAMLProviders", {}), "SAMLProviderList"),
     )
-    for call, key in providers:
+    for kind, call, key in providers:
         try:
             for provider in reader.get(call).get(key, []):
                 state[provider["Arn"]] = {"created": str(provider.get("CreateDate") or True)}
         except EvictError as error:
+            state[f"{UNKNOWN}{kind}"] = {}
             gaps.append(error.message)
     if users:
         gaps += credentials(state, target, reader)
@@ -91,6 +96,8 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     """Keys and passwords into ``state``; for an account with too many users, or what cannot be read, what is not known."""
     users = sorted(arn for arn in state if ":user/" in arn)
     if len(users) > USERS:
+        for arn in users:
+            state[arn][UNKNOWN] = True
         return [
             f"account {target.account}: keys and passwords of its {len(users)} users are not compared, only what IAM lists of all at once"
         ]
@@ -98,13 +105,12 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     def one(arn: str) -> str:
         name = {"UserName": arn.rsplit("/", 1)[-1]}
         try:
-            keys = reader.get(Call(target, "iam", "ListAccessKeys", name)).get("AccessKeyMetadata", [])
-            state[arn] |= {f"key/{k['AccessKeyId']}": k["Status"] for k in keys}
-            state[arn]["password"] = reader.get(Call(target, "iam", "GetLoginProfile", name))["LoginProfile"].get("CreateDate")
-        except CloudError as error:
-            return "" if error.code.startswith("NoSuchEntity") else error.message
+            keys = reader.read(Probe(Call(target, "iam", "ListAccessKeys", name), ("AccessKeyMetadata",), _ABSENT)) or []
+            password = reader.read(Probe(Call(target, "iam", "GetLoginProfile", name), ("LoginProfile", "CreateDate"), _ABSENT))
         except EvictError as error:
+            state[arn][UNKNOWN] = True
             return error.message
+        state[arn] |= {**{f"key/{k['AccessKeyId']}": k["Status"] for k in keys}, **({"password": password} if password else {})}
         return ""
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -114,6 +120,8 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
 def owned(step: Step) -> tuple[str, str] | None:
     """(ARN, facet) that a Step of this collection writes; None for anything that is not part of a state."""
     arn, _mark, fragment = step.id.partition("#")
+    if not arn.startswith("arn:"):
+        return None
     kind, _slash, name = fragment.partition("/")
     if kind == "policy":
         return arn, f"inline/{name}"
@@ -136,15 +144,42 @@ def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[st
     return state, ours
 
 
+def carry(before: State, now: State) -> State:
+    """``now``, with what it could not read as ``before`` had it."""
+    found = {arn: dict(facets) for arn, facets in now.items()}
+    for kind in _PROVIDERS:
+        if f"{UNKNOWN}{kind}" in found and f"{UNKNOWN}{kind}" not in before:
+            del found[f"{UNKNOWN}{kind}"]
+            found |= {arn: dict(facets) for arn, facets in before.items() if _kind(arn) == kind}
+    for arn, facets in found.items():
+        old = before.get(arn, {UNKNOWN: True})
+        if UNKNOWN in facets and UNKNOWN not in old:
+            del facets[UNKNOWN]
+            facets |= {facet: value for facet, value in old.items() if _is_credential(facet)}
+    return found
+
+
 def diff(before: State, now: State) -> list[Change]:
-    """What is not as it was, by object and facet. Of an object that came or went only that."""
+    """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known."""
     found = []
     for arn in sorted({*before, *now}):
+        unread = f"{UNKNOWN}{_kind(arn)}"
+        if arn.startswith(UNKNOWN) or unread in before or unread in now:
+            continue
         old, new = before.get(arn, {}), now.get(arn, {})
         if (old.get("created") is None) != (new.get("created") is None):
             found.append(Change(arn, "created", old.get("created"), new.get("created")))
             continue
-        for facet in sorted({*old, *new} - {"created"}):
-            if old.get(facet) != new.get(facet):
+        for facet in sorted({*old, *new} - {"created", UNKNOWN}):
+            if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found
+
+
+def _kind(arn: str) -> str:
+    """``user`` of arn:aws:iam::111122223333:user/x."""
+    return arn.split(":", 5)[-1].partition("/")[0]
+
+
+def _is_credential(facet: str) -> bool:
+    return facet.startswith("key/") or facet == "password"

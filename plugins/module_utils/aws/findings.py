@@ -11,6 +11,7 @@ import typing as t
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity
+from ..common.run import STANDS
 from .principal import Principal, role, user
 from .scope import Found
 from .session import parse
@@ -110,6 +111,20 @@ class Findings:
         with self._lock:
             if (jobs or found.trust) and row not in self.run.open:
                 self.run.open.append(row)
+
+    def open_items(self) -> list[dict[str, t.Any]]:
+        """Spared roles of which a session that had to be denied is not."""
+        name = self.run.incident.policy_name("userid")
+        done = {arn: self.run.runner.done.get(f"{arn}#policy/{name}") for arn in self.spared}
+        return [
+            {
+                "object": arn,
+                "why": f"the sessions {', '.join(sorted(self.spared[arn].sessions))} could not be denied" + (f": {d.message}" if d else ""),
+                "due": None,
+            }
+            for arn, d in sorted(done.items())
+            if not d or d.status not in STANDS
+        ]
 
     def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""

@@ -57,6 +57,7 @@ class Hold:
         self._before: dict[str, State] = {}
         self._kept: dict[str, str] = {}
         self._gaps: dict[str, list[str]] = {}
+        self._unread: dict[str, str] = {}  # account -> why it could not be compared at all
         self._known: set[str] = set()
         self._since: dict[str, str] = {}  # account -> from when on the authors of changes are looked for, RFC 3339
         # What earlier runs did, by account: the changes that stand, and every place that was ever ours.
@@ -76,28 +77,29 @@ class Hold:
 
     def _begin(self, account: str) -> None:
         folder = f"evidence/accounts/{account}/"
-        saved = sorted(name for name in self.case.store.list(folder.rstrip("/")) if name.startswith(f"{folder}iam-"))
-        if saved:
-            self._before[account] = json.loads(self.case.store.get(saved[-1]))
-            self._kept[account] = _text(self._before[account])
-            kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
-            self._since[account] = min([*kept, self._start()])
-            return
         try:
-            self._before[account], self._gaps[account] = account_state.read(account, Reader(self.runner.clouds), users=False)
-        except EvictError as error:
+            saved = sorted(name for name in self.case.store.list(folder.rstrip("/")) if name.startswith(f"{folder}iam-"))
+            if not saved:
+                self._before[account], self._gaps[account] = account_state.read(account, Reader(self.runner.clouds), users=False)
+                self.runner.pool.submit(int(_LATER), account, lambda: self._begin_credentials(account))
+                return
+            self._before[account] = json.loads(self.case.store.get(saved[-1]))
+        except (EvictError, ValueError) as error:
             self._missing(account, error)
             return
-        self.runner.pool.submit(int(_LATER), account, lambda: self._begin_credentials(account))
+        self._kept[account] = _text(self._before[account])
+        kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
+        self._since[account] = min([*kept, self._start()])
 
     def _begin_credentials(self, account: str) -> None:
         """Keys and passwords cost two requests per user, so they come after the fences; what was made meanwhile has a date, and the logs have it."""
         self._gaps[account] += account_state.credentials(self._before[account], Target("aws", account), Reader(self.runner.clouds))
         self._keep(account, self._before[account], 0)
 
-    def _missing(self, account: str, error: EvictError) -> None:
+    def _missing(self, account: str, error: Exception) -> None:
+        """Not known is not clean: the controls themselves are looked at all the same, and the case stays open for the rest."""
         with self._lock:
-            self._gaps[account] = [f"account {account} is not compared as a whole, only the contained themselves: {error.message}"]
+            self._unread[account] = f"not compared as a whole, only the contained themselves: {error}"
 
     def _keep(self, account: str, state: State, place: int) -> None:
         text = _text(state)
@@ -116,7 +118,16 @@ class Hold:
                 self.run.repeat(everything=False)
             return
         self._remember()
-        deadline = time.monotonic() + self.run.options.hold
+        try:
+            self._hold(time.monotonic() + self.run.options.hold)
+        finally:
+            if self.run.fences.frozen:
+                self.run.fences.freeze("")
+        for account, state in self._before.items():
+            if self.runner.carried_out or account in self._differs:  # else it says what the last one said, and what the ledger knows
+                self._keep(account, state, 1)
+
+    def _hold(self, deadline: float) -> None:
         while True:
             waited = self.run.wait_for_spread()
             written = self.runner.carried_out
@@ -130,11 +141,6 @@ class Hold:
             self.unrest = self.run.aws.now()
             if not self.run.fences.frozen and self.run.options.freeze:
                 self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
-        if self.run.fences.frozen:
-            self.run.fences.freeze("")
-        for account, state in self._before.items():
-            if self.runner.carried_out or account in self._differs:  # else it says what the last one said, and what the ledger knows
-                self._keep(account, state, 1)
 
     def _remember(self) -> None:
         for _first, latest in reversed(restore.standing(self.case.history)):
@@ -186,14 +192,17 @@ class Hold:
             return
         with self._lock:
             self._gaps[account] = gaps
+            self._unread.pop(account, None)
+        now = account_state.carry(self._before[account], now)
         for principal in list(self.run.principals.values()):
             if principal.kind == "role" and principal.arn in now:
                 principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
         wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
         touched = self._touched.get(account, set())
-        if account_state.diff(wanted, now):
+        different = account_state.diff(wanted, now)
+        if different:
             self._differs.add(account)
-        changes = [c for c in account_state.diff(wanted, now) if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
+        changes = [c for c in different if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
         authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         self._gone_anyway(account, now)
         for change in changes:
@@ -223,7 +232,7 @@ class Hold:
         if ours and change.after is None and change.facet.startswith(("key/", "password")):
             self._gone(ours)
             return
-        if ours and "#held/" not in ours.id:
+        if ours and put_back.HELD not in ours.id:
             self._reverted(change, ours, event, author)
             return
         contained = self.run.principals.get(author)
@@ -233,10 +242,14 @@ class Hold:
         key = str(who.get("accessKeyId") or "")
         by_suspect = contained is not None and (not contained.only or key in contained.only | contained.compromised)
         by_suspect = by_suspect or bool(self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")))
-        if by_suspect or (of_contained and author not in self.run.trusted and not event):
+        if by_suspect or (of_contained and not event and self._meanwhile(change)):
             self._undo(change, event)
         elif not event:
             self._unexplained(change)
+
+    def _meanwhile(self, change: Change) -> bool:
+        """Whether it happened while this run was at work: of what happened before, since an earlier run, an owner may be the author."""
+        return self.passes > 0 or change.arn.split(":")[4] not in self._since
 
     def _undo(self, change: Change, event: Event | None) -> None:
         """A contained principal did it, or it was done to one by nobody knows whom."""
@@ -287,6 +300,11 @@ class Hold:
         self.case.note("reverted", {"step": ours.id, "by": author})
         if self.runner.done.get(ours.id) is None:
             self.runner.done[ours.id] = Done(ours, "already")
+        if (
+            identity(ours.principal) not in self.run.principals
+        ):  # contained by an earlier run, and nothing led this one to it: nobody else writes it again
+            again = dataclasses.replace(ours, before=change.after)
+            self.runner.add(ours.principal, change.arn.split(":")[4], [Job(Phase.FENCE, lambda _r: [again])])
         if event and author not in self.run.trusted and author not in self.run.principals:
             self._suspect(change, event)
         elif not event:
@@ -298,7 +316,14 @@ class Hold:
             d for d in list(self.runner.done.values()) if d.status in ("failed", "unverified") and d.step.target.account == account
         ]:
             place = account_state.owned(done.step)
-            if place and place[1].startswith(("key/", "password")) and place[0] in now and now[place[0]].get(place[1]) is None:
+            facets = now.get(place[0]) if place else None
+            if (
+                place
+                and place[1].startswith(("key/", "password"))
+                and facets
+                and account_state.UNKNOWN not in facets
+                and facets.get(place[1]) is None
+            ):
                 self._gone(done.step)
 
     def _gone(self, ours: Step) -> None:
@@ -326,7 +351,7 @@ class Hold:
                 return
             principal.discovered, principal.whole, principal.forced = how, True, "deny"
             self.run.admit(principal)
-            self.run.note_suspect(principal.arn, source=principal.arn, whole=True)
+            self.run.note_suspect(principal.arn, whole=True)  # without a source: nobody made it, it works against us
         except Refused as error:
             self.run.refuse(error, change.arn)
         except EvictError as error:
@@ -341,6 +366,9 @@ class Hold:
 
     def gaps(self) -> list[str]:
         return sorted({gap for gaps in self._gaps.values() for gap in gaps})
+
+    def open_items(self) -> list[dict[str, t.Any]]:
+        return [{"object": account, "why": why, "due": None} for account, why in sorted(self._unread.items())]
 
     def kept_up(self, job: Job) -> Job:
         """The job without the Steps that a declared automation will not leave alone."""

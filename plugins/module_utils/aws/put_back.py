@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Steps that put back what a contained principal changed while its fence was spreading.
 
-None of them can be undone by a release: that would give the attacker's change back.
+A release keeps them, since it would give the attacker's change back; a verdict that it was no compromise undoes them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
 from .account_state import Change
 from .policy import inline
 
-FINAL = "it was changed by a contained principal, and is not given back"
+HELD = "#held/"  # in the ids of these Steps
 ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
 
@@ -31,9 +32,11 @@ def steps(change: Change, target: Target) -> Iterator[Step]:
     if not parts:
         return
     do, probe, now, after = parts
+    reverse = make(dataclasses.replace(change, before=change.after, after=change.before), name, target) if make else None
     yield Step(
-        id=f"{change.arn}#held/{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action="put back", phase=Phase.FENCE,
-        before=now, after=after, do=do, probe=probe, irreversible=FINAL,
+        id=f"{change.arn}{HELD}{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action="put back", phase=Phase.RESOURCE,
+        before=now, after=after, do=do, probe=probe, undo=reverse[0] if reverse else (),
+        irreversible="" if reverse else "what it was changed to cannot be had again",
     )  # fmt: skip
 
 

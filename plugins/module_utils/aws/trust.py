@@ -44,10 +44,12 @@ def mend(aws: Aws, arn: str, contained: set[str], trusted: t.Iterable[str], read
     if new == old:
         return
     arguments = {"remove": [s for s in old if s not in new], "add": [s for s in new if s not in old] or ([] if new else [_NOBODY])}
+    document = {"kind": "iam.role-trust", **who}
     yield Step(
-        id=f"{arn}#held/trust", principal=arn, resource=f"{arn} trust policy", action=f"let in no more: {', '.join(sorted(inside.refused))}",
-        phase=Phase.FENCE, before=before, after=edits.apply("swap_statements", before, arguments), probe=probe, irreversible=put_back.FINAL,
-        do=(Edit(target, {"kind": "iam.role-trust", **who}, "swap_statements", arguments),),
+        id=f"{arn}{put_back.HELD}trust", principal=arn, resource=f"{arn} trust policy", action=f"let in no more: {', '.join(sorted(inside.refused))}",
+        phase=Phase.RESOURCE, before=before, after=edits.apply("swap_statements", before, arguments), probe=probe,
+        do=(Edit(target, document, "swap_statements", arguments),),
+        undo=(Edit(target, document, "swap_statements", {"remove": arguments["add"], "add": arguments["remove"]}),),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from . import edits, plan
-from .chain import READ_BACK, Chain, Job
+from .chain import Chain, Job
 from .errors import CloudError, EvictError
 from .plan import Call, Phase, Ref, Secret, Step
 from .pool import Pool
@@ -347,22 +347,6 @@ class Runner:
             if not self.check:
                 self._undo_orphan(step, plan.dig(self.answers[step.id], step.owns.path))
         return {step.id for step in anew}
-
-    def look_again(self) -> None:
-        """Read back everything that stands, whoever wrote it: time has passed in which somebody may have undone it. Returns when all is read."""
-        standing: dict[tuple[str, str], list[Step]] = {}
-        for done in self.done.values():
-            standing.setdefault((done.step.principal, done.step.target.account), []).append(done.step)
-
-        def task(steps: list[Step]) -> Callable[[], None]:
-            def look() -> None:
-                self.read_back(steps)
-
-            return look
-
-        for (_principal, account), steps in standing.items():
-            self.pool.submit(READ_BACK, account, task(steps))
-        self.wait()
 
     def read_back(self, steps: Iterable[Step]) -> Reader:
         """Look whether what was done, or was there already, is there; what is not becomes ``unverified`` (``failed``: not ours to begin with) and a failure."""

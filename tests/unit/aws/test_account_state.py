@@ -1,0 +1,71 @@
+"""Two looks at an account: what differs, and what cannot be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state
+from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import UNKNOWN, Change, carry, diff
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+
+P = "arn:aws:iam::111122223333"
+CI, OIDC = f"{P}:user/ci", f"{P}:oidc-provider/example.org"
+
+
+class Cloud:
+    """IAM with one user and one provider; operations in ``denied`` are."""
+
+    def __init__(self, *denied: str, users: int = 1) -> None:
+        self.denied, self.users = denied, users
+
+    def call(self, call: Any, parameters: Any = None) -> dict[str, Any]:
+        del parameters
+        if call.operation in self.denied:
+            raise CloudError(f"{call.operation}: no", code="AccessDenied")
+        names = ["ci", *(f"u{n}" for n in range(self.users - 1))]
+        return {
+            "GetAccountAuthorizationDetails": {
+                "UserDetailList": [{"Arn": f"{P}:user/{n}", "CreateDate": "2026-01-01T00:00:00Z", "GroupList": ["g"]} for n in names]
+            },
+            "ListAccessKeys": {"AccessKeyMetadata": [{"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Active"}]},
+            "GetLoginProfile": {"LoginProfile": {"CreateDate": "2026-01-02T00:00:00Z"}},
+            "ListOpenIDConnectProviders": {"OpenIDConnectProviderList": [{"Arn": OIDC}]},
+        }.get(call.operation, {})
+
+    def document(self, edit: Any) -> Any:
+        raise NotImplementedError
+
+
+def look(*denied: str, users: int = 1) -> tuple[account_state.State, list[str]]:
+    return account_state.read("111122223333", Reader({"aws": Cloud(*denied, users=users)}))
+
+
+def test_everything_that_it_can_read() -> None:
+    state, gaps = look()
+    assert gaps == [] and state[CI]["key/AKIAIOSFODNN7EXAMPLE"] == "Active" and state[CI]["password"] and OIDC in state
+
+
+@pytest.mark.parametrize("denied", ["ListAccessKeys", "GetLoginProfile", "ListOpenIDConnectProviders", "ListSAMLProviders"])
+def test_what_could_not_be_read_is_neither_gone_nor_new(denied: str) -> None:
+    whole, blind = look()[0], look(denied)
+    assert blind[1], "a gap is told"
+    assert diff(whole, blind[0]) == [] and diff(blind[0], whole) == []
+
+
+@pytest.mark.parametrize("denied", ["ListAccessKeys", "ListOpenIDConnectProviders"])
+def test_what_was_known_before_stays_known(denied: str) -> None:
+    """A look that fails in between hides nothing from the one after it."""
+    whole, (blind, _gaps) = look()[0], look(denied)
+    kept = carry(whole, blind)
+    assert kept == whole
+    later = {arn: dict(facets) for arn, facets in whole.items()}
+    later[CI]["key/AKIAI44QH8DHBEXAMPLE"] = "Active"
+    assert diff(kept, later) == [Change(CI, "key/AKIAI44QH8DHBEXAMPLE", None, "Active")]
+
+
+def test_with_too_many_users_their_credentials_are_not_known() -> None:
+    few, (many, gaps) = look()[0], look(users=account_state.USERS + 1)
+    assert gaps and UNKNOWN in many[CI] and not [c for c in diff(few, many) if c.arn == CI]
