@@ -21,6 +21,7 @@ from ansible.module_utils.testing import patch_module_args
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import session
+from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common import ledger as ledgers
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, open_store
 from tests.beds.bed import Bed, Credentials
@@ -63,6 +64,11 @@ class Desk:
         if isinstance(given, dict):
             return {"cloud": "aws", **given}
         return {"cloud": "aws", "arn" if given.startswith("arn:") else "access_key_id": given}
+
+    def incident_sid(self) -> str:
+        """What stands behind "Evict" in the Sids of this incident."""
+        found = incidents.validate(incidents.load(str(self.file)), str(self.file))
+        return found.sid.removeprefix("Evict")
 
     # -- modules -------------------------------------------------------------------------------------------------
 

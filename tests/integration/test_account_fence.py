@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
 from tests.integration.helpers import DEAD, DENIED, Child, Desk, next_second, outcome, status_of, works
@@ -514,6 +516,8 @@ def test_of_two_incidents_the_last_one_takes_away_what_is_there_once(desk: Desk,
         assert one.contain()["changed_count"] == 0
     one, two = (desk, other) if first == "the one that put it there" else (other, desk)
     one.false_positive(USER)
+    again = one.false_positive(USER)  # what was kept for the other stays so, however often this one is released
+    assert again["changed_count"] == 0, again["steps"]
     if control == "AWSDenyAll":
         iam.delete_user_policy(UserName="ci-deploy", PolicyName=f"evict-quarantine-{two.name}")
         iam.delete_user_policy(UserName="ci-deploy", PolicyName=f"evict-session-{two.name}")
@@ -837,3 +841,19 @@ def test_where_they_are_not_enabled_it_is_said_and_nothing_is_asked_for(desk: De
     (fence,) = desk.contain()["fences"]
     assert fence["resources"] == [] and "not enabled" in fence["resources_why"]
     assert len(desk.bed.calls(operation="CreatePolicy")) == 1
+
+
+def test_a_role_held_by_its_sessions_alone_is_let_go_when_they_have_run_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cutoff stands behind such a deny, and none is waited for."""
+    bed, company = desk.bed, desk.company
+    bed.client("sts", company.leaked).assume_role(RoleArn=ROLE, RoleSessionName="evil")
+    before = bed.snapshot()
+    desk.incident({"arn": f"arn:aws:sts::{A}:assumed-role/deploy/evil"}, company.leaked.access_key, role_action="session", password="keep")
+    done = desk.contain(scope=20, hold="1s")
+    assert status_of(done, "role/deploy")["role_action"] == "session", done["principals"]
+    assert desk.false_positive(company.leaked.access_key)["status"] == "ok" and len(attached(bed)) == 1
+    now = Aws.now
+    monkeypatch.setattr(Aws, "now", lambda aws: now(aws) + datetime.timedelta(hours=13))
+    for _twice in range(2):
+        left = desk.restore()
+    assert left["open"] == [] and attached(bed) == {} and bed.snapshot() == before, left["open"]

@@ -247,3 +247,48 @@ def test_what_is_left_of_a_canary_goes_with_the_release(desk: Desk) -> None:
     assert child.go()[0] == -9
     desk.bed.clear_rules()
     assert desk.restore()["status"] == "ok" and desk.bed.snapshot() == before
+
+
+# -- what it must not rest on ------------------------------------------------------------------------------------------------------
+
+
+def test_where_a_tag_cannot_be_set_the_other_form_holds(desk: Desk) -> None:
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    assert desk.run("aws_account_fence", state="verified", accounts=[A])["status"] == "ok"
+    desk.bed.rule("fail", operation="TagUser", times=100, status=409, code="LimitExceeded", message="50 tags")
+    done = desk.contain(account_fence="pre_deployed")
+    (fence,) = done["fences"]
+    assert fence["control"] == "scp" and fence["policies"], done["fences"]
+    assert any(c.startswith("scp:") for c in status_of(done, "user/ci-deploy")["controls"])
+
+
+def test_to_verify_is_to_look_again(desk: Desk) -> None:
+    """A fence that was seen to bite, and was detached since."""
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    assert desk.run("aws_account_fence", state="verified", accounts=[A])["fences"][0]["standing"] == "canary"
+    client = organizations(desk.bed)
+    (policy,) = [p["Id"] for p in client.list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    client.detach_policy(PolicyId=policy, TargetId=desk.company.root_id)
+    again = desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert again["status"] == "open" and again["fences"][0]["standing"] == "unknown", again["fences"]
+
+
+def test_rendered_for_a_caller_in_a_role_of_its_own(desk: Desk) -> None:
+    """Nobody named whom to exempt, and the caller is a session: it is its role that is exempt."""
+    desk.incident(desk.company.leaked.access_key, connection={"aws": {}})
+    done = desk.run("aws_account_fence", credentials=responder(desk), state="rendered")
+    assert done.get("msg") is None or not done.get("failed"), done
+    assert desk.company.production.responder_role in json.dumps(done["document"])
+
+
+def test_a_role_of_the_canarys_name_that_is_not_ours_stays(desk: Desk) -> None:
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    name = "evict-canary-" + desk.incident_sid()
+    iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::999999999999:root"}))
+    before = desk.bed.snapshot()
+    done = desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert desk.bed.snapshot() == before and "did not make" in done["fences"][0]["standing_why"], done["fences"]

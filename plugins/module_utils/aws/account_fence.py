@@ -57,6 +57,7 @@ class AccountFences:
         self._backed: set[str] = set()
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
+        self.frozen_in: set[str] = set()  # accounts in which that has stood
         self.tags = TagFences(run, again=again) if form == "pre_deployed" else None
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
@@ -152,7 +153,7 @@ class AccountFences:
 
     def _held(self, account: str) -> list[Held]:
         held = [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
-        own = sorted(arn for arn in self.run.own_in_wrong_hands if arn.split(":")[4] == account)
+        own = sorted(arn for arn in list(self.run.own_in_wrong_hands) if arn.split(":")[4] == account)
         return held + [held for arn in own for held in self._conditions(arn)]
 
     def of(self, principal: Principal) -> list[Held]:
@@ -179,6 +180,7 @@ class AccountFences:
                 and self.tags.trusted(account)
                 and not any(h.condition for h in held)
                 and not self._made(account)
+                and self._tags_hold(account)
             ):
                 return  # the standing fence holds them all
             if account in self._busy:
@@ -187,6 +189,12 @@ class AccountFences:
             self._busy[account], self._wanted[account] = False, held
         fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
+
+    def _tags_hold(self, account: str) -> bool:
+        """Whether no tag of those that are denied everything has failed."""
+        mine = [p for p in list(self.run.principals.values()) if p.account == account and self._whole(p)]
+        done = [self.runner.done.get(self.tags.id(p)) for p in mine] if self.tags else []
+        return all(d is None or d.status in STANDS for d in done)
 
     def _made(self, account: str) -> bool:
         """Whether this case has made a policy for the account before."""
@@ -200,6 +208,7 @@ class AccountFences:
         account = fence.account
         with self._lock:
             self._fences[account] = fence
+            self._why.pop(account, None)  # said of an earlier plan
         try:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
@@ -234,6 +243,12 @@ class AccountFences:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
         account, bad = fence.account, [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in STANDS]
         first = next((d for d in bad if d.status != "blocked"), None)
+        after = [
+            d.step.after for i in fence.policies if (d := self.runner.done.get(i)) and d.status in STANDS and isinstance(d.step.after, list)
+        ]
+        if any(scp.frozen(statements) for statements in after):
+            with self._lock:
+                self.frozen_in.add(account)
         if first and self._learned(first, fence):
             self._clear(fence, again=True)
             return
@@ -259,10 +274,6 @@ class AccountFences:
             if self.back_up and scp.pattern(principal.arn) in denied and not self.scp_of(principal):
                 self._next_best(principal)
         self._fence_resources(account, held)
-        with self._lock:
-            more = self._busy.pop(account)
-        if more:
-            self.fence(account)
 
     def _fence_resources(self, account: str, held: list[Held]) -> None:
         """Beside the service control policy, where the organization has resource control policies; nothing takes its place where it has not."""
@@ -272,6 +283,7 @@ class AccountFences:
         def plan_it(reader: Reader) -> list[Step]:
             with self._lock:
                 self._resources[account] = fence
+                self._no_resources.pop(account, None)
             try:
                 self._settle(fence)
                 fence.exempt = exempt(self.run.aws, self.run.case, account)
@@ -281,7 +293,14 @@ class AccountFences:
                     self._no_resources[account] = error
                 return []
 
-        self.runner.add(fence.principal, account, [Job(BESIDE, plan_it)], lambda _r: self._clear(fence))
+        def planned(_reader: Reader) -> None:
+            self._clear(fence)
+            with self._lock:
+                more = self._busy.pop(account, False)
+            if more:
+                self.fence(account)
+
+        self.runner.add(fence.principal, account, [Job(BESIDE, plan_it)], planned)
 
     def resources(self, account: str) -> tuple[list[str], str]:
         """(names of the resource control policies that stand on the account, or why there is none)."""

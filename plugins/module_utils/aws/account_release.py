@@ -191,10 +191,16 @@ class AccountRelease:
             return self._row(f"{resource}: {arn}", "kept", "the identity's own fence stays, and so does this one")
         if due:
             return self._row(f"{resource}: {arn}", "due", "lifting it earlier would revive sessions that it holds back", max(due))
-        if not cutoff:
+        if not cutoff and not self._over(held, arn):
             why = "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first"
             return self._row(f"{resource}: {arn}", "kept", why)
         return True
+
+    def _over(self, held: Held, arn: str) -> bool:
+        """Whether a deny of single sessions, or a clamp, has outlived every session that it held back; it has no cutoff behind it."""
+        purpose = {"userid": "userid", "clamp": "quarantine"}.get(held.purpose)
+        step = self._step(arn, purpose) if purpose else None
+        return bool(step and step.expires and self.release.aws.now() >= parse(step.expires))
 
     def _step(self, arn: str, purpose: str) -> Step | None:
         entry = self.case.history.get(f"{arn}#policy/{self.case.incident.policy_name(purpose)}")

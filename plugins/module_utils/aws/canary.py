@@ -100,8 +100,12 @@ class Canary:
 
     def _make(self, reader: Reader) -> Iterator[Step]:
         role, inline, tagged = self._steps()
+        there = {step.id: reader.read(step.probe) if step.probe else None for step in (role, inline)}
+        if there[role.id] is not None and role.id not in self.run.case.history:
+            self._why = f"a role {self.name} is there that this case did not make; look at it by hand"
+            return
         for step in (role, inline):
-            yield dataclasses.replace(step, before=reader.read(step.probe) if step.probe else None)
+            yield dataclasses.replace(step, before=there[step.id])
         if (left := reader.read(tagged.probe) if tagged.probe else None) is not None:  # by a run that was killed: it has to work first
             yield dataclasses.replace(
                 tagged, id=f"{tagged.id}#off", before=left, after=None, do=tagged.undo, undo=tagged.do, action="take the tag off again"
@@ -114,7 +118,7 @@ class Canary:
     def _assume_and_tag(self, reader: Reader) -> Iterator[Step]:
         del reader
         role, inline, tagged = self._steps()
-        self._why = self._failed(role, inline) or self._assume()
+        self._why = self._why or self._failed(role, inline) or self._assume()
         if not self._why:
             yield tagged
 

@@ -376,10 +376,10 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             " rights there can undo this; run from another account if you can"
         )
     case.warnings += run.fences.warnings()
-    if run.fences.frozen:
+    if run.fences.frozen_in:
         case.warnings.append(
             "the contained worked against the containment, so for a while nobody but the responder and declared automations could write in IAM"
-            f" ({', '.join(f['account'] for f in run.fences.rows() if f['control'] == 'scp') or 'nowhere: there is no service control policy'})"
+            f" (account {', '.join(sorted(run.fences.frozen_in))})"
         )
     return claims.result(run)
 

@@ -136,7 +136,7 @@ class Release:
             if verdict and verdict.step:
                 needs = tuple(s.id for s in steps) if latest.principal.rpartition("/")[2].startswith(canary.PREFIX) else ()
                 steps.append(dataclasses.replace(verdict.step, needs=needs, optional=False))  # on the way out nothing takes its place
-            elif verdict:
+            if verdict and verdict.kind:
                 self.rows.append(verdict)
         return steps
 

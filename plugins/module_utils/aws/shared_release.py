@@ -25,8 +25,7 @@ def verdict(first: Step, latest: Step, standing: Iterable[str], incident: str, r
         if _MARK in latest.id:
             return _tag(first, latest, set(standing), incident, reader, keep)
         for end, key in deny_all.keys().items():
-            claim = f"{latest.principal}{_MARK}{key}"
-            if latest.id == f"{latest.principal}{end}" and claim in set(standing) and (others := _others(latest, key, incident, reader)):
+            if latest.id == f"{latest.principal}{end}" and (others := _others(latest, key, incident, reader)):
                 return Verdict(
                     latest.resource, latest.principal, kind="kept", why=f"held by {', '.join(others)} too; it goes with the last of them"
                 )
@@ -50,14 +49,15 @@ def _tag(first: Step, latest: Step, standing: set[str], incident: str, reader: R
         return None
     if kept := keep(latest):
         return Verdict(latest.resource, latest.principal, kind=kept[0], why=kept[1], due=kept[2])
+    why = ""
     ours = {f"{latest.principal}{_MARK}{key}": f"{latest.principal}{end}" for end, key in deny_all.keys().items()}
     if latest.id in ours and not others and ours[latest.id] not in standing:  # another incident put the control there, and left it to us
-        calls, why = deny_all.joined(latest, reader)
-        if why:
-            return Verdict(latest.resource, latest.principal, kind="conflict", why=why)
+        calls, why = deny_all.joined(
+            latest, reader
+        )  # with a reason why it cannot: the claim goes all the same, so that the one who can may
         change["do"] = (*calls, *change["do"])
     step = dataclasses.replace(
         first, id=restore.PREFIX + first.id, undo=latest.do, needs=(), owns=None, action=f"undo: {latest.action}", expires=None, undoes=first.id,
         optional=False, **change,
     )  # fmt: skip
-    return Verdict(latest.resource, latest.principal, step=step)
+    return Verdict(latest.resource, latest.principal, step=step, kind="conflict" if why else "", why=why)

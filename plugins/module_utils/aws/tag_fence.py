@@ -54,14 +54,14 @@ class TagFences:
                 job = Job(BESIDE, lambda r, p=principal: self.steps(p, r))  # type: ignore[misc]
                 self.run.runner.add(principal.arn, principal.account, [job])
 
-    def look(self, account: str) -> None:
-        """Send a canary, once in a case: a second run changes nothing."""
+    def look(self, account: str, *, anew: bool = False) -> None:
+        """Send a canary, once in a case, so that a second run changes nothing; ``anew``: whatever an earlier one has shown."""
         with self._lock:
             if account in self._looked:
                 return
             self._looked.add(account)
         canary = Canary(self.run, account, lambda denied, why: self._told(account, denied, why))
-        if self.trusted(account) or (self._notes(account) and not self._again):
+        if not anew and self.trusted(account) or (not anew and self._notes(account) and not self._again):
             canary.clean()
         else:
             canary.start()
