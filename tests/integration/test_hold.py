@@ -356,3 +356,15 @@ def test_what_was_put_back_stays_so_until_it_is_judged_to_be_no_compromise(desk:
     kept = [row["kind"] for row in desk.restore()["open"] if "ReadOnlyAccess" in row["object"]]
     assert kept == ["kept"] and attached() == []
     assert desk.false_positive(company.leaked.access_key)["status"] == "ok" and attached() == ["ReadOnlyAccess"]
+
+
+def test_who_writes_something_else_into_our_policy_is_named_like_who_deletes_it(desk: Desk, bed: Bed, company: Company) -> None:
+    """Written again by whichever plan comes first, and still somebody did it."""
+    bed.client("iam", company.production.root, direct=True).put_user_policy(UserName="bob", PolicyName="all", PolicyDocument=ALL)
+    bob = bed.client("iam", company.production.keys["bob"])
+    act = lambda: outcome(bob, "put_user_policy", UserName="ci-deploy", PolicyName=DENY, PolicyDocument=ALL)  # noqa: E731
+    with Undoer(bed, act, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and works(bed, company.leaked) in DEAD, done["principals"]
+    assert status_of(done, "user/bob")["action"] == "contained", done
+    assert len([n for n in desk.ledger().notes["reverted"] if n["data"]["step"].endswith(DENY)]) == 1

@@ -147,3 +147,24 @@ def test_h_two_roles_that_assume_one_another(desk: Desk) -> None:
     done = desk.run("aws_contain", hold="1s")
     assert {p["name"] for p in done["principals"]} >= {"deploy", "orders-lambda"}
     assert works(bed, session) != "ok"
+
+
+def test_who_wrote_himself_into_the_responders_trust_a_moment_before_is_contained_when_the_log_tells(desk: Desk) -> None:
+    """Until CloudTrail has the event he is guarded as part of the chain; he is asked about again in the same run, and not by a later one alone."""
+    bed, company = desk.bed, desk.company
+    me = company.production.users["ci-deploy"]
+    responder = trust({"AWS": [company.responder_arn, me]}, "sts:AssumeRole", "sts:SetSourceIdentity")
+    bed.configure(trail_delay=4)
+    bed.client("iam", company.leaked).update_assume_role_policy(RoleName="incident-responder", PolicyDocument=responder)
+    desk.incident(company.leaked.access_key)
+    try:
+        refused = desk.contain()  # does not hold, so it does not wait either
+        done = desk.run("aws_contain", hold="30s", spread="1s")
+    finally:
+        bed.configure(trail_delay=0)
+    assert [p["operation"] for p in refused["problems"]] == ["guard trust_chain"] and refused["status"] == "refused"
+    assert status_of(done, "user/ci-deploy")["action"] == "contained", done
+    assert [p["operation"] for p in done["problems"]] == [
+        "guard caller"
+    ]  # its session of the responder's role is denied by name; the role is not cut
+    assert works(bed, company.leaked) != "ok"

@@ -176,10 +176,26 @@ class Game:
         """(credential, what it may still do) of all that were ever held; what can be assumed from outside is held for that."""
         account = self.company.production.id
         held = [h for h in self.attacker.held if h.kind != "outside"]
-        if self.sleeper and self.sleeper.kind == "old" and self.sleeper.acted:
+        if self.sleeper and self.sleeper.kind == "old" and not self._never_showed_itself:
             held += self.sleeper.held
         held += list(self._assumed_from_outside())
         return [(h, what) for h in held if (what := still_works(self.bed, account, h))]
+
+    @property
+    def _never_showed_itself(self) -> bool:
+        """Of the sleeper that nobody made during the incident: it took nothing away that the response had put there, so nobody can know that it is there."""
+        if self.sleeper is None or self.sleeper.kind != "old":
+            return False
+        keys, ours = {h.credentials.access_key for h in self.sleeper.held}, set()
+        for event in self.bed.events():  # in the order of their making
+            if event["readOnly"] or event.get("errorCode"):
+                continue
+            who = event["userIdentity"]
+            if who.get("accessKeyId") in keys and ours and (event["eventName"] != "UpdateAccessKey" or "UpdateAccessKey" in ours):
+                return False
+            if ":assumed-role/incident-responder/evict-" in str(who.get("arn", "")):
+                ours.add(event["eventName"])
+        return True
 
     def _assumed_from_outside(self) -> Iterator[Held]:
         wire = Wire(self.bed.direct)
@@ -195,7 +211,8 @@ class Game:
         `last_ok`: the attacker's last success relative to contain's end; `late`: what worked after it; survivors: see diagnosis.
         """
         trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
-        good = [t for t in trace if t["code"] == OK and t["operation"] not in _MINTS]
+        mine = [t for t in trace if not (self._never_showed_itself and self.sleeper and t in self.sleeper.trace)]
+        good = [t for t in mine if t["code"] == OK and t["operation"] not in _MINTS]
         late = [t for t in good if t["at"] > self.ended]
         scene = diagnosis.Scene(self.desk, self.result, trace, (self.began, self.ended), self.order.organization)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)

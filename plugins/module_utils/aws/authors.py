@@ -8,12 +8,14 @@ Events show up minutes after the call, so that nobody is found at first means no
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 
 from ..common.errors import EvictError
 from ..common.guard import identity
 from ..common.plan import Target
 from . import events
 from .account_state import Change
+from .scope import read_event
 from .session import Aws
 
 READS = ("cloudtrail:LookupEvents",)
@@ -29,6 +31,7 @@ _CALLS = {
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }
+_MOST = 60  # keys that are followed
 # The names that CloudTrail gives to what the facet's own name says; compared where the event has them.
 _NAMED = {"inline": "policyName", "attached": "policyArn", "group": "groupName", "key": "accessKeyId"}
 
@@ -56,6 +59,10 @@ class Authors:
 
     def of(self, change: Change) -> events.Event | None:
         """The newest event of somebody else that can have made ``change``; None when none is there (yet)."""
+        return next(self.all_of(change), None)
+
+    def all_of(self, change: Change) -> Iterator[events.Event]:
+        """All of them, newest first."""
         name = change.arn if ":policy/" in change.arn else change.arn.rsplit("/", 1)[-1]
         wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
         for event in self._about(name):
@@ -65,8 +72,21 @@ class Authors:
             if part and kind in _NAMED and request.get(_NAMED[kind], part) != part:
                 continue
             if not self._is_own(event):
-                return event
-        return None
+                yield event
+
+    def minted(self, keys: Iterable[str], names: Iterable[str]) -> set[str]:
+        """``keys`` (access key ids) and every key id that was minted with them or by users of ``names``, and with those in turn, as the log tells."""
+        found, todo = set(keys), [*(("AccessKeyId", key) for key in keys), *(("Username", name) for name in names)]
+        for attribute, value in todo:  # it grows
+            try:
+                for event in events.lookup(self._aws, self._target, attribute, value, self._start, self._deadline):
+                    opened = read_event(event)
+                    if opened and opened.key and opened.key not in found and len(found) < _MOST:
+                        found.add(opened.key)
+                        todo.append(("AccessKeyId", opened.key))
+            except EvictError as error:
+                self.gaps.append(error.message)
+        return found
 
     def _is_own(self, event: events.Event) -> bool:
         who = event.get("userIdentity") or {}

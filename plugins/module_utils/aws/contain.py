@@ -29,6 +29,7 @@ from .respond import Response
 from .scope import Scope
 from .session import Aws, parse
 
+_LOGS = 20.0  # seconds for which a refused suspect is looked up again; a later look does it once more
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
 
 
@@ -79,6 +80,7 @@ class Containment(Response):
             self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
+        self._wait_for_logs()
         if self.scope:
             self.exhaust(self.scope)
         self._settle_roles()
@@ -88,6 +90,13 @@ class Containment(Response):
         self.runner.wait()
         self.hold.hold()
         self.after.refresh()
+
+    def _wait_for_logs(self) -> None:
+        """Somebody who wrote himself into the responder's trust a moment ago is guarded as part of it until CloudTrail tells."""
+        deadline = time.monotonic() + min(self.options.hold, _LOGS)
+        while self.held_back and time.monotonic() < deadline and not self.runner.check:
+            time.sleep(_LOGS / 10)
+            self.take_held_back()
 
     @property
     def spread(self) -> float:

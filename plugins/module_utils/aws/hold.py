@@ -64,6 +64,7 @@ class Hold:
         self._standing: dict[str, list[Step]] = {}
         self._differs: set[str] = set()  # accounts in which somebody else changed something
         self._touched: dict[str, set[tuple[str, str]]] = {}
+        self._told: dict[str, set[tuple[str, str]]] = {}  # controls of which the last pass has asked who took them away
 
     # -- what the account was --------------------------------------------------------------------------------------------------------
 
@@ -207,10 +208,22 @@ class Hold:
         self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
+        told = {(c.arn, c.facet) for c in changes if (c.arn, c.facet) in ours}
+        for change, step in self._written_again(account, told | self._told.get(account, set())):
+            self._answer(change, step, authors)
+        self._told[account] = told  # what is written again because of this pass is seen by the next one
         self._before[account] = now
         if authors.gaps:
             with self._lock:
                 self._gaps[account] = [*gaps, f"account {account}: who made which change: {authors.gaps[0]}"]
+
+    def _written_again(self, account: str, told: set[tuple[str, str]]) -> list[tuple[Change, Step]]:
+        """Controls that were gone, and that a plan has written again before this pass could see it: somebody took them away all the same."""
+        with self._lock:
+            mine = [step for step in self.runner.undone if step.target.account == account]
+            self.runner.undone = [step for step in self.runner.undone if step not in mine]
+        found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
+        return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
 
     @staticmethod
     def _harmless(change: Change, touched: set[tuple[str, str]]) -> bool:
@@ -234,6 +247,7 @@ class Hold:
             return
         if ours and put_back.HELD not in ours.id:
             self._reverted(change, ours, event, author)
+            self._accomplices(change, ours, authors)
             return
         contained = self.run.principals.get(author)
         victim = self.run.principals.get(identity(change.arn))
@@ -309,6 +323,15 @@ class Hold:
             self._suspect(change, event)
         elif not event:
             self._watch(ours, "somebody has taken it away; it was written again, and the history does not say yet by whom")
+
+    def _accomplices(self, change: Change, ours: Step, authors: Authors) -> None:
+        """Whoever else touched the control since it was written: of several only the last one's work is seen."""
+        done = self.runner.done.get(ours.id)
+        at = (done.at if done else "") or str(((self.run.case.history.get(ours.id) or {}).get("made") or {}).get("at") or "")
+        for event in authors.all_of(change) if at else ():
+            author = identity(caller_arn(event))
+            if str(event.get("eventTime")) >= at and author not in self.run.trusted and author not in self.run.principals:
+                self._suspect(change, event)
 
     def _gone_anyway(self, account: str, now: State) -> None:
         """Credentials that could not be switched off, since somebody had deleted them."""

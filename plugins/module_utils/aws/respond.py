@@ -40,6 +40,7 @@ class Response:
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
         self.own_in_wrong_hands: set[str] = set()  # roles that are not cut, of which single sessions are denied
         self.suspects: list[t.Any] = list(self.incident.suspects)
+        self.held_back: list[tuple[t.Any, dict[str, str]]] = []  # of whom the log may yet say that they wrote themselves into our trust
         self._lock = threading.RLock()
         self.guard = Guard(
             protected=self.incident.protected, overrides=[dataclasses.asdict(o) for o in self.incident.overrides],
@@ -90,7 +91,9 @@ class Response:
             self.resolved[suspect.path] = principal
             self.remember(suspect, principal)
         except Refused as error:
-            self.refuse(error, suspect.value)
+            entry = self.refuse(error, suspect.value)
+            if error.operation == "guard trust_chain":
+                self.held_back.append((suspect, entry))
         except EvictError as error:
             self.runner.fail(error, suspect.value)
 
@@ -110,11 +113,16 @@ class Response:
         """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands; None when there is none."""
         if ":role/" not in role:
             return None
-        event = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
-        who = (event or {}).get("userIdentity") or {}
-        author = {identity(caller_arn(event or {})), str(who.get("accessKeyId"))}
+        authors = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since)
         suspects = {identity(s.value) for s in self.suspects} | {identity(arn)} | set(self.principals)
-        return event if author & suspects else None
+        written = list(authors.all_of(Change(role, "trust", None, None)))
+        by = [(event, {identity(caller_arn(event)), str((event.get("userIdentity") or {}).get("accessKeyId"))}) for event in written]
+        found = next((event for event, who in by if who & suspects), None)
+        if found or not written:
+            return found
+        named = [s.value for s in self.suspects if s.kind in ("access_key", "session_key")]
+        minted = authors.minted(named, [arn.rsplit("/", 1)[-1]] if ":user/" in arn else [])
+        return next((event for event, who in by if who & minted), None)
 
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
         """Called when the trust policy of a role on which the responder stands turns out to be somebody else's work."""
@@ -123,12 +131,20 @@ class Response:
             f"the trust policy of {role}, on which the response stands, was rewritten by {who} at {event.get('eventTime')}: look at it"
         )
 
-    def refuse(self, error: Refused, object: str) -> None:
+    def refuse(self, error: Refused, object: str) -> dict[str, str]:
         entry = error.as_dict()
         entry["object"] = entry["object"] or object
         with self._lock:
             if entry not in self.refused:
                 self.refused.append(entry)
+        return entry
+
+    def take_held_back(self) -> None:
+        """Once more those who were refused since the responder's role is reached through them, now that the log is newer. Returns when they are handled."""
+        again, self.held_back = self.held_back, []
+        self.refused = [entry for entry in self.refused if entry not in [e for _s, e in again]]
+        self.take([suspect for suspect, _e in again])
+        self.runner.wait()
 
     def admit(self, principal: Principal, start: bool = True) -> None:
         """Guard the principal; contain it, once, however many suspects it is."""

@@ -77,6 +77,7 @@ class Runner:
         self.failures: list[dict[str, str]] = []
         self.carried_out = 0  # Steps
         self.rewritten = 0  # Steps that stood in this run and had to be carried out again, since somebody undid them
+        self.undone: list[Step] = []  # those, with what was there instead as their ``before``; whoever asks who did it takes them out
 
     # -- entry points ------------------------------------------------------------------------------------------------------------
 
@@ -303,10 +304,10 @@ class Runner:
             else:
                 pending.append(step)
         with self._lock:
-            self.rewritten += sum(
-                (d := self.done.get(s.id)) is not None and d.status in ("done", "already", "unverified") and d.step.after != s.before
-                for s in pending
-            )
+            known = [(s, self.done.get(s.id)) for s in pending]
+            lost = [s for s, d in known if d is not None and d.status in ("done", "already", "unverified") and d.step.after != s.before]
+            self.rewritten += len(lost)
+            self.undone += lost
         if pending:
             if self._journal is None:
                 raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
