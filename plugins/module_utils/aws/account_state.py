@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 from ..common.errors import EvictError
+from ..common.guard import kind_of
 from ..common.plan import Call, Probe, Step, Target
 from ..common.reader import Reader
 
@@ -65,7 +66,7 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
     for group in answer.get("GroupDetailList", []):
         state[group["Arn"]] = _common(group, "GroupPolicyList")
     for policy in answer.get("Policies", []):
-        if ":aws:policy/" not in policy["Arn"]:
+        if policy["Arn"].split(":")[4] != "aws":
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
     providers = (
         ("oidc-provider", Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
@@ -94,7 +95,7 @@ def _common(entry: Mapping[str, t.Any], inline: str) -> dict[str, t.Any]:
 
 def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     """Keys and passwords into ``state``; for an account with too many users, or what cannot be read, what is not known."""
-    users = sorted(arn for arn in state if ":user/" in arn)
+    users = sorted(arn for arn in state if kind_of(arn) == "user")
     if len(users) > USERS:
         for arn in users:
             state[arn][UNKNOWN] = True
@@ -119,7 +120,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
 
 def owned(step: Step) -> tuple[str, str] | None:
     """(ARN, facet) that a Step of this collection writes; None for anything that is not part of a state."""
-    arn, _mark, fragment = step.id.partition("#")
+    arn, fragment = step.principal, step.fragment
     if not arn.startswith("arn:"):
         return None
     kind, _slash, name = fragment.partition("/")
@@ -150,7 +151,7 @@ def carry(before: State, now: State) -> State:
     for kind in _PROVIDERS:
         if f"{UNKNOWN}{kind}" in found and f"{UNKNOWN}{kind}" not in before:
             del found[f"{UNKNOWN}{kind}"]
-            found |= {arn: dict(facets) for arn, facets in before.items() if _kind(arn) == kind}
+            found |= {arn: dict(facets) for arn, facets in before.items() if kind_of(arn) == kind}
     for arn, facets in found.items():
         old = before.get(arn, {UNKNOWN: True})
         if UNKNOWN in facets and UNKNOWN not in old:
@@ -163,7 +164,7 @@ def diff(before: State, now: State) -> list[Change]:
     """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known."""
     found = []
     for arn in sorted({*before, *now}):
-        unread = f"{UNKNOWN}{_kind(arn)}"
+        unread = f"{UNKNOWN}{kind_of(arn)}"
         if arn.startswith(UNKNOWN) or unread in before or unread in now:
             continue
         old, new = before.get(arn, {}), now.get(arn, {})
@@ -174,11 +175,6 @@ def diff(before: State, now: State) -> list[Change]:
             if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found
-
-
-def _kind(arn: str) -> str:
-    """``user`` of arn:aws:iam::111122223333:user/x."""
-    return arn.split(":", 5)[-1].partition("/")[0]
 
 
 def _is_credential(facet: str) -> bool:

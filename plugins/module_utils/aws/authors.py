@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from ..common.errors import EvictError
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.plan import Target
 from . import events
 from .account_state import Change
@@ -35,7 +35,7 @@ _NAMED = {"inline": "policyName", "attached": "policyArn", "group": "groupName",
 
 def calls(change: Change) -> set[str]:
     """Names of the events that can have made ``change``."""
-    kind = change.arn.split(":", 5)[5].partition("/")[0]
+    kind = kind_of(change.arn)
     noun = {"oidc-provider": "OpenIDConnectProvider", "saml-provider": "SAMLProvider"}.get(kind, kind.capitalize())
     return {name.format(noun) for name in _CALLS.get(change.facet.partition("/")[0], ())}
 
@@ -56,7 +56,7 @@ class Authors:
 
     def of(self, change: Change) -> events.Event | None:
         """The newest event of somebody else that can have made ``change``; None when none is there (yet)."""
-        name = change.arn if ":policy/" in change.arn else change.arn.rsplit("/", 1)[-1]
+        name = change.arn if kind_of(change.arn) == "policy" else change.arn.rsplit("/", 1)[-1]
         wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
         for event in self._about(name):
             request = event.get("requestParameters") or {}

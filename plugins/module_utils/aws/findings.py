@@ -10,7 +10,7 @@ import typing as t
 
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.run import STANDS
 from .principal import Principal, role, user
 from .scope import Found
@@ -54,10 +54,10 @@ class Findings:
 
     def take(self, found: Found) -> None:
         name = found.arn.rsplit("/", 1)[-1]
-        kind = "role" if ":role/" in found.arn else "user"
+        kind = kind_of(found.arn)
         known = self.run.principals.get(identity(found.arn))
         try:
-            if kind == "user" and ":user/" not in found.arn:
+            if kind not in ("user", "role"):
                 return  # a session that minted for itself: its issuer is in the trail already
             if known is None and identity(found.arn) in self.run.trusted:
                 self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
@@ -81,7 +81,7 @@ class Findings:
                 self.leave(found, error.message)
             else:
                 self.run.refuse(error, found.arn)
-                if error.operation in _SPARED and ":role/" in found.arn:
+                if error.operation in _SPARED and kind == "role":
                     self._spared(found)
         except EvictError as error:
             self.leave(found, error.message)

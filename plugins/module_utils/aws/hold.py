@@ -19,7 +19,7 @@ import typing as t
 from ..common import edits, looks, plan, restore
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from ..common.run import Done
@@ -232,7 +232,7 @@ class Hold:
         if ours and change.after is None and change.facet.startswith(("key/", "password")):
             self._gone(ours)
             return
-        if ours and put_back.HELD not in ours.id:
+        if ours and not put_back.is_held(ours):
             self._reverted(change, ours, event, author)
             return
         contained = self.run.principals.get(author)
@@ -271,7 +271,7 @@ class Hold:
             self.run.findings.take(
                 Found(account, change.arn, how, by, only=credential, kind=fresh, key=credential if kind == "key" else "")
             )
-        elif kind == "created" and change.after is not None and change.arn.split(":")[5].startswith(("user/", "role/")):
+        elif kind == "created" and change.after is not None and kind_of(change.arn) in ("user", "role"):
             self.run.findings.take(Found(account, change.arn, how, by, whole=True))
         elif change.text not in self._known:
             self._known.add(change.text)

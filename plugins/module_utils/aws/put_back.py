@@ -13,6 +13,7 @@ import typing as t
 from collections.abc import Iterator
 
 from ..common import edits
+from ..common.guard import kind_of
 from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
 from .account_state import Change
 from .policy import inline
@@ -20,6 +21,11 @@ from .policy import inline
 HELD = "#held/"  # in the ids of these Steps
 ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
+
+
+def is_held(step: Step) -> bool:
+    """Whether it is one of these."""
+    return step.fragment.startswith(HELD[1:])
 
 
 def steps(change: Change, target: Target) -> Iterator[Step]:
@@ -42,7 +48,7 @@ def steps(change: Change, target: Target) -> Iterator[Step]:
 
 def _noun(arn: str) -> tuple[str, dict[str, str]]:
     """("User", {"UserName": …}) of a user's, role's or group's ARN."""
-    noun = arn.split(":", 5)[5].partition("/")[0].capitalize()
+    noun = kind_of(arn).capitalize()
     return noun, {f"{noun}Name": arn.rsplit("/", 1)[-1]}
 
 

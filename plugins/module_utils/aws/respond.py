@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ..common.case import Case
 from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
-from ..common.guard import Guard, identity
+from ..common.guard import Guard, identity, kind_of
 from ..common.run import Runner
 from . import credentials, sharing
 from .account_state import Change
@@ -108,7 +108,7 @@ class Response:
 
     def _rewritten(self, role: str, arn: str) -> dict[str, t.Any] | None:
         """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands; None when there is none."""
-        if ":role/" not in role:
+        if kind_of(role) != "role":
             return None
         event = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
         who = (event or {}).get("userIdentity") or {}

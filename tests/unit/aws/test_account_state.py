@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, authors, put_back, quarantine
 from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import UNKNOWN, Change, carry, diff
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import kind_of
+from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 
 P = "arn:aws:iam::111122223333"
@@ -69,3 +73,19 @@ def test_what_was_known_before_stays_known(denied: str) -> None:
 def test_with_too_many_users_their_credentials_are_not_known() -> None:
     few, (many, gaps) = look()[0], look(users=account_state.USERS + 1)
     assert gaps and UNKNOWN in many[CI] and not [c for c in diff(few, many) if c.arn == CI]
+
+
+HOSTILE = f"{P}:user/a#b/x:role/#held/:policy/mallory"
+
+
+def test_a_path_is_taken_for_nothing_else() -> None:
+    """IAM allows every printable character in a path: nothing in it may decide what an object is, or whose a Step is."""
+    assert kind_of(HOSTILE) == "user" and kind_of("*") == kind_of("") == ""
+    user = Principal("111122223333", "user", "mallory", "AIDAX", HOSTILE, HOSTILE, inline=set())
+    incident = validate({"id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "arn": CI}]}, "incident")
+    [deny] = quarantine.fence_user(user, incident, Reader({"aws": Cloud()}))
+    assert account_state.owned(deny) == (HOSTILE, "inline/evict-quarantine-IR-1") and not put_back.is_held(deny)
+    facet = "attached/arn:aws:iam::aws:policy/ReadOnlyAccess"
+    [held] = put_back.steps(Change(HOSTILE, facet, None, True), Target("aws", "111122223333"))
+    assert account_state.owned(held) == (HOSTILE, facet) and put_back.is_held(held)
+    assert authors.calls(Change(HOSTILE, "created", None, "now")) == {"CreateUser", "DeleteUser"}
