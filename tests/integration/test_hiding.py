@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.beds.bed import Credentials
 from tests.beds.company import trust
-from tests.integration.helpers import Desk, status_of, works
+from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
 from tests.redteam.arsenal import ADMIN
 
 pytestmark = pytest.mark.bed
@@ -39,4 +41,88 @@ def test_a_role_that_is_named_like_those_of_identity_center(desk: Desk) -> None:
     assert works(bed, session) == "ok"
     desk.incident(company.leaked.access_key)
     done = desk.run("aws_contain", hold="1s")
-    assert works(bed, session) != "ok", done["failed"]
+    assert works(bed, session) != "ok", done["problems"]
+
+
+# -- under the responder's own name ------------------------------------------------------------------------------------------------
+
+NAME = "evict-IR-1"  # of the responder's sessions, as every policy of the incident tells
+
+
+def own_session(desk: Desk, user: str, writer: Credentials) -> Credentials:
+    """A session of the responder's role that ``user`` opens, after ``writer`` has let it in."""
+    company = desk.company
+    both = trust({"AWS": [company.responder_arn, company.production.users[user]]})
+    desk.bed.client("iam", writer, direct=writer is company.production.root).update_assume_role_policy(
+        RoleName="incident-responder", PolicyDocument=both
+    )
+    by = company.leaked if user == "ci-deploy" else company.production.keys[user]
+    answer = desk.bed.client("sts", by).assume_role(RoleArn=company.production.responder_role, RoleSessionName=NAME)
+    return Credentials.of(answer["Credentials"])
+
+
+def test_a_session_under_the_responders_own_name(desk: Desk) -> None:
+    """What is the responder's own is told by the keys that it minted: the other session is denied, and the response goes on under another name."""
+    bed, company = desk.bed, desk.company
+    held = own_session(desk, "ci-deploy", company.leaked)
+    assert works(bed, held) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    assert works(bed, held) in DEAD, done["open"]
+    assert status_of(done, "user/ci-deploy")["action"] == "contained", done["problems"]
+    again = desk.run("aws_contain", hold="1s")  # it is not locked out by its own deny
+    assert not again["changed"] and status_of(again, "user/ci-deploy")["action"] == "contained", again["problems"]
+    assert [f["operation"] for f in again["problems"]] == ["guard caller"]
+    assert desk.restore()["problems"] == []
+
+
+def test_whoever_takes_a_control_away_under_the_responders_own_name(desk: Desk) -> None:
+    """Opened by somebody whom nobody suspects: nothing leads to it but what it does."""
+    bed, company = desk.bed, desk.company
+    held = own_session(desk, "bob", company.production.root)
+    desk.incident(company.leaked.access_key, password="keep")
+    iam, over, lifted = bed.client("iam", held), threading.Event(), []
+
+    def lift() -> None:
+        while not over.wait(0.3):
+            lifted.append(outcome(iam, "delete_user_policy", UserName="ci-deploy", PolicyName="evict-quarantine-IR-1"))
+
+    thread = threading.Thread(target=lift)
+    thread.start()
+    try:
+        bed.lag(1.0)
+        done = desk.contain_below(hold="60s", spread="2s", scope=20)
+    finally:
+        over.set()
+        thread.join()
+        bed.lag(0)
+    assert "ok" in lifted, "it could not lift it even once: the test proves nothing"
+    assert works(bed, held) in DEAD, (done["problems"], done["open"])
+    assert status_of(done, "user/ci-deploy")["action"] == "contained"
+
+
+def test_a_session_under_the_responders_name_of_a_role_that_it_does_not_use(desk: Desk) -> None:
+    bed, company = desk.bed, desk.company
+    glass = company.production.roles["break-glass"]
+    both = trust({"AWS": [company.production.users["bob"], company.production.users["ci-deploy"]]})
+    bed.client("iam", company.leaked).update_assume_role_policy(RoleName="break-glass", PolicyDocument=both)
+    sts = bed.client("sts", company.leaked)
+    held = Credentials.of(sts.assume_role(RoleArn=glass, RoleSessionName=NAME)["Credentials"])
+    assert works(bed, held) == "ok"
+    desk.incident(company.leaked.access_key, protected=[glass])
+    done = desk.run("aws_contain", hold="1s")
+    assert works(bed, held) in DEAD, done["open"]
+
+
+def test_a_session_under_the_name_of_the_callers_own(desk: Desk) -> None:
+    """Nothing tells the two apart, and a deny would end the response: it is left to a person, and said."""
+    bed, company = desk.bed, desk.company
+    both = trust({"AWS": [company.production.users["bob"], company.production.users["ci-deploy"]]})
+    bed.client("iam", company.leaked).update_assume_role_policy(RoleName="incident-responder", PolicyDocument=both)
+    sts, role = bed.client("sts", company.production.keys["bob"]), company.production.responder_role
+    mine = Credentials.of(sts.assume_role(RoleArn=role, RoleSessionName="ada")["Credentials"])
+    desk.bed.client("sts", company.leaked).assume_role(RoleArn=role, RoleSessionName="ada")
+    desk.incident(company.leaked.access_key, connection={})
+    done = desk.run("aws_contain", credentials=mine, hold="1s")
+    assert works(bed, mine) == "ok", "the response cut itself off"
+    assert any("ada" in row["why"] and "incident-responder" in row["object"] for row in done["open"]), done["open"]

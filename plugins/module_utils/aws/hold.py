@@ -203,7 +203,7 @@ class Hold:
         if different:
             self._differs.add(account)
         changes = [c for c in different if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
-        authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
+        authors = Authors(self.run.aws, self.case, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
@@ -354,6 +354,8 @@ class Hold:
             self.run.note_suspect(principal.arn, whole=True)  # without a source: nobody made it, it works against us
         except Refused as error:
             self.run.refuse(error, change.arn)
+            session = str(((event.get("userIdentity") or {}).get("arn") or "")).rsplit("/", 1)[-1]
+            self.run.findings.spare(error, Found(account, caller_arn(event), how, session=session))
         except EvictError as error:
             self.run.findings.leave(Found(account, change.arn, how), error.message)
 

@@ -110,7 +110,9 @@ class Response:
         """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands; None when there is none."""
         if kind_of(role) != "role":
             return None
-        event = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since).of(Change(role, "trust", None, None))
+        event = Authors(self.aws, self.case, role.split(":")[4], credentials.Asked.by(self.incident).since).of(
+            Change(role, "trust", None, None)
+        )
         who = (event or {}).get("userIdentity") or {}
         author = {identity(caller_arn(event or {})), str(who.get("accessKeyId"))}
         suspects = {identity(s.value) for s in self.suspects} | {identity(arn)} | set(self.principals)
