@@ -242,7 +242,7 @@ class Hold:
         key = str(who.get("accessKeyId") or "")
         by_suspect = contained is not None and (not contained.only or key in contained.only | contained.compromised)
         by_suspect = by_suspect or bool(self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")))
-        if by_suspect or (of_contained and not event and self._meanwhile(change)):
+        if by_suspect or (of_contained and not event and self._meanwhile(change) and put_back.gives(change)):
             self._undo(change, event)
         elif not event:
             self._unexplained(change)
@@ -354,7 +354,7 @@ class Hold:
             self.run.note_suspect(principal.arn, whole=True)  # without a source: nobody made it, it works against us
         except Refused as error:
             self.run.refuse(error, change.arn)
-            session = str(((event.get("userIdentity") or {}).get("arn") or "")).rsplit("/", 1)[-1]
+            session = str((event.get("userIdentity") or {}).get("arn") or "").rsplit("/", 1)[-1]
             self.run.findings.spare(error, Found(account, caller_arn(event), how, session=session))
         except EvictError as error:
             self.run.findings.leave(Found(account, change.arn, how), error.message)

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing as t
 from collections.abc import Iterator
 
 from ..common import edits
 from ..common.guard import kind_of
 from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
+from . import deny_all
 from .account_state import Change
 from .policy import inline
 
 HELD = "#held/"  # in the ids of these Steps
+# A policy of AWS itself, and whether it only denies; a key that AWS finds published gets the quarantine from AWS.
+_OF_AWS = re.compile(rf"arn:[\w-]+:iam::aws:policy/(?:({deny_all.NAME}|AWSCompromisedKeyQuarantine(?:V\d+)?)|.+)")
 ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
 
@@ -26,6 +30,22 @@ _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what show
 def is_held(step: Step) -> bool:
     """Whether it is one of these."""
     return step.fragment.startswith(HELD[1:])
+
+
+def gives(change: Change) -> bool:
+    """Whether somebody may do more after it than before. A policy whose text is not known may allow what is added, and deny what is taken away."""
+    kind, _slash, name = change.facet.partition("/")
+    if kind == "inline":
+        old, new = (edits.statements_of(document or {}) for document in (change.before, change.after))
+        return any(s.get("Effect") != "Deny" for s in new if s not in old) or any(s.get("Effect") == "Deny" for s in old if s not in new)
+    if kind == "attached":
+        of_aws = _OF_AWS.fullmatch(name)
+        denies = bool(of_aws and of_aws[1])
+        return not denies if change.before is None else denies or not of_aws
+    if kind == "boundary":
+        of_aws = _OF_AWS.fullmatch(str(change.after))
+        return not (of_aws and of_aws[1] == deny_all.NAME)
+    return True
 
 
 def steps(change: Change, target: Target) -> Iterator[Step]:

@@ -89,3 +89,35 @@ def test_a_path_is_taken_for_nothing_else() -> None:
     [held] = put_back.steps(Change(HOSTILE, facet, None, True), Target("aws", "111122223333"))
     assert account_state.owned(held) == (HOSTILE, facet) and put_back.is_held(held)
     assert authors.calls(Change(HOSTILE, "created", None, "now")) == {"CreateUser", "DeleteUser"}
+
+
+AWS = "arn:aws:iam::aws:policy/"
+ALLOW, DENY = ({"Statement": {"Effect": effect, "Action": "*", "Resource": "*"}} for effect in ("Allow", "Deny"))
+
+
+@pytest.mark.parametrize(
+    ("facet", "before", "after", "more"),
+    [
+        ("inline/x", None, ALLOW, True),
+        ("inline/x", ALLOW, None, False),
+        ("inline/x", None, DENY, False),
+        ("inline/x", DENY, None, True),
+        ("inline/x", DENY, ALLOW, True),
+        ("inline/x", ALLOW, DENY, False),
+        (f"attached/{AWS}AdministratorAccess", None, True, True),
+        (f"attached/{AWS}AdministratorAccess", True, None, False),
+        (f"attached/{AWS}AWSDenyAll", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantine", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantineV3", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantineV3", True, None, True),
+        (f"attached/{P}:policy/AWSDenyAll", None, True, True),
+        (f"attached/{P}:policy/x:aws:policy/AWSDenyAll", True, None, True),
+        ("boundary", f"{AWS}PowerUserAccess", f"{AWS}AWSDenyAll", False),
+        ("boundary", f"{AWS}AWSDenyAll", None, True),
+        ("boundary", None, f"{P}:policy/x:aws:policy/AWSDenyAll", True),
+        ("group/g", None, True, True),
+        ("trust", ALLOW, DENY, True),
+    ],
+)
+def test_what_gives_more_than_before(facet: str, before: Any, after: Any, more: bool) -> None:
+    assert put_back.gives(Change(CI, facet, before, after)) is more
