@@ -9,6 +9,7 @@ import pytest
 from tests.beds.bed import Credentials
 from tests.beds.company import trust
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
+from tests.integration.test_hold import Undoer
 from tests.redteam.arsenal import ADMIN
 
 pytestmark = pytest.mark.bed
@@ -126,3 +127,42 @@ def test_a_session_under_the_name_of_the_callers_own(desk: Desk) -> None:
     done = desk.run("aws_contain", credentials=mine, hold="1s")
     assert works(bed, mine) == "ok", "the response cut itself off"
     assert any("ada" in row["why"] and "incident-responder" in row["object"] for row in done["open"]), done["open"]
+
+
+# -- under another name ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("how", "decoy"), [("path", False), ("name", True)])
+def test_a_user_that_is_renamed_while_the_fence_spreads(desk: Desk, how: str, decoy: bool) -> None:
+    """Every fence names the user: with another name or path, what is above the account does not reach it, and what is on it can be taken off."""
+    bed, company = desk.bed, desk.company
+    iam, name = bed.client("iam", company.leaked), "ci-deploy" if how == "path" else "ci-2"
+
+    user_id = bed.client("iam", company.production.root, direct=True).get_user(UserName="ci-deploy")["User"]["UserId"]
+
+    def rename() -> str:
+        change = {"NewPath": "/ops/"} if how == "path" else {"NewUserName": name}
+        said = outcome(iam, "update_user", UserName="ci-deploy", **change)
+        if decoy and how == "name":
+            outcome(iam, "create_user", UserName="ci-deploy")
+        outcome(iam, "delete_user_policy", UserName=name, PolicyName="evict-quarantine-IR-1")
+        outcome(iam, "update_access_key", UserName=name, AccessKeyId=company.leaked.access_key, Status="Active")
+        return said
+
+    desk.incident(company.leaked.access_key, password="keep")
+    bed.lag(2.0)
+    try:
+        with Undoer(bed, rename) as undoer:
+            done = desk.contain(hold="60s", spread="3s", scope=20)
+    finally:
+        bed.lag(0)
+    assert undoer.done, "it could not be renamed: the test proves nothing"
+    assert {works(bed, company.leaked), works(bed, company.worker)} <= DEAD, (done["problems"], done["open"])
+    assert decoy or not any("by hand" in row["why"] for row in done["open"]), done["open"]
+    row = next(p for p in done["principals"] if p["name"] in ("ci-deploy", name))
+    assert row["action"] == "contained" and any(c.startswith("scp:") for c in row["controls"]), done["principals"]
+    admin = bed.client("iam", company.production.root, direct=True)
+    names = {u["UserId"]: u["UserName"] for u in admin.list_users()["Users"]}
+    ours = {"UserName": names[user_id], "PolicyName": "evict-quarantine-IR-1"}
+    assert names[user_id] == (name if decoy else "ci-deploy")
+    assert outcome(admin, "delete_user_policy", **ours) in DEAD, "what is above the account names somebody else"

@@ -3,8 +3,9 @@
 """The identities of a whole account as data, and what differs between two looks at them.
 
 A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
-read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
-read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
+(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``id`` (of a user, which outlasts
+its name; compared by ``moved`` alone). An absent facet is None. What could not be read is marked, and compared with nothing: the facet ``?`` of a user whose
+credentials are not known, the object ``?<kind>`` for identity providers.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
     answer = reader.get(Call(target, "iam", "GetAccountAuthorizationDetails", {}))
     state: State = {}
     for user in answer.get("UserDetailList", []):
-        state[user["Arn"]] = {**_common(user, "UserPolicyList"), **{f"group/{name}": True for name in user.get("GroupList", [])}}
+        state[user["Arn"]] = {
+            **_common(user, "UserPolicyList"),
+            "id": user.get("UserId"),
+            **{f"group/{name}": True for name in user.get("GroupList", [])},
+        }
     for role in answer.get("RoleDetailList", []):
         if not str(role.get("Path", "/")).startswith("/aws-service-role/"):
             state[role["Arn"]] = {**_common(role, "RolePolicyList"), "trust": role.get("AssumeRolePolicyDocument")}
@@ -129,7 +134,7 @@ def owned(step: Step) -> tuple[str, str] | None:
     if kind == "attached":
         return arn, f"attached/{step.after or step.before}"
     if kind == "held":
-        return arn, name
+        return (arn, name) if name != "name" else None
     return (arn, fragment) if kind in ("boundary", "password", "key") else None
 
 
@@ -143,6 +148,12 @@ def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[st
             facets = state.setdefault(place[0], {})
             facets[place[1]] = True if place[1].startswith(("attached/", "group/")) and step.after else step.after
     return state, ours
+
+
+def moved(before: State, now: State, arn: str, user_id: str) -> str:
+    """The ARN that the user has now which was ``arn``: it may have got another name or path, and another user its name. "" for none."""
+    ids = {user_id, before.get(arn, {}).get("id")} - {"", None}
+    return next((found for found, facets in now.items() if facets.get("id") in ids and found != arn), "")
 
 
 def carry(before: State, now: State) -> State:
@@ -171,7 +182,7 @@ def diff(before: State, now: State) -> list[Change]:
         if (old.get("created") is None) != (new.get("created") is None):
             found.append(Change(arn, "created", old.get("created"), new.get("created")))
             continue
-        for facet in sorted({*old, *new} - {"created", UNKNOWN}):
+        for facet in sorted({*old, *new} - {"created", "id", UNKNOWN}):
             if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found

@@ -30,6 +30,7 @@ _CALLS = {
     "trust": ("UpdateAssumeRolePolicy",),
     "key": ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),
     "password": ("CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"),
+    "name": ("UpdateUser",),
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }

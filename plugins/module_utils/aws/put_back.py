@@ -51,9 +51,15 @@ def gives(change: Change) -> bool:
 def steps(change: Change, target: Target) -> Iterator[Step]:
     """What makes ``change`` undone; nothing for what has no way back (an object that is gone), or another one (credentials, new objects)."""
     kind, _slash, name = change.facet.partition("/")
-    make = {"inline": _inline, "attached": _attached, "group": _group, "boundary": _boundary, "trust": _trust, "version": _version}.get(
-        kind
-    )
+    make = {
+        "inline": _inline,
+        "attached": _attached,
+        "group": _group,
+        "boundary": _boundary,
+        "trust": _trust,
+        "version": _version,
+        "name": _name,
+    }.get(kind)
     parts = make(change, name, target) if make else None
     if not parts:
         return
@@ -116,6 +122,15 @@ def _trust(change: Change, _name: str, target: Target) -> _Parts | None:
     after = edits.apply("swap_statements", change.after, arguments)
     edit = Edit(target, {"kind": "iam.role-trust", **who}, "swap_statements", arguments)
     return (edit,), Probe(Call(target, "iam", "GetRole", who), ("Role", "AssumeRolePolicyDocument"), ABSENT), change.after, after
+
+
+def _name(change: Change, _facet: str, target: Target) -> _Parts:
+    """Of a user's ARN: its name and path, by which every control names it."""
+    (_head, was), (_head, now) = (str(arn).split(":user", 1) for arn in (change.before, change.after))
+    (path, name), name_now = was.rsplit("/", 1), now.rsplit("/", 1)[-1]
+    probe = Probe(Call(target, "iam", "GetUser", {"UserName": name}), ("User", "Arn"), ABSENT)
+    do = Call(target, "iam", "UpdateUser", {"UserName": name_now, "NewUserName": name, "NewPath": f"{path}/"})
+    return (do,), probe, change.after if name_now == name else None, change.before
 
 
 def _version(change: Change, _name: str, target: Target) -> _Parts | None:

@@ -121,3 +121,17 @@ ALLOW, DENY = ({"Statement": {"Effect": effect, "Action": "*", "Resource": "*"}}
 )
 def test_what_gives_more_than_before(facet: str, before: Any, after: Any, more: bool) -> None:
     assert put_back.gives(Change(CI, facet, before, after)) is more
+
+
+def test_who_was_renamed_is_found_by_its_id_and_gets_its_name_back() -> None:
+    now = {f"{P}:user/ops/x": {"id": "AIDA1"}, CI: {"id": "AIDA2"}}
+    assert account_state.moved({}, now, CI, "AIDA1") == f"{P}:user/ops/x"  # and another has its name
+    assert account_state.moved({CI: {"id": "AIDA1"}}, now, CI, "AIDA2") == f"{P}:user/ops/x"  # as an earlier run knew it
+    assert account_state.moved({CI: {"id": "AIDA2"}}, now, CI, "AIDA2") == ""
+    assert diff({CI: {"created": 1, "id": "AIDA1"}}, {CI: {"created": 1, "id": "AIDA2"}}) == []
+    [named] = put_back.steps(Change(CI, "name", CI, f"{P}:user/ops/x"), Target("aws", "111122223333"))
+    assert named.do[0].parameters == {"UserName": "x", "NewUserName": "ci", "NewPath": "/"} and (named.before, named.after) == (None, CI)
+    [moved] = put_back.steps(Change(CI, "name", CI, f"{P}:user/:user/ci"), Target("aws", "111122223333"))
+    assert moved.do[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/"} and moved.before == f"{P}:user/:user/ci"
+    assert moved.undo[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/:user/"}
+    assert account_state.owned(named) is None
