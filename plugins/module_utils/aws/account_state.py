@@ -48,7 +48,9 @@ class Change:
     def text(self) -> str:
         """In a few words: "<ARN> inline/x added"."""
         verb = "added" if self.before is None else "gone" if self.after is None else "changed"
-        return f"{self.arn} {'it' if self.facet == 'created' else self.facet} {verb}"
+        if self.facet == "created":
+            return f"{self.arn} it {'was made anew' if verb == 'changed' else verb}"
+        return f"{self.arn} {self.facet} {verb}"
 
 
 def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, list[str]]:
@@ -172,16 +174,21 @@ def carry(before: State, now: State) -> State:
 
 
 def diff(before: State, now: State) -> list[Change]:
-    """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known."""
+    """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known.
+
+    What was deleted and made anew has another date: its name alone is the same.
+    """
     found = []
     for arn in sorted({*before, *now}):
         unread = f"{UNKNOWN}{kind_of(arn)}"
         if arn.startswith(UNKNOWN) or unread in before or unread in now:
             continue
         old, new = before.get(arn, {}), now.get(arn, {})
-        if (old.get("created") is None) != (new.get("created") is None):
-            found.append(Change(arn, "created", old.get("created"), new.get("created")))
-            continue
+        made = old.get("created"), new.get("created")
+        if made[0] != made[1] and (None in made or "True" not in made):  # "True": a listing that gave no date
+            found.append(Change(arn, "created", *made))
+            if None in made:
+                continue
         for facet in sorted({*old, *new} - {"created", "id", UNKNOWN}):
             if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))

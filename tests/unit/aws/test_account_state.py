@@ -135,3 +135,15 @@ def test_who_was_renamed_is_found_by_its_id_and_gets_its_name_back() -> None:
     assert moved.do[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/"} and moved.before == f"{P}:user/:user/ci"
     assert moved.undo[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/:user/"}
     assert account_state.owned(named) is None
+
+
+def test_what_was_deleted_and_made_anew_is_another_thing() -> None:
+    """The same name and, by chance, the same version: what is in it is the maker's."""
+    policy = f"{P}:policy/tools"
+    old, new = ({policy: {"created": made, "version": "v1"}} for made in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"))
+    [change] = diff(old, new)
+    assert change.facet == "created" and change.text == f"{policy} it was made anew"
+    assert diff({OIDC: {"created": "True"}}, {OIDC: {"created": "2026-01-01T00:00:00Z"}}) == []  # a listing that did not date it
+    assert len(diff({}, {OIDC: {"created": "True"}})) == len(diff({OIDC: {"created": "True"}}, {})) == 1
+    old, new = ({CI: {"created": made, **deny}} for made, deny in ((1, {"inline/evict-quarantine-IR-1": DENY}), (2, {})))
+    assert [c.facet for c in diff(old, new)] == ["created", "inline/evict-quarantine-IR-1"]  # that our fence is gone counts all the same
