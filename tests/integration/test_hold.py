@@ -139,6 +139,30 @@ def test_grants_to_others_are_put_back_and_what_an_administrator_does_stays(desk
     assert done["status"] == "ok", done["open"]
 
 
+def test_what_a_colleague_or_aws_itself_takes_from_the_contained_is_not_given_back(desk: Desk, bed: Bed, company: Company) -> None:
+    """The history does not say yet who it was: what gives the contained nothing is left alone, what gives them something is not."""
+    admin, quarantine = bed.client("iam", company.production.root, direct=True), "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+    worker, grant = {"UserName": "ci-deploy"}, "arn:aws:iam::aws:policy/AdministratorAccess"
+    admin.attach_user_policy(**worker, PolicyArn=grant)
+    bed.lag(LAG)
+
+    def meanwhile() -> str:
+        admin.detach_user_policy(**worker, PolicyArn=grant)
+        admin.put_user_policy(**worker, PolicyName="stop", PolicyDocument=document({"Effect": "Deny", "Action": "*", "Resource": "*"}))
+        admin.put_user_permissions_boundary(**worker, PermissionsBoundary="arn:aws:iam::aws:policy/AWSDenyAll")
+        admin.add_user_to_group(**worker, GroupName="engineers")
+        return outcome(admin, "attach_user_policy", **worker, PolicyArn=quarantine)
+
+    with Undoer(bed, meanwhile, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1
+    assert [p["PolicyArn"] for p in admin.list_attached_user_policies(**worker)["AttachedPolicies"]] == [quarantine]
+    assert "stop" in admin.list_user_policies(**worker)["PolicyNames"]
+    assert admin.get_user(**worker)["User"]["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith("AWSDenyAll")
+    assert admin.list_groups_for_user(**worker)["Groups"] == []
+    assert len([row for row in done["watch"] if "by whom" in row["why"]]) == 4, done["watch"]
+
+
 def test_whoever_takes_a_control_away_is_contained(desk: Desk, bed: Bed, company: Company) -> None:
     """A sleeper: another administrator's key, in the hands of something that reacts to IAM events."""
     iam = bed.client("iam", company.production.root, direct=True)

@@ -30,7 +30,7 @@ NOT_ON_THE_BED = {
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
 ONLY_IN_A_FIGHT = {
     "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:DeleteGroupPolicy", "iam:DetachGroupPolicy", "iam:GetGroupPolicy", "iam:GetPolicy",
-    "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy",
+    "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateUser",
 }  # fmt: skip
 
 

@@ -199,6 +199,7 @@ WHY = {
     "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
     "iam:SimulatePrincipalPolicy": "whether an identity administers the account; asked only where the caller acts in its own account",
     "iam:UpdateAccessKey": "switch an access key off; on again for a false positive, or if it is not a compromised one",
+    "iam:UpdateUser": "give a contained user its name back that was renamed meanwhile",
     "iam:UpdateAssumeRolePolicy": "put back a trust policy that a suspect wrote, or narrow it",
     "iam:UpdateSSHPublicKey": "switch an SSH public key off; on again, as access keys",
     "iam:UpdateServiceSpecificCredential": "switch a service-specific credential off; on again, as access keys",
@@ -397,7 +398,11 @@ def _held(run: Any) -> Iterator[Run]:
     put_back, trust, change = load("put_back"), load("trust"), load("account_state").Change
     arns = {kind: f"arn:aws:iam::111122223333:{kind}/x" for kind in ("user", "role", "group", "policy")}
     made = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
-    changes = [change(arns["role"], "trust", {}, made), change(arns["policy"], "version", "v1", "v2")]
+    changes = [
+        change(arns["role"], "trust", {}, made),
+        change(arns["policy"], "version", "v1", "v2"),
+        change(arns["user"], "name", arns["user"], f"{arns['user']}2"),
+    ]
     for pair in ((True, None), (None, True)):
         changes += [
             change(arns[kind], facet, *pair)

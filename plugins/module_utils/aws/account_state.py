@@ -3,8 +3,9 @@
 """The identities of a whole account as data, and what differs between two looks at them.
 
 A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
-read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
-read is marked, and compared with nothing: the facet ``?`` of a user whose credentials are not known, the object ``?<kind>`` for identity providers.
+(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``id`` (of a user, which outlasts
+its name; compared by ``moved`` alone). An absent facet is None. What could not be read is marked, and compared with nothing: the facet ``?`` of a user whose
+credentials are not known, the object ``?<kind>`` for identity providers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 from ..common.errors import EvictError
+from ..common.guard import kind_of
 from ..common.plan import Call, Probe, Step, Target
 from ..common.reader import Reader
 
@@ -46,7 +48,9 @@ class Change:
     def text(self) -> str:
         """In a few words: "<ARN> inline/x added"."""
         verb = "added" if self.before is None else "gone" if self.after is None else "changed"
-        return f"{self.arn} {'it' if self.facet == 'created' else self.facet} {verb}"
+        if self.facet == "created":
+            return f"{self.arn} it {'was made anew' if verb == 'changed' else verb}"
+        return f"{self.arn} {self.facet} {verb}"
 
 
 def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, list[str]]:
@@ -58,14 +62,18 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
     answer = reader.get(Call(target, "iam", "GetAccountAuthorizationDetails", {}))
     state: State = {}
     for user in answer.get("UserDetailList", []):
-        state[user["Arn"]] = {**_common(user, "UserPolicyList"), **{f"group/{name}": True for name in user.get("GroupList", [])}}
+        state[user["Arn"]] = {
+            **_common(user, "UserPolicyList"),
+            "id": user.get("UserId"),
+            **{f"group/{name}": True for name in user.get("GroupList", [])},
+        }
     for role in answer.get("RoleDetailList", []):
         if not str(role.get("Path", "/")).startswith("/aws-service-role/"):
             state[role["Arn"]] = {**_common(role, "RolePolicyList"), "trust": role.get("AssumeRolePolicyDocument")}
     for group in answer.get("GroupDetailList", []):
         state[group["Arn"]] = _common(group, "GroupPolicyList")
     for policy in answer.get("Policies", []):
-        if ":aws:policy/" not in policy["Arn"]:
+        if policy["Arn"].split(":")[4] != "aws":
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
     providers = (
         ("oidc-provider", Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
@@ -94,7 +102,7 @@ def _common(entry: Mapping[str, t.Any], inline: str) -> dict[str, t.Any]:
 
 def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     """Keys and passwords into ``state``; for an account with too many users, or what cannot be read, what is not known."""
-    users = sorted(arn for arn in state if ":user/" in arn)
+    users = sorted(arn for arn in state if kind_of(arn) == "user")
     if len(users) > USERS:
         for arn in users:
             state[arn][UNKNOWN] = True
@@ -119,7 +127,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
 
 def owned(step: Step) -> tuple[str, str] | None:
     """(ARN, facet) that a Step of this collection writes; None for anything that is not part of a state."""
-    arn, _mark, fragment = step.id.partition("#")
+    arn, fragment = step.principal, step.fragment
     if not arn.startswith("arn:"):
         return None
     kind, _slash, name = fragment.partition("/")
@@ -128,7 +136,7 @@ def owned(step: Step) -> tuple[str, str] | None:
     if kind == "attached":
         return arn, f"attached/{step.after or step.before}"
     if kind == "held":
-        return arn, name
+        return (arn, name) if name != "name" else None
     return (arn, fragment) if kind in ("boundary", "password", "key") else None
 
 
@@ -144,13 +152,19 @@ def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[st
     return state, ours
 
 
+def moved(before: State, now: State, arn: str, user_id: str) -> str:
+    """The ARN that the user has now which was ``arn``: it may have got another name or path, and another user its name. "" for none."""
+    ids = {user_id, before.get(arn, {}).get("id")} - {"", None}
+    return next((found for found, facets in now.items() if facets.get("id") in ids and found != arn), "")
+
+
 def carry(before: State, now: State) -> State:
     """``now``, with what it could not read as ``before`` had it."""
     found = {arn: dict(facets) for arn, facets in now.items()}
     for kind in _PROVIDERS:
         if f"{UNKNOWN}{kind}" in found and f"{UNKNOWN}{kind}" not in before:
             del found[f"{UNKNOWN}{kind}"]
-            found |= {arn: dict(facets) for arn, facets in before.items() if _kind(arn) == kind}
+            found |= {arn: dict(facets) for arn, facets in before.items() if kind_of(arn) == kind}
     for arn, facets in found.items():
         old = before.get(arn, {UNKNOWN: True})
         if UNKNOWN in facets and UNKNOWN not in old:
@@ -160,25 +174,25 @@ def carry(before: State, now: State) -> State:
 
 
 def diff(before: State, now: State) -> list[Change]:
-    """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known."""
+    """What is not as it was, by object and facet. Of an object that came or went only that; nothing of what is not known.
+
+    What was deleted and made anew has another date: its name alone is the same.
+    """
     found = []
     for arn in sorted({*before, *now}):
-        unread = f"{UNKNOWN}{_kind(arn)}"
+        unread = f"{UNKNOWN}{kind_of(arn)}"
         if arn.startswith(UNKNOWN) or unread in before or unread in now:
             continue
         old, new = before.get(arn, {}), now.get(arn, {})
-        if (old.get("created") is None) != (new.get("created") is None):
-            found.append(Change(arn, "created", old.get("created"), new.get("created")))
-            continue
-        for facet in sorted({*old, *new} - {"created", UNKNOWN}):
+        made = old.get("created"), new.get("created")
+        if made[0] != made[1] and (None in made or "True" not in made):  # "True": a listing that gave no date
+            found.append(Change(arn, "created", *made))
+            if None in made:
+                continue
+        for facet in sorted({*old, *new} - {"created", "id", UNKNOWN}):
             if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found
-
-
-def _kind(arn: str) -> str:
-    """``user`` of arn:aws:iam::111122223333:user/x."""
-    return arn.split(":", 5)[-1].partition("/")[0]
 
 
 def _is_credential(facet: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import secrets
 import threading
 import typing as t
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class Roles:
         self._tried: dict[str, datetime.datetime] = {}
         self._plain: set[str] = set()  # accounts whose role does not let its source identity be set
         self.nameless: set[str] = set()  # and whose sessions have none from the caller's own either
+        self.minted: set[str] = set()  # ids of the keys of all sessions
 
     def arn(self, account: str) -> str:
         """The role to assume in ``account``; "" when none is configured."""
@@ -116,6 +118,12 @@ class Roles:
                 self._kept[account] = (kept[0], datetime.datetime.min.replace(tzinfo=datetime.UTC))
         return kept is not None
 
+    def rename(self) -> None:
+        """Somebody else has sessions under this name: from now on ours have another, which nobody can foretell."""
+        self.name = f"{self.name[:57]}-{secrets.token_hex(3)}"
+        for account in list(self._kept):
+            self.forget(account, None)
+
     def works(self, account: str) -> bool:
         """Whether the role has been assumed, or can be now: that way into the account is shown to work."""
         try:
@@ -140,6 +148,7 @@ class Roles:
         found = answer["Credentials"]
         keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
         first = account not in self._kept
+        self.minted.add(keys[0])
         self._kept[account] = (keys, datetime.datetime.fromisoformat(found["Expiration"]))
         self._tried.pop(account, None)
         if first and account != MANAGEMENT:

@@ -8,15 +8,19 @@ Events show up minutes after the call, so that nobody is found at first means no
 from __future__ import annotations
 
 import time
+import typing as t
 from collections.abc import Iterable, Iterator
 
 from ..common.errors import EvictError
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.plan import Target
-from . import events
+from . import events, own
 from .account_state import Change
 from .scope import read_event
 from .session import Aws
+
+if t.TYPE_CHECKING:
+    from ..common.case import Case
 
 READS = ("cloudtrail:LookupEvents",)
 _GLOBAL = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}  # where a partition files its calls of IAM
@@ -28,6 +32,7 @@ _CALLS = {
     "trust": ("UpdateAssumeRolePolicy",),
     "key": ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),
     "password": ("CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"),
+    "name": ("UpdateUser",),
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }
@@ -38,22 +43,22 @@ _NAMED = {"inline": "policyName", "attached": "policyArn", "group": "groupName",
 
 def calls(change: Change) -> set[str]:
     """Names of the events that can have made ``change``."""
-    kind = change.arn.split(":", 5)[5].partition("/")[0]
+    kind = kind_of(change.arn)
     noun = {"oidc-provider": "OpenIDConnectProvider", "saml-provider": "SAMLProvider"}.get(kind, kind.capitalize())
     return {name.format(noun) for name in _CALLS.get(change.facet.partition("/")[0], ())}
 
 
 class Authors:
-    """Of the changes of one account since ``start`` (RFC 3339). The responder's own calls are none of an author's: those made with its keys, and those
+    """Of the changes of one account since ``start`` (RFC 3339). The responder's own calls, by its keys, are none of an author's.
 
-    of earlier runs, by the name of their session. Whoever else acts as the responder's role is somebody else.
+    Whoever else acts as the responder, under whatever name, is somebody else.
     """
 
-    def __init__(self, aws: Aws, account: str, start: str, seconds: float = 15.0) -> None:
+    def __init__(self, aws: Aws, case: Case, account: str, start: str, seconds: float = 15.0) -> None:
         self._target = Target("aws", account, _GLOBAL.get(aws.partition, "us-east-1"))
-        self._aws, self._account, self._start = aws, account, start
-        self._keys = {aws.own_key, *(keys[0] for keys in [aws.roles.current(account)] if keys)}
+        self._aws, self._case, self._account, self._start = aws, case, account, start
         self._deadline = time.monotonic() + seconds
+        self._own: dict[str, bool] = {}  # access key id -> whether it is the responder's
         self._events: dict[str, list[events.Event]] = {}
         self.gaps: list[str] = []
 
@@ -63,7 +68,7 @@ class Authors:
 
     def all_of(self, change: Change) -> Iterator[events.Event]:
         """All of them, newest first."""
-        name = change.arn if ":policy/" in change.arn else change.arn.rsplit("/", 1)[-1]
+        name = change.arn if kind_of(change.arn) == "policy" else change.arn.rsplit("/", 1)[-1]
         wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
         for event in self._about(name):
             request = event.get("requestParameters") or {}
@@ -90,11 +95,12 @@ class Authors:
 
     def _is_own(self, event: events.Event) -> bool:
         who = event.get("userIdentity") or {}
-        if who.get("accessKeyId") in self._keys:
-            return True
-        arn, own = str(who.get("arn") or ""), (self._aws.caller["arn"], self._aws.responder_arn(self._account))
-        named = arn in own or arn.endswith(f"/{self._aws.roles.name}")
-        return named and identity(arn) in map(identity, own)
+        key = str(who.get("accessKeyId") or "")
+        if identity(str(who.get("arn") or "")) not in map(identity, (self._aws.caller["arn"], self._aws.responder_arn(self._account))):
+            return False
+        if key not in self._own:
+            self._own[key] = own.is_own(self._aws, self._case, key)
+        return self._own[key]
 
     def _about(self, name: str) -> list[events.Event]:
         if name not in self._events:

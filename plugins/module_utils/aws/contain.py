@@ -181,12 +181,16 @@ class Containment(Response):
         yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now() + PROPAGATION))
 
     def _disable(self, user: Principal, kind: credentials.Kind, reader: Reader) -> Iterable[Step]:
+        unknown = self.unknown.setdefault(identity(user.arn), set())
         try:
-            return credentials.planned(kind, user, "disabled", reader, credentials.Asked.by(self.incident, user.only or None))
+            steps = credentials.planned(kind, user, "disabled", reader, credentials.Asked.by(self.incident, user.only or None))
         except EvictError:
-            with self._lock:
-                self.unknown.setdefault(identity(user.arn), set()).add(kind.NOUN)
+            unknown.add(kind.NOUN)
             raise
+        if kind.NOUN in unknown:  # a later pass could list it
+            unknown.discard(kind.NOUN)
+            self.runner.forgive(f"{user.arn} {kind.KIND}")
+        return steps
 
     def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
         if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:

@@ -11,6 +11,7 @@ from ..common import case as cases
 from ..common import errors
 from ..common.case import Case
 from ..common.run import Runner
+from . import own
 from .session import ARGUMENTS as CONNECTION
 from .session import Aws, iso
 
@@ -39,8 +40,9 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             aws = connect(module.params, case.incident.connection.get("aws"), incident=case.incident.id)
             case.ledger.caller = aws.caller["arn"]
             case.warnings += aws.warnings(starting=True)
+            own.under_another_name(aws, case)
             runner = Runner(
-                {"aws": aws}, None if module.check_mode else case.ledger, check=module.check_mode, threads=module.params["threads"],
+                {"aws": aws}, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
                 now=lambda: iso(aws.now()),
             )  # fmt: skip

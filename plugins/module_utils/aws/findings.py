@@ -10,8 +10,9 @@ import typing as t
 
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.run import STANDS
+from . import own
 from .principal import Principal, role, user
 from .scope import Found
 from .session import parse
@@ -54,10 +55,10 @@ class Findings:
 
     def take(self, found: Found) -> None:
         name = found.arn.rsplit("/", 1)[-1]
-        kind = "role" if ":role/" in found.arn else "user"
+        kind = kind_of(found.arn)
         known = self.run.principals.get(identity(found.arn))
         try:
-            if kind == "user" and ":user/" not in found.arn:
+            if kind not in ("user", "role"):
                 return  # a session that minted for itself: its issuer is in the trail already
             if known is None and identity(found.arn) in self.run.trusted:
                 self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
@@ -81,20 +82,27 @@ class Findings:
                 self.leave(found, error.message)
             else:
                 self.run.refuse(error, found.arn)
-                if error.operation in _SPARED and ":role/" in found.arn:
-                    self._spared(found)
+                self.spare(error, found)
         except EvictError as error:
             self.leave(found, error.message)
 
-    def _spared(self, found: Found) -> None:
+    def spare(self, error: Refused, found: Found) -> None:
         """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
+        if (
+            error.operation not in _SPARED
+            or kind_of(found.arn) != "role"
+            or (found.key and own.is_own(self.run.aws, self.run.case, found.key))
+        ):
+            return
         jobs: list[Job] = []
+        why = "it is not cut, only that was undone: look at it by hand"
         if found.trust:
             with self._lock:
                 self.mended.add(found.arn)
             if self.run.scope:
                 self.run.scope.strangers(found.account, found.arn)
-        if found.session and found.session != self.run.aws.roles.name:
+        left = own.leave(self.run.aws, self.run.case, found.account, found.arn, found.session)
+        if found.session and not left:
             try:
                 facts = role(self.run.aws, found.account, found.arn.rsplit("/", 1)[-1], found.arn)
             except EvictError as error:
@@ -107,9 +115,9 @@ class Findings:
             jobs.append(self.run.fence_job(facts, "session"))
         if jobs:
             self.run.runner.add(found.arn, found.account, jobs)
-        row = {"object": found.arn, "why": f"{found.how}; it is not cut, only that was undone: look at it by hand", "due": None}
+        row = {"object": found.arn, "why": f"{found.how}; {left or why}", "due": None}
         with self._lock:
-            if (jobs or found.trust) and row not in self.run.open:
+            if (jobs or left or found.trust) and row not in self.run.open:
                 self.run.open.append(row)
 
     def open_items(self) -> list[dict[str, t.Any]]:

@@ -19,7 +19,7 @@ import typing as t
 from ..common import edits, looks, plan, restore
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from ..common.run import Done
@@ -166,6 +166,7 @@ class Hold:
         accounts = sorted(a for a in self._kept if a in self._before)
         with concurrent.futures.ThreadPoolExecutor(max(1, min(len(accounts), 16))) as pool:
             list(pool.map(lambda account: self._account(account, mine.get(account, [])), accounts))
+        self.runner.wait()
         if again or self._unrest() != before:
             self.run.repeat()
         return self._unrest() == before
@@ -198,13 +199,14 @@ class Hold:
         for principal in list(self.run.principals.values()):
             if principal.kind == "role" and principal.arn in now:
                 principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
+        authors = Authors(self.run.aws, self.case, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
+        self._renamed(account, now, authors)
         wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
         touched = self._touched.get(account, set())
         different = account_state.diff(wanted, now)
         if different:
             self._differs.add(account)
         changes = [c for c in different if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
-        authors = Authors(self.run.aws, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
@@ -245,7 +247,7 @@ class Hold:
         if ours and change.after is None and change.facet.startswith(("key/", "password")):
             self._gone(ours)
             return
-        if ours and put_back.HELD not in ours.id:
+        if ours and not put_back.is_held(ours):
             self._reverted(change, ours, event, author)
             self._accomplices(change, ours, authors)
             return
@@ -256,7 +258,7 @@ class Hold:
         key = str(who.get("accessKeyId") or "")
         by_suspect = contained is not None and (not contained.only or key in contained.only | contained.compromised)
         by_suspect = by_suspect or bool(self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")))
-        if by_suspect or (of_contained and not event and self._meanwhile(change)):
+        if by_suspect or (of_contained and not event and self._meanwhile(change) and put_back.gives(change)):
             self._undo(change, event)
         elif not event:
             self._unexplained(change)
@@ -285,7 +287,7 @@ class Hold:
             self.run.findings.take(
                 Found(account, change.arn, how, by, only=credential, kind=fresh, key=credential if kind == "key" else "")
             )
-        elif kind == "created" and change.after is not None and change.arn.split(":")[5].startswith(("user/", "role/")):
+        elif kind == "created" and change.after is not None and kind_of(change.arn) in ("user", "role"):
             self.run.findings.take(Found(account, change.arn, how, by, whole=True))
         elif change.text not in self._known:
             self._known.add(change.text)
@@ -377,8 +379,33 @@ class Hold:
             self.run.note_suspect(principal.arn, whole=True)  # without a source: nobody made it, it works against us
         except Refused as error:
             self.run.refuse(error, change.arn)
+            session = str((event.get("userIdentity") or {}).get("arn") or "").rsplit("/", 1)[-1]
+            self.run.findings.spare(error, Found(account, caller_arn(event), how, session=session))
         except EvictError as error:
             self.run.findings.leave(Found(account, change.arn, how), error.message)
+
+    def _renamed(self, account: str, now: State, authors: Authors) -> None:
+        """A contained user under another name or path: every control names it, so it gets the old ones back."""
+        for user in [p for p in list(self.run.principals.values()) if p.kind == "user" and p.account == account]:
+            if not (arn := account_state.moved(self._before[account], now, user.arn, user.id)):
+                continue
+            self._acted += 1
+            change = Change(user.arn, "name", user.arn, arn)
+            event = authors.of(change)
+            author = caller_arn(event) if event else ""
+            if any(identity(other) == identity(user.arn) and other != arn for other in now):  # somebody else has its name now
+                how = f"it was {user.arn}, until it was renamed by {author or 'an unknown hand'}"
+                found = Found(account, arn, how, author, whole=True)
+                if user.only:
+                    self.run.findings.leave(found, "look which of its keys are the attacker's")
+                else:
+                    self.run.findings.take(found)
+            else:
+                steps = list(put_back.steps(change, Target("aws", account)))
+                self.runner.add(user.arn, account, [Job(Phase.FENCE, lambda _r, s=steps: s)])  # type: ignore[misc]
+                now[user.arn] = now.pop(arn)  # what else has changed of it is told by its old name
+            if event and identity(author) not in self.run.trusted and identity(author) not in self.run.principals:
+                self._suspect(change, event)
 
     def _watch(self, ours: Step, why: str) -> None:
         row = {"object": ours.resource, "why": why, "due": None}

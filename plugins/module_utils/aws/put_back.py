@@ -9,25 +9,57 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing as t
 from collections.abc import Iterator
 
 from ..common import edits
+from ..common.guard import kind_of
 from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
+from . import deny_all
 from .account_state import Change
 from .policy import inline
 
 HELD = "#held/"  # in the ids of these Steps
+# A policy of AWS itself, and whether it only denies; a key that AWS finds published gets the quarantine from AWS.
+_OF_AWS = re.compile(rf"arn:[\w-]+:iam::aws:policy/(?:({deny_all.NAME}|AWSCompromisedKeyQuarantine(?:V\d+)?)|.+)")
 ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what shows it, what that shows now and afterwards
+
+
+def is_held(step: Step) -> bool:
+    """Whether it is one of these."""
+    return step.fragment.startswith(HELD[1:])
+
+
+def gives(change: Change) -> bool:
+    """Whether somebody may do more after it than before. A policy whose text is not known may allow what is added, and deny what is taken away."""
+    kind, _slash, name = change.facet.partition("/")
+    if kind == "inline":
+        old, new = (edits.statements_of(document or {}) for document in (change.before, change.after))
+        return any(s.get("Effect") != "Deny" for s in new if s not in old) or any(s.get("Effect") == "Deny" for s in old if s not in new)
+    if kind == "attached":
+        of_aws = _OF_AWS.fullmatch(name)
+        denies = bool(of_aws and of_aws[1])
+        return not denies if change.before is None else denies or not of_aws
+    if kind == "boundary":
+        of_aws = _OF_AWS.fullmatch(str(change.after))
+        return not (of_aws and of_aws[1] == deny_all.NAME)
+    return True
 
 
 def steps(change: Change, target: Target) -> Iterator[Step]:
     """What makes ``change`` undone; nothing for what has no way back (an object that is gone), or another one (credentials, new objects)."""
     kind, _slash, name = change.facet.partition("/")
-    make = {"inline": _inline, "attached": _attached, "group": _group, "boundary": _boundary, "trust": _trust, "version": _version}.get(
-        kind
-    )
+    make = {
+        "inline": _inline,
+        "attached": _attached,
+        "group": _group,
+        "boundary": _boundary,
+        "trust": _trust,
+        "version": _version,
+        "name": _name,
+    }.get(kind)
     parts = make(change, name, target) if make else None
     if not parts:
         return
@@ -42,7 +74,7 @@ def steps(change: Change, target: Target) -> Iterator[Step]:
 
 def _noun(arn: str) -> tuple[str, dict[str, str]]:
     """("User", {"UserName": …}) of a user's, role's or group's ARN."""
-    noun = arn.split(":", 5)[5].partition("/")[0].capitalize()
+    noun = kind_of(arn).capitalize()
     return noun, {f"{noun}Name": arn.rsplit("/", 1)[-1]}
 
 
@@ -90,6 +122,15 @@ def _trust(change: Change, _name: str, target: Target) -> _Parts | None:
     after = edits.apply("swap_statements", change.after, arguments)
     edit = Edit(target, {"kind": "iam.role-trust", **who}, "swap_statements", arguments)
     return (edit,), Probe(Call(target, "iam", "GetRole", who), ("Role", "AssumeRolePolicyDocument"), ABSENT), change.after, after
+
+
+def _name(change: Change, _facet: str, target: Target) -> _Parts:
+    """Of a user's ARN: its name and path, by which every control names it."""
+    (_head, was), (_head, now) = (str(arn).split(":user", 1) for arn in (change.before, change.after))
+    (path, name), name_now = was.rsplit("/", 1), now.rsplit("/", 1)[-1]
+    probe = Probe(Call(target, "iam", "GetUser", {"UserName": name}), ("User", "Arn"), ABSENT)
+    do = Call(target, "iam", "UpdateUser", {"UserName": name_now, "NewUserName": name, "NewPath": f"{path}/"})
+    return (do,), probe, change.after if name_now == name else None, change.before
 
 
 def _version(change: Change, _name: str, target: Target) -> _Parts | None:

@@ -14,7 +14,7 @@ from ..common import plan, restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import EvictError, InvalidInput
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
@@ -113,7 +113,7 @@ class Release:
             return lambda reader: self._steps([c for c in changes if c[1].phase in phases], cutoff, reader)
 
         def renew(reader: Reader) -> list[Step]:
-            wanted = ":role/" in principal and not self.order.false_positive and self._lifts(fences, cutoff, reader)
+            wanted = kind_of(principal) == "role" and not self.order.false_positive and self._lifts(fences, cutoff, reader)
             return [self._renewed(cutoff[0], reader)] if wanted else []
 
         account = changes[0][1].target.account
@@ -153,7 +153,7 @@ class Release:
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:
             return None
-        if put_back.HELD in step.id:
+        if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             return "kept", "the suspect created this identity: delete it, or name it under -e only=… -e verdict=false_positive", None

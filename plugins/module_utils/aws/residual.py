@@ -9,7 +9,7 @@ import datetime
 import typing as t
 from collections.abc import Iterable
 
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from .live.kind import BY_HAND
 from .principal import Principal
 from .quarantine import longest, trusted_by
@@ -79,10 +79,10 @@ def kinds_of(principal: Principal) -> list[str]:
     if principal.kind == "user":
         return ["access key", *_USER_SESSIONS]
     trust = trusted_by(principal.facts)
-    chained = bool(principal.sources) and all(":role/" in source for source in principal.sources)
+    chained = bool(principal.sources) and all(kind_of(source) == "role" for source in principal.sources)
     found = ["chained role session" if chained else "role session"] if trust["AWS"] else []
     for provider in trust["Federated"]:
-        found.append("SAML role session" if ":saml-provider/" in provider else "OIDC role session")
+        found.append("SAML role session" if kind_of(provider) == "saml-provider" else "OIDC role session")
     for service in trust["Service"]:
         found.append("Roles Anywhere session" if service.startswith("rolesanywhere.") else "service-held role session")
     return list(dict.fromkeys(found)) or ["role session"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ..common.case import Case
 from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
-from ..common.guard import Guard, identity
+from ..common.guard import Guard, identity, kind_of
 from ..common.run import Runner
 from . import credentials, sharing
 from .account_state import Change
@@ -111,9 +111,9 @@ class Response:
 
     def _rewritten(self, role: str, arn: str) -> dict[str, t.Any] | None:
         """The newest event in which ``arn`` or a suspect wrote the trust policy of ``role``, on which the responder stands; None when there is none."""
-        if ":role/" not in role:
+        if kind_of(role) != "role":
             return None
-        authors = Authors(self.aws, role.split(":")[4], credentials.Asked.by(self.incident).since)
+        authors = Authors(self.aws, self.case, role.split(":")[4], credentials.Asked.by(self.incident).since)
         suspects = {identity(s.value) for s in self.suspects} | {identity(arn)} | set(self.principals)
         written = list(authors.all_of(Change(role, "trust", None, None)))
         by = [(event, {identity(caller_arn(event)), str((event.get("userIdentity") or {}).get("accessKeyId"))}) for event in written]
@@ -121,7 +121,7 @@ class Response:
         if found or not written:
             return found
         named = [s.value for s in self.suspects if s.kind in ("access_key", "session_key")]
-        minted = authors.minted(named, [arn.rsplit("/", 1)[-1]] if ":user/" in arn else [])
+        minted = authors.minted(named, [arn.rsplit("/", 1)[-1]] if kind_of(arn) == "user" else [])
         return next((event for event, who in by if who & minted), None)
 
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:

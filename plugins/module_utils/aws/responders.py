@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ..common.errors import EvictError
+from ..common.guard import kind_of
 from ..common.plan import Call, Target
 from .service_control import Exempt
 from .session import Aws
@@ -33,7 +34,7 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
 
 def exact(aws: Aws, arn: str) -> list[str]:
     """``aws:PrincipalArn`` of what ``arn`` says: of a role session it is the role's ARN with its path, which only IAM knows."""
-    if ":assumed-role/" not in arn:
+    if kind_of(arn) != "assumed-role":
         return [arn]
     _head, name, *_session = arn.split("/")
     partition, account = arn.split(":")[1], arn.split(":")[4]

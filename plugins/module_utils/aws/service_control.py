@@ -15,6 +15,8 @@ import re
 import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..common.guard import kind_of
+
 SIZE = 5120  # characters of a document that fit everywhere; "Quotas for AWS Organizations"
 Statement = dict[str, t.Any]
 # Every IAM call that changes a user or role it is aimed at, as prefixes: SCPs allow "*" at the end of an action, and 5,120 characters are few.
@@ -118,7 +120,7 @@ def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
         arns = sorted(m.arn for m in members)
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
-    users = sorted(h.arn for h in groups.get("{}", ()) if ":user/" in h.arn)
+    users = sorted(h.arn for h in groups.get("{}", ()) if kind_of(h.arn) == "user")
     if users:
         partition, account = users[0].split(":")[1], users[0].split(":")[4]
         federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}

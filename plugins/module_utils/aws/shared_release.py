@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from ..common import restore
 from ..common.errors import EvictError
+from ..common.guard import kind_of
 from ..common.plan import Step
 from ..common.reader import Reader
 from ..common.restore import Verdict
@@ -22,7 +23,7 @@ _MARK = "#tag/"
 def verdict(first: Step, latest: Step, standing: Iterable[str], incident: str, reader: Reader, keep: Keep) -> Verdict | None:
     """As ``restore.judge``. ``standing``: ids of all changes of this case to the principal that stand."""
     try:
-        if _MARK in latest.id:
+        if latest.fragment.startswith(_MARK[1:]):
             return _tag(first, latest, set(standing), incident, reader, keep)
         for end, key in deny_all.keys().items():
             if latest.id == f"{latest.principal}{end}" and (others := _others(latest, key, incident, reader)):
@@ -38,7 +39,7 @@ def _others(latest: Step, key: str, incident: str, reader: Reader) -> list[str]:
     """The other incidents that hold what ``latest`` put there, if it is there."""
     if latest.probe is None or reader.read(latest.probe) != latest.after:
         return []
-    kind = "user" if ":user/" in latest.principal else "role"
+    kind = kind_of(latest.principal)
     probe = shared_tag.probe_of(kind, latest.principal.rsplit("/", 1)[-1], latest.target, key)
     return [h for h in shared_tag.holders(reader.read(probe)) if h != incident]
 

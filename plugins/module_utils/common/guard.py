@@ -28,6 +28,11 @@ def identity(arn: str) -> str:
     return f"{account}:role/{name.split('/')[0]}" if kind == "assumed-role" else f"{account}:{kind}/{name.rsplit('/', 1)[-1]}"
 
 
+def kind_of(arn: str) -> str:
+    """``user`` of arn:aws:iam::111122223333:user/x; "" for what is no ARN. A path holds what its maker likes, ``:role/`` too, so nothing else tells it."""
+    return arn.split(":", 5)[5].partition("/")[0] if arn.count(":") > 4 else ""
+
+
 class Guard:
     """Checks each principal once. ``own``: ARNs of the caller and of the role that it uses; ``chain``: what that role is trusted by."""
 

@@ -127,6 +127,12 @@ class Step:
     def target(self) -> Target:
         return self.do[0].target
 
+    @property
+    def fragment(self) -> str:
+        """What the id says after the principal and ``#``; "" for nothing. A path in an ARN may hold ``#`` as well."""
+        start = f"{self.principal}#"
+        return self.id.removeprefix(start) if self.id.startswith(start) else ""
+
 
 _TYPES: dict[str, type] = {"call": Call, "edit": Edit, "ref": Ref, "secret": Secret, "probe": Probe, "target": Target, "step": Step}
 _TAGS = {cls: tag for tag, cls in _TYPES.items()}

@@ -112,6 +112,11 @@ class Runner:
         with self._lock:
             self.failures = [f for f in self.failures if f["message"] != done.message or not done.message]
 
+    def forgive(self, object: str) -> None:
+        """What failed of ``object`` has succeeded since."""
+        with self._lock:
+            self.failures = [f for f in self.failures if f["object"] != object]
+
     @property
     def changed(self) -> int:
         return sum(d.status in ("done", "unverified", "would") for d in self.done.values())

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, authors, put_back, quarantine
 from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import UNKNOWN, Change, carry, diff
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import kind_of
+from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 
 P = "arn:aws:iam::111122223333"
@@ -69,3 +73,77 @@ def test_what_was_known_before_stays_known(denied: str) -> None:
 def test_with_too_many_users_their_credentials_are_not_known() -> None:
     few, (many, gaps) = look()[0], look(users=account_state.USERS + 1)
     assert gaps and UNKNOWN in many[CI] and not [c for c in diff(few, many) if c.arn == CI]
+
+
+HOSTILE = f"{P}:user/a#b/x:role/#held/:policy/mallory"
+
+
+def test_a_path_is_taken_for_nothing_else() -> None:
+    """IAM allows every printable character in a path: nothing in it may decide what an object is, or whose a Step is."""
+    assert kind_of(HOSTILE) == "user" and kind_of("*") == kind_of("") == ""
+    user = Principal("111122223333", "user", "mallory", "AIDAX", HOSTILE, HOSTILE, inline=set())
+    incident = validate({"id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "arn": CI}]}, "incident")
+    [deny] = quarantine.fence_user(user, incident, Reader({"aws": Cloud()}))
+    assert account_state.owned(deny) == (HOSTILE, "inline/evict-quarantine-IR-1") and not put_back.is_held(deny)
+    facet = "attached/arn:aws:iam::aws:policy/ReadOnlyAccess"
+    [held] = put_back.steps(Change(HOSTILE, facet, None, True), Target("aws", "111122223333"))
+    assert account_state.owned(held) == (HOSTILE, facet) and put_back.is_held(held)
+    assert authors.calls(Change(HOSTILE, "created", None, "now")) == {"CreateUser", "DeleteUser"}
+
+
+AWS = "arn:aws:iam::aws:policy/"
+ALLOW, DENY = ({"Statement": {"Effect": effect, "Action": "*", "Resource": "*"}} for effect in ("Allow", "Deny"))
+
+
+@pytest.mark.parametrize(
+    ("facet", "before", "after", "more"),
+    [
+        ("inline/x", None, ALLOW, True),
+        ("inline/x", ALLOW, None, False),
+        ("inline/x", None, DENY, False),
+        ("inline/x", DENY, None, True),
+        ("inline/x", DENY, ALLOW, True),
+        ("inline/x", ALLOW, DENY, False),
+        (f"attached/{AWS}AdministratorAccess", None, True, True),
+        (f"attached/{AWS}AdministratorAccess", True, None, False),
+        (f"attached/{AWS}AWSDenyAll", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantine", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantineV3", None, True, False),
+        (f"attached/{AWS}AWSCompromisedKeyQuarantineV3", True, None, True),
+        (f"attached/{P}:policy/AWSDenyAll", None, True, True),
+        (f"attached/{P}:policy/x:aws:policy/AWSDenyAll", True, None, True),
+        ("boundary", f"{AWS}PowerUserAccess", f"{AWS}AWSDenyAll", False),
+        ("boundary", f"{AWS}AWSDenyAll", None, True),
+        ("boundary", None, f"{P}:policy/x:aws:policy/AWSDenyAll", True),
+        ("group/g", None, True, True),
+        ("trust", ALLOW, DENY, True),
+    ],
+)
+def test_what_gives_more_than_before(facet: str, before: Any, after: Any, more: bool) -> None:
+    assert put_back.gives(Change(CI, facet, before, after)) is more
+
+
+def test_who_was_renamed_is_found_by_its_id_and_gets_its_name_back() -> None:
+    now = {f"{P}:user/ops/x": {"id": "AIDA1"}, CI: {"id": "AIDA2"}}
+    assert account_state.moved({}, now, CI, "AIDA1") == f"{P}:user/ops/x"  # and another has its name
+    assert account_state.moved({CI: {"id": "AIDA1"}}, now, CI, "AIDA2") == f"{P}:user/ops/x"  # as an earlier run knew it
+    assert account_state.moved({CI: {"id": "AIDA2"}}, now, CI, "AIDA2") == ""
+    assert diff({CI: {"created": 1, "id": "AIDA1"}}, {CI: {"created": 1, "id": "AIDA2"}}) == []
+    [named] = put_back.steps(Change(CI, "name", CI, f"{P}:user/ops/x"), Target("aws", "111122223333"))
+    assert named.do[0].parameters == {"UserName": "x", "NewUserName": "ci", "NewPath": "/"} and (named.before, named.after) == (None, CI)
+    [moved] = put_back.steps(Change(CI, "name", CI, f"{P}:user/:user/ci"), Target("aws", "111122223333"))
+    assert moved.do[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/"} and moved.before == f"{P}:user/:user/ci"
+    assert moved.undo[0].parameters == {"UserName": "ci", "NewUserName": "ci", "NewPath": "/:user/"}
+    assert account_state.owned(named) is None
+
+
+def test_what_was_deleted_and_made_anew_is_another_thing() -> None:
+    """The same name and, by chance, the same version: what is in it is the maker's."""
+    policy = f"{P}:policy/tools"
+    old, new = ({policy: {"created": made, "version": "v1"}} for made in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"))
+    [change] = diff(old, new)
+    assert change.facet == "created" and change.text == f"{policy} it was made anew"
+    assert diff({OIDC: {"created": "True"}}, {OIDC: {"created": "2026-01-01T00:00:00Z"}}) == []  # a listing that did not date it
+    assert len(diff({}, {OIDC: {"created": "True"}})) == len(diff({OIDC: {"created": "True"}}, {})) == 1
+    old, new = ({CI: {"created": made, **deny}} for made, deny in ((1, {"inline/evict-quarantine-IR-1": DENY}), (2, {})))
+    assert [c.facet for c in diff(old, new)] == ["created", "inline/evict-quarantine-IR-1"]  # that our fence is gone counts all the same

@@ -8,7 +8,7 @@ import dataclasses
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 
-from ...common.guard import identity
+from ...common.guard import identity, kind_of
 from ...common.plan import Call, Phase, Probe, Step, Target
 from ...common.reader import Reader
 
@@ -70,7 +70,7 @@ class Suspects:
         principal = self._known.get(identity(arn))
         if principal is None or principal.only:
             return None
-        session = arn.split("/", 2)[2] if ":assumed-role/" in arn and arn.count("/") >= 2 else ""
+        session = arn.split("/", 2)[2] if kind_of(arn) == "assumed-role" and arn.count("/") >= 2 else ""
         if principal.kind == "user" or session in principal.sessions or self.cut(principal):
             return principal
         return None

@@ -1,0 +1,168 @@
+"""Ways to hide from the response, each as the smallest attack that shows it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.beds.bed import Credentials
+from tests.beds.company import trust
+from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
+from tests.integration.test_hold import Undoer
+from tests.redteam.arsenal import ADMIN
+
+pytestmark = pytest.mark.bed
+
+
+def test_a_user_whose_path_reads_like_a_role(desk: Desk) -> None:
+    """The suspect's new user is taken for the production role of the same name: the role is denied, and the user stays."""
+    bed, company = desk.bed, desk.company
+    iam = bed.client("iam", company.leaked)
+    iam.create_user(UserName="orders-lambda", Path="/x:role/")
+    iam.put_user_policy(UserName="orders-lambda", PolicyName="all", PolicyDocument=ADMIN)
+    key = Credentials.of(iam.create_access_key(UserName="orders-lambda")["AccessKey"])
+    assert works(bed, key) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    assert not any(p["kind"] == "role" and p["name"] == "orders-lambda" for p in done["principals"]), done["principals"]
+    assert works(bed, key) != "ok"
+    assert status_of(done, "orders-lambda")["action"] == "contained"
+
+
+def test_a_role_that_is_named_like_those_of_identity_center(desk: Desk) -> None:
+    """IAM refuses to change roles under /aws-reserved/, whoever asks. A role of that name elsewhere is the attacker's own, and is cut."""
+    bed, company = desk.bed, desk.company
+    iam = bed.client("iam", company.leaked)
+    trusting = trust({"AWS": company.production.users["bob"]})
+    role = iam.create_role(RoleName="AWSReservedSSO_Support_0123456789abcdef", AssumeRolePolicyDocument=trusting)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=role.rsplit("/")[-1], PolicyName="all", PolicyDocument=ADMIN)
+    by = company.production.keys["bob"]
+    session = Credentials.of(bed.client("sts", by).assume_role(RoleArn=role, RoleSessionName="evil")["Credentials"])
+    assert works(bed, session) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    assert works(bed, session) != "ok", done["problems"]
+
+
+# -- under the responder's own name ------------------------------------------------------------------------------------------------
+
+NAME = "evict-IR-1"  # of the responder's sessions, as every policy of the incident tells
+
+
+def own_session(desk: Desk, user: str, writer: Credentials) -> Credentials:
+    """A session of the responder's role that ``user`` opens, after ``writer`` has let it in."""
+    company = desk.company
+    both = trust({"AWS": [company.responder_arn, company.production.users[user]]})
+    desk.bed.client("iam", writer, direct=writer is company.production.root).update_assume_role_policy(
+        RoleName="incident-responder", PolicyDocument=both
+    )
+    by = company.leaked if user == "ci-deploy" else company.production.keys[user]
+    answer = desk.bed.client("sts", by).assume_role(RoleArn=company.production.responder_role, RoleSessionName=NAME)
+    return Credentials.of(answer["Credentials"])
+
+
+def test_a_session_under_the_responders_own_name(desk: Desk) -> None:
+    """What is the responder's own is told by the keys that it minted: the other session is denied, and the response goes on under another name."""
+    bed, company = desk.bed, desk.company
+    held = own_session(desk, "ci-deploy", company.leaked)
+    assert works(bed, held) == "ok"
+    desk.incident(company.leaked.access_key)
+    done = desk.run("aws_contain", hold="1s")
+    assert works(bed, held) in DEAD, done["open"]
+    assert status_of(done, "user/ci-deploy")["action"] == "contained", done["problems"]
+    again = desk.run("aws_contain", hold="1s")  # it is not locked out by its own deny
+    assert not again["changed"] and status_of(again, "user/ci-deploy")["action"] == "contained", again["problems"]
+    assert [f["operation"] for f in again["problems"]] == ["guard caller"]
+    assert desk.restore()["problems"] == []
+
+
+def test_whoever_takes_a_control_away_under_the_responders_own_name(desk: Desk) -> None:
+    """Opened by somebody whom nobody suspects: nothing leads to it but what it does."""
+    bed, company = desk.bed, desk.company
+    held = own_session(desk, "bob", company.production.root)
+    desk.incident(company.leaked.access_key, password="keep")
+    iam, over, lifted = bed.client("iam", held), threading.Event(), []
+
+    def lift() -> None:
+        while not over.wait(0.3):
+            lifted.append(outcome(iam, "delete_user_policy", UserName="ci-deploy", PolicyName="evict-quarantine-IR-1"))
+
+    thread = threading.Thread(target=lift)
+    thread.start()
+    try:
+        bed.lag(1.0)
+        done = desk.contain_below(hold="60s", spread="2s", scope=20)
+    finally:
+        over.set()
+        thread.join()
+        bed.lag(0)
+    assert "ok" in lifted, "it could not lift it even once: the test proves nothing"
+    assert works(bed, held) in DEAD, (done["problems"], done["open"])
+    assert status_of(done, "user/ci-deploy")["action"] == "contained"
+
+
+def test_a_session_under_the_responders_name_of_a_role_that_it_does_not_use(desk: Desk) -> None:
+    bed, company = desk.bed, desk.company
+    glass = company.production.roles["break-glass"]
+    both = trust({"AWS": [company.production.users["bob"], company.production.users["ci-deploy"]]})
+    bed.client("iam", company.leaked).update_assume_role_policy(RoleName="break-glass", PolicyDocument=both)
+    sts = bed.client("sts", company.leaked)
+    held = Credentials.of(sts.assume_role(RoleArn=glass, RoleSessionName=NAME)["Credentials"])
+    assert works(bed, held) == "ok"
+    desk.incident(company.leaked.access_key, protected=[glass])
+    done = desk.run("aws_contain", hold="1s")
+    assert works(bed, held) in DEAD, done["open"]
+
+
+def test_a_session_under_the_name_of_the_callers_own(desk: Desk) -> None:
+    """Nothing tells the two apart, and a deny would end the response: it is left to a person, and said."""
+    bed, company = desk.bed, desk.company
+    both = trust({"AWS": [company.production.users["bob"], company.production.users["ci-deploy"]]})
+    bed.client("iam", company.leaked).update_assume_role_policy(RoleName="incident-responder", PolicyDocument=both)
+    sts, role = bed.client("sts", company.production.keys["bob"]), company.production.responder_role
+    mine = Credentials.of(sts.assume_role(RoleArn=role, RoleSessionName="ada")["Credentials"])
+    desk.bed.client("sts", company.leaked).assume_role(RoleArn=role, RoleSessionName="ada")
+    desk.incident(company.leaked.access_key, connection={})
+    done = desk.run("aws_contain", credentials=mine, hold="1s")
+    assert works(bed, mine) == "ok", "the response cut itself off"
+    assert any("ada" in row["why"] and "incident-responder" in row["object"] for row in done["open"]), done["open"]
+
+
+# -- under another name ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("how", "decoy"), [("path", False), ("name", True)])
+def test_a_user_that_is_renamed_while_the_fence_spreads(desk: Desk, how: str, decoy: bool) -> None:
+    """Every fence names the user: with another name or path, what is above the account does not reach it, and what is on it can be taken off."""
+    bed, company = desk.bed, desk.company
+    iam, name = bed.client("iam", company.leaked), "ci-deploy" if how == "path" else "ci-2"
+
+    user_id = bed.client("iam", company.production.root, direct=True).get_user(UserName="ci-deploy")["User"]["UserId"]
+
+    def rename() -> str:
+        change = {"NewPath": "/ops/"} if how == "path" else {"NewUserName": name}
+        said = outcome(iam, "update_user", UserName="ci-deploy", **change)
+        if decoy and how == "name":
+            outcome(iam, "create_user", UserName="ci-deploy")
+        outcome(iam, "delete_user_policy", UserName=name, PolicyName="evict-quarantine-IR-1")
+        outcome(iam, "update_access_key", UserName=name, AccessKeyId=company.leaked.access_key, Status="Active")
+        return said
+
+    desk.incident(company.leaked.access_key, password="keep")
+    bed.lag(2.0)
+    try:
+        with Undoer(bed, rename) as undoer:
+            done = desk.contain(hold="60s", spread="3s", scope=20)
+    finally:
+        bed.lag(0)
+    assert undoer.done, "it could not be renamed: the test proves nothing"
+    assert {works(bed, company.leaked), works(bed, company.worker)} <= DEAD, (done["problems"], done["open"])
+    assert decoy or not any("by hand" in row["why"] for row in done["open"]), done["open"]
+    row = next(p for p in done["principals"] if p["name"] in ("ci-deploy", name))
+    assert row["action"] == "contained" and any(c.startswith("scp:") for c in row["controls"]), done["principals"]
+    admin = bed.client("iam", company.production.root, direct=True)
+    names = {u["UserId"]: u["UserName"] for u in admin.list_users()["Users"]}
+    ours = {"UserName": names[user_id], "PolicyName": "evict-quarantine-IR-1"}
+    assert names[user_id] == (name if decoy else "ci-deploy")
+    assert outcome(admin, "delete_user_policy", **ours) in DEAD, "what is above the account names somebody else"
