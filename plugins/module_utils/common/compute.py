@@ -11,11 +11,11 @@ import typing as t
 from .schema import PARTITIONS, Fields, show
 
 ACTIONS = ("isolate", "stop")
-_PLACE = rf"arn:(?:{'|'.join(PARTITIONS)}):{{}}:[a-z0-9-]{{4,32}}:[0-9]{{12}}:"
-INSTANCE = re.compile(_PLACE.format("ec2") + r"instance/i-(?:[0-9a-f]{17}|[0-9a-f]{8})", re.ASCII)
-FUNCTION = re.compile(_PLACE.format("lambda") + r"function:[A-Za-z0-9_-]{1,140}", re.ASCII)
-TASK = re.compile(_PLACE.format("ecs") + r"task/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9-]{8,64}", re.ASCII)
-SERVICE = re.compile(_PLACE.format("ecs") + r"service/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}", re.ASCII)
+_PLACE = rf"arn:(?:{'|'.join(PARTITIONS)}):%s:[a-z0-9-]{{4,32}}:[0-9]{{12}}:"
+INSTANCE = re.compile(_PLACE % "ec2" + r"instance/i-(?:[0-9a-f]{17}|[0-9a-f]{8})", re.ASCII)
+FUNCTION = re.compile(_PLACE % "lambda" + r"function:[A-Za-z0-9_-]{1,140}", re.ASCII)
+TASK = re.compile(_PLACE % "ecs" + r"task/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9-]{8,64}", re.ASCII)
+SERVICE = re.compile(_PLACE % "ecs" + r"service/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}", re.ASCII)
 _ISOLATE = (INSTANCE, FUNCTION, TASK)
 
 
