@@ -119,8 +119,8 @@ def protect(machine: Machine, _about: About, reader: Reader) -> Iterator[Step]:
             (Call(machine.target, "ec2", "ModifyInstanceAttribute", {**instance, "DisableApiTermination": {"Value": before}}),),
         )  # fmt: skip
     for device, _volume in _volumes(machine.data):
-        read = Call(machine.target, "ec2", "DescribeInstanceAttribute", {**instance, "Attribute": "blockDeviceMapping"})
-        probe = Probe(read, ("BlockDeviceMappings", {"DeviceName": device}, "Ebs", "DeleteOnTermination"))
+        read = Call(machine.target, "ec2", "DescribeInstances", {"InstanceIds": [machine.id]})
+        probe = Probe(read, ("Reservations", 0, "Instances", 0, "BlockDeviceMappings", {"DeviceName": device}, "Ebs", "DeleteOnTermination"))
         before = bool(reader.read(probe))
         yield step(
             machine, f"disk/{device}", f"DeleteOnTermination of {device}", "switch off", before, False,
