@@ -58,7 +58,9 @@ class Fleet:
         template = {"ImageId": image, "InstanceType": "t3.micro", "SecurityGroupIds": [self.group]}
         self.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData=template)
         port = {"Protocol": "HTTP", "Port": 80}
-        self.targets = self.elb.create_target_group(Name="web", VpcId=self.vpc, TargetType="instance", **port)["TargetGroups"][0]["TargetGroupArn"]
+        self.targets = self.elb.create_target_group(Name="web", VpcId=self.vpc, TargetType="instance", **port)["TargetGroups"][0][
+            "TargetGroupArn"
+        ]
         self.asg.create_auto_scaling_group(
             AutoScalingGroupName="web", MinSize=1, MaxSize=4, DesiredCapacity=2, VPCZoneIdentifier=self.subnet, TargetGroupARNs=[self.targets],
             LaunchTemplate={"LaunchTemplateName": "web", "Version": "$Latest"},
@@ -76,7 +78,13 @@ class Fleet:
         return f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{name}"
 
     def incident(self, *suspects: dict[str, str], **more: Any) -> None:
-        raw = {"id": "IR-1", "opened": utc(), "store": str(self.folder / "cases"), "suspects": [{"cloud": "aws", **s} for s in suspects], **more}
+        raw = {
+            "id": "IR-1",
+            "opened": utc(),
+            "store": str(self.folder / "cases"),
+            "suspects": [{"cloud": "aws", **s} for s in suspects],
+            **more,
+        }
         self.file.write_text(json.dumps({"incident": raw}))
 
     def run(self, module: str, check: bool = False, **params: Any) -> dict[str, Any]:
@@ -94,7 +102,9 @@ class Fleet:
     def state(self, name: str) -> dict[str, Any]:
         about = self.instance(name)
         health = self.elb.describe_target_health(TargetGroupArn=self.targets)["TargetHealthDescriptions"]
-        protected = self.ec2.describe_instance_attribute(InstanceId=name, Attribute="disableApiTermination")["DisableApiTermination"]["Value"]
+        protected = self.ec2.describe_instance_attribute(InstanceId=name, Attribute="disableApiTermination")["DisableApiTermination"][
+            "Value"
+        ]
         profiles = self.ec2.describe_iam_instance_profile_associations(Filters=[{"Name": "instance-id", "Values": [name]}])
         return {
             "running": about["State"]["Name"], "member": name in self.members(), "target": name in {h["Target"]["Id"] for h in health}, "protected": protected,
@@ -108,7 +118,9 @@ class Fleet:
         return list(self.ec2.describe_snapshots(OwnerIds=["self"], Filters=filters)["Snapshots"])
 
     def group_of(self, which: str) -> list[dict[str, Any]]:
-        return list(self.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"evict-{which}-IR-1"]}])["SecurityGroups"])
+        return list(
+            self.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"evict-{which}-IR-1"]}])["SecurityGroups"]
+        )
 
 
 @pytest.fixture
@@ -166,7 +178,9 @@ def test_a_suspect_machine_is_isolated_in_order_and_comes_back(fleet: Fleet) -> 
 
     # The module, on the other machine: nothing is stopped that is not known to be the attacker's.
     refused = fleet.run("aws_resource", resources=[fleet.other, "arn:aws:s3:::x"], action="stop", account=ACCOUNT)
-    assert refused["status"] == "refused" and any("nothing shows that a suspect of this case started it" in p["message"] for p in refused["problems"])
+    assert refused["status"] == "refused" and any(
+        "nothing shows that a suspect of this case started it" in p["message"] for p in refused["problems"]
+    )
     assert fleet.state(fleet.other) == others
     done = fleet.run("aws_resource", resources=[fleet.other], account=ACCOUNT)
     assert [r["state"] for r in done["isolated"]] == ["isolated"] and [r["object"] for r in done["residual"]] == [fleet.role], done
@@ -181,7 +195,9 @@ def last_outcome(fleet: Fleet, part: str) -> str:
     return max(o["at"] for r in records for o in r.get("outcomes", []) if o["id"].endswith(f"#isolate/{part}") and o["status"] == "done")
 
 
-def test_production_whose_session_was_stolen_goes_on_and_version_1_goes_where_nothing_uses_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_whose_session_was_stolen_goes_on_and_version_1_goes_where_nothing_uses_it(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other machine of the role is refreshed at once, this one when what an SSRF needs is switched off."""
     monkeypatch.setattr(Aftermath, "_spread", lambda _self, _cutoff: True)  # whatever the clock of a slow machine says
     fleet.incident({"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/web/{fleet.suspect}"})
@@ -199,7 +215,9 @@ def test_production_whose_session_was_stolen_goes_on_and_version_1_goes_where_no
     point = {"MetricName": "MetadataNoToken", "Dimensions": [{"Name": "InstanceId", "Value": fleet.suspect}], "Value": 0.0}
     watch.put_metric_data(Namespace="AWS/EC2", MetricData=[{**point, "Timestamp": now - datetime.timedelta(days=day)} for day in range(15)])
     done = fleet.run("aws_contain", **QUICK)
-    assert [r["state"] for r in done["isolated"]] == ["serves"] and {w["state"] for w in done["workloads"]} == {"asked to refresh"}, done["workloads"]
+    assert [r["state"] for r in done["isolated"]] == ["serves"] and {w["state"] for w in done["workloads"]} == {"asked to refresh"}, done[
+        "workloads"
+    ]
     assert fleet.instance(fleet.suspect)["MetadataOptions"]["HttpTokens"] == "required"
     assert fleet.instance(fleet.other)["MetadataOptions"]["HttpTokens"] == "optional"
     assert [s["status"] for s in done["steps"] if s["action"] == "refresh its credentials" and fleet.suspect in s["resource"]] == ["done"]
