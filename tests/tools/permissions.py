@@ -509,8 +509,8 @@ def _isolating(run: Any) -> Iterator[Run]:
         "DescribeIamInstanceProfileAssociations": {"IamInstanceProfileAssociations": [
             {"AssociationId": "iip-assoc-1", "InstanceId": "i-0123456789abcdef0", "IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}}]},
         "ListFunctionUrlConfigs": {"FunctionUrlConfigs": [{"FunctionUrl": "https://x", "FunctionArn": named["lambda_function"], "AuthType": "NONE"}]},
-        "ListEventSourceMappings": {"EventSourceMappings": [{"UUID": "u", "FunctionArn": named["lambda_function"]}]},
-        "GetEventSourceMapping": {"UUID": "u", "State": "Enabled"},
+        "ListEventSourceMappings": {"EventSourceMappings": [{"UUID": "0" * 36, "FunctionArn": named["lambda_function"]}]},
+        "GetEventSourceMapping": {"UUID": "0" * 36, "State": "Enabled"},
         "DescribeServices": {"services": [{"loadBalancers": [{"targetGroupArn": group}]}]},
     }  # fmt: skip
     about = compute.About("IR-1", {"vpc-1": ("sg-open", "sg-closed")})
