@@ -6,6 +6,7 @@ what it was started with; any change of the configuration replaces it ("Configur
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -38,3 +39,25 @@ def install() -> None:
         return answer
 
     lambda_svc._update_config = updated
+    _judge_by_the_model()
+
+
+def _judge_by_the_model() -> None:
+    """Which action a request is: stock ministack takes half of Lambda's for another (a listing of URLs for GetFunction), or for none."""
+    import botocore.session
+    from ministack.core import iam_actions
+
+    model = botocore.session.get_session().get_service_model("lambda")
+    routes = []
+    for name in model.operation_names:
+        http = model.operation_model(name).http
+        path = re.sub(r"\{\w+\+?\}", "[^/]+", http["requestUri"].partition("?")[0])
+        routes.append((http["method"], re.compile(path + "/?"), name))
+    routes.sort(key=lambda route: -len(route[1].pattern.replace("[^/]+", "")))
+    stock = iam_actions._lambda_action
+
+    def action(method: str, path: str) -> str | None:
+        name = next((n for m, pattern, n in routes if m == method and pattern.fullmatch(path)), None)
+        return {"Invoke": "InvokeFunction", "InvokeWithResponseStream": "InvokeFunction"}.get(name or "", name) or stock(method, path)
+
+    iam_actions._lambda_action = action

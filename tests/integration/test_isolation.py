@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.beds.bed import Credentials
+from tests.beds.bed import Bed, Credentials
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import DENIED, Desk, next_second, status_of, works
 from tests.integration.test_live import REGION, root
@@ -56,6 +56,18 @@ def furnish(desk: Desk) -> str:
     return arn
 
 
+def miner(bed: Bed, thief: Credentials, desk: Any, role: str) -> tuple[str, str]:
+    """A function that the thief makes, which anybody may call and a queue triggers: (its URL, the id of the trigger)."""
+    bed.client("lambda", thief, REGION).create_function(
+        FunctionName="miner", Runtime="python3.12", Role=role, Handler="h.h", Code={"ZipFile": code()}, Timeout=60
+    )
+    functions, queues = root(desk, "lambda"), root(desk, "sqs")
+    url = functions.create_function_url_config(FunctionName="miner", AuthType="NONE")["FunctionUrl"]
+    queue = queues.create_queue(QueueName="jobs")["QueueUrl"]
+    source = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return str(url), str(functions.create_event_source_mapping(FunctionName="miner", EventSourceArn=source)["UUID"])
+
+
 def test_a_function_keeps_serving_with_new_credentials_and_the_thief_is_refused(desk: Desk) -> None:
     furnish(desk)
     account = desk.company.production.id
@@ -80,13 +92,8 @@ def test_what_the_suspect_made_is_isolated_and_comes_back_as_it_was(desk: Desk) 
     role, company = furnish(desk), desk.company
     user, thief = company.production.users["ci-deploy"], company.leaked
     root(desk, "iam").put_user_policy(UserName="ci-deploy", PolicyName="all", PolicyDocument=document(allow("*")))
-    theirs = desk.bed.client("lambda", thief, REGION)
-    theirs.create_function(FunctionName="miner", Runtime="python3.12", Role=role, Handler="h.h", Code={"ZipFile": code()}, Timeout=60)
-    functions, queues = root(desk, "lambda"), root(desk, "sqs")
-    url = functions.create_function_url_config(FunctionName="miner", AuthType="NONE")["FunctionUrl"]
-    queue = queues.create_queue(QueueName="jobs")["QueueUrl"]
-    source = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    trigger = functions.create_event_source_mapping(FunctionName="miner", EventSourceArn=source)["UUID"]
+    functions = root(desk, "lambda")
+    url, trigger = miner(desk.bed, thief, desk, role)
     functions.put_function_concurrency(FunctionName="shop", ReservedConcurrentExecutions=7)
     desk.incident(thief.access_key)
 

@@ -49,6 +49,7 @@ class Isolation:
         self._rows: dict[str, Row] = {}
         self._serving: set[str] = set()  # ids of instances that may get new credentials, although a suspect acted under their name
         self._proposed: list[Row] = []
+        self._unplanned: dict[str, list[str]] = {}  # ARN -> what could not even be looked at
         self._lock = threading.Lock()
 
     # -- from aws_contain ----------------------------------------------------------------------------------------------------------
@@ -228,8 +229,16 @@ class Isolation:
         return bool(pair[1]) and all(d.status in STANDS for i, d in list(self.runner.done.items()) if i.startswith(mark))
 
     def _queue(self, machine: Machine, about: About, stages: Iterable[t.Any]) -> None:
+        def planned(stage: t.Any, reader: Reader) -> list[plan.Step]:
+            try:
+                return list(stage(machine, about, reader))
+            except EvictError as error:
+                with self._lock:
+                    self._unplanned.setdefault(machine.arn, []).append(error.message)
+                raise
+
         jobs = [
-            Job(t.cast(Phase, int(Phase.RESOURCE) + 1 + n), lambda r, s=stage: s(machine, about, r))  # type: ignore[misc]
+            Job(t.cast(Phase, int(Phase.RESOURCE) + 1 + n), lambda r, s=stage: planned(s, r))  # type: ignore[misc]
             for n, stage in enumerate(stages)
         ]
         if jobs:
@@ -316,7 +325,8 @@ class Isolation:
 
     def _say(self, wanted: Wanted, machine: Machine) -> None:
         mine = {i: d for i, d in list(self.runner.done.items()) if compute.kept_at(i) == machine.arn}
-        bad = [d.step.resource.removeprefix(f"{machine.text}, ") for d in mine.values() if d.status not in STANDS]
+        bad = [*self._unplanned.get(machine.arn, ())]
+        bad += [d.step.resource.removeprefix(f"{machine.text}, ") for d in mine.values() if d.status not in STANDS]
         if machine.kind == instance.KIND and not any(f"{MARK}network/" in i for i in mine):
             bad.append("its network")
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
