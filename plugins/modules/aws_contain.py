@@ -84,6 +84,14 @@ options:
       - What runs in a session of the attacker's own is never refreshed. With V(false) they are listed only, with the time until which they fail.
     type: bool
     default: true
+  isolate:
+    description:
+      - "Isolate the compute that a suspect started (from the quick scope; at most C(limits.compute)), that is named as a suspect, and that C(compute.isolate) of
+        the incident file names, as M(evict.cloud.aws_resource) does. When the role is off, its sessions are revoked once more."
+      - A machine of production whose role's credentials were used elsewhere goes on serving. Its role is revoked; IMDSv2 is required of it where CloudWatch shows
+        that nothing used version 1 for 14 days, and proposed otherwise. It gets new credentials when IMDSv2 is required, or the incident exempts it.
+    type: bool
+    default: true
   phase:
     description:
       - V(all) contains.
@@ -207,6 +215,15 @@ fences:
   elements: dict
   sample: [{account: "111122223333", control: scp, policies: [evict-IR-2026-0042-111122223333-1], instead: [], why: AWS exempts service-linked roles from it,
             remedy: ""}]
+isolated:
+  description:
+    - Compute that was isolated, or was not, with C(object), C(text), C(state), C(how) it came to be looked at, and C(why).
+    - C(state) is V(isolated), V(stopped), V(would be isolated), V(partly), V(gone), V(spared), V(refused), V(left), V(unknown), V(serves) or V(proposed).
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0", text: EC2 instance i-0123456789abcdef0 in eu-west-1,
+            state: isolated, how: it is named as a suspect, why: ""}]
 workloads:
   description:
     - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state), until when it may fail, and why.
@@ -274,6 +291,7 @@ def main() -> None:
             "account_fence": {"type": "str", "choices": ["on_the_spot", "pre_deployed", "none"], "default": "on_the_spot"},
             "live_sessions": {"type": "bool"},
             "refresh": {"type": "bool", "default": True},
+            "isolate": {"type": "bool", "default": True},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -100,4 +100,4 @@ def test_an_operation_that_aws_does_not_have_is_refused(operation: str) -> None:
 
 def test_a_service_whose_prefix_nobody_has_looked_up_is_refused() -> None:
     with pytest.raises(SystemExit, match="look up the IAM prefix"):
-        permissions.action_of("elbv2:DescribeLoadBalancers")
+        permissions.action_of("wafv2:ListWebACLs")

@@ -16,15 +16,17 @@ from botocore.exceptions import ClientError
 from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
-from tests.integration import test_live, test_refresh
+from tests.integration import test_isolation, test_live, test_refresh
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-# What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
+# What the bed does not have: security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
 NOT_ON_THE_BED = {
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
+    *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
+      if need.sources and all(s.startswith("compute.") and s != "compute.function" for s in need.sources)),
     *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
@@ -141,6 +143,7 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     test_live.powerful(desk, "app-orders")
     thief = production.keys["app-orders"]
     test_live.start_all(bed, thief, desk)
+    test_isolation.miner(bed, thief, desk, production.roles["orders-lambda"])
     desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3")
     said = desk.play("contain", 2, incident=str(desk.incident))
     assert "  FAILED  " not in said and "OPEN    live sessions" not in said and said.count("  end: ") == 8, said
@@ -300,7 +303,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "State": "Active", "SessionId": "s", "CommandId": "c" * 36,
               "AutomationExecutionId": "a" * 36, "ids": ["x:y"], "id": "x:y", "projectName": "ci", "JobName": "etl", "RunId": "r", "JobRunIds": ["r"],
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
-              "AssociationId": "iip-assoc-0", "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
+              "AssociationId": "iip-assoc-0", "UUID": "0" * 36, "ReservedConcurrentExecutions": 0, "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
               "accessScope": {"type": "cluster"}}  # fmt: skip
     allowed = {}

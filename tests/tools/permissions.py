@@ -33,9 +33,9 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
     )
-} | {"stepfunctions": "states"}  # fmt: skip
+} | {"stepfunctions": "states", "elbv2": "elasticloadbalancing"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
 
 NEEDS_NONE = {
@@ -53,7 +53,10 @@ DECLARED = {
 PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
 }  # actions that are asked for by a parameter, not by an operation of their own
-DEPENDENT = {"iam:PassRole": "workloads.instance"}  # checked by AWS within another action, so no call of ours
+DEPENDENT = {
+    "iam:PassRole": "workloads.instance",
+    "ec2:CreateTags": "compute.instance",
+}  # checked by AWS within another action, so no call of ours
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
@@ -70,6 +73,8 @@ USERS: dict[str, tuple[str, ...]] = {
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{f"compute.{path.stem}": ("aws_contain", "aws_resource") for path in (FOLDER / "compute").glob("*.py")},
+    "compute.metadata": ("aws_contain",),
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
@@ -87,6 +92,45 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
 }
 WHY = {
+    "autoscaling:AttachInstances": "release: an isolated instance back into its auto-scaling group",
+    "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",
+    "autoscaling:DetachInstances": "take an isolated instance out of its auto-scaling group",
+    "cloudwatch:GetMetricStatistics": "whether something on an instance uses version 1 of the metadata service",
+    "ec2:AssociateIamInstanceProfile": "release: the profile of an isolated instance",
+    "ec2:AuthorizeSecurityGroupEgress": "the group through which an interface loses its tracked connections",
+    "ec2:AuthorizeSecurityGroupIngress": "the group through which an interface loses its tracked connections",
+    "ec2:CreateSecurityGroup": "the two groups of an isolation",
+    "ec2:CreateSnapshot": "evidence: the disks of an instance that is isolated",
+    "ec2:CreateTags": "AWS asks for it when a snapshot or a group is made with tags",
+    "ec2:DeleteSecurityGroup": "release: the two groups of an isolation",
+    "ec2:DescribeInstanceAttribute": "whether an instance is protected against termination; read back",
+    "ec2:DescribeNetworkInterfaces": "which security groups an interface has; read back",
+    "ec2:DescribeSecurityGroupRules": "whether an isolation group lets nothing through; read back",
+    "ec2:DescribeSecurityGroups": "whether the groups of an isolation are there",
+    "ec2:DescribeSnapshots": "whether a snapshot was started by an earlier run",
+    "ec2:DisassociateIamInstanceProfile": "take the role away from an isolated instance",
+    "ec2:ModifyInstanceAttribute": "protect an isolated instance and its disks; release: as it was",
+    "ec2:ModifyInstanceMetadataOptions": "require IMDSv2, where nothing uses version 1; release: as it was",
+    "ec2:ModifyNetworkInterfaceAttribute": "put an interface into isolation; release: its groups",
+    "ec2:RevokeSecurityGroupEgress": "the group that lets nothing through",
+    "ec2:RevokeSecurityGroupIngress": "the group that lets nothing through",
+    "ec2:StartInstances": "release: an instance that was stopped",
+    "ec2:StopInstances": "`action: stop`, for instances that a suspect started",
+    "ecs:GetTaskProtection": "whether a task is kept aside; read back",
+    "ecs:UpdateTaskProtection": "keep a task aside; release: as it was",
+    "elasticloadbalancing:DeregisterTargets": "take what is isolated out of its target groups",
+    "elasticloadbalancing:DescribeTargetGroups": "in which target groups an instance is",
+    "elasticloadbalancing:DescribeTargetHealth": "in which target groups an instance is; read back",
+    "elasticloadbalancing:RegisterTargets": "release: back into its target groups",
+    "lambda:DeleteFunctionConcurrency": "release: no reserved concurrency, if there was none",
+    "lambda:GetEventSourceMapping": "whether a trigger is on; read back",
+    "lambda:GetFunctionConcurrency": "the reserved concurrency of a function; read back",
+    "lambda:GetFunctionUrlConfig": "whether a function URL asks for a signature; read back",
+    "lambda:ListEventSourceMappings": "the triggers of a function",
+    "lambda:ListFunctionUrlConfigs": "the URLs of a function",
+    "lambda:PutFunctionConcurrency": "let nobody invoke an isolated function; release: its concurrency",
+    "lambda:UpdateEventSourceMapping": "switch a trigger off; release: on again",
+    "lambda:UpdateFunctionUrlConfig": "make a function URL ask for a signature; release: as it was",
     "batch:DescribeJobs": "whether a job that the log names still runs; read back",
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
@@ -359,6 +403,7 @@ def runs() -> Iterator[Run]:
     yield from _above(run, file)
     yield from _held(run)
     yield from _outliving(run, role)
+    yield from _isolating(run)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -441,6 +486,57 @@ def _outliving(run: Any, role: Any) -> Iterator[Run]:
         yield run(f"workloads.{name}.steps", ("aws_contain",), lambda r, k=kind, o=one: k.steps(o, "evict IR-1", r))
 
 
+def _isolating(run: Any) -> Iterator[Run]:
+    """Each stage of each kind of compute, on one that has everything."""
+    compute, groups, metadata, target_groups = (
+        importlib.import_module(f"{PACKAGE}.aws.compute{name}") for name in ("", ".groups", ".metadata", ".target_groups")
+    )
+    target, both = (
+        importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", "111122223333", "eu-west-1"),
+        ("aws_contain", "aws_resource"),
+    )
+    arn, group = "arn:aws:{}:eu-west-1:111122223333:{}", "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/1"
+    disks, vpc = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1"}}], groups.place(target, "vpc-1")
+    data = {
+        "ec2_instance": {"BlockDeviceMappings": disks, "VpcId": "vpc-1",
+                         "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.0.9"}]},
+        "lambda_function": {},
+        "ecs_task": {"group": "service:web", "attachments": [{"details": [{"name": "privateIPv4Address", "value": "10.0.0.9"}]}]},
+    }  # fmt: skip
+    named = {"ec2_instance": arn.format("ec2", "instance/i-0123456789abcdef0"), "lambda_function": arn.format("lambda", "function:orders"),
+             "ecs_task": arn.format("ecs", "task/web/0123456789abcdef0123456789abcdef")}  # fmt: skip
+    answers = {
+        "DescribeAutoScalingInstances": {"AutoScalingInstances": [
+            {"InstanceId": "i-0123456789abcdef0", "LifecycleState": "InService", "AutoScalingGroupName": "web"}]},
+        "DescribeTargetGroups": {"TargetGroups": [{"TargetGroupArn": group, "VpcId": "vpc-1"}]},
+        "DescribeTargetHealth": {"TargetHealthDescriptions": [{"Target": {"Id": "10.0.0.9", "Port": 80}, "TargetHealth": {"State": "healthy"}}]},
+        "DescribeNetworkInterfaces": {"NetworkInterfaces": [{"Groups": [{"GroupId": "sg-1"}]}]},
+        "DescribeIamInstanceProfileAssociations": {"IamInstanceProfileAssociations": [
+            {"AssociationId": "iip-assoc-1", "InstanceId": "i-0123456789abcdef0", "IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/web"}}]},
+        "ListFunctionUrlConfigs": {"FunctionUrlConfigs": [{"FunctionUrl": "https://x", "FunctionArn": named["lambda_function"], "AuthType": "NONE"}]},
+        "ListEventSourceMappings": {"EventSourceMappings": [{"UUID": "0" * 36, "FunctionArn": named["lambda_function"]}]},
+        "GetEventSourceMapping": {"UUID": "0" * 36, "State": "Enabled"},
+        "DescribeServices": {"services": [{"loadBalancers": [{"targetGroupArn": group}]}]},
+    }  # fmt: skip
+    about = compute.About("IR-1", {"vpc-1": ("sg-open", "sg-closed")})
+    yield run("compute.groups.make", both, lambda r: groups.make(target, vpc, "IR-1", r))
+    for rules in ([], [{"IsEgress": side, "SecurityGroupRuleId": "sgr-1"} for side in (True, False)]):
+        yield run("compute.groups.rules", both, lambda r: groups.rules(target, vpc, ("sg-1", "sg-2"), r),
+                  DescribeSecurityGroupRules={"SecurityGroupRules": rules})  # fmt: skip
+    for kind in compute.KINDS.values():
+        machine = compute.Machine(
+            target, named[kind.KIND], named[kind.KIND].rsplit("/", 1)[-1].rsplit(":", 1)[-1], "x", data=data[kind.KIND]
+        )
+        stages = (*kind.FIRST, *kind.SECOND, *([kind.stop] if kind.KIND == "ec2_instance" else []))
+        for stage in stages:
+            for held in ({}, {"ReservedConcurrentExecutions": 5}) if stage.__name__ == "throttle" else ({},):
+                yield run(f"{kind.__name__.split('.aws.', 1)[1]}.{stage.__name__}", both, lambda r, s=stage, m=machine: s(m, about, r),
+                          **answers, GetFunctionConcurrency=held)  # fmt: skip
+        if kind.KIND == "ec2_instance":
+            yield run("compute.metadata.require", ("aws_contain",), lambda r, m=machine: metadata.require(m, r))
+            yield run("compute.target_groups.left", both, lambda r, m=machine: target_groups.left(m, "vpc-1", ("10.0.0.9",), r), **answers)
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
@@ -455,6 +551,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         source = run.generator.rpartition(".")[0]
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
+        undoing = (*undoing, "aws_resource") if source.startswith("compute.") else undoing
         undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
@@ -530,6 +627,18 @@ _BEYOND = {
     "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
     "eks:CreateAccessEntry": "eks:*:*:cluster/*", "lambda:UpdateFunctionConfiguration": "lambda:*:*:function:*",
     "ecs:UpdateService": "ecs:*:*:service/*", "ec2:ReplaceIamInstanceProfileAssociation": "ec2:*:*:instance/*",
+    **{f"ec2:{name}": "ec2:*:*:instance/*" for name in (
+        "AssociateIamInstanceProfile", "DisassociateIamInstanceProfile", "ModifyInstanceAttribute", "ModifyInstanceMetadataOptions", "StartInstances",
+        "StopInstances")},
+    **{f"ec2:{name}": "ec2:*:*:security-group/*" for name in (
+        "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "DeleteSecurityGroup", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress")},
+    "ec2:ModifyNetworkInterfaceAttribute": "ec2:*:*:network-interface/*", "ec2:CreateSecurityGroup": "ec2:*:*:vpc/*",
+    "ec2:CreateSnapshot": "ec2:*:*:volume/*", "ec2:CreateTags": "ec2:*::snapshot/*",
+    "autoscaling:AttachInstances": "autoscaling:*:*:autoScalingGroup:*", "autoscaling:DetachInstances": "autoscaling:*:*:autoScalingGroup:*",
+    "elasticloadbalancing:DeregisterTargets": "elasticloadbalancing:*:*:targetgroup/*",
+    "elasticloadbalancing:RegisterTargets": "elasticloadbalancing:*:*:targetgroup/*",
+    **{f"lambda:{name}": "lambda:*:*:function:*" for name in ("DeleteFunctionConcurrency", "PutFunctionConcurrency", "UpdateFunctionUrlConfig")},
+    "lambda:UpdateEventSourceMapping": "lambda:*:*:event-source-mapping:*", "ecs:UpdateTaskProtection": "ecs:*:*:task/*",
     **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
     **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
        for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},

@@ -138,6 +138,8 @@ def last_minting(run: Containment, principal: Principal) -> datetime.datetime | 
             owner = run.principals.get(identity(source))
             if owner and (since := _since(run, owner)):
                 times.append(since + datetime.timedelta(seconds=run.spread))
+        if given := run.isolation.last_given(principal.arn):
+            times.append(given)
         if run.hold.unrest:  # somebody may have come to it by ways that nobody has seen
             times.append(run.hold.unrest + datetime.timedelta(seconds=run.spread))
     return max(times, default=None)
@@ -214,7 +216,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         rows += residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
-    open_items += run.after.open_items() + run.hold.open_items() + run.findings.open_items()
+    open_items += run.after.open_items() + run.isolation.open_items() + run.hold.open_items() + run.findings.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(
@@ -233,7 +235,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
-        "recovered": list(run.fences.recovered),
+        "recovered": [*run.fences.recovered, *run.isolation.recovered], "isolated": run.isolation.rows(),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

@@ -20,10 +20,11 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import account_fence, claims, compute, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
+from .isolation import PAUSE, Isolation
 from .principal import Principal
 from .respond import Response
 from .scope import Scope
@@ -50,6 +51,7 @@ class Options:
     account_fence: str = "on_the_spot"
     live_sessions: bool | None = None  # None: when there is a quick scope
     refresh: bool = True
+    isolate: bool = True
 
 
 class Containment(Response):
@@ -70,6 +72,7 @@ class Containment(Response):
         self.hold = Hold(self)
         self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
+        self.isolation = Isolation(self, on=options.isolate, pause=min(PAUSE, self.spread))
         self.after = Aftermath(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
@@ -77,7 +80,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS | compute.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         self._wait_for_logs()
@@ -85,6 +88,7 @@ class Containment(Response):
             self.exhaust(self.scope)
         self._settle_roles()
         self._mend()
+        self.isolation.contain(self)
         self.fences.renew()
         self.after.end()
         self.runner.wait()

@@ -325,6 +325,7 @@ def _email(aws: Aws, suspect: Suspect) -> Principal:
 def _instance(aws: Aws, suspect: Suspect) -> Principal:
     account = suspect.account or aws.caller["account"]
     found: list[Principal] = []
+    gone = True
     for region in events.regions(aws, account):
         target = Target("aws", account, region)
         try:
@@ -335,6 +336,9 @@ def _instance(aws: Aws, suspect: Suspect) -> Principal:
             raise
         for instance in (i for r in answer.get("Reservations", []) for i in r["Instances"]):
             profile = instance.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
+            if instance.get("State", {}).get("Name") in ("terminated", "shutting-down"):
+                continue
+            gone = False
             if not profile:
                 raise EvictError(
                     f"instance {suspect.value} ({region}) has no role",
@@ -347,7 +351,26 @@ def _instance(aws: Aws, suspect: Suspect) -> Principal:
                 principal = role(aws, account, entry["RoleName"], suspect.value)
                 principal.sessions.add(suspect.value)
                 found.append(principal)
+    if gone:
+        found, gaps = _sessions_of(aws, account, suspect)
+        if not found:
+            unread = f" (could not read: {'; '.join(gaps)})" if gaps else ""
+            raise EvictError(
+                f"instance {suspect.value} is gone from account {account}, and CloudTrail's history names no session of it{unread}", object=suspect.value,
+                operation="resolve", remedy="name the role that it had: arn:aws:iam::ACCOUNT:role/NAME; its sessions may outlive it by six hours",
+            )  # fmt: skip
     return _single(suspect, account, found)
+
+
+def _sessions_of(aws: Aws, account: str, suspect: Suspect) -> tuple[list[Principal], list[str]]:
+    """(the roles under which something was done in the name of an instance, what could not be read)."""
+    seen, gaps = events.everywhere(aws, account, "Username", suspect.value, seconds=_SEARCH_SECONDS, most=50)
+    found: dict[str, Principal] = {}
+    for event in seen:
+        who = event.get("userIdentity", {})
+        if ":assumed-role/" in str(who.get("arn")) and (issuer := from_identity(aws, account, who, suspect.value)):
+            found[issuer.arn] = issuer
+    return list(found.values()), gaps
 
 
 def _single(suspect: Suspect, account: str, found: list[Principal]) -> Principal:

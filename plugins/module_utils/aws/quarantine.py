@@ -17,6 +17,7 @@ from .session import iso, parse
 
 READS = ("iam:GetUserPolicy", "iam:GetRolePolicy")
 _QUIET_DAYS = 90
+LONGEST = datetime.timedelta(hours=12)  # of a session that a service makes for a workload
 # Services whose role must go on working, or evidence and backups stop: revoked at most, never denied unasked.
 _KEEP = {"cloudtrail.amazonaws.com", "config.amazonaws.com", "backup.amazonaws.com", "delivery.logs.amazonaws.com", "vpc-flow-logs.amazonaws.com",
          "s3.amazonaws.com", "logging.s3.amazonaws.com", "batchoperations.s3.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com",
@@ -129,6 +130,6 @@ def longest(principal: Principal) -> datetime.timedelta:
     if principal.kind == "user":
         return datetime.timedelta(hours=36)
     if trusted_by(principal.facts)["Service"]:
-        return datetime.timedelta(hours=12)
+        return LONGEST
     seconds = principal.facts.get("MaxSessionDuration")
-    return datetime.timedelta(seconds=int(seconds)) if seconds else datetime.timedelta(hours=12)
+    return datetime.timedelta(seconds=int(seconds)) if seconds else LONGEST

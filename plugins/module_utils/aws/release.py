@@ -19,6 +19,7 @@ from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
 from . import account_release, canary, credentials, deny_all, policy, put_back, shared_release, standing_fence
+from .compute import release as compute_release
 from .session import Aws, iso, parse
 
 
@@ -50,7 +51,8 @@ class Release:
         self._note_verdict()
         everything = self._standing = restore.standing(self.case.history)
         above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
-        standing = [pair for pair in everything if pair not in above and (principals is None or identity(pair[1].principal) in principals)]
+        mine = [pair for pair in everything if pair not in above and not compute_release.is_group(pair[1])]
+        standing = [pair for pair in mine if (principals is None or identity(pair[1].principal) in principals)]
         if above and standing and account_release.AccountRelease(self, above, principals).admit():
             time.sleep(account_release.SPREAD)
             self.case.ledger.flush()  # what was just written is what the fence is compared with
@@ -62,6 +64,9 @@ class Release:
         for principal, changes in by_principal.items():
             self._release(principal, changes)
         self.runner.wait()
+        if not self.order.purposes:
+            compute_release.groups(self, everything)
+            self.runner.wait()
         if above and (not self.order.purposes or "account" in self.order.purposes):  # last: it holds until all else has come back
             account_release.AccountRelease(self, above, principals).run()
             self.runner.wait()
@@ -156,7 +161,8 @@ class Release:
         if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
-            return "kept", "the suspect created this identity: delete it, or name it under -e only=… -e verdict=false_positive", None
+            what = "started this" if step.principal.split(":")[2] != "iam" else "created this identity"
+            return "kept", f"the suspect {what}: delete it, or name it under -e only=… -e verdict=false_positive", None
         if credentials.id_of(step) and not step.irreversible and self._compromised(step):
             return "kept", "named as compromised: it stays inactive; create a new one", None
         if step.expires and self.aws.now() < parse(step.expires):

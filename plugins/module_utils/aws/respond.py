@@ -19,6 +19,7 @@ from .account_state import Change
 from .administrators import Administrators
 from .authors import Authors
 from .branch import Branch
+from .compute.chosen import known_role
 from .principal import Principal, refuse_untouchable, resolve
 from .scope import caller_arn
 from .session import Aws
@@ -86,7 +87,7 @@ class Response:
                 self.guard.check(self.aws.caller["arn"], discovered=False)
             if suspect.kind.endswith("_arn"):
                 self._check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
-            principal = resolve(self.aws, suspect)
+            principal = known_role(self, suspect) or resolve(self.aws, suspect)
             self.admit(principal, start)
             self.resolved[suspect.path] = principal
             self.remember(suspect, principal)

@@ -102,7 +102,7 @@ def account_fence_state(aws: Aws, case: Case, runner: Runner, params: Params) ->
     """aws_account_fence."""
     if params["state"] == "absent":
         return {
-            **_released(case, Release(aws, case, runner, Order(only=tuple(params["principals"] or ()), purposes=("account",)))),
+            **released(case, Release(aws, case, runner, Order(only=tuple(params["principals"] or ()), purposes=("account",)))),
             "fences": [],
         }
     if params["state"] == "rendered":
@@ -167,7 +167,7 @@ def _only(principal: Principal, kind: str, what: str) -> None:
 def quarantine_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
     """aws_identity_quarantine."""
     if params["state"] == "absent":
-        return _released(case, Release(aws, case, runner, Order(only=tuple(params["principals"]), purposes=("quarantine", "userid"))))
+        return released(case, Release(aws, case, runner, Order(only=tuple(params["principals"]), purposes=("quarantine", "userid"))))
     networks = case.incident.trusted.networks
 
     def fence(principal: Principal, reader: Reader) -> Iterable[Step]:
@@ -244,10 +244,10 @@ def release(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t
         reason=params["reason"] or "",
         by=params["by"] or "",
     )
-    return _released(case, Release(aws, case, runner, order))
+    return released(case, Release(aws, case, runner, order))
 
 
-def _released(case: Case, run: Release) -> dict[str, t.Any]:
+def released(case: Case, run: Release) -> dict[str, t.Any]:
     """What is due later or stays for good is no failure of a release; a conflict, or what could not be read, is."""
     if problems := tampered(case.store):  # what is undone is taken from there
         listed = "; ".join(f"{p['chain']} record {p['seq']}: {p['why']}" for p in problems[:3])

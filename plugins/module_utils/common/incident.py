@@ -13,6 +13,8 @@ import re
 import typing as t
 
 from . import yamlio
+from .compute import Compute
+from .compute import read as read_compute
 from .errors import InvalidInput
 from .schema import ARN, ROLE_ARN, Fields, Problem, is_role_template, json_types, meant, printable, rfc3339, scan, secret_in, show
 from .suspect import Suspect, only, parse
@@ -24,7 +26,7 @@ PASSWORDS = ("drop", "keep")
 GUARDS = ("protected", "last_admin", "limit", "shared_role", "trust_chain")
 STORE = "./cases"
 FILE = "incident.json"  # in the case: the canonical form
-LIMITS = {"principals": 25}
+LIMITS = {"principals": 25, "compute": 25}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECTION = {
@@ -124,6 +126,7 @@ class Incident:
     notify: list[t.Any]
     connection: dict[str, dict[str, t.Any]]
     evidence_key: str | None
+    compute: Compute = dataclasses.field(default_factory=Compute)
     source: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -152,6 +155,7 @@ class Incident:
             "trusted": {"networks": list(self.trusted.networks), "principals": list(self.trusted.principals)},
             "overrides": [dataclasses.asdict(override) for override in self.overrides],
             "aware_at": _text(self.aware_at),
+            "compute": self.compute.as_dict(),
         }
 
 
@@ -227,6 +231,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         connection=_connection(fields),
         evidence_key=fields.text("evidence_key", pattern=re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{8,16000}"), says="not a public key")
         or None,
+        compute=read_compute(fields),
         source=source,
     )
     if problems:

@@ -197,13 +197,16 @@ def _key(path: t.Iterable[t.Any]) -> str:
 def _matches(entry: t.Any, wanted: Mapping[str, t.Any]) -> bool:
     if "" in wanted:
         return bool(entry == wanted[""])
-    return isinstance(entry, Mapping) and all(entry.get(k) == v for k, v in wanted.items())
+    return isinstance(entry, Mapping) and all(
+        entry.get(k) == v or (isinstance(v, Mapping) and "" not in v and isinstance(entry.get(k), Mapping) and _matches(entry[k], v))
+        for k, v in wanted.items()
+    )
 
 
 def dig(answer: t.Any, path: Path) -> t.Any:
     """The value at ``path``; None where a key, position or match is absent.
 
-    A dict in the path picks the first list entry that has its items; {"": value} picks the entry that is that value. A list of dicts picks
+    A dict in the path picks the first list entry that has its items (a dict among these: has its items in turn); {"": value} picks the entry that is that value. A list of dicts picks
     every entry that one of them picks; one object alone is a list of one.
     """
     if isinstance(answer, Kept):

@@ -1,0 +1,461 @@
+"""Isolation of compute, against answers and requests that AWS's own models check: order, kills, tasks, and what is gone."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import compute, isolation
+from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import instance, metadata, task
+from ansible_collections.evict.cloud.plugins.module_utils.aws.compute.chosen import Wanted
+from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
+from ansible_collections.evict.cloud.plugins.module_utils.common import plan
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, InvalidInput, Refused
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import Guard
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from tests.tools import permissions
+from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
+from tests.unit.common.fake_cloud import Journal
+
+A, REGION = "111122223333", "eu-west-1"
+HERE = Target("aws", A, REGION)
+ID = "i-0123456789abcdef0"
+ARN = f"arn:aws:ec2:{REGION}:{A}:instance/{ID}"
+ROLE, PROFILE = f"arn:aws:iam::{A}:role/web", f"arn:aws:iam::{A}:instance-profile/web"
+NOW = datetime.datetime(2026, 1, 22, 9, 0, tzinfo=datetime.UTC)
+
+
+class Killed(BaseException):
+    """What the process dies of."""
+
+
+class Ec2(ModelledCloud):
+    """One instance with a disk, two interfaces, a group, a target group and a profile; its state changes. ``kill``: (operation, after the answer)."""
+
+    def __init__(self, kill: tuple[str, bool] | None = None, **more: Any) -> None:
+        self.snapshots: list[str] = []
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.rules: dict[str, list[dict[str, Any]]] = {}
+        self.interfaces = {"eni-1": ["sg-web"], "eni-2": ["sg-web", "sg-ssh"]}
+        self.protected, self.deletes, self.member, self.target, self.profile, self.state = False, True, True, True, True, "running"
+        self.kill = kill
+        self.counted = 0
+        super().__init__(
+            DescribeInstances=lambda _p: {"Reservations": [{"Instances": [self._instance()]}]},
+            GetInstanceProfile={"InstanceProfile": {"Path": "/", "InstanceProfileName": "web", "InstanceProfileId": "AIPAEXAMPLEEXAMPLE1", "Arn": PROFILE,
+                "CreateDate": "2025-01-01T00:00:00Z", "Roles": [{"Path": "/", "RoleName": "web", "RoleId": "AROAEXAMPLEEXAMPLE1", "Arn": ROLE,
+                "CreateDate": "2025-01-01T00:00:00Z"}]}},
+            DescribeSnapshots=lambda _p: {"Snapshots": [{"SnapshotId": s} for s in self.snapshots]},
+            CreateSnapshot=lambda _p: self._made(self.snapshots, "snap"),
+            DescribeInstanceAttribute=lambda _p: {"DisableApiTermination": {"Value": self.protected}},
+            ModifyInstanceAttribute=self._modify,
+            DescribeAutoScalingInstances=lambda _p: {"AutoScalingInstances": [{"InstanceId": ID, "LifecycleState": "InService", "HealthStatus": "Healthy",
+                "AutoScalingGroupName": "web", "AvailabilityZone": "eu-west-1a", "ProtectedFromScaleIn": False}] if self.member else []},
+            DetachInstances=lambda _p: self._set(member=False), AttachInstances=lambda _p: self._set(member=True),
+            DescribeTargetGroups={"TargetGroups": [{"TargetGroupArn": "arn:tg/web", "VpcId": "vpc-1", "TargetType": "instance"}]},
+            DescribeTargetHealth=lambda _p: {"TargetHealthDescriptions": [
+                {"Target": {"Id": ID, "Port": 80}, "TargetHealth": {"State": "healthy" if self.target else "draining"}}]},
+            DeregisterTargets=lambda _p: self._set(target=False), RegisterTargets=lambda _p: self._set(target=True),
+            DescribeSecurityGroups=self._groups, CreateSecurityGroup=self._group,
+            DeleteSecurityGroup=lambda p: self.groups.pop(p["GroupId"]) and {},
+            DescribeSecurityGroupRules=lambda p: {"SecurityGroupRules": self.rules.get(p["Filters"][0]["Values"][0], [])},
+            AuthorizeSecurityGroupIngress=lambda p: self._allow(p, False), AuthorizeSecurityGroupEgress=lambda p: self._allow(p, True),
+            RevokeSecurityGroupEgress=lambda p: self.rules.update({p["GroupId"]: []}) or {},
+            DescribeNetworkInterfaces=self._interfaces, ModifyNetworkInterfaceAttribute=self._regroup,
+            DescribeIamInstanceProfileAssociations=lambda _p: {"IamInstanceProfileAssociations": [{"AssociationId": "iip-1", "InstanceId": ID,
+                "IamInstanceProfile": {"Arn": PROFILE}, "State": "associated"}] if self.profile else []},
+            DisassociateIamInstanceProfile=lambda _p: self._set(profile=False), AssociateIamInstanceProfile=lambda _p: self._set(profile=True),
+            StopInstances=lambda _p: self._set(state="stopped"), StartInstances=lambda _p: self._set(state="running"), **more,
+        )  # fmt: skip
+
+    def call(self, call: Call, parameters: Any = None) -> dict[str, Any]:
+        doomed = self.kill is not None and call.operation == self.kill[0]
+        if doomed and self.kill and not self.kill[1]:
+            self.kill = None
+            raise Killed
+        answer = super().call(call if parameters is None else dataclasses.replace(call, parameters=parameters))
+        if doomed:
+            self.kill = None
+            raise Killed
+        return answer
+
+    def _set(self, **values: Any) -> dict[str, Any]:
+        for key, value in values.items():
+            setattr(self, key, value)
+        return {}
+
+    def _made(self, where: list[str], prefix: str) -> dict[str, Any]:
+        self.counted += 1
+        where.append(f"{prefix}-{self.counted}")
+        return {"SnapshotId": where[-1]}
+
+    def _instance(self) -> dict[str, Any]:
+        profile = {"IamInstanceProfile": {"Arn": PROFILE}} if self.profile else {}
+        return {
+            "InstanceId": ID, "State": {"Name": self.state}, "VpcId": "vpc-1", **profile,
+            "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1", "DeleteOnTermination": self.deletes}}],
+            "NetworkInterfaces": [{"NetworkInterfaceId": name, "VpcId": "vpc-1", "PrivateIpAddress": "10.0.0.1"} for name in self.interfaces],
+        }  # fmt: skip
+
+    def _modify(self, sent: dict[str, Any]) -> dict[str, Any]:
+        if "DisableApiTermination" in sent:
+            return self._set(protected=sent["DisableApiTermination"]["Value"])
+        return self._set(deletes=sent["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"])
+
+    def _groups(self, sent: dict[str, Any]) -> dict[str, Any]:
+        wanted = sent["Filters"][0]["Values"][0]
+        return {"SecurityGroups": [g for g in self.groups.values() if g["GroupName"] == wanted]}
+
+    def _group(self, sent: dict[str, Any]) -> Any:
+        if any(g["GroupName"] == sent["GroupName"] for g in self.groups.values()):
+            return "InvalidGroup.Duplicate"
+        self.counted += 1
+        name = f"sg-{self.counted}"
+        self.groups[name] = {"GroupId": name, "GroupName": sent["GroupName"]}
+        self.rules[name] = [{"SecurityGroupRuleId": f"sgr-{name}", "IsEgress": True, "IpProtocol": "-1", "CidrIpv4": "0.0.0.0/0"}]
+        return {"GroupId": name}
+
+    def _allow(self, sent: dict[str, Any], egress: bool) -> dict[str, Any]:
+        rule = sent["IpPermissions"][0]
+        family = {"CidrIpv4": "0.0.0.0/0"} if rule.get("IpRanges") else {"CidrIpv6": "::/0"}
+        self.rules[sent["GroupId"]].append(
+            {"SecurityGroupRuleId": f"sgr-{len(self.rules)}", "IsEgress": egress, "IpProtocol": "-1", **family}
+        )
+        return {}
+
+    def _interfaces(self, sent: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "NetworkInterfaces": [
+                {"NetworkInterfaceId": n, "Groups": [{"GroupId": g} for g in self.interfaces[n]]} for n in sent["NetworkInterfaceIds"]
+            ]
+        }
+
+    def _regroup(self, sent: dict[str, Any]) -> dict[str, Any]:
+        self.interfaces[sent["NetworkInterfaceId"]] = sent["Groups"]
+        return {}
+
+    @property
+    def writes(self) -> list[str]:
+        """What was changed, in order."""
+        return [c.operation for c in self.calls if not c.operation.startswith(("Describe", "Get", "List"))]
+
+
+def incident(**more: Any) -> incidents.Incident:
+    raw = {"id": "IR-1", "opened": "2026-01-22T09:00:00Z", "suspects": [{"cloud": "aws", "arn": ROLE}], **more}
+    return incidents.validate(raw, "test")
+
+
+class Run:
+    """What of a ``Response`` an isolation uses."""
+
+    def __init__(
+        self, cloud: Any, journal: Journal, *, check: bool = False, caller: str = f"arn:aws:iam::{A}:user/responder", **more: Any
+    ) -> None:
+        self.incident, self.suspected = incident(**more), list[tuple[str, str, str]]()
+        self.runner = Runner({"aws": cloud}, None if check else journal, check=check, history=journal.history())
+        self.kept: list[dict[str, Any]] = []
+        ledger = types.SimpleNamespace(open_intents=journal.open)
+        self.case = types.SimpleNamespace(
+            ledger=ledger, notes=lambda _kind: self.kept, note=lambda kind, data: self.kept.append({"data": data}), history={}
+        )
+        self.guard = Guard(protected=self.incident.protected, overrides=[], limit=25)
+        self.aws = types.SimpleNamespace(caller={"arn": caller, "account": A}, partition="aws", now=lambda: NOW, call=cloud.call)
+        self.refused: list[str] = []
+
+    def refuse(self, error: Refused, _object: str) -> None:
+        self.refused.append(error.message)
+
+    def note_suspect(self, arn: str, *, suspect: str = "", source: str = "", whole: bool = False) -> None:
+        self.suspected.append((arn, suspect, source))
+
+
+def isolate(run: Any, *wanted: Wanted) -> isolation.Isolation:
+    it = isolation.Isolation(run, pause=0)
+    try:
+        it.work({w.arn: w for w in wanted or (Wanted(ARN, "named", suspect=ARN),)})
+    finally:
+        run.runner.close()
+    return it
+
+
+# -- the registry and the models -------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_holds_every_kind_of_its_folder() -> None:
+    files = {path.stem for path in Path(compute.__file__).parent.glob("*.py") if "\nKIND = " in path.read_text()}
+    assert {kind.__name__.rsplit(".", 1)[-1] for kind in compute.KINDS.values()} == files  # type: ignore[attr-defined]
+    for name, kind in compute.KINDS.items():
+        assert name == kind.KIND and kind.NOUN and kind.READS and kind.EVENTS
+
+
+def test_every_request_is_one_that_the_models_take_and_every_step_comes_back_or_says_why() -> None:
+    seen = set()
+    for made in permissions.runs():
+        for step in made.steps if made.generator.startswith("compute.") else ():
+            assert step.undo or step.irreversible, step.id
+            for action in (*step.do, *step.undo, *([step.probe.call] if step.probe else [])):
+                if isinstance(action, Call) and not list(plan.refs(action)):
+                    valid_call(action)
+                    seen.add(action.name)
+    assert {
+        "ec2:CreateSnapshot",
+        "ecs:UpdateTaskProtection",
+        "lambda:PutFunctionConcurrency",
+        "autoscaling:AttachInstances",
+        "elbv2:RegisterTargets",
+    } <= seen
+
+
+def test_what_a_logged_call_started() -> None:
+    at = {"awsRegion": REGION, "recipientAccountId": A, "userIdentity": {"arn": f"arn:aws:iam::{A}:user/ci"}}
+    run = {**at, "responseElements": {"instancesSet": {"items": [{"instanceId": ID}, {}]}}}
+    assert instance.started(run) == [ARN] and instance.started({**at, "responseElements": None}) == []
+    made = {**at, "responseElements": {"functionName": "miner"}}
+    assert compute.KINDS["lambda_function"].started(made) == [f"arn:aws:lambda:{REGION}:{A}:function:miner"]
+    assert task.started({"responseElements": {"tasks": [{"taskArn": "arn:t"}, {}]}}) == ["arn:t"]
+
+
+# -- an instance -----------------------------------------------------------------------------------------------------------------
+
+
+def test_evidence_then_production_then_the_network_then_the_role() -> None:
+    cloud, journal = Ec2(), Journal()
+    run = Run(cloud, journal)
+    it = isolate(run)
+    assert [r["state"] for r in it.rows()] == ["isolated"] and run.runner.failures == []
+    order = [o for o in cloud.writes if "SecurityGroup" not in o]
+    assert order == [
+        "CreateSnapshot", "ModifyInstanceAttribute", "ModifyInstanceAttribute", "DetachInstances", "DeregisterTargets",
+        *["ModifyNetworkInterfaceAttribute"] * 4, "DisassociateIamInstanceProfile",
+    ]  # fmt: skip
+    through = [c.parameters["Groups"] for c in cloud.calls if c.operation == "ModifyNetworkInterfaceAttribute"]
+    opened, closed = (next(n for n, g in cloud.groups.items() if g["GroupName"] == f"evict-{which}-IR-1") for which in ("open", "closed"))
+    assert through == [[opened]] * 2 + [[closed]] * 2 and cloud.rules[closed] == []
+    assert {(r["IsEgress"], r.get("CidrIpv4") or r.get("CidrIpv6")) for r in cloud.rules[opened]} == {
+        (side, cidr) for side in (False, True) for cidr in ("0.0.0.0/0", "::/0")
+    }
+    detach = next(c for c in cloud.calls if c.operation == "DetachInstances")
+    assert detach.parameters["ShouldDecrementDesiredCapacity"] is False
+    assert run.suspected == [(ARN, ARN, "")] and it.last_given(ROLE) is not None and it.last_given(f"{ROLE}2") is None
+
+
+def test_a_second_run_changes_nothing() -> None:
+    cloud, journal = Ec2(), Journal()
+    first = Run(cloud, journal)
+    isolate(first)
+    before = len(cloud.writes)
+    second = Run(cloud, journal)
+    second.kept = first.kept
+    isolate(second)
+    assert second.runner.changed == 0 and len(cloud.writes) == before and second.runner.failures == []
+
+
+def test_check_mode_changes_nothing_and_says_what_it_would() -> None:
+    cloud = Ec2()
+    run = Run(cloud, Journal(), check=True)
+    it = isolate(run)
+    assert cloud.writes == [] and [r["state"] for r in it.rows()] == ["would be isolated"]
+    parts = {i.split("#isolate/")[1].split("/")[0] for i, d in run.runner.done.items() if d.status == "would"}
+    assert parts == {"snapshot", "termination", "disk", "asg", "target", "network", "profile", "group"}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "operation",
+    ["CreateSnapshot", "CreateSecurityGroup", "DetachInstances", "ModifyNetworkInterfaceAttribute", "DisassociateIamInstanceProfile"],
+)
+def test_killed_at_any_call_a_second_run_makes_nothing_twice(operation: str, after: bool) -> None:
+    cloud, journal = Ec2((operation, after)), Journal()
+    run = Run(cloud, journal)
+    with pytest.raises(Killed):
+        isolate(run)
+    second = Run(cloud, journal)
+    second.kept = run.kept
+    it = isolate(second)
+    assert [r["state"] for r in it.rows()] == ["isolated"] and second.runner.failures == [], second.runner.failures
+    closed = [n for n, g in cloud.groups.items() if g["GroupName"] == "evict-closed-IR-1"]
+    assert len(cloud.snapshots) == 1 and len(cloud.groups) == 2 and cloud.interfaces == {"eni-1": closed, "eni-2": closed}
+    assert (cloud.protected, cloud.deletes, cloud.member, cloud.target, cloud.profile) == (True, False, False, False, False)
+
+
+def test_what_fails_keeps_nothing_else_from_its_work() -> None:
+    cloud = Ec2()
+    cloud.answers |= {"CreateSnapshot": "SnapshotLimitExceeded", "DetachInstances": "ScalingActivityInProgress"}
+    run = Run(cloud, Journal())
+    (row,) = isolate(run).rows()
+    assert row["state"] == "partly" and "snapshot of vol-1" in row["why"] and "auto-scaling group web" in row["why"]
+    assert cloud.profile is False and len(run.runner.failures) == 2
+
+
+def test_a_group_that_is_not_tight_is_not_used() -> None:
+    """Somebody else has a group of that name: putting a machine into it would be no isolation."""
+    cloud = Ec2()
+    cloud.groups["sg-theirs"] = {"GroupId": "sg-theirs", "GroupName": "evict-closed-IR-1"}
+    run = Run(cloud, Journal())
+    (row,) = isolate(run).rows()
+    assert row["state"] == "partly" and "its network" in row["why"] and cloud.interfaces["eni-1"] == ["sg-web"] and cloud.profile is False
+    assert [f["operation"] for f in run.runner.failures] == ["ec2:CreateSecurityGroup"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("InvalidInstanceID.NotFound", "not there any more"),
+        ({"Reservations": [{"Instances": [{"InstanceId": ID, "State": {"Name": "terminated"}}]}]}, "it is terminated"),
+    ],
+)
+def test_an_instance_that_is_gone_is_named_and_no_failure(answer: Any, why: str) -> None:
+    cloud = Ec2()
+    cloud.answers["DescribeInstances"] = answer
+    run = Run(cloud, Journal())
+    (row,) = isolate(run).rows()
+    assert row["state"] == "gone" and why in row["why"] and cloud.writes == [] and run.runner.failures == []
+
+
+def test_stop_is_for_the_attackers_only() -> None:
+    other = f"arn:aws:ec2:{REGION}:{A}:instance/i-0aaaaaaaaaaaaaaaa"
+    cloud = Ec2()
+    run = Run(cloud, Journal(), compute={"action": "stop"})
+    it = isolate(run, Wanted(ARN, "started by ci", source=f"arn:aws:iam::{A}:user/ci"), Wanted(other, "named", suspect=other))
+    stopped = [c.parameters["InstanceIds"] for c in cloud.calls if c.operation == "StopInstances"]
+    states = {r["object"]: r["state"] for r in it.rows()}
+    assert stopped == [[ID]] and states == {ARN: "stopped", other: "isolated"} and "TerminateInstances" not in cloud.writes
+    assert (ARN, "", f"arn:aws:iam::{A}:user/ci") in run.suspected
+
+
+def test_the_machine_that_this_runs_on_and_what_is_protected_are_refused() -> None:
+    cloud = Ec2()
+    run = Run(cloud, Journal(), caller=f"arn:aws:sts::{A}:assumed-role/web/{ID}")
+    assert [r["state"] for r in isolate(run).rows()] == ["refused"] and "this command runs on it" in run.refused[0]
+    run = Run(cloud, Journal(), protected=[ARN])
+    assert [r["state"] for r in isolate(run).rows()] == ["refused"] and "incident.protected" in run.refused[0] and cloud.writes == []
+
+
+def test_a_spot_instance_is_not_protected_and_says_so() -> None:
+    cloud = Ec2()
+    spot = cloud.answers["DescribeInstances"]
+    cloud.answers["DescribeInstances"] = lambda p: {
+        "Reservations": [{"Instances": [{**spot(p)["Reservations"][0]["Instances"][0], "InstanceLifecycle": "spot"}]}]
+    }
+    (row,) = isolate(Run(cloud, Journal())).rows()
+    assert row["state"] == "isolated" and "spot" in row["why"] and cloud.protected is False
+
+
+def test_more_than_the_ceiling_are_left_and_named() -> None:
+    run = Run(Ec2(), Journal(), limits={"compute": 1})
+    it = isolation.Isolation(run, pause=0)  # type: ignore[arg-type]
+    arns = [f"arn:aws:ec2:{REGION}:{A}:instance/i-0000000000000000{n}" for n in range(3)]
+    left = it._within_limit(
+        {**{a: Wanted(a, "started by ci", source="x") for a in arns[:2]}, arns[2]: Wanted(arns[2], "named", suspect=arns[2])}
+    )
+    assert set(left) == {arns[0], arns[2]} and [r["state"] for r in it.rows()] == ["left"] and "limits.compute" in it.open_items()[0]["why"]
+    run.runner.close()
+
+
+# -- the metadata service --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "used", "why"),
+    [(15, 0.0, ""), (14, 0.0, ""), (3, 0.0, "3 of 14 days"), (0, 0.0, "0 of 14 days"), (15, 2.0, "asked version 1 30 times")],
+)
+def test_version_1_goes_only_where_nothing_used_it_for_fourteen_days(days: int, used: float, why: str) -> None:
+    points = [{"Timestamp": (NOW - datetime.timedelta(days=d)).strftime("%Y-%m-%dT00:00:00Z"), "Sum": used} for d in range(days)]
+    machine = compute.Machine(HERE, ARN, ID, "x")
+    found = metadata.why_not(machine, NOW, Reader({"aws": ModelledCloud(GetMetricStatistics={"Datapoints": points})}))
+    assert (why in found) if why else found == ""
+
+
+# -- a task ----------------------------------------------------------------------------------------------------------------------
+
+TASK = f"arn:aws:ecs:{REGION}:{A}:task/web/0123456789abcdef0123456789abcdef"
+
+
+class Ecs(ModelledCloud):
+    """A service's task behind a load balancer."""
+
+    def __init__(self, group: str = "service:shop") -> None:
+        self.protected, self.target, self.deny = False, True, dict[str, Any]()
+        details = [{"name": "networkInterfaceId", "value": "eni-9"}, {"name": "privateIPv4Address", "value": "10.0.0.9"}]
+        super().__init__(
+            DescribeTasks={"tasks": [{"taskArn": TASK, "lastStatus": "RUNNING", "group": group, "taskDefinitionArn": "arn:td", "launchType": "FARGATE",
+                                      "attachments": [{"type": "ElasticNetworkInterface", "details": details}]}]},
+            DescribeTaskDefinition={"taskDefinition": {"taskRoleArn": ROLE}},
+            DescribeServices={"services": [{"loadBalancers": [{"targetGroupArn": "arn:tg/shop"}]}]},
+            DescribeTargetHealth=lambda _p: {"TargetHealthDescriptions": [
+                {"Target": {"Id": "10.0.0.9", "Port": 80, "AvailabilityZone": "eu-west-1a"}, "TargetHealth": {"State": "healthy" if self.target else "draining"}},
+                {"Target": {"Id": "10.0.0.8", "Port": 80}, "TargetHealth": {"State": "healthy"}}]},
+            DeregisterTargets=lambda _p: self._set("target", False), RegisterTargets=lambda _p: self._set("target", True),
+            GetTaskProtection=lambda _p: {"protectedTasks": [{"taskArn": TASK, "protectionEnabled": self.protected}]},
+            UpdateTaskProtection=lambda p: self._set("protected", p["protectionEnabled"]),
+            GetRole={"Role": {"Path": "/", "RoleName": "web", "RoleId": "AROAEXAMPLEEXAMPLE1", "Arn": ROLE, "CreateDate": "2025-01-01T00:00:00Z",}},
+            PutRolePolicy=lambda p: self.deny.update(p) or {},
+        )  # fmt: skip
+
+    def call(self, call: Call, parameters: Any = None) -> dict[str, Any]:
+        if call.operation != "GetRolePolicy":
+            return super().call(call, parameters)
+        if not self.deny:
+            raise CloudError("none", code="NoSuchEntity")
+        return {"PolicyDocument": json.loads(self.deny["PolicyDocument"])}  # as botocore decodes it
+
+    def _set(self, key: str, value: bool) -> dict[str, Any]:
+        setattr(self, key, value)
+        return {}
+
+
+def test_one_task_is_kept_aside_and_its_session_is_denied() -> None:
+    """No other target leaves, nothing touches the interface, and what cannot be done is said."""
+    cloud = Ecs()
+    run = Run(cloud, Journal())
+    (row,) = isolate(run, Wanted(TASK, "named", suspect=TASK)).rows()
+    assert cloud.protected and not cloud.target and "AROAEXAMPLEEXAMPLE1:0123456789abcdef0123456789abcdef" in cloud.deny["PolicyDocument"]
+    assert "48 hours" in row["why"] and "network ACL" in row["why"] and row["state"] == "isolated"
+    gone = [c.parameters["Targets"] for c in cloud.calls if c.operation == "DeregisterTargets"]
+    assert gone == [[{"Id": "10.0.0.9", "Port": 80}]] and not any(
+        "NetworkInterface" in c.operation or "Stop" in c.operation for c in cloud.calls
+    )
+
+
+def test_a_lone_task_is_left_running_and_said_so() -> None:
+    cloud = Ecs(group="family:job")
+    run = Run(cloud, Journal())
+    (row,) = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci")).rows()
+    assert "belongs to no service" in row["why"] and not cloud.protected and cloud.target and cloud.deny
+
+
+# -- the incident file -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "said"),
+    [
+        ({"isolate": ["i-0123456789abcdef0"]}, "incident.compute.isolate[0]", "not the ARN of an EC2 instance"),
+        ({"isolate": [f"arn:aws:lambda:{REGION}:{A}:function:orders:live"]}, "incident.compute.isolate[0]", "without a version"),
+        ({"isolate": [f"arn:aws:ecs:{REGION}:{A}:service/web/shop"]}, "incident.compute.isolate[0]", "not the ARN"),
+        ({"isolate": [ARN], "exempt": [ARN]}, "incident.compute.exempt", "is to be isolated too"),
+        ({"action": "terminate"}, "incident.compute.action", "must be one of isolate, stop"),
+        ({"isolates": []}, "incident.compute.isolates", "unknown key; did you mean 'isolate'?"),
+        ([ARN], "incident.compute", "must be a mapping"),
+    ],
+)
+def test_compute_in_the_incident_file_is_read_strictly(given: Any, path: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        incident(compute=given)
+    assert [p for p, message in error.value.problems if said in message] == [path], error.value.problems
+
+
+def test_compute_survives_being_written_and_read() -> None:
+    given = incident(
+        compute={"isolate": [ARN], "exempt": [f"arn:aws:ecs:{REGION}:{A}:service/web/shop"], "action": "stop"}, limits={"compute": 3}
+    )
+    again = incidents.validate(given.as_dict(), "again")
+    assert again.compute == given.compute and again.limits == {"principals": 25, "compute": 3} and incident().compute.action == "isolate"
