@@ -24,6 +24,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     for fence in result.get("fences", []):
         out += _fence(fence)
     out += _still(result)
+    out += _clocks(result)
     for problem in result.get("problems", []):
         out.append(f"  FAILED  {problem['object']}: {problem['message']}")
         if problem.get("remedy"):
@@ -93,6 +94,16 @@ def _still(result: dict[str, t.Any]) -> list[str]:
         failing = f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest" if row["until"] else ""
         out.append(f"  WORKS   {row['text']}: {row['state']}{failing}" + (f"; {row['why']}" if row["why"] else ""))
     return out
+
+
+def _clocks(result: dict[str, t.Any]) -> list[str]:
+    """What runs out by itself, the earliest deadline first; what was switched off has none."""
+    rows = sorted(result.get("clocks", []), key=lambda r: (not r["deadline"], r["deadline"] or ""))
+    out = []
+    for row in rows[:_ROWS]:
+        when = f"{row['deadline']}  " if row["deadline"] else ""
+        out.append(f"  CLOCK   {when}{row['object']}: {row['what']}: {row['state']}" + (f" ({row['why']})" if row["why"] else ""))
+    return [*out, f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
 
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:

@@ -20,7 +20,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import account_fence, claims, clocks, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -28,6 +28,7 @@ from .principal import Principal
 from .respond import Response
 from .scope import Scope
 from .session import Aws, parse
+from .stop_clocks import Clocks
 
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
 
@@ -49,6 +50,7 @@ class Options:
     account_fence: str = "on_the_spot"
     live_sessions: bool | None = None  # None: when there is a quick scope
     refresh: bool = True
+    clocks: str = "stop"
 
 
 class Containment(Response):
@@ -70,17 +72,19 @@ class Containment(Response):
         self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.after = Aftermath(self)
+        self.clocks = Clocks(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS | clocks.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
             self.exhaust(self.scope)
+        self.clocks.first()
         self._settle_roles()
         self._mend()
         self.fences.renew()
@@ -88,6 +92,7 @@ class Containment(Response):
         self.runner.wait()
         self.hold.hold()
         self.after.refresh()
+        self.clocks.stop()
 
     @property
     def spread(self) -> float:

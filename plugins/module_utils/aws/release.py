@@ -18,7 +18,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, canary, credentials, deny_all, policy, put_back, shared_release, standing_fence
+from . import account_release, canary, clocks, credentials, deny_all, policy, put_back, shared_release, standing_fence
 from .session import Aws, iso, parse
 
 
@@ -155,6 +155,8 @@ class Release:
             return None
         if put_back.HELD in step.id:
             return "kept", "a suspect had changed it, and it was put back", None
+        if clocks.CLOCK in step.id and step.undo:
+            return "kept", clocks.KEPT, None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             return "kept", "the suspect created this identity: delete it, or name it under -e only=… -e verdict=false_positive", None
         if credentials.id_of(step) and not step.irreversible and self._compromised(step):

@@ -1,0 +1,152 @@
+"""What a suspect set going is stopped: deletions, a rule that empties a bucket, logging that was switched off. What others set going is printed and left."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.plugin_utils import table
+from tests.beds.company import allow, document
+from tests.integration.helpers import Desk, status_of
+
+pytestmark = pytest.mark.bed
+
+REGION = "eu-west-1"
+DAY = {"Expiration": {"Days": 1}, "Filter": {"Prefix": ""}, "ID": "nuke", "Status": "Enabled"}
+LOGS = {"Expiration": {"Days": 365}, "Filter": {"Prefix": "logs/"}, "ID": "logs", "Status": "Enabled"}
+
+
+def root(desk: Any, service: str, region: str = REGION) -> Any:
+    return desk.bed.client(service, desk.company.production.root, region, direct=True)
+
+
+def thief(desk: Any, service: str, who: str = "ci-deploy", region: str = REGION) -> Any:
+    return desk.bed.client(service, desk.company.production.keys[who], region)
+
+
+def furnish(desk: Any) -> dict[str, str]:
+    """What there is to lose: {name: id}. The leaked key and bob's may do anything."""
+    for user in ("ci-deploy", "bob"):
+        root(desk, "iam").put_user_policy(UserName=user, PolicyName="all", PolicyDocument=document(allow("*")))
+    kms, secrets, config = root(desk, "kms"), root(desk, "secretsmanager"), root(desk, "config")
+    bucket = "audit-logs"
+    root(desk, "s3", "us-east-1").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    trail = root(desk, "cloudtrail")
+    trail.create_trail(Name="org", S3BucketName=bucket, IsMultiRegionTrail=True, EnableLogFileValidation=True)
+    trail.start_logging(Name="org")
+    role = desk.company.production.roles["orders-lambda"]
+    config.put_configuration_recorder(ConfigurationRecorder={"name": "default", "roleARN": role, "recordingGroup": {"allSupported": True}})
+    config.put_delivery_channel(DeliveryChannel={"name": "default", "s3BucketName": bucket})
+    config.start_configuration_recorder(ConfigurationRecorderName="default")
+    root(desk, "logs").create_log_group(logGroupName="/app/orders")
+    return {
+        "key": kms.create_key()["KeyMetadata"]["Arn"], "theirs": kms.create_key()["KeyMetadata"]["Arn"], "bucket": bucket,
+        "secret": secrets.create_secret(Name="db", SecretString="initial")["ARN"], "lost": secrets.create_secret(Name="api", SecretString="x")["ARN"],
+    }  # fmt: skip
+
+
+def attack(desk: Any, things: dict[str, str]) -> None:
+    """Everything that runs out, set going with the leaked key; and a key that bob retires."""
+    thief(desk, "s3", "bob").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS]})
+    thief(desk, "kms", "bob").schedule_key_deletion(KeyId=things["theirs"], PendingWindowInDays=7)
+    thief(desk, "kms").schedule_key_deletion(KeyId=things["key"], PendingWindowInDays=8)
+    secrets = thief(desk, "secretsmanager")
+    secrets.delete_secret(SecretId="db", RecoveryWindowInDays=9)
+    secrets.delete_secret(SecretId="api", ForceDeleteWithoutRecovery=True)
+    thief(desk, "s3").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS, DAY]})
+    trail = thief(desk, "cloudtrail")
+    trail.update_trail(Name="org", IsMultiRegionTrail=False, IncludeGlobalServiceEvents=False)
+    trail.put_event_selectors(TrailName="org", EventSelectors=[{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": []}])
+    trail.stop_logging(Name="org")
+    thief(desk, "config").stop_configuration_recorder(ConfigurationRecorderName="default")
+    thief(desk, "logs").put_retention_policy(logGroupName="/app/orders", retentionInDays=1)
+    thief(desk, "ecs").create_cluster(clusterName="mine")
+    thief(desk, "ecs").register_task_definition(family="xmr", containerDefinitions=[{"name": "xmr", "image": "xmr", "memory": 64}])
+    thief(desk, "ecs").create_service(cluster="mine", serviceName="xmr", taskDefinition="xmr", desiredCount=2)
+    scaling = thief(desk, "autoscaling")
+    scaling.create_launch_configuration(LaunchConfigurationName="m", ImageId="ami-1", InstanceType="p4d.24xlarge")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="m", LaunchConfigurationName="m", MinSize=1, MaxSize=5, DesiredCapacity=2, AvailabilityZones=[f"{REGION}a"]
+    )
+
+
+def seen(desk: Any, things: dict[str, str]) -> dict[str, Any]:
+    """What is there, as the account's root sees it."""
+    kms, cloudtrail = root(desk, "kms"), root(desk, "cloudtrail")
+    rules = root(desk, "s3").get_bucket_lifecycle_configuration(Bucket=things["bucket"])["Rules"]
+    trail = cloudtrail.get_trail(Name="org")["Trail"]
+    (group,) = root(desk, "autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["m"])["AutoScalingGroups"]
+    return {
+        "key": kms.describe_key(KeyId=things["key"])["KeyMetadata"]["KeyState"],
+        "theirs": kms.describe_key(KeyId=things["theirs"])["KeyMetadata"]["KeyState"],
+        "secret": "DeletedDate" in root(desk, "secretsmanager").describe_secret(SecretId=things["secret"]),
+        "rules": {rule["ID"]: rule["Status"] for rule in rules},
+        "logging": cloudtrail.get_trail_status(Name="org")["IsLogging"],
+        "reach": (trail["IsMultiRegionTrail"], trail["IncludeGlobalServiceEvents"]),
+        "management": cloudtrail.get_event_selectors(TrailName="org")["EventSelectors"][0]["IncludeManagementEvents"],
+        "recording": root(desk, "config").describe_configuration_recorder_status()["ConfigurationRecordersStatus"][0]["recording"],
+        "retention": root(desk, "logs").describe_log_groups()["logGroups"][0].get("retentionInDays"),
+        "fleets": (group["MinSize"], group["MaxSize"], group["DesiredCapacity"],
+                   root(desk, "ecs").describe_services(cluster="mine", services=["xmr"])["services"][0]["desiredCount"]),
+    }  # fmt: skip
+
+
+ATTACKED = {
+    "key": "PendingDeletion", "theirs": "PendingDeletion", "secret": True, "rules": {"logs": "Enabled", "nuke": "Enabled"}, "logging": False,
+    "reach": (False, False), "management": False, "recording": False, "retention": 1, "fleets": (1, 5, 2, 2),
+}  # fmt: skip
+STOPPED = {
+    "key": "Disabled", "theirs": "PendingDeletion", "secret": False, "rules": {"logs": "Enabled", "nuke": "Disabled"}, "logging": True,
+    "reach": (True, True), "management": True, "recording": True, "retention": None, "fleets": (0, 0, 0, 0),
+}  # fmt: skip
+
+
+def window() -> dict[str, Any]:
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    return {"window": {"start": start.strftime("%Y-%m-%dT%H:%M:%SZ"), "end": None}}
+
+
+def row(result: dict[str, Any], part: str) -> dict[str, Any]:
+    (found,) = [r for r in result["clocks"] if part in f"{r['object']}: {r['what']}"]
+    return dict(found)
+
+
+@pytest.fixture
+def stage(desk: Desk) -> Desk:
+    desk.bed.regions("us-east-1", REGION)
+    return desk
+
+
+def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> None:
+    things = furnish(stage)
+    attack(stage, things)
+    stage.incident(stage.company.leaked.access_key, **window())
+    assert seen(stage, things) == ATTACKED
+    planned = stage.contain(check=True, scope=20)
+    assert seen(stage, things) == ATTACKED and {r["why"] for r in planned["clocks"] if r["state"] == "running"} >= {"would be stopped"}
+    done = stage.contain(scope=20)
+    assert seen(stage, things) == STOPPED, done["clocks"]
+    assert [p for p in done["problems"]] == []
+    assert row(done, things["key"])["state"] == "stopped" and row(done, things["key"])["deadline"]
+    theirs = row(done, things["theirs"])
+    assert (theirs["state"], theirs["why"]) == ("running", "not a suspect's: left alone") and theirs["deadline"] and "bob" in theirs["what"]
+    assert row(done, things["lost"])["state"] == "failed" and "without recovery" in row(done, things["lost"])["why"]
+    assert row(done, "rule nuke")["deadline"].endswith("T00:00:00Z") and not [r for r in done["clocks"] if "rule logs" in r["object"]]
+    blind = row(done, "logging stopped")["what"]
+    assert "blind from 20" in blind and " to 20" in blind
+    assert not [o for o in done["open"] if things["theirs"] in o["object"]]
+    order = [s["action"] for s in done["steps"]]
+    assert "start logging" in order and "cancel its deletion" in order
+    lines = [line for line in table.lines(done, "") if line.startswith("  CLOCK ")]
+    dates = [line.split()[1] for line in lines if line.split()[1].startswith("20")]
+    assert dates == sorted(dates) and len(dates) >= 4 and len(lines) == len(done["clocks"])
+    again = stage.contain(scope=20)
+    assert again["changed_count"] == 0 and seen(stage, things) == STOPPED
+    assert row(again, things["key"])["state"] == "stopped" and row(again, "rule nuke")["state"] == "stopped"
+
+
+def test_calls(stage: Desk) -> None:
+    json.dumps(status_of({"principals": [{"arn": "x"}]}, "x"))
