@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.plugin_utils import table
+from ansible_collections.evict.cloud.plugins.plugin_utils import raw, table
 from tests.beds.company import allow, document
-from tests.integration.helpers import Desk, status_of
+from tests.integration.helpers import Child, Desk, status_of
 
 pytestmark = pytest.mark.bed
 
@@ -27,9 +26,9 @@ def thief(desk: Any, service: str, who: str = "ci-deploy", region: str = REGION)
     return desk.bed.client(service, desk.company.production.keys[who], region)
 
 
-def furnish(desk: Any) -> dict[str, str]:
+def furnish(desk: Any, who: str = "ci-deploy") -> dict[str, str]:
     """What there is to lose: {name: id}. The leaked key and bob's may do anything."""
-    for user in ("ci-deploy", "bob"):
+    for user in (who, "bob"):
         root(desk, "iam").put_user_policy(UserName=user, PolicyName="all", PolicyDocument=document(allow("*")))
     kms, secrets, config = root(desk, "kms"), root(desk, "secretsmanager"), root(desk, "config")
     bucket = "audit-logs"
@@ -48,25 +47,25 @@ def furnish(desk: Any) -> dict[str, str]:
     }  # fmt: skip
 
 
-def attack(desk: Any, things: dict[str, str]) -> None:
+def attack(desk: Any, things: dict[str, str], who: str = "ci-deploy") -> None:
     """Everything that runs out, set going with the leaked key; and a key that bob retires."""
     thief(desk, "s3", "bob").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS]})
     thief(desk, "kms", "bob").schedule_key_deletion(KeyId=things["theirs"], PendingWindowInDays=7)
-    thief(desk, "kms").schedule_key_deletion(KeyId=things["key"], PendingWindowInDays=8)
-    secrets = thief(desk, "secretsmanager")
+    thief(desk, "kms", who).schedule_key_deletion(KeyId=things["key"], PendingWindowInDays=8)
+    secrets = thief(desk, "secretsmanager", who)
     secrets.delete_secret(SecretId="db", RecoveryWindowInDays=9)
     secrets.delete_secret(SecretId="api", ForceDeleteWithoutRecovery=True)
-    thief(desk, "s3").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS, DAY]})
-    trail = thief(desk, "cloudtrail")
+    thief(desk, "s3", who).put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS, DAY]})
+    trail = thief(desk, "cloudtrail", who)
     trail.update_trail(Name="org", IsMultiRegionTrail=False, IncludeGlobalServiceEvents=False)
     trail.put_event_selectors(TrailName="org", EventSelectors=[{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": []}])
     trail.stop_logging(Name="org")
-    thief(desk, "config").stop_configuration_recorder(ConfigurationRecorderName="default")
-    thief(desk, "logs").put_retention_policy(logGroupName="/app/orders", retentionInDays=1)
-    thief(desk, "ecs").create_cluster(clusterName="mine")
-    thief(desk, "ecs").register_task_definition(family="xmr", containerDefinitions=[{"name": "xmr", "image": "xmr", "memory": 64}])
-    thief(desk, "ecs").create_service(cluster="mine", serviceName="xmr", taskDefinition="xmr", desiredCount=2)
-    scaling = thief(desk, "autoscaling")
+    thief(desk, "config", who).stop_configuration_recorder(ConfigurationRecorderName="default")
+    thief(desk, "logs", who).put_retention_policy(logGroupName="/app/orders", retentionInDays=1)
+    thief(desk, "ecs", who).create_cluster(clusterName="mine")
+    thief(desk, "ecs", who).register_task_definition(family="xmr", containerDefinitions=[{"name": "xmr", "image": "xmr", "memory": 64}])
+    thief(desk, "ecs", who).create_service(cluster="mine", serviceName="xmr", taskDefinition="xmr", desiredCount=2)
+    scaling = thief(desk, "autoscaling", who)
     scaling.create_launch_configuration(LaunchConfigurationName="m", ImageId="ami-1", InstanceType="p4d.24xlarge")
     scaling.create_auto_scaling_group(
         AutoScalingGroupName="m", LaunchConfigurationName="m", MinSize=1, MaxSize=5, DesiredCapacity=2, AvailabilityZones=[f"{REGION}a"]
@@ -129,7 +128,7 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     assert seen(stage, things) == ATTACKED and {r["why"] for r in planned["clocks"] if r["state"] == "running"} >= {"would be stopped"}
     done = stage.contain(scope=20)
     assert seen(stage, things) == STOPPED, done["clocks"]
-    assert [p for p in done["problems"]] == []
+    assert done["problems"] == []
     assert row(done, things["key"])["state"] == "stopped" and row(done, things["key"])["deadline"]
     theirs = row(done, things["theirs"])
     assert (theirs["state"], theirs["why"]) == ("running", "not a suspect's: left alone") and theirs["deadline"] and "bob" in theirs["what"]
@@ -138,15 +137,69 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     blind = row(done, "logging stopped")["what"]
     assert "blind from 20" in blind and " to 20" in blind
     assert not [o for o in done["open"] if things["theirs"] in o["object"]]
-    order = [s["action"] for s in done["steps"]]
-    assert "start logging" in order and "cancel its deletion" in order
+    calls = [c["operation"] for c in stage.bed.calls() if c["mutating"] and "incident-responder" in c["principal"]]
+    assert calls.index("PutUserPolicy") < calls.index("StartLogging") < calls.index("CancelKeyDeletion")
     lines = [line for line in table.lines(done, "") if line.startswith("  CLOCK ")]
     dates = [line.split()[1] for line in lines if line.split()[1].startswith("20")]
     assert dates == sorted(dates) and len(dates) >= 4 and len(lines) == len(done["clocks"])
     again = stage.contain(scope=20)
     assert again["changed_count"] == 0 and seen(stage, things) == STOPPED
     assert row(again, things["key"])["state"] == "stopped" and row(again, "rule nuke")["state"] == "stopped"
+    released = stage.restore()  # what the suspect set going stays stopped, with a word
+    assert seen(stage, things) == STOPPED and {r["kind"] for r in released["open"] if "fleet" in r["object"] or "group" in r["object"]} == {"kept"}
+    assert [r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"]
+    stage.false_positive(stage.company.leaked.access_key)
+    once = {**ATTACKED, **{name: STOPPED[name] for name in ("key", "secret", "logging", "recording")}}
+    assert seen(stage, things) == once  # a verdict schedules no deletion, and stops no logging
 
 
-def test_calls(stage: Desk) -> None:
-    json.dumps(status_of({"principals": [{"arn": "x"}]}, "x"))
+HOSTILE = "x {{ 7 * 7 }} \u202eoops"
+
+
+def test_what_cannot_be_stopped_is_named_and_the_others_go_on(stage: Desk) -> None:
+    """KMS refuses; a secret's name is used again; a rule's name is hostile; fleets that may be the owner's wait for a person; then only a list."""
+    things = furnish(stage)
+    attack(stage, things)
+    rule = {**DAY, "ID": HOSTILE}
+    thief(stage, "s3").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS, rule]})
+    other = root(stage, "secretsmanager").create_secret(Name="api", SecretString="new")["ARN"]
+    denied = {"Effect": "Deny", "Action": ["kms:CancelKeyDeletion", "logs:DescribeLogGroups"], "Resource": "*"}
+    root(stage, "iam").put_role_policy(RoleName="incident-responder", PolicyName="narrow", PolicyDocument=document(denied))
+    stage.incident(stage.company.leaked.access_key)
+    listed = stage.contain_below(scope=20, hold="1s", clocks="list")
+    assert seen(stage, things)["logging"] is False and {r["state"] for r in listed["clocks"]} <= {"running", "unknown", "failed"}
+    assert not [r for r in stage.contain_below(scope=20, hold="1s", clocks="none")["clocks"]]
+    done = stage.contain_below(scope=20, hold="1s")
+    now = seen(stage, things)
+    assert {**now, "rules": 0} == {**STOPPED, "key": "PendingDeletion", "retention": 1, "fleets": ATTACKED["fleets"], "rules": 0}
+    assert now["rules"]["logs"] == "Enabled" and [v for k, v in now["rules"].items() if k != "logs"] == ["Disabled"]
+    assert done["status"] == "partial" and status_of(done, "user/ci-deploy")["action"] == "contained"
+    (problem,) = done["problems"]
+    assert things["key"] in problem["object"] and problem["operation"] == "kms:CancelKeyDeletion"
+    assert "administer it (or AWS Support)" in problem["remedy"] and "before 20" in problem["remedy"]
+    key = row(done, things["key"])
+    assert key["state"] == "failed" and key["deadline"] and "AccessDenied" in key["why"]
+    assert row(done, "/app/orders")["state"] == "unknown" and [o for o in done["open"] if "/app/orders" in o["object"]]
+    lost = row(done, things["lost"])
+    assert lost["state"] == "failed" and other in lost["why"]
+    for fleet in ("auto-scaling group m", "ECS service mine/xmr"):
+        assert row(done, fleet)["state"] == "running" and "window.start" in row(done, fleet)["why"]
+    (line,) = [line for line in table.lines(done, "") if "7 * 7" in line and "CLOCK" in line]
+    assert "\u202e" in line and "\u202e" not in raw.printable(line, 2000)  # as the action plugin prints it
+
+
+def test_killed_around_a_call_the_next_run_ends_right(stage: Desk) -> None:
+    things = furnish(stage)
+    attack(stage, things)
+    stage.incident(stage.company.leaked.access_key, **window())
+    for when, operation in (("before", "StartLogging"), ("after", "CancelKeyDeletion")):
+        child = Child(stage.bed, {"module": "aws_contain", "params": {"incident": str(stage.file), "hold": "0", "scope": 20}})
+        stage.bed.rule(when, operation=operation, at=1, pgid=child.pgid)
+        assert child.go()[0] == -9, operation
+        stage.bed.clear_rules()
+    done = stage.contain(scope=20)
+    assert seen(stage, things) == STOPPED and done["problems"] == []
+    assert stage.contain(scope=20)["changed_count"] == 0 and stage.verified()
+    released = stage.restore()
+    assert [r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"]  # known, though its answer was never read
+    assert seen(stage, things) == STOPPED

@@ -16,16 +16,17 @@ from botocore.exceptions import ClientError
 from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
-from tests.integration import test_live, test_refresh
+from tests.integration import test_clocks, test_live, test_refresh
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-# What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
+# What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, PassRole within another action, GuardDuty, event data stores,
+# and fleets that can be changed. Contract tests only.
 NOT_ON_THE_BED = {
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
-    *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
+    *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
 ONLY_IN_A_FIGHT = {
@@ -149,6 +150,18 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     desk.write({"access_key_id": company.leaked.access_key})
 
 
+def _clocks(bed: Bed, company: Company, desk: Desk) -> None:
+    """Everything that runs out, set going by a suspect: stopped, and set going again where a verdict does that."""
+    things = test_clocks.furnish(desk, "app-orders")
+    test_clocks.attack(desk, things, "app-orders")
+    desk.write({"access_key_id": company.production.keys["app-orders"].access_key}, id="IR-4", **test_clocks.window())
+    said = desk.play("contain", 2, incident=str(desk.incident))
+    assert "  FAILED  " not in said and "OPEN    clocks" not in said and test_clocks.seen(desk, things) == test_clocks.STOPPED, said
+    desk.play("recover", case=str(desk.folder / "cases" / "IR-4"), only=company.production.keys["app-orders"].access_key, verdict="false_positive",
+              reason="test", by="test")  # fmt: skip
+    desk.write({"access_key_id": company.leaked.access_key})
+
+
 def _instance(bed: Bed, company: Company) -> str:
     """An instance with a role; its id."""
     iam = bed.client("iam", company.staging.root, direct=True)
@@ -245,6 +258,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     _below(bed, company, desk)
     _at_home(bed, company, desk)
     _outliving(bed, company, desk)
+    _clocks(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
     assert not refused, refused
@@ -302,10 +316,11 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
               "AssociationId": "iip-assoc-0", "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
-              "accessScope": {"type": "cluster"}}  # fmt: skip
+              "accessScope": {"type": "cluster"}, "KeyId": "k", "SecretId": "s", "Bucket": account.buckets[0], "TrailName": "org", "ConfigurationRecorderName": "r",
+              "logGroupName": "g", "retentionInDays": 1, "AutoScalingGroupName": "a"}  # fmt: skip
     allowed = {}
     for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED}):
-        service, operation = action.split(":")
+        service, operation = {v: k for k, v in permissions.ACTIONS.items()}.get(action, action).split(":")
         client = bed.client({"states": "stepfunctions"}.get(service, service), session)
         shape = client.meta.service_model.operation_model(operation).input_shape
         parameters = {name: values[name] for name in (shape.required_members if shape else ())}

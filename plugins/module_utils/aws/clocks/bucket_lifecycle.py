@@ -56,7 +56,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
 def _rules(target: Target, bucket: str, last: Started, rules: list[dict[str, t.Any]], others: list[Event] | None) -> Iterator[Clock]:
     """What of the rules is the suspect's: named by its last write, not word for word in the last write of somebody else before it, and not written since."""
     written = _written(last.event)
-    before = [e for e in others or () if str(e.get("eventTime")) < last.at]
+    before = [e for e in others or () if str(e.get("eventTime")) <= last.at]  # a second is their grain
     since = [e for e in others or () if str(e.get("eventTime")) > last.at]
     known = {shape(rule) for rule in _written(max(before, key=lambda e: str(e.get("eventTime"))))} if before else set()
     shapes = {shape(rule) for rule in written}
