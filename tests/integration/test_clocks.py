@@ -26,9 +26,9 @@ def thief(desk: Any, service: str, who: str = "ci-deploy", region: str = REGION)
     return desk.bed.client(service, desk.company.production.keys[who], region)
 
 
-def furnish(desk: Any, who: str = "ci-deploy") -> dict[str, str]:
-    """What there is to lose: {name: id}. The leaked key and bob's may do anything."""
-    for user in (who, "bob"):
+def furnish(desk: Any, who: str = "ci-deploy", other: str = "bob") -> dict[str, str]:
+    """What there is to lose: {name: id}. The leaked key and the other's may do anything."""
+    for user in (who, other):
         root(desk, "iam").put_user_policy(UserName=user, PolicyName="all", PolicyDocument=document(allow("*")))
     kms, secrets, config = root(desk, "kms"), root(desk, "secretsmanager"), root(desk, "config")
     bucket = "audit-logs"
@@ -47,10 +47,10 @@ def furnish(desk: Any, who: str = "ci-deploy") -> dict[str, str]:
     }  # fmt: skip
 
 
-def attack(desk: Any, things: dict[str, str], who: str = "ci-deploy") -> None:
-    """Everything that runs out, set going with the leaked key; and a key that bob retires."""
-    thief(desk, "s3", "bob").put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS]})
-    thief(desk, "kms", "bob").schedule_key_deletion(KeyId=things["theirs"], PendingWindowInDays=7)
+def attack(desk: Any, things: dict[str, str], who: str = "ci-deploy", other: str = "bob") -> None:
+    """Everything that runs out, set going with the leaked key; and a key that somebody else retires."""
+    thief(desk, "s3", other).put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS]})
+    thief(desk, "kms", other).schedule_key_deletion(KeyId=things["theirs"], PendingWindowInDays=7)
     thief(desk, "kms", who).schedule_key_deletion(KeyId=things["key"], PendingWindowInDays=8)
     secrets = thief(desk, "secretsmanager", who)
     secrets.delete_secret(SecretId="db", RecoveryWindowInDays=9)
