@@ -58,7 +58,9 @@ def attack(desk: Any, things: dict[str, str], who: str = "ci-deploy", other: str
     thief(desk, "s3", who).put_bucket_lifecycle_configuration(Bucket=things["bucket"], LifecycleConfiguration={"Rules": [LOGS, DAY]})
     trail = thief(desk, "cloudtrail", who)
     trail.update_trail(Name="org", IsMultiRegionTrail=False, IncludeGlobalServiceEvents=False)
-    trail.put_event_selectors(TrailName="org", EventSelectors=[{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": []}])
+    trail.put_event_selectors(
+        TrailName="org", EventSelectors=[{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": False, "DataResources": []}]
+    )
     trail.stop_logging(Name="org")
     thief(desk, "config", who).stop_configuration_recorder(ConfigurationRecorderName="default")
     thief(desk, "logs", who).put_retention_policy(logGroupName="/app/orders", retentionInDays=1)
@@ -146,8 +148,15 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     assert again["changed_count"] == 0 and seen(stage, things) == STOPPED
     assert row(again, things["key"])["state"] == "stopped" and row(again, "rule nuke")["state"] == "stopped"
     released = stage.restore()  # what the suspect set going stays stopped, with a word
-    assert seen(stage, things) == STOPPED and {r["kind"] for r in released["open"] if "fleet" in r["object"] or "group" in r["object"]} == {"kept"}
+    assert seen(stage, things) == STOPPED and {r["kind"] for r in released["open"] if "fleet" in r["object"] or "group" in r["object"]} == {
+        "kept"
+    }
     assert [r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"]
+    root(stage, "ecs").update_service(cluster="mine", service="xmr", desiredCount=1)  # its owner, it turns out
+    looked = stage.contain(scope=20)
+    assert row(looked, "ECS service")["state"] == "running" and "set it going again" in row(looked, "ECS service")["why"]
+    assert seen(stage, things)["fleets"] == (0, 0, 0, 1) and [o for o in looked["open"] if "ECS service" in o["object"]]
+    root(stage, "ecs").update_service(cluster="mine", service="xmr", desiredCount=0)
     stage.false_positive(stage.company.leaked.access_key)
     once = {**ATTACKED, **{name: STOPPED[name] for name in ("key", "secret", "logging", "recording")}}
     assert seen(stage, things) == once  # a verdict schedules no deletion, and stops no logging
@@ -168,7 +177,7 @@ def test_what_cannot_be_stopped_is_named_and_the_others_go_on(stage: Desk) -> No
     stage.incident(stage.company.leaked.access_key)
     listed = stage.contain_below(scope=20, hold="1s", clocks="list")
     assert seen(stage, things)["logging"] is False and {r["state"] for r in listed["clocks"]} <= {"running", "unknown", "failed"}
-    assert not [r for r in stage.contain_below(scope=20, hold="1s", clocks="none")["clocks"]]
+    assert stage.contain_below(scope=20, hold="1s", clocks="none")["clocks"] == []
     done = stage.contain_below(scope=20, hold="1s")
     now = seen(stage, things)
     assert {**now, "rules": 0} == {**STOPPED, "key": "PendingDeletion", "retention": 1, "fleets": ATTACKED["fleets"], "rules": 0}
@@ -201,5 +210,7 @@ def test_killed_around_a_call_the_next_run_ends_right(stage: Desk) -> None:
     assert seen(stage, things) == STOPPED and done["problems"] == []
     assert stage.contain(scope=20)["changed_count"] == 0 and stage.verified()
     released = stage.restore()
-    assert [r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"]  # known, though its answer was never read
+    assert [
+        r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"
+    ]  # known, though its answer was never read
     assert seen(stage, things) == STOPPED

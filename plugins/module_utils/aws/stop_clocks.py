@@ -70,7 +70,9 @@ class Clocks:
             done = self._done(kind, clock)
             if done and done.status not in STANDS:
                 remedy = "; ".join(filter(None, (done.remedy, clock.remedy)))
-                error = EvictError(done.message or done.status, object=clock.text, operation=done.operation or done.step.action, remedy=remedy)
+                error = EvictError(
+                    done.message or done.status, object=clock.text, operation=done.operation or done.step.action, remedy=remedy
+                )
                 self.run.runner.fail(error)
 
     def _all(self, kinds: Iterable[Kind], *, list_too: bool) -> None:
@@ -80,7 +82,9 @@ class Clocks:
         started = self._started()
         for kind in kinds:
             for target in sorted({place for place, name in started if name == kind.KIND}):
-                self._submit(target.account, self._look(kind, target, started[target, kind.KIND]), f"{kind.NOUN} in {target.account} {target.region}")
+                self._submit(
+                    target.account, self._look(kind, target, started[target, kind.KIND]), f"{kind.NOUN} in {target.account} {target.region}"
+                )
         self.run.runner.wait()
 
     def _submit(self, account: str, task: Callable[[], None], what: str) -> None:
@@ -176,6 +180,10 @@ class Clocks:
                 clock = dataclasses.replace(clock, why="the incident file protects it: left alone")
             elif self.run.options.clocks != "stop":
                 clock = dataclasses.replace(clock, why="clocks: list")
+            elif stopped := self._stopped(kind, clock):
+                clock = dataclasses.replace(
+                    clock, why=f"stopped at {stopped}, and somebody has set it going again since: look who, it is left alone"
+                )
         key = f"{kind.KIND} {clock.target.account} {clock.target.region} {clock.id}"
         with self._lock:
             known = self.found.get(key)
@@ -184,6 +192,13 @@ class Clocks:
             self.found[key] = (kind, clock)
         if clock.state == "running" and not clock.why:
             self.run.runner.add(clock.principal, clock.target.account, [Job(Phase.RESOURCE, lambda _r: kind.steps(clock))])
+
+    def _stopped(self, kind: Kind, clock: Clock) -> str:
+        """When it was stopped after the call that set it going, so that somebody else set it going again: its owner perhaps, with whom nobody is to fight."""
+        known = self.run.case.history.get(clocks.step_id(clock, kind.KIND)) or {}
+        last = known.get("outcome") or {}
+        at = str(last.get("at") or "") if known.get("made") and last.get("status") == "done" else ""
+        return at if clock.at and clock.at <= at else ""
 
     # -- what it comes to ----------------------------------------------------------------------------------------------------------------
 
@@ -199,7 +214,13 @@ class Clocks:
                 why = "would be stopped"
             else:
                 state, why = "stopped", done.step.irreversible or clocks.KEPT
-        return {"object": clock.text, "what": f"{clock.what}{self._blind(clock, done)}", "deadline": clock.deadline or None, "state": state, "why": why}
+        return {
+            "object": clock.text,
+            "what": f"{clock.what}{self._blind(clock, done)}",
+            "deadline": clock.deadline or None,
+            "state": state,
+            "why": why,
+        }
 
     def _blind(self, clock: Clock, done: Done | None) -> str:
         """The time in which nothing was logged."""

@@ -33,7 +33,9 @@ KEY = f"arn:aws:kms:eu-west-1:{A}:key/11111111-2222-3333-4444-555555555555"
 AT = "2026-11-28T09:00:00Z"
 
 
-def call(source: str, name: str, request: Any = None, answer: Any = None, *, at: str = AT, mine: bool = True, doubt: str = "") -> clocks.Started:
+def call(
+    source: str, name: str, request: Any = None, answer: Any = None, *, at: str = AT, mine: bool = True, doubt: str = ""
+) -> clocks.Started:
     who = {"type": "IAMUser", "arn": USER.arn if mine else f"arn:aws:iam::{A}:user/bob", "accessKeyId": "AKIACI"}
     event = {"eventSource": f"{source}.amazonaws.com", "eventName": name, "userIdentity": who, "requestParameters": request, "responseElements": answer,
              "awsRegion": "eu-west-1", "recipientAccountId": A, "eventTime": at, "eventID": f"{name}{at}{mine}"}  # fmt: skip
@@ -118,7 +120,11 @@ def test_key_material_that_is_gone_is_for_whoever_holds_it() -> None:
 
 def test_a_secret_of_which_nothing_is_known_is_unknown() -> None:
     arn = f"arn:aws:secretsmanager:eu-west-1:{A}:secret:db-AbCdEf"
-    (found,) = look(ModelledCloud(DescribeSecret="InternalServiceError"), secret, call("secretsmanager", "DeleteSecret", {"secretId": "db"}, {"aRN": arn}))
+    (found,) = look(
+        ModelledCloud(DescribeSecret="InternalServiceError"),
+        secret,
+        call("secretsmanager", "DeleteSecret", {"secretId": "db"}, {"aRN": arn}),
+    )
     assert (found.state, found.id) == ("unknown", arn)
 
 
@@ -150,7 +156,12 @@ def test_a_rule_acts_at_midnight_at_the_earliest(rule: Any, expected: str) -> No
 
 
 def wrote(*rules: Any, **more: Any) -> clocks.Started:
-    return call("s3", "PutBucketLifecycle", {"bucketName": "logs", "LifecycleConfiguration": {"Rule": list(rules) if len(rules) > 1 else rules[0]}}, **more)
+    return call(
+        "s3",
+        "PutBucketLifecycle",
+        {"bucketName": "logs", "LifecycleConfiguration": {"Rule": list(rules) if len(rules) > 1 else rules[0]}},
+        **more,
+    )
 
 
 NUKE = {"ID": "nuke", "Filter": {"Prefix": ""}, "Status": "Enabled", "Expiration": {"Days": 1}}
@@ -200,7 +211,11 @@ def test_the_edit_touches_one_status() -> None:
 
 def test_a_trail_that_logs_to_nowhere_is_told() -> None:
     status = {"IsLogging": True, "StartLoggingTime": "2026-11-28T10:00:00Z", "LatestDeliveryError": "NoSuchBucket"}
-    logs, delivery = look(ModelledCloud(GetTrailStatus=status), trail, call("cloudtrail", "StopLogging", {"name": f"arn:aws:cloudtrail:eu-west-1:{A}:trail/org"}))
+    logs, delivery = look(
+        ModelledCloud(GetTrailStatus=status),
+        trail,
+        call("cloudtrail", "StopLogging", {"name": f"arn:aws:cloudtrail:eu-west-1:{A}:trail/org"}),
+    )
     assert logs.state == "stopped" and logs.data["until"] == "2026-11-28T10:00:00Z" and logs.id == "org/logging"
     assert delivery.state == "running" and "NoSuchBucket" in delivery.why and "bucket's policy" in delivery.why
 
@@ -210,7 +225,11 @@ def test_a_trail_that_is_gone_or_moved_is_for_a_hand() -> None:
     assert gone.state == "running" and "create it anew" in gone.why
     (back,) = look(ModelledCloud(GetTrail={"Trail": {"Name": "org"}}), trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
     assert back.state == "stopped"
-    (moved,) = look(ModelledCloud(GetTrail={"Trail": {"Name": "org"}}), trail, call("cloudtrail", "UpdateTrail", {"name": "org", "s3BucketName": "evil"}))
+    (moved,) = look(
+        ModelledCloud(GetTrail={"Trail": {"Name": "org"}}),
+        trail,
+        call("cloudtrail", "UpdateTrail", {"name": "org", "s3BucketName": "evil"}),
+    )
     assert "s3BucketName evil" in moved.what and "by hand" in moved.why
     (unknown,) = look(ModelledCloud(GetTrail="AccessDeniedException"), trail, call("cloudtrail", "UpdateTrail", {"name": "org"}))
     assert unknown.state == "unknown"
@@ -270,7 +289,9 @@ def test_a_suspended_detector_is_enabled() -> None:
     assert gone.state == "running" and "create it" in gone.why
 
 
-@pytest.mark.parametrize(("status", "operation"), [("PENDING_DELETION", "RestoreEventDataStore"), ("STOPPED_INGESTION", "StartEventDataStoreIngestion")])
+@pytest.mark.parametrize(
+    ("status", "operation"), [("PENDING_DELETION", "RestoreEventDataStore"), ("STOPPED_INGESTION", "StartEventDataStoreIngestion")]
+)
 def test_an_event_data_store_comes_back(status: str, operation: str) -> None:
     arn = f"arn:aws:cloudtrail:eu-west-1:{A}:eventdatastore/11111111-2222-3333-4444-555555555555"
     state, switch = switching("Status", status, "ENABLED")
@@ -320,7 +341,9 @@ def test_a_group_behind_a_load_balancer_is_left(more: Any, why: str) -> None:
     cloud = ModelledCloud(DescribeAutoScalingGroups={"AutoScalingGroups": [group]})
     (found,) = look(cloud, clocks.KINDS["scaling_group"], call("autoscaling", "CreateAutoScalingGroup", {"autoScalingGroupName": "m"}))
     assert why in found.why and bool(found.why) == bool(why)
-    cloud = ModelledCloud(DescribeServices={"services": [{"serviceName": "s", "desiredCount": 1, "loadBalancers": [{"containerName": "c"}]}]})
+    cloud = ModelledCloud(
+        DescribeServices={"services": [{"serviceName": "s", "desiredCount": 1, "loadBalancers": [{"containerName": "c"}]}]}
+    )
     (service,) = look(cloud, clocks.KINDS["container_service"], call("ecs", "CreateService", {"serviceName": "s"}))
     assert "load balancer" in service.why and service.id == "default/s"
 
@@ -340,13 +363,19 @@ def test_a_fleet_may_be_the_owners() -> None:
     assert "window.start" in doubt(event) and doubt(event, start="2026-11-28T08:00:00Z") == ""
     assert "outside" in doubt(event, start="2026-11-28T10:00:00Z")
     assert "trusted network" in doubt(event, start="2026-11-28T08:00:00Z", networks=("198.51.100.0/24",))
-    assert doubt({**event, "sourceIPAddress": "cloudformation.amazonaws.com"}, start="2026-11-28T08:00:00Z", networks=("198.51.100.0/24",)) == ""
+    assert (
+        doubt({**event, "sourceIPAddress": "cloudformation.amazonaws.com"}, start="2026-11-28T08:00:00Z", networks=("198.51.100.0/24",))
+        == ""
+    )
     made = Principal(A, "user", "evil", "AIDA2", f"arn:aws:iam::{A}:user/evil", "", discovered="made by ci", whole=True)
     assert doubt(event, made) == ""
 
 
 def test_the_table_has_the_earliest_deadline_first() -> None:
-    rows = [{"object": o, "what": "w", "deadline": d, "state": "running", "why": ""} for o, d in (("c", None), ("b", "2026-12-02T"), ("a", "2026-12-01T"))]
+    rows = [
+        {"object": o, "what": "w", "deadline": d, "state": "running", "why": ""}
+        for o, d in (("c", None), ("b", "2026-12-02T"), ("a", "2026-12-01T"))
+    ]
     lines = table.lines({"status": "open", "clocks": rows}, "", preview=True)
     assert [line.split(":")[0].split()[-1] for line in lines if "CLOCK" in line] == ["a", "b", "c"]
 
@@ -380,7 +409,12 @@ def _on_moto(aws: Any, client: Any) -> None:
     guard.update_detector(DetectorId=detector, Enable=False)
     specification = {"ImageId": "ami-12c6146b", "InstanceType": "t3.micro"}
     spot = ec2.request_spot_fleet(
-        SpotFleetRequestConfig={"TargetCapacity": 2, "AllocationStrategy": "lowestPrice", "IamFleetRole": "arn:aws:iam::123456789012:role/fleet", "LaunchSpecifications": [specification]}
+        SpotFleetRequestConfig={
+            "TargetCapacity": 2,
+            "AllocationStrategy": "lowestPrice",
+            "IamFleetRole": "arn:aws:iam::123456789012:role/fleet",
+            "LaunchSpecifications": [specification],
+        }
     )["SpotFleetRequestId"]
     ecs.create_cluster(clusterName="c")
     ecs.register_task_definition(family="x", containerDefinitions=[{"name": "x", "image": "x", "memory": 64}])

@@ -24,7 +24,11 @@ LISTED: tuple[str, ...] = ()
 READS: tuple[str, ...] = ("s3:GetBucketLifecycleConfiguration", "cloudtrail:LookupEvents")
 _NONE = ("NoSuchLifecycleConfiguration", "NoSuchBucket")
 _PAGES = 4  # of the history of one bucket
-_LISTS = {"transitions": "transition", "noncurrentversiontransitions": "noncurrentversiontransition", "tags": "tag"}  # S3's XML has no lists
+_LISTS = {
+    "transitions": "transition",
+    "noncurrentversiontransitions": "noncurrentversiontransition",
+    "tags": "tag",
+}  # S3's XML has no lists
 
 
 def read(target: Target, bucket: str) -> Call:
@@ -78,7 +82,7 @@ def _rules(target: Target, bucket: str, last: Started, rules: list[dict[str, t.A
             why = "somebody has written it since, or who did is not known: left alone"
         elif not name:
             why = "the rule has no id: suspend it by hand"
-        yield _with(row, deadline=due, why=why, remedy=remedy)
+        yield _with(row, deadline=due, why=why, remedy=remedy, at=last.at)
 
 
 def _with(clock: Clock, **more: t.Any) -> Clock:

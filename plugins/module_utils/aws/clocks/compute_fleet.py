@@ -57,7 +57,10 @@ def _state(row: Clock, fleet: dict[str, t.Any], one: Started) -> Clock:
     config = fleet.get("SpotFleetRequestConfig") or {}
     specification = fleet.get("TargetCapacitySpecification") or {}
     capacity = int(specification.get("TotalTargetCapacity") or config.get("TargetCapacity") or 0)
-    state, kind = str(fleet.get("FleetState") or fleet.get("SpotFleetRequestState") or ""), str(fleet.get("Type") or config.get("Type") or "maintain")
+    state, kind = (
+        str(fleet.get("FleetState") or fleet.get("SpotFleetRequestState") or ""),
+        str(fleet.get("Type") or config.get("Type") or "maintain"),
+    )
 
     def with_(**more: t.Any) -> Clock:
         return Clock(row.target, row.id, row.principal, row.text, more.pop("what", row.what), **more)
@@ -66,7 +69,7 @@ def _state(row: Clock, fleet: dict[str, t.Any], one: Started) -> Clock:
         return with_(state="stopped", why="it asks for nothing")
     serves = config.get("LoadBalancersConfig")
     why = "it serves a load balancer: left alone" if serves else one.doubt or (_NOT_KEPT if kind != "maintain" else "")
-    return with_(what=f"{row.what}, asks for {capacity}", why=why, remedy="delete it by hand", data={"capacity": capacity})
+    return with_(what=f"{row.what}, asks for {capacity}", why=why, remedy="delete it by hand", at=one.at, data={"capacity": capacity})
 
 
 def steps(clock: Clock) -> Iterator[Step]:

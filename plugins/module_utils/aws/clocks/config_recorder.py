@@ -41,13 +41,37 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             continue
         if seen and seen[0].get("recording"):
             data = {"since": one.at, "until": str(seen[0].get("lastStartTime") or "")}
-            yield Clock(target, name, one.arn, text, what, state="stopped", why="what changed meanwhile is recorded as it was found afterwards", data=data)
+            yield Clock(
+                target,
+                name,
+                one.arn,
+                text,
+                what,
+                state="stopped",
+                why="what changed meanwhile is recorded as it was found afterwards",
+                data=data,
+            )
         elif seen:
-            yield Clock(target, name, one.arn, text, what, remedy="start it by hand; it needs its role and its delivery channel", data={"since": one.at})
+            yield Clock(
+                target,
+                name,
+                one.arn,
+                text,
+                what,
+                remedy="start it by hand; it needs its role and its delivery channel",
+                data={"since": one.at},
+            )
     for event, (parameter, how) in _LOST.items():
         for name, one in newest(mine, lambda s, p=parameter: s.asked(p), event).items():  # type: ignore[misc]
             text = f"AWS Config {'delivery channel' if 'Channel' in event else 'recorder'} {name} in {target.region}"
-            yield Clock(target, f"{name}/{event}", one.arn, text, f"deleted by {one.by} at {one.at}", why=f"the log does not say how it was set up: {how}")
+            yield Clock(
+                target,
+                f"{name}/{event}",
+                one.arn,
+                text,
+                f"deleted by {one.by} at {one.at}",
+                why=f"the log does not say how it was set up: {how}",
+            )
 
 
 def steps(clock: Clock) -> Iterator[Step]:

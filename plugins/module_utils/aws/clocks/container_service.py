@@ -48,9 +48,23 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 yield Clock(target, which, one.arn, text, what, state="stopped", why="it is set to 0")
                 continue
             serves = "it serves a load balancer: left alone" if service.get("loadBalancers") else ""
-            daemon = "it runs on every instance of its cluster and has no number: delete it by hand" if service.get("schedulingStrategy") == "DAEMON" else ""
+            daemon = (
+                "it runs on every instance of its cluster and has no number: delete it by hand"
+                if service.get("schedulingStrategy") == "DAEMON"
+                else ""
+            )
             why = serves or one.doubt or daemon
-            yield Clock(target, which, one.arn, text, f"{what}, runs {count}", why=why, remedy="set it to 0 by hand", data={"count": count})
+            yield Clock(
+                target,
+                which,
+                one.arn,
+                text,
+                f"{what}, runs {count}",
+                why=why,
+                remedy="set it to 0 by hand",
+                at=one.at,
+                data={"count": count},
+            )
 
 
 def steps(clock: Clock) -> Iterator[Step]:

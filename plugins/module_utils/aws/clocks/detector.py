@@ -61,4 +61,6 @@ def steps(clock: Clock) -> Iterator[Step]:
     """Enabled; its features are what they were."""
     probe = Probe(_get(clock.target, clock.id), ("Status",))
     do = Call(clock.target, "guardduty", "UpdateDetector", {"DetectorId": clock.id, "Enable": True})
-    yield stop(clock, KIND, [do], probe, "DISABLED", "ENABLED", "enable", irreversible="it is not suspended again: who wants that does it by hand")
+    yield stop(
+        clock, KIND, [do], probe, "DISABLED", "ENABLED", "enable", irreversible="it is not suspended again: who wants that does it by hand"
+    )

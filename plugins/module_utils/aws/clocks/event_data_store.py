@@ -45,7 +45,16 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
         if status in (_PENDING, _IDLE):
             due = iso(parse(one.at) + _KEPT) if status == _PENDING else ""
             remedy = "restore it by hand" if due else "start its ingestion by hand"
-            yield Clock(target, f"{name}/{status}", one.arn, text, what, due, remedy=remedy, data={"name": name, "status": status, "arn": str(seen["EventDataStoreArn"]), "since": one.at})
+            yield Clock(
+                target,
+                f"{name}/{status}",
+                one.arn,
+                text,
+                what,
+                due,
+                remedy=remedy,
+                data={"name": name, "status": status, "arn": str(seen["EventDataStoreArn"]), "since": one.at},
+            )
         else:
             yield Clock(target, name, one.arn, text, what, state="stopped", why=f"it is {status}", data={"since": one.at})
 

@@ -66,7 +66,7 @@ class Clock:
 
     ``principal``: ARN of the contained one who did it, "" for anybody else; ``text``: the object, in words; ``what``: what happens to it; ``deadline``
     (RFC 3339, "" for none): when, at the earliest; ``state``: running | stopped | unknown | failed; ``why``: when it runs, why nothing here stops it (a Step
-    is made where there is none); ``remedy``: what is left to do when it cannot be stopped; ``data``: what its kind needs to stop it, and ``since`` (with
+    is made where there is none); ``at``: when it was set going, of what is not stopped twice on the strength of one call; ``remedy``: what is left to do when it cannot be stopped; ``data``: what its kind needs to stop it, and ``since`` (with
     ``until``), the time in which nothing was logged.
     """
 
@@ -79,6 +79,7 @@ class Clock:
     state: str = "running"
     why: str = ""
     remedy: str = ""
+    at: str = ""
     data: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 

@@ -41,7 +41,9 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             if error.code not in _GONE:
                 yield unread(target, key, one, text, what, error)
             elif one.principal:
-                yield Clock(target, key, one.arn, text, what, state="failed", why="the key is gone, and what is encrypted under it alone is lost")
+                yield Clock(
+                    target, key, one.arn, text, what, state="failed", why="the key is gone, and what is encrypted under it alone is lost"
+                )
             continue
         state, due = str(seen.get("KeyState")), str(seen.get("DeletionDate") or "")
         if state in _PENDING:

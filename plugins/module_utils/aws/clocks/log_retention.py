@@ -26,7 +26,9 @@ def _group(one: Started) -> str:
 
 
 def _probe(target: Target, name: str) -> Probe:
-    return Probe(Call(target, "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}), ("logGroups", {"logGroupName": name}, "retentionInDays"))
+    return Probe(
+        Call(target, "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}), ("logGroups", {"logGroupName": name}, "retentionInDays")
+    )
 
 
 def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterator[Clock]:
@@ -42,12 +44,32 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             continue
         if str(now) == days:
             due = iso(parse(one.at) + datetime.timedelta(days=1))
-            yield Clock(target, name, one.arn, text, what, due, remedy=f"set the retention it should have by hand before {due}", data={"days": int(days)})
+            yield Clock(
+                target,
+                name,
+                one.arn,
+                text,
+                what,
+                due,
+                remedy=f"set the retention it should have by hand before {due}",
+                at=one.at,
+                data={"days": int(days)},
+            )
         elif now is None:
-            yield Clock(target, name, one.arn, text, what, state="stopped", why="nothing of it runs out; set the retention that it should have")
+            yield Clock(
+                target, name, one.arn, text, what, state="stopped", why="nothing of it runs out; set the retention that it should have"
+            )
     for name, one in newest(mine, _group, "DeleteLogGroup").items():
         text = f"log group {name} in {target.region}"
-        yield Clock(target, f"{name}/deleted", one.arn, text, f"deleted by {one.by} at {one.at}", state="failed", why="its logs are lost, unless exported")
+        yield Clock(
+            target,
+            f"{name}/deleted",
+            one.arn,
+            text,
+            f"deleted by {one.by} at {one.at}",
+            state="failed",
+            why="its logs are lost, unless exported",
+        )
 
 
 def steps(clock: Clock) -> Iterator[Step]:

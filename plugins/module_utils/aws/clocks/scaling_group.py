@@ -27,7 +27,9 @@ def _describe(target: Target, name: str) -> Call:
 
 def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterator[Clock]:
     """Groups that the suspects made and that are there."""
-    for name, one in newest((s for s in started if s.principal), lambda s: s.asked("autoScalingGroupName"), "CreateAutoScalingGroup").items():
+    for name, one in newest(
+        (s for s in started if s.principal), lambda s: s.asked("autoScalingGroupName"), "CreateAutoScalingGroup"
+    ).items():
         text, what = f"auto-scaling group {name} in {target.region}", f"made by {one.by} at {one.at}"
         try:
             groups = reader.get(_describe(target, name)).get("AutoScalingGroups", [])
@@ -44,7 +46,17 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             serves = group.get("TargetGroupARNs") or group.get("LoadBalancerNames") or group.get("TrafficSources")
             why = "it serves a load balancer: left alone" if serves else one.doubt
             remedy = f"set it to 0 by hand{'; ' + note if note else ''}"
-            yield Clock(target, name, one.arn, text, f"{what}, runs {sizes['DesiredCapacity']}", why=why, remedy=remedy, data={"sizes": sizes})
+            yield Clock(
+                target,
+                name,
+                one.arn,
+                text,
+                f"{what}, runs {sizes['DesiredCapacity']}",
+                why=why,
+                remedy=remedy,
+                at=one.at,
+                data={"sizes": sizes},
+            )
 
 
 def steps(clock: Clock) -> Iterator[Step]:

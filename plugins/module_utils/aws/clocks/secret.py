@@ -39,7 +39,9 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             if error.code not in _GONE:
                 yield unread(target, name, one, text, what, error)
             elif one.principal:
-                yield Clock(target, name, one.arn, text, f"deleted by {one.by} at {one.at}", state="failed", why=_gone(target, name, one, reader))
+                yield Clock(
+                    target, name, one.arn, text, f"deleted by {one.by} at {one.at}", state="failed", why=_gone(target, name, one, reader)
+                )
             continue
         due = str(seen.get("DeletedDate") or "")
         if due:

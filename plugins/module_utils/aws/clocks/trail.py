@@ -70,7 +70,9 @@ def _deleted(target: Target, name: str, one: Started, reader: Reader) -> Iterato
         why = "the log does not say how it was set up: create it anew, to its old bucket, from your own description of it, and start it"
         yield Clock(target, f"{name}/deleted", one.arn, text, what, why=f"{why}. {_HISTORY}", data={"since": one.at})
         return
-    yield Clock(target, f"{name}/deleted", one.arn, text, what, state="stopped", why="there is one of that name again: look whether it is yours")
+    yield Clock(
+        target, f"{name}/deleted", one.arn, text, what, state="stopped", why="there is one of that name again: look whether it is yours"
+    )
 
 
 def _narrowed(target: Target, name: str, one: Started, reader: Reader) -> Iterator[Clock]:
@@ -81,7 +83,16 @@ def _narrowed(target: Target, name: str, one: Started, reader: Reader) -> Iterat
     if off:
         wide = [*off, "IncludeGlobalServiceEvents"] if "IsMultiRegionTrail" in off else off  # AWS takes the one only with the other
         data = {"name": name, "off": sorted(off), "on": sorted(set(wide)), "of": "reach"}
-        yield Clock(target, f"{name}/reach", one.arn, text, f"{what}: {', '.join(sorted(off))} off", remedy="switch it on by hand", data=data)
+        yield Clock(
+            target,
+            f"{name}/reach",
+            one.arn,
+            text,
+            f"{what}: {', '.join(sorted(off))} off",
+            remedy="switch it on by hand",
+            at=one.at,
+            data=data,
+        )
     elif any(one.asked(_SENT.get(field, field)).lower() == "false" for field in _REACH):
         yield Clock(target, f"{name}/reach", one.arn, text, what, state="stopped", why="its reach is as it was")
     moved = [f"{place} {one.asked(place)}" for place in _PLACES if one.asked(place)]
@@ -100,7 +111,9 @@ def _selected(target: Target, name: str, one: Started, reader: Reader) -> Iterat
         return
     kept = {k: now[k] for k in ("EventSelectors", "AdvancedEventSelectors") if now.get(k)}
     data = {"name": name, "before": kept, "after": widened(kept), "of": "selectors"}
-    yield Clock(target, f"{name}/selectors", one.arn, text, f"{what}: management events left out", remedy="set them by hand", data=data)
+    yield Clock(
+        target, f"{name}/selectors", one.arn, text, f"{what}: management events left out", remedy="set them by hand", at=one.at, data=data
+    )
 
 
 def logs_management(selectors: Mapping[str, t.Any]) -> bool:
@@ -131,7 +144,16 @@ def steps(clock: Clock) -> Iterator[Step]:
     if of == "logging":
         probe = Probe(Call(target, "cloudtrail", "GetTrailStatus", {"Name": name}), ("IsLogging",))
         do = Call(target, "cloudtrail", "StartLogging", {"Name": name})
-        yield stop(clock, KIND, [do], probe, False, True, "start logging", irreversible="logging is not stopped again: who wants that stops it by hand")
+        yield stop(
+            clock,
+            KIND,
+            [do],
+            probe,
+            False,
+            True,
+            "start logging",
+            irreversible="logging is not stopped again: who wants that stops it by hand",
+        )
     elif of == "reach":
         on = clock.data["on"]
         probe = Probe(Call(target, "cloudtrail", "GetTrail", {"Name": name}), ("Trail", [dict.fromkeys(on, True)], "Name"))
@@ -139,7 +161,9 @@ def steps(clock: Clock) -> Iterator[Step]:
         def update(fields: Iterable[str], value: bool) -> Call:
             return Call(target, "cloudtrail", "UpdateTrail", {"Name": name, **{_SENT.get(f, f): value for f in fields}})
 
-        yield stop(clock, KIND, [update(on, True)], probe, [], [name], f"switch {', '.join(on)} on", undo=[update(clock.data["off"], False)])
+        yield stop(
+            clock, KIND, [update(on, True)], probe, [], [name], f"switch {', '.join(on)} on", undo=[update(clock.data["off"], False)]
+        )
     else:
         before, after = clock.data["before"], clock.data["after"]
         (box,) = after
