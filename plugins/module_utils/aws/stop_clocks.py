@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stopping the clocks: deletions that are scheduled, rules that empty buckets, logging that was switched off, fleets that go on starting machines.
 
-Who set one going decides: what a contained principal did is stopped; what anybody else did is printed with its deadline and left alone. What the quick
+Who set one going decides: what a suspect did is stopped; what anybody else did is printed with its deadline and left alone. What the quick
 scope kept of the suspects' calls says the first; for what destroys, CloudTrail is asked once per region who else has scheduled it.
 """
 
@@ -24,6 +24,7 @@ from ..common.run import STANDS, Done
 from . import clocks, events, live
 from .clocks import Clock, Kind, Started
 from .credentials.kind import begin
+from .scope import caller_arn
 from .session import iso, parse
 
 if t.TYPE_CHECKING:
@@ -148,13 +149,14 @@ class Clocks:
             for kind in clocks.KINDS.values():
                 if (event.get("eventSource"), event.get("eventName")) in kind.EVENTS:
                     principal = who.caller(event) if mine else None
-                    one = Started(event, principal, self._doubt(event, principal) if principal else "")
-                    found.setdefault((target, kind.KIND), []).append(one)
+                    # The suspect's session of an identity that is not cut: its work is the suspect's all the same.
+                    arn = (principal.arn if principal else caller_arn(event)) if mine else ""
+                    found.setdefault((target, kind.KIND), []).append(Started(event, arn, self._doubt(event, principal) if mine else ""))
         return found
 
     def _doubt(self, event: events.Event, principal: t.Any) -> str:
         """Why the call may be the owner's, who used the same credential: what ends work (a fleet) is then left to a person."""
-        if principal.discovered and principal.whole:
+        if principal and principal.discovered and principal.whole:
             return ""  # the suspect made this identity, so nobody else works with it
         incident, at = self.run.incident, str(event.get("eventTime") or "")
         if _within(str(event.get("sourceIPAddress") or ""), incident.trusted.networks):

@@ -39,7 +39,7 @@ def call(
     who = {"type": "IAMUser", "arn": USER.arn if mine else f"arn:aws:iam::{A}:user/bob", "accessKeyId": "AKIACI"}
     event = {"eventSource": f"{source}.amazonaws.com", "eventName": name, "userIdentity": who, "requestParameters": request, "responseElements": answer,
              "awsRegion": "eu-west-1", "recipientAccountId": A, "eventTime": at, "eventID": f"{name}{at}{mine}"}  # fmt: skip
-    return clocks.Started(event, USER if mine else None, doubt)
+    return clocks.Started(event, USER.arn if mine else "", doubt)
 
 
 def look(cloud: Any, kind: Any, *started: clocks.Started) -> list[clocks.Clock]:
@@ -189,8 +189,16 @@ def test_which_rules_are_the_suspects() -> None:
     assert lifecycle(rules_of(short), history(wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False)), wrote(short)) == {"keep": yes}
     assert lifecycle(rules_of(NUKE), history(), wrote(NUKE)) == {"nuke": yes}
     assert lifecycle(rules_of({**NUKE, "Status": "Disabled"}), history(), wrote(NUKE)) == {"nuke": ("stopped", False)}
+    again = wrote(NUKE, KEEP, at="2026-11-28T11:00:00Z")  # set going again, after the responder had suspended it
+    suspended = wrote({**NUKE, "Status": "Disabled"}, KEEP, at="2026-11-28T10:00:00Z", mine=False)
+    owners = wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False)
+    assert lifecycle(rules_of(NUKE, KEEP), history(suspended, owners), wrote(NUKE, KEEP), again) == {"nuke": yes}
+    between = {**KEEP, "ID": "new"}  # the owner's, written between two writes of the suspect
+    added = wrote(NUKE, KEEP, between, at="2026-11-28T10:00:00Z", mine=False)
+    then = wrote(NUKE, KEEP, between, at="2026-11-28T11:00:00Z")
+    assert lifecycle(rules_of(NUKE, KEEP, between), history(added, owners), wrote(NUKE, KEEP), then) == {"nuke": yes}
     later = {**NUKE, "Expiration": {"Days": 365}}  # put right by somebody since, under its name
-    assert lifecycle(rules_of(later), history(wrote(later, at="2026-11-28T12:00:00Z", mine=False)), wrote(NUKE)) == {"nuke": no}
+    assert lifecycle(rules_of(later), history(wrote(later, at="2026-11-28T12:00:00Z", mine=False)), wrote(NUKE)) == {}
     assert lifecycle(rules_of(later), "ThrottlingException", wrote(NUKE)) == {"nuke": no}  # nobody knows who
     assert lifecycle(rules_of(NUKE), "ThrottlingException", wrote(NUKE)) == {"nuke": yes}  # word for word the suspect's
     assert lifecycle("NoSuchBucket", history(), wrote(NUKE)) == {} and lifecycle(rules_of(NUKE), history(), wrote(NUKE, mine=False)) == {}
@@ -261,6 +269,14 @@ def test_management_events_are_logged_again_and_data_selectors_stay(now: Any, af
     assert after is not None or state["AdvancedEventSelectors"][0] == now["AdvancedEventSelectors"][0]
     (again,) = look(cloud, trail, written)
     assert again.state == "stopped" and bool(step.undo) == bool(now)
+
+
+def test_logs_that_were_deleted_are_named() -> None:
+    kind = clocks.KINDS["log_retention"]
+    nested = {"DeleteFlowLogsRequest": {"FlowLogId": {"tag": 1, "content": "fl-0123456789abcdef0"}}}
+    group, flow = look(ModelledCloud(), kind, call("logs", "DeleteLogGroup", {"logGroupName": "g"}), call("ec2", "DeleteFlowLogs", nested))
+    assert "lost" in group.why and "fl-0123456789abcdef0" in flow.text and group.state == flow.state == "failed"
+    assert look(ModelledCloud(), kind, call("ec2", "DeleteFlowLogs", nested, mine=False)) == []
 
 
 def switching(field: str, off: Any, on: Any) -> tuple[dict[str, Any], Any]:
@@ -367,6 +383,8 @@ def test_a_fleet_may_be_the_owners() -> None:
         doubt({**event, "sourceIPAddress": "cloudformation.amazonaws.com"}, start="2026-11-28T08:00:00Z", networks=("198.51.100.0/24",))
         == ""
     )
+    assert "window.start" in stop_clocks.Clocks(SimpleNamespace(incident=SimpleNamespace(  # type: ignore[arg-type]
+        window=SimpleNamespace(start=None, end=None), trusted=SimpleNamespace(networks=()))))._doubt(event, None)  # fmt: skip
     made = Principal(A, "user", "evil", "AIDA2", f"arn:aws:iam::{A}:user/evil", "", discovered="made by ci", whole=True)
     assert doubt(event, made) == ""
 

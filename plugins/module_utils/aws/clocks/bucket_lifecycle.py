@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""S3 lifecycle rules that a suspect wrote (T1485, T1490): a rule of one day empties a bucket at midnight. They are suspended; those of others stay as they are."""
+"""S3 lifecycle rules that a suspect wrote (T1485, T1490): one of a day empties a bucket at midnight. They are suspended; those of others stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...common.errors import CloudError
 from ...common.plan import Call, Edit, Probe, Step, Target
 from ...common.reader import Reader
 from ..session import iso, parse
-from .kind import Clock, Event, Started, named, stop, unread
+from .kind import Clock, Event, Started, in_order, named, stop, unread
 
 KIND = "bucket_lifecycle"
 NOUN = "lifecycle rules of buckets"
@@ -38,7 +38,7 @@ def read(target: Target, bucket: str) -> Call:
 def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterator[Clock]:
     """The rules of the suspects that are there now."""
     buckets: dict[str, list[Started]] = {}
-    for one in sorted(started, key=lambda s: s.at):
+    for one in in_order(started):
         if one.principal and one.asked("bucketName"):
             buckets.setdefault(one.asked("bucketName"), []).append(one)
     for bucket, mine in buckets.items():
@@ -54,16 +54,15 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             others = _others(target, bucket, {str(m.event.get("eventID")) for m in mine}, reader)
         except CloudError:
             others = None
-        yield from _rules(target, bucket, last, rules, others)
+        yield from _rules(target, bucket, mine, rules, others)
 
 
-def _rules(target: Target, bucket: str, last: Started, rules: list[dict[str, t.Any]], others: list[Event] | None) -> Iterator[Clock]:
-    """What of the rules is the suspect's: named by its last write, not word for word in the last write of somebody else before it, and not written since."""
-    written = _written(last.event)
-    before = [e for e in others or () if str(e.get("eventTime")) <= last.at]  # a second is their grain
+def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[str, t.Any]], others: list[Event] | None) -> Iterator[Clock]:
+    """What of the rules is the suspect's: first written by it, and not written by somebody else since."""
+    last = mine[-1]
+    shapes, known = _authors(mine, others or ())
     since = [e for e in others or () if str(e.get("eventTime")) > last.at]
-    known = {shape(rule) for rule in _written(max(before, key=lambda e: str(e.get("eventTime"))))} if before else set()
-    shapes = {shape(rule) for rule in written}
+    written = [rule for one in mine for rule in _written(one.event)]
     names = {str(_get(rule, "ID")) for rule in written if _get(rule, "ID")}
     for rule in rules:
         name = str(rule.get("ID") or "")
@@ -71,7 +70,7 @@ def _rules(target: Target, bucket: str, last: Started, rules: list[dict[str, t.A
         if shape(rule) in known or not (same or name in names or not written):
             continue
         text, what = f"bucket {bucket}, lifecycle rule {name}", f"{effect(rule)}, written by {last.by}"
-        row = Clock(target, f"{bucket}/{name}", last.arn, text, what, data={"bucket": bucket, "rule": name})
+        row = Clock(target, f"{bucket}/{name}", last.principal, text, what, data={"bucket": bucket, "rule": name})
         if rule.get("Status") != "Enabled":
             yield _with(row, state="stopped", why="suspended; delete it, or put the rule back that was there before it")
             continue
@@ -83,6 +82,24 @@ def _rules(target: Target, bucket: str, last: Started, rules: list[dict[str, t.A
         elif not name:
             why = "the rule has no id: suspend it by hand"
         yield _with(row, deadline=due, why=why, remedy=remedy, at=last.at)
+
+
+def _authors(mine: Iterable[Started], others: Iterable[Event]) -> tuple[set[t.Any], set[t.Any]]:
+    """What the suspects wrote first, and what was there of others: each write replaces all rules, and most of them carry on what they found.
+
+    Of one second the others' comes first.
+    """
+    ours: set[t.Any] = set()
+    known: set[t.Any] = set()
+    writes = [(one.at, True, one.event) for one in mine] + [(str(e.get("eventTime")), False, e) for e in others]
+    for _at, suspect, event in sorted(writes, key=lambda w: w[:2]):
+        shapes = {shape(rule) for rule in _written(event)}
+        if suspect:
+            ours |= shapes - known
+            known &= shapes
+        else:
+            known = shapes - ours
+    return ours, known
 
 
 def _with(clock: Clock, **more: t.Any) -> Clock:

@@ -50,7 +50,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 yield unread(target, name, one, text, what, error)
             continue
         for fleet in answer.get("Fleets") or answer.get("SpotFleetRequestConfigs") or ():
-            yield _state(Clock(target, name, one.arn, text, what), fleet, one)
+            yield _state(Clock(target, name, one.principal, text, what), fleet, one)
 
 
 def _state(row: Clock, fleet: dict[str, t.Any], one: Started) -> Clock:

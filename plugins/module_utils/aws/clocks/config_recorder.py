@@ -44,7 +44,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 name,
-                one.arn,
+                one.principal,
                 text,
                 what,
                 state="stopped",
@@ -55,7 +55,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 name,
-                one.arn,
+                one.principal,
                 text,
                 what,
                 remedy="start it by hand; it needs its role and its delivery channel",
@@ -67,7 +67,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 f"{name}/{event}",
-                one.arn,
+                one.principal,
                 text,
                 f"deleted by {one.by} at {one.at}",
                 why=f"the log does not say how it was set up: {how}",

@@ -45,7 +45,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
         for service in services:
             count = int(service.get("desiredCount") or 0)
             if service.get("status") == "INACTIVE" or (count == 0 and service.get("schedulingStrategy") != "DAEMON"):
-                yield Clock(target, which, one.arn, text, what, state="stopped", why="it is set to 0")
+                yield Clock(target, which, one.principal, text, what, state="stopped", why="it is set to 0")
                 continue
             serves = "it serves a load balancer: left alone" if service.get("loadBalancers") else ""
             daemon = (
@@ -57,7 +57,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 which,
-                one.arn,
+                one.principal,
                 text,
                 f"{what}, runs {count}",
                 why=why,

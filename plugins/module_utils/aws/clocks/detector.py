@@ -37,17 +37,17 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             continue
         since = {"since": one.at}
         if status == "DISABLED":
-            yield Clock(target, name, one.arn, text, f"suspended by {one.by}", remedy="enable it by hand", data=since)
+            yield Clock(target, name, one.principal, text, f"suspended by {one.by}", remedy="enable it by hand", data=since)
         elif one.asked("enable").lower() == "false":
             why = "enabled; what happened meanwhile was not looked at. Compare its features with what they should be"
-            yield Clock(target, name, one.arn, text, f"suspended by {one.by}", state="stopped", why=why, data=since)
+            yield Clock(target, name, one.principal, text, f"suspended by {one.by}", state="stopped", why=why, data=since)
         elif off := _off(one):
             why = "what of it was on before, the call does not say: switch it on by hand, or by the delegated administrator"
-            yield Clock(target, f"{name}/features", one.arn, text, f"{what} at {one.at}: {off} off", why=why)
+            yield Clock(target, f"{name}/features", one.principal, text, f"{what} at {one.at}: {off} off", why=why)
     for name, one in newest(mine, lambda s: s.asked("detectorId"), "DeleteDetector").items():
         text = f"GuardDuty detector {name} in {target.region}"
         why = "a new one knows nothing of its findings and features: create it, or have the delegated administrator do it"
-        yield Clock(target, f"{name}/deleted", one.arn, text, f"deleted by {one.by} at {one.at}", why=why, data={"since": one.at})
+        yield Clock(target, f"{name}/deleted", one.principal, text, f"deleted by {one.by} at {one.at}", why=why, data={"since": one.at})
 
 
 def _off(one: Started) -> str:

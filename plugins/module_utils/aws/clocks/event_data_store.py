@@ -37,7 +37,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             seen = reader.get(_get(target, name))
         except CloudError as error:
             if error.code in _GONE:
-                yield Clock(target, name, one.arn, text, what, state="failed", why="it is gone")
+                yield Clock(target, name, one.principal, text, what, state="failed", why="it is gone")
             else:
                 yield unread(target, name, one, text, what, error)
             continue
@@ -48,7 +48,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 f"{name}/{status}",
-                one.arn,
+                one.principal,
                 text,
                 what,
                 due,
@@ -56,7 +56,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 data={"name": name, "status": status, "arn": str(seen["EventDataStoreArn"]), "since": one.at},
             )
         else:
-            yield Clock(target, name, one.arn, text, what, state="stopped", why=f"it is {status}", data={"since": one.at})
+            yield Clock(target, name, one.principal, text, what, state="stopped", why=f"it is {status}", data={"since": one.at})
 
 
 def steps(clock: Clock) -> Iterator[Step]:

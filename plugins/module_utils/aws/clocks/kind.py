@@ -13,20 +13,19 @@ from ...common.plan import Action, Phase, Probe, Step, Target
 from ...common.reader import Reader
 from ..live.kind import Event, field
 
-if t.TYPE_CHECKING:
-    from ..principal import Principal
-
 CLOCK = "#clock/"  # in the ids of these Steps
 KEPT = "a suspect set it going, and it was stopped; a verdict of false positive sets it going again"
-_STATES = ("running", "stopped", "unknown", "failed")
 
 
 @dataclasses.dataclass(frozen=True)
 class Started:
-    """A call that set a clock going. ``principal``: the contained one who made it, None for anybody else; ``doubt``: why it may be the owner's work all the same."""
+    """A call that set a clock going. ``principal``: ARN of the suspect who made it, "" when it was anybody else.
+
+    ``doubt``: why it may be the owner's work all the same.
+    """
 
     event: Event
-    principal: Principal | None = None
+    principal: str = ""
     doubt: str = ""
 
     @property
@@ -37,11 +36,6 @@ class Started:
     def by(self) -> str:
         """ARN of the caller."""
         return field(self.event, "userIdentity", "arn") or field(self.event, "userIdentity", "type") or "somebody unknown"
-
-    @property
-    def arn(self) -> str:
-        """ARN of the contained principal; "" for anybody else."""
-        return self.principal.arn if self.principal else ""
 
     @property
     def left(self) -> str:
@@ -64,10 +58,11 @@ class Started:
 class Clock:
     """Something that runs out, or has been switched off, by somebody's call.
 
-    ``principal``: ARN of the contained one who did it, "" for anybody else; ``text``: the object, in words; ``what``: what happens to it; ``deadline``
-    (RFC 3339, "" for none): when, at the earliest; ``state``: running | stopped | unknown | failed; ``why``: when it runs, why nothing here stops it (a Step
-    is made where there is none); ``at``: when it was set going, of what is not stopped twice on the strength of one call; ``remedy``: what is left to do when it cannot be stopped; ``data``: what its kind needs to stop it, and ``since`` (with
-    ``until``), the time in which nothing was logged.
+    ``principal``: ARN of the suspect who did it, "" for anybody else; ``text``: the object, in words; ``what``: what happens to it;
+    ``deadline`` (RFC 3339, "" for none): when, at the earliest; ``state``: running | stopped | unknown | failed; ``why``: when it runs, why nothing
+    here stops it (a Step is made where there is none); ``remedy``: what is left to do when it cannot be stopped; ``at``: when it was set going, of
+    what is not stopped twice on the strength of one call; ``data``: what its kind needs to stop it, and ``since`` (with ``until``), the time in which
+    nothing was logged.
     """
 
     target: Target
@@ -105,10 +100,16 @@ def named(source: str, *names: str) -> frozenset[tuple[str, str]]:
     return frozenset((f"{source}.amazonaws.com", name) for name in names)
 
 
+def in_order(started: Iterable[Started]) -> list[Started]:
+    """Oldest first. Times have seconds, and CloudTrail answers with the newest first, so of one second the first that came is the last."""
+    calls = list(started)
+    return sorted(calls[::-1], key=lambda s: s.at)
+
+
 def newest(started: Iterable[Started], which: Callable[[Started], str], *names: str) -> dict[str, Started]:
     """{object: the last call about it}, of the calls called ``names``."""
     found: dict[str, Started] = {}
-    for one in sorted(started, key=lambda s: s.at):
+    for one in in_order(started):
         name = which(one) if one.event.get("eventName") in names else ""
         if name:
             found[name] = one
@@ -117,7 +118,7 @@ def newest(started: Iterable[Started], which: Callable[[Started], str], *names: 
 
 def unread(target: Target, name: str, one: Started, text: str, what: str, error: CloudError) -> Clock:
     """A clock of which nobody knows whether it runs."""
-    return Clock(target, name, one.arn, text, what, state="unknown", why=error.message)
+    return Clock(target, name, one.principal, text, what, state="unknown", why=error.message)
 
 
 def stop(

@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""KMS keys whose deletion was scheduled (T1485): 7 to 30 days, after which all that is encrypted under one is lost. A cancelled deletion leaves the key disabled."""
+"""KMS keys whose deletion was scheduled (T1485): in 7 to 30 days all that is encrypted under one is lost.
+
+A cancelled deletion leaves the key disabled.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +45,22 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 yield unread(target, key, one, text, what, error)
             elif one.principal:
                 yield Clock(
-                    target, key, one.arn, text, what, state="failed", why="the key is gone, and what is encrypted under it alone is lost"
+                    target,
+                    key,
+                    one.principal,
+                    text,
+                    what,
+                    state="failed",
+                    why="the key is gone, and what is encrypted under it alone is lost",
                 )
             continue
         state, due = str(seen.get("KeyState")), str(seen.get("DeletionDate") or "")
         if state in _PENDING:
             remedy = f"whoever the key's policy lets administer it (or AWS Support) has to cancel the deletion before {due or 'its date'}"
-            yield Clock(target, key, one.arn, text, what, due, why=one.left, remedy=remedy, data={"state": state})
+            yield Clock(target, key, one.principal, text, what, due, why=one.left, remedy=remedy, data={"state": state})
         elif one.principal:
             why = "it stays disabled until you enable it" if state == "Disabled" else f"it is {state}"
-            yield Clock(target, key, one.arn, text, what, state="stopped", why=why)
+            yield Clock(target, key, one.principal, text, what, state="stopped", why=why)
     for key, one in newest(calls, _key, "DeleteImportedKeyMaterial").items():
         yield from _material(target, key, one, reader)
 
@@ -65,7 +74,7 @@ def _material(target: Target, key: str, one: Started, reader: Reader) -> Iterato
         yield unread(target, name, one, text, what, error)
         return
     if lost and one.principal:
-        yield Clock(target, name, one.arn, text, what, why="only who holds the same material can import it again")
+        yield Clock(target, name, one.principal, text, what, why="only who holds the same material can import it again")
 
 
 def steps(clock: Clock) -> Iterator[Step]:

@@ -1,10 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CloudWatch log groups whose retention a suspect set (T1070): a short one deletes what is older, within a day or three. Without one nothing is deleted."""
+"""CloudWatch log groups whose retention a suspect set (T1070): a short one deletes what is older, within a day or three. Without one nothing is deleted.
+
+Log groups and VPC flow logs that a suspect deleted are named: what they were, the log does not say.
+"""
 
 from __future__ import annotations
 
 import datetime
+import json
+import re
 from collections.abc import Iterable, Iterator
 
 from ...common.errors import CloudError
@@ -14,9 +19,9 @@ from ..session import iso, parse
 from .kind import Clock, Started, named, newest, stop, unread
 
 KIND = "log_retention"
-NOUN = "log groups"
+NOUN = "log groups and flow logs"
 EARLY = True
-EVENTS = named("logs", "PutRetentionPolicy", "DeleteLogGroup")
+EVENTS = named("logs", "PutRetentionPolicy", "DeleteLogGroup") | named("ec2", "DeleteFlowLogs")
 LISTED: tuple[str, ...] = ()
 READS: tuple[str, ...] = ("logs:DescribeLogGroups",)
 
@@ -47,7 +52,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 name,
-                one.arn,
+                one.principal,
                 text,
                 what,
                 due,
@@ -57,19 +62,44 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             )
         elif now is None:
             yield Clock(
-                target, name, one.arn, text, what, state="stopped", why="nothing of it runs out; set the retention that it should have"
+                target,
+                name,
+                one.principal,
+                text,
+                what,
+                state="stopped",
+                why="nothing of it runs out; set the retention that it should have",
             )
     for name, one in newest(mine, _group, "DeleteLogGroup").items():
         text = f"log group {name} in {target.region}"
         yield Clock(
             target,
             f"{name}/deleted",
-            one.arn,
+            one.principal,
             text,
             f"deleted by {one.by} at {one.at}",
             state="failed",
             why="its logs are lost, unless exported",
         )
+
+    for name, one in newest(mine, lambda s: ", ".join(_flow_logs(s)), "DeleteFlowLogs").items():
+        what = f"deleted by {one.by} at {one.at}"
+        why = "the log does not say what they recorded: create them anew for the networks that should have some"
+        yield Clock(
+            target,
+            f"{name}/deleted",
+            one.principal,
+            f"flow logs {name} in {target.region}",
+            what,
+            state="failed",
+            why=why,
+            data={"since": one.at},
+        )
+
+
+def _flow_logs(one: Started) -> list[str]:
+    """The ids in the request, however CloudTrail nests them."""
+    return sorted(set(re.findall(r"\bfl-[0-9a-f]+", json.dumps(one.event.get("requestParameters"), default=str))))
 
 
 def steps(clock: Clock) -> Iterator[Step]:

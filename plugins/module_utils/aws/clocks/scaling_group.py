@@ -41,7 +41,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             protected = sum(bool(i.get("ProtectedFromScaleIn")) for i in group.get("Instances") or ())
             note = f"{protected} of its instances are protected from scale-in and go on" if protected else ""
             if sizes == _NONE:
-                yield Clock(target, name, one.arn, text, what, state="stopped", why=note or "it is set to 0")
+                yield Clock(target, name, one.principal, text, what, state="stopped", why=note or "it is set to 0")
                 continue
             serves = group.get("TargetGroupARNs") or group.get("LoadBalancerNames") or group.get("TrafficSources")
             why = "it serves a load balancer: left alone" if serves else one.doubt
@@ -49,7 +49,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             yield Clock(
                 target,
                 name,
-                one.arn,
+                one.principal,
                 text,
                 f"{what}, runs {sizes['DesiredCapacity']}",
                 why=why,

@@ -40,15 +40,25 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 yield unread(target, name, one, text, what, error)
             elif one.principal:
                 yield Clock(
-                    target, name, one.arn, text, f"deleted by {one.by} at {one.at}", state="failed", why=_gone(target, name, one, reader)
+                    target,
+                    name,
+                    one.principal,
+                    text,
+                    f"deleted by {one.by} at {one.at}",
+                    state="failed",
+                    why=_gone(target, name, one, reader),
                 )
             continue
         due = str(seen.get("DeletedDate") or "")
         if due:
             remedy = f"restore it by hand before {due}: aws secretsmanager restore-secret; its replicas and its key have to be there"
-            yield Clock(target, name, one.arn, text, what, due, why=one.left, remedy=remedy, data={"arn": str(seen.get("ARN") or name)})
+            yield Clock(
+                target, name, one.principal, text, what, due, why=one.left, remedy=remedy, data={"arn": str(seen.get("ARN") or name)}
+            )
         elif one.principal:
-            yield Clock(target, name, one.arn, text, what, state="stopped", why="it is there; it was readable by the suspect, so rotate it")
+            yield Clock(
+                target, name, one.principal, text, what, state="stopped", why="it is there; it was readable by the suspect, so rotate it"
+            )
 
 
 def _gone(target: Target, name: str, one: Started, reader: Reader) -> str:

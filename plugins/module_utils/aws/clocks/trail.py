@@ -51,13 +51,13 @@ def _stopped(target: Target, name: str, one: Started, reader: Reader) -> Iterato
     text, what, since = f"trail {name} in {target.region}", f"logging stopped by {one.by}", {"since": one.at, "of": "logging"}
     remedy = f"start it by hand, or have another trail made; until then watch CloudTrail's own history. {_HISTORY}"
     if not status.get("IsLogging"):
-        yield Clock(target, f"{name}/logging", one.arn, text, what, why="", remedy=remedy, data={**since, "name": name})
+        yield Clock(target, f"{name}/logging", one.principal, text, what, why="", remedy=remedy, data={**since, "name": name})
         return
     data = {**since, "until": str(status.get("StartLoggingTime") or "")}
-    yield Clock(target, f"{name}/logging", one.arn, text, what, state="stopped", why=_HISTORY, data=data)
+    yield Clock(target, f"{name}/logging", one.principal, text, what, state="stopped", why=_HISTORY, data=data)
     if broken := str(status.get("LatestDeliveryError") or ""):
         why = f"it logs, but nothing is delivered: {broken}. Look at its bucket, the bucket's policy and the key"
-        yield Clock(target, f"{name}/delivery", one.arn, text, "delivery of its logs", why=why)
+        yield Clock(target, f"{name}/delivery", one.principal, text, "delivery of its logs", why=why)
 
 
 def _deleted(target: Target, name: str, one: Started, reader: Reader) -> Iterator[Clock]:
@@ -68,10 +68,16 @@ def _deleted(target: Target, name: str, one: Started, reader: Reader) -> Iterato
         if error.code not in _GONE:
             raise
         why = "the log does not say how it was set up: create it anew, to its old bucket, from your own description of it, and start it"
-        yield Clock(target, f"{name}/deleted", one.arn, text, what, why=f"{why}. {_HISTORY}", data={"since": one.at})
+        yield Clock(target, f"{name}/deleted", one.principal, text, what, why=f"{why}. {_HISTORY}", data={"since": one.at})
         return
     yield Clock(
-        target, f"{name}/deleted", one.arn, text, what, state="stopped", why="there is one of that name again: look whether it is yours"
+        target,
+        f"{name}/deleted",
+        one.principal,
+        text,
+        what,
+        state="stopped",
+        why="there is one of that name again: look whether it is yours",
     )
 
 
@@ -86,7 +92,7 @@ def _narrowed(target: Target, name: str, one: Started, reader: Reader) -> Iterat
         yield Clock(
             target,
             f"{name}/reach",
-            one.arn,
+            one.principal,
             text,
             f"{what}: {', '.join(sorted(off))} off",
             remedy="switch it on by hand",
@@ -94,11 +100,11 @@ def _narrowed(target: Target, name: str, one: Started, reader: Reader) -> Iterat
             data=data,
         )
     elif any(one.asked(_SENT.get(field, field)).lower() == "false" for field in _REACH):
-        yield Clock(target, f"{name}/reach", one.arn, text, what, state="stopped", why="its reach is as it was")
+        yield Clock(target, f"{name}/reach", one.principal, text, what, state="stopped", why="its reach is as it was")
     moved = [f"{place} {one.asked(place)}" for place in _PLACES if one.asked(place)]
     if moved:
         why = "it delivers where the suspect said: compare with what it should be, and set it by hand"
-        yield Clock(target, f"{name}/place", one.arn, text, f"{what}: {', '.join(moved)}", why=why)
+        yield Clock(target, f"{name}/place", one.principal, text, f"{what}: {', '.join(moved)}", why=why)
 
 
 def _selected(target: Target, name: str, one: Started, reader: Reader) -> Iterator[Clock]:
@@ -107,12 +113,19 @@ def _selected(target: Target, name: str, one: Started, reader: Reader) -> Iterat
     text, what = f"trail {name} in {target.region}", f"event selectors written by {one.by} at {one.at}"
     if logs_management(now):
         why = "management events are logged; compare its data events with what they should be"
-        yield Clock(target, f"{name}/selectors", one.arn, text, what, state="stopped", why=why)
+        yield Clock(target, f"{name}/selectors", one.principal, text, what, state="stopped", why=why)
         return
     kept = {k: now[k] for k in ("EventSelectors", "AdvancedEventSelectors") if now.get(k)}
     data = {"name": name, "before": kept, "after": widened(kept), "of": "selectors"}
     yield Clock(
-        target, f"{name}/selectors", one.arn, text, f"{what}: management events left out", remedy="set them by hand", at=one.at, data=data
+        target,
+        f"{name}/selectors",
+        one.principal,
+        text,
+        f"{what}: management events left out",
+        remedy="set them by hand",
+        at=one.at,
+        data=data,
     )
 
 
