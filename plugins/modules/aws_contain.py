@@ -92,6 +92,19 @@ options:
         that nothing used version 1 for 14 days, and proposed otherwise. It gets new credentials when IMDSv2 is required, or the incident exempts it.
     type: bool
     default: true
+  clocks:
+    description:
+      - What suspects set going and what runs out by itself is stopped with V(stop). Logging is switched on again as soon as the fences stand (CloudTrail trails and
+        event data stores, AWS Config, GuardDuty, the retention of log groups), and S3 lifecycle rules that they wrote are suspended. At the end the
+        deletion of KMS keys is cancelled (a key stays disabled), secrets are restored, and fleets that they made (auto-scaling groups, EC2 and spot fleets,
+        ECS services) are set to 0, which ends what those run.
+      - A fleet that serves a load balancer is left alone, and so is one that may be the owner's, who may have used the same key. It is the suspect's when the
+        call was made within C(window.start) of the incident file and not from C(trusted.networks), or by an identity that the suspect created.
+      - Deletions of keys and secrets that others have scheduled are listed with their deadline and left alone.
+      - V(list) lists only, V(none) does not look. Who did it only the log says, so without the quick scope (O(scope=0)) nothing is done or listed.
+    type: str
+    choices: [stop, list, none]
+    default: stop
   phase:
     description:
       - V(all) contains.
@@ -233,6 +246,15 @@ workloads:
   elements: dict
   sample: [{object: "arn:aws:lambda:eu-west-1:111122223333:function:orders", text: Lambda function orders in eu-west-1,
             role: "arn:aws:iam::111122223333:role/orders", kind: lambda_function, state: refreshed, until: "", why: ""}]
+clocks:
+  description:
+    - What runs out by itself or was switched off, the earliest deadline first, each with C(object), C(what), C(deadline), C(state) and C(why).
+    - C(state) is V(stopped), V(running), V(unknown) or V(failed).
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "KMS key arn:aws:kms:eu-west-1:111122223333:key/1234abcd", what: "deletion, scheduled by arn:aws:iam::111122223333:user/ci",
+            deadline: "2026-11-29T09:01:04Z", state: stopped, why: it is disabled until somebody enables it}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -292,6 +314,7 @@ def main() -> None:
             "live_sessions": {"type": "bool"},
             "refresh": {"type": "bool", "default": True},
             "isolate": {"type": "bool", "default": True},
+            "clocks": {"type": "str", "choices": ["stop", "list", "none"], "default": "stop"},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

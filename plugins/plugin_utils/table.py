@@ -25,6 +25,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
         out += _fence(fence)
     out += _still(result)
     out += _isolated(result)
+    out += _clocks(result)
     for problem in result.get("problems", []):
         out.append(f"  FAILED  {problem['object']}: {problem['message']}")
         if problem.get("remedy"):
@@ -103,6 +104,16 @@ def _isolated(result: dict[str, t.Any]) -> list[str]:
     for row in rows[:_ROWS]:
         how = f" ({row['how']})" if row["how"] else ""
         out.append(f"  COMPUTE {row['text']}: {row['state']}{how}" + (f"; {row['why']}" if row["why"] else ""))
+    return [*out, f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
+
+
+def _clocks(result: dict[str, t.Any]) -> list[str]:
+    """What runs out by itself, the earliest deadline first; what was switched off has none."""
+    rows = sorted(result.get("clocks", []), key=lambda r: (not r["deadline"], r["deadline"] or ""))
+    out = []
+    for row in rows[:_ROWS]:
+        when = f"{row['deadline']}  " if row["deadline"] else ""
+        out.append(f"  CLOCK   {when}{row['object']}: {row['what']}: {row['state']}" + (f" ({row['why']})" if row["why"] else ""))
     return [*out, f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
 
 

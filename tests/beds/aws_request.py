@@ -80,7 +80,10 @@ def parse_request(method: str, target: str, headers: dict[str, str], body: bytes
         operation = amz_target.rsplit(".", 1)[-1]
         return AwsRequest(service, region, key, operation, _json(body), "json")
     if service == "s3":
-        return AwsRequest(service, region, key, *_s3(method, path, query, headers), "s3")
+        operation, parameters = _s3(method, path, query, headers)
+        if operation == "PutBucketLifecycle":
+            parameters["LifecycleConfiguration"] = _rules(body)
+        return AwsRequest(service, region, key, operation, parameters, "s3")
     fields = dict(parse_qsl(query, keep_blank_values=True))
     if "x-www-form-urlencoded" in headers.get("content-type", ""):
         fields.update(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -159,6 +162,16 @@ def _s3(method: str, path: str, query: str, headers: dict[str, str]) -> tuple[st
     return {"GET": "ListObjects", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket", "POST": "DeleteObjects"}.get(
         method, verb
     ), parameters
+
+
+def _rules(body: bytes) -> dict[str, Any]:
+    """A lifecycle configuration as CloudTrail writes it: one rule is no list, and names are S3's."""
+    try:
+        root = ET.fromstring(body)
+    except ET.ParseError:
+        return {}
+    rules = [_from_xml(rule) for rule in root]
+    return {"Rule": rules[0] if len(rules) == 1 else rules}
 
 
 @functools.cache

@@ -16,24 +16,31 @@ from botocore.exceptions import ClientError
 from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
-from tests.integration import test_isolation, test_live, test_refresh
+from tests.integration import test_clocks, test_isolation, test_live, test_refresh
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-# What the bed does not have: security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
+# What the bed does not have: security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call, PassRole within another action, GuardDuty,
+# event data stores, and fleets that can be changed. Contract tests only.
 NOT_ON_THE_BED = {
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
     *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
       if need.sources and all(s.startswith("compute.") and s != "compute.function" for s in need.sources)),
-    *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
+    *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
 ONLY_IN_A_FIGHT = {
     "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:DeleteGroupPolicy", "iam:DetachGroupPolicy", "iam:GetGroupPolicy", "iam:GetPolicy",
     "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateUser",
 }  # fmt: skip
+
+
+# What only stops a clock: a test of its own uses it.
+CLOCKS = {action for action, need in permissions.needs().items() if all(source.startswith("clocks.") for source in need.sources)}
+# The bed notes S3's operations as CloudTrail names them.
+_ACTIONS = {f"s3:{verb}BucketLifecycle": f"s3:{verb}LifecycleConfiguration" for verb in ("Get", "Put")}
 
 
 def _as_the_bed_sees_it() -> dict[str, Any]:
@@ -268,8 +275,23 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
         *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
     assert made <= granted, made - granted
-    assert made | ONLY_IN_A_FIGHT == granted - NOT_ON_THE_BED, f"nothing used {granted - made}"
+    assert made | ONLY_IN_A_FIGHT | CLOCKS == granted - NOT_ON_THE_BED | CLOCKS, f"nothing used {granted - made - CLOCKS}"
     assert bed.snapshot() != before  # it was no dry run
+
+
+def test_the_generated_policies_are_enough_to_stop_the_clocks(bed: Bed, company: Company, desk: Desk) -> None:
+    """Everything that runs out, set going by a suspect: stopped, and set going again where a verdict does that."""
+    bed.regions("us-east-1", test_clocks.REGION)
+    things = test_clocks.furnish(desk)
+    test_clocks.attack(desk, things)
+    desk.write({"access_key_id": company.leaked.access_key}, **test_clocks.window())
+    said = desk.play("contain", incident=str(desk.incident))
+    assert "  FAILED  " not in said and test_clocks.seen(desk, things) == test_clocks.STOPPED, said
+    desk.play("recover", case=desk.case, only=company.leaked.access_key, verdict="false_positive", reason="test", by="test")
+    refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
+    assert not refused, refused
+    made = {f"{c['service']}:{c['operation']}" for c in desk.calls()}
+    assert {_ACTIONS.get(action, action) for action in made} >= CLOCKS - NOT_ON_THE_BED
 
 
 def test_a_write_that_is_taken_away_is_missed_by_name(bed: Bed, company: Company, desk: Desk) -> None:
@@ -305,10 +327,11 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
               "AssociationId": "iip-assoc-0", "UUID": "0" * 36, "ReservedConcurrentExecutions": 0, "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
-              "accessScope": {"type": "cluster"}}  # fmt: skip
+              "accessScope": {"type": "cluster"}, "KeyId": "k", "SecretId": "s", "Bucket": account.buckets[0], "TrailName": "org", "ConfigurationRecorderName": "r",
+              "logGroupName": "g", "retentionInDays": 1, "AutoScalingGroupName": "a"}  # fmt: skip
     allowed = {}
     for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED}):
-        service, operation = action.split(":")
+        service, operation = {v: k for k, v in permissions.ACTIONS.items()}.get(action, action).split(":")
         client = bed.client({"states": "stepfunctions"}.get(service, service), session)
         shape = client.meta.service_model.operation_model(operation).input_shape
         parameters = {name: values[name] for name in (shape.required_members if shape else ())}

@@ -37,6 +37,13 @@ PREFIXES = {
     )
 } | {"stepfunctions": "states", "elbv2": "elasticloadbalancing"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
+        "autoscaling", "batch", "cloudformation", "cloudtrail", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam", "kms", "lambda",
+        "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
+    )
+} | {"stepfunctions": "states"}  # fmt: skip
+ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration", "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+}  # fmt: skip
 
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
@@ -72,6 +79,8 @@ USERS: dict[str, tuple[str, ...]] = {
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{f"clocks.{path.stem}": ("aws_contain",) for path in (FOLDER / "clocks").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "stop_clocks": ("aws_contain",),
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"compute.{path.stem}": ("aws_contain", "aws_resource") for path in (FOLDER / "compute").glob("*.py")},
     "compute.metadata": ("aws_contain",),
@@ -131,6 +140,34 @@ WHY = {
     "lambda:PutFunctionConcurrency": "let nobody invoke an isolated function; release: its concurrency",
     "lambda:UpdateEventSourceMapping": "switch a trigger off; release: on again",
     "lambda:UpdateFunctionUrlConfig": "make a function URL ask for a signature; release: as it was",
+    "autoscaling:DescribeAutoScalingGroups": "whether a group that a suspect made runs anything; read back",
+    "autoscaling:UpdateAutoScalingGroup": "set a group that a suspect made to 0; false positive: its sizes",
+    "cloudtrail:GetEventDataStore": "whether an event data store that a suspect stopped or deleted can be had back; read back",
+    "cloudtrail:GetEventSelectors": "whether a trail logs management events; read back",
+    "cloudtrail:GetTrail": "what a trail that a suspect changed logs; read back",
+    "cloudtrail:GetTrailStatus": "whether a trail that a suspect stopped logs; read back",
+    "cloudtrail:PutEventSelectors": "make a trail log management events again",
+    "cloudtrail:RestoreEventDataStore": "have an event data store back that a suspect deleted",
+    "cloudtrail:StartEventDataStoreIngestion": "start what a suspect stopped",
+    "cloudtrail:StartLogging": "start what a suspect stopped",
+    "cloudtrail:UpdateTrail": "make a trail log again what a suspect switched off",
+    "config:DescribeConfigurationRecorderStatus": "whether a recorder that a suspect stopped records; read back",
+    "config:StartConfigurationRecorder": "start what a suspect stopped",
+    "ec2:DescribeFleets": "whether a fleet that a suspect made asks for anything; read back",
+    "ec2:DescribeSpotFleetRequests": "whether a fleet that a suspect made asks for anything; read back",
+    "ec2:ModifyFleet": "set a fleet that a suspect made to 0",
+    "ec2:ModifySpotFleetRequest": "set a fleet that a suspect made to 0",
+    "guardduty:GetDetector": "whether a detector that a suspect suspended is on; read back",
+    "guardduty:UpdateDetector": "enable what a suspect suspended",
+    "kms:CancelKeyDeletion": "stop the deletion of a key that a suspect scheduled",
+    "kms:DescribeKey": "whether and when a key is to be deleted; read back",
+    "logs:DeleteRetentionPolicy": "keep what a suspect's retention would delete",
+    "logs:DescribeLogGroups": "whether a retention that a suspect set stands; read back",
+    "logs:PutRetentionPolicy": "false positive: that retention",
+    "s3:GetLifecycleConfiguration": "which lifecycle rules a bucket has; read back",
+    "s3:PutLifecycleConfiguration": "suspend a lifecycle rule that a suspect wrote",
+    "secretsmanager:DescribeSecret": "whether and when a secret is to be deleted; read back",
+    "secretsmanager:RestoreSecret": "stop the deletion of a secret that a suspect scheduled",
     "batch:DescribeJobs": "whether a job that the log names still runs; read back",
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
@@ -404,6 +441,7 @@ def runs() -> Iterator[Run]:
     yield from _held(run)
     yield from _outliving(run, role)
     yield from _isolating(run)
+    yield from _clocks(run, role)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -535,6 +573,25 @@ def _isolating(run: Any) -> Iterator[Run]:
         if kind.KIND == "ec2_instance":
             yield run("compute.metadata.require", ("aws_contain",), lambda r, m=machine: metadata.require(m, r))
             yield run("compute.target_groups.left", both, lambda r, m=machine: target_groups.left(m, "vpc-1", ("10.0.0.9",), r), **answers)
+def _clocks(run: Any, role: Any) -> Iterator[Run]:
+    """What stops each kind of clock, in each of its ways."""
+    clocks = importlib.import_module(f"{PACKAGE}.aws.clocks")
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", role.account, "eu-west-1")
+    store = f"arn:aws:cloudtrail:eu-west-1:{role.account}:eventdatastore/11111111-2222-3333-4444-555555555555"
+    sizes = {"MinSize": 1, "MaxSize": 2, "DesiredCapacity": 1}
+    selectors = {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
+    more: dict[str, list[Any]] = {
+        "trail": [{"name": "org", "of": "logging"}, {"name": "org", "of": "selectors", "before": selectors, "after": selectors},
+                  {"name": "org", "of": "reach", "on": ["IsMultiRegionTrail", "LogFileValidationEnabled"], "off": ["LogFileValidationEnabled"]}],
+        "event_data_store": [{"name": store, "arn": store, "status": status} for status in ("PENDING_DELETION", "STOPPED_INGESTION")],
+        "log_retention": [{"days": 1}], "bucket_lifecycle": [{"bucket": "logs", "rule": "x"}], "kms_key": [{"state": "PendingDeletion"}],
+        "secret": [{"arn": "arn:x"}], "scaling_group": [{"sizes": sizes}], "compute_fleet": [{"capacity": 2}], "container_service": [{"count": 2}],
+    }  # fmt: skip
+    for kind in clocks.KINDS.values():
+        for data in more.get(kind.KIND, [{}]):
+            for name in ("fleet-1", "sfr-1") if kind.KIND == "compute_fleet" else ("default",):
+                one = clocks.Clock(target, name, role.arn, "x", "x", data=data)
+                yield run(f"clocks.{kind.KIND}.steps", ("aws_contain",), lambda _r, k=kind, o=one: k.steps(o))
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:
@@ -642,6 +699,16 @@ _BEYOND = {
     **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
     **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
        for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},
+}  # fmt: skip
+# Of what stops a clock: the same reference. That StartConfigurationRecorder takes a resource nobody has confirmed.
+_BEYOND |= {
+    "kms:CancelKeyDeletion": "kms:*:*:key/*", "secretsmanager:RestoreSecret": "secretsmanager:*:*:secret:*", "s3:PutLifecycleConfiguration": "s3:::*",
+    "config:StartConfigurationRecorder": "", "guardduty:UpdateDetector": "guardduty:*:*:detector/*",
+    "autoscaling:UpdateAutoScalingGroup": "autoscaling:*:*:autoScalingGroup:*", "ec2:ModifyFleet": "ec2:*:*:fleet/*",
+    "ec2:ModifySpotFleetRequest": "ec2:*:*:spot-fleet-request/*",
+    **{f"logs:{name}RetentionPolicy": "logs:*:*:log-group:*" for name in ("Put", "Delete")},
+    **{f"cloudtrail:{name}": "cloudtrail:*:*:trail/*" for name in ("StartLogging", "UpdateTrail", "PutEventSelectors")},
+    **{f"cloudtrail:{name}": "cloudtrail:*:*:eventdatastore/*" for name in ("RestoreEventDataStore", "StartEventDataStoreIngestion")},
 }  # fmt: skip
 CANARIES = "arn:aws:iam::*:role/evict-canary-*"
 

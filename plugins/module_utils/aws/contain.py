@@ -20,7 +20,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, compute, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import account_fence, claims, clocks, compute, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -29,6 +29,7 @@ from .principal import Principal
 from .respond import Response
 from .scope import Scope
 from .session import Aws, parse
+from .stop_clocks import Clocks
 
 _LOGS = 20.0  # seconds for which a refused suspect is looked up again; a later look does it once more
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
@@ -52,6 +53,7 @@ class Options:
     live_sessions: bool | None = None  # None: when there is a quick scope
     refresh: bool = True
     isolate: bool = True
+    clocks: str = "stop"
 
 
 class Containment(Response):
@@ -74,18 +76,21 @@ class Containment(Response):
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.isolation = Isolation(self, on=options.isolate, pause=min(PAUSE, self.spread))
         self.after = Aftermath(self)
+        self.clocks = Clocks(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS | compute.EVENTS)
+            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep)
         self.take(self.suspects)
         self.runner.wait()
         self._wait_for_logs()
         if self.scope:
             self.exhaust(self.scope)
+        self.clocks.first()
         self._settle_roles()
         self._mend()
         self.isolation.contain(self)
@@ -94,6 +99,7 @@ class Containment(Response):
         self.runner.wait()
         self.hold.hold()
         self.after.refresh()
+        self.clocks.stop()
 
     def _wait_for_logs(self) -> None:
         """Somebody who wrote himself into the responder's trust a moment ago is guarded as part of it until CloudTrail tells."""

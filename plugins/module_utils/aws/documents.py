@@ -36,9 +36,21 @@ def _organizations_policy(target: Target, name: Mapping[str, t.Any]) -> tuple[Pr
     return Probe(Call(target, "organizations", "DescribePolicy", policy), ("Policy", "Content")), write
 
 
+def _bucket_lifecycle(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    bucket = {"Bucket": name["Bucket"], "ExpectedBucketOwner": target.account}
+
+    def write(document: t.Any) -> Call:
+        kept = {k: v for k, v in document.items() if k == "TransitionDefaultMinimumObjectSize"}
+        rules = {"LifecycleConfiguration": {"Rules": document.get("Rules", [])}}
+        return Call(target, "s3", "PutBucketLifecycleConfiguration", {**bucket, **rules, **kept})
+
+    return Probe(Call(target, "s3", "GetBucketLifecycleConfiguration", bucket), (), ("NoSuchLifecycleConfiguration",)), write
+
+
 DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {
     "iam.role-trust": _role_trust,
     "organizations.policy": _organizations_policy,
+    "s3.lifecycle": _bucket_lifecycle,
 }
 
 

@@ -18,7 +18,7 @@ from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, canary, credentials, deny_all, policy, put_back, shared_release, standing_fence
+from . import account_release, canary, clocks, credentials, deny_all, policy, put_back, shared_release, standing_fence
 from .compute import release as compute_release
 from .session import Aws, iso, parse
 
@@ -160,6 +160,8 @@ class Release:
             return None
         if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
+        if clocks.CLOCK in step.id and step.undo:
+            return "kept", clocks.KEPT, None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             what = "started this" if step.principal.split(":")[2] != "iam" else "created this identity"
             return "kept", f"the suspect {what}: delete it, or name it under -e only=… -e verdict=false_positive", None

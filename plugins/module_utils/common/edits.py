@@ -51,6 +51,15 @@ def swap_statements(document: Document | None, remove: list[Document], add: list
     return new if new["Statement"] else None
 
 
+def set_rule_status(document: Document | None, rule: str, status: str) -> Document | None:
+    """A lifecycle configuration with the status of its rule of that ID; unchanged when it has none."""
+    new = copy.deepcopy(document)
+    for entry in (new or {}).get("Rules", []):
+        if entry.get("ID") == rule:
+            entry["Status"] = status
+    return new
+
+
 def replace_value(document: Document | None, path: list[t.Any], value: t.Any) -> Document:
     """``document`` with the value at ``path`` (keys and positions); a missing parent is an error, not a guess."""
     new = copy.deepcopy(document) if document else {}
@@ -65,7 +74,7 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
 
 
 EDITS: dict[str, t.Callable[..., Document | None]] = {
-    f.__name__: f for f in (add_statement, remove_statement, set_statements, swap_statements, replace_value)
+    f.__name__: f for f in (add_statement, remove_statement, set_statements, swap_statements, set_rule_status, replace_value)
 }
 
 
