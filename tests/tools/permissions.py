@@ -33,14 +33,10 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam", "kms",
+        "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
     )
 } | {"stepfunctions": "states", "elbv2": "elasticloadbalancing"}  # fmt: skip
-ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
-        "autoscaling", "batch", "cloudformation", "cloudtrail", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam", "kms", "lambda",
-        "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
-    )
-} | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration", "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
 }  # fmt: skip

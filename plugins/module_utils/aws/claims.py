@@ -216,7 +216,9 @@ def result(run: Containment) -> dict[str, t.Any]:
         rows += residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
-    open_items += run.after.open_items() + run.isolation.open_items() + run.hold.open_items() + run.findings.open_items() + run.clocks.open_items()
+    open_items += (
+        run.after.open_items() + run.isolation.open_items() + run.hold.open_items() + run.findings.open_items() + run.clocks.open_items()
+    )
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(

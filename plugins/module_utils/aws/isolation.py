@@ -66,7 +66,9 @@ class Isolation:
             wanted = {arn: w for arn, w in wanted.items() if arn not in self._released()}
         self.work(self._within_limit(wanted), reach=lambda w, arn, session: self._reached(run, w, arn, session))
         self._keep_serving(run, exempt)
-        isolated = {w.suspect for w, m in self._machines.values() if self._rows[m.arn]["state"] in ("isolated", "stopped", "would be isolated")}
+        isolated = {
+            w.suspect for w, m in self._machines.values() if self._rows[m.arn]["state"] in ("isolated", "stopped", "would be isolated")
+        }
         with run._lock:  # an instance without a role is no identity: what there was to do about it is done
             self.runner.failures = [f for f in self.runner.failures if not (f["object"] in isolated and f["operation"] == "resolve")]
 
