@@ -24,6 +24,7 @@ from . import account_fence, claims, credentials, live, quarantine, sessions, sh
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
+from .people import People
 from .principal import Principal
 from .respond import Response
 from .scope import Scope
@@ -70,6 +71,7 @@ class Containment(Response):
         self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.after = Aftermath(self)
+        self.people = People(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -79,6 +81,7 @@ class Containment(Response):
             self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
+        self.people.cut()
         if self.scope:
             self.exhaust(self.scope)
         self._settle_roles()
@@ -107,6 +110,10 @@ class Containment(Response):
         if start:
             self.fences.expect(suspects)
         super().take(suspects, start)
+
+    def admit(self, principal: Principal, start: bool = True) -> None:
+        if not self.people.take(principal, start):
+            super().admit(principal, start)
 
     def _take(self, suspect: t.Any, start: bool = True) -> None:
         super()._take(suspect, start)
@@ -375,7 +382,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
             " rights there can undo this; run from another account if you can"
         )
-    case.warnings += run.fences.warnings()
+    case.warnings += run.fences.warnings() + run.people.warnings()
     if run.fences.frozen_in:
         case.warnings.append(
             "the contained worked against the containment, so for a while nobody but the responder and declared automations could write in IAM"

@@ -1,0 +1,461 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whom no identity policy holds, in a containment: people of IAM Identity Center, and root users.
+
+The order for a person: the external identity provider, by hand and told first, since it brings memberships back; a statement above each account in which
+they have anything; their assignments and memberships; and where nothing can stand above an account, a statement in its permission sets, last. The role
+behind a permission set is others' too and stays as it is. No API ends a session of the access portal, so that is a step for a person.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import threading
+import typing as t
+
+from ..common import manual, restore
+from ..common.chain import Job
+from ..common.errors import EvictError, Refused
+from ..common.plan import Call, Phase, Target
+from ..common.reader import Reader
+from ..common.run import STANDS, Done
+from . import claims, identity_center, residual, root_user
+from . import service_control as scp
+from .identity_center import Assignment, Person
+from .principal import Principal
+from .service_control import Held
+from .session import iso, parse
+
+if t.TYPE_CHECKING:
+    from .contain import Containment
+
+READS = ("iam:ListRoles",)
+NOTE = "person"
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # as it can stand in a pattern
+_CONSOLE = "AWS console > IAM Identity Center > Users > {name}"
+Row = dict[str, t.Any]
+
+
+@dataclasses.dataclass
+class Contained:
+    """One person of a run. ``sessions``: the names of its role sessions; ``lasts``: {permission set: seconds}; ``unread``: why some of this is missing."""
+
+    principal: Principal
+    who: Person
+    sessions: set[str] = dataclasses.field(default_factory=set)
+    accounts: set[str] = dataclasses.field(default_factory=set)
+    has: set[Assignment] = dataclasses.field(default_factory=set)
+    lasts: dict[str, float] = dataclasses.field(default_factory=dict)
+    unread: str = ""
+
+    @property
+    def arn(self) -> str:
+        return self.principal.arn
+
+    def longest(self) -> datetime.timedelta:
+        return datetime.timedelta(seconds=max(self.lasts.values(), default=identity_center.LONGEST.total_seconds()))
+
+
+class People:
+    """One run's. ``cut`` does it, when what stands above the accounts has been written; the rest says what came of it."""
+
+    def __init__(self, run: Containment) -> None:
+        self.run, self.case, self.runner = run, run.case, run.runner
+        self.persons: dict[str, Contained] = {}
+        self.roots: dict[str, Principal] = {}
+        self.credentials: dict[str, dict[str, t.Any]] = {}  # account -> what its root holds
+        self._no_audit: dict[str, str] = {}
+        self._lock = threading.RLock()
+
+    # -- who ---------------------------------------------------------------------------------------------------------------------
+
+    def take(self, principal: Principal, start: bool) -> bool:
+        """Whether it is one of these; then it is guarded, and (with ``start``) held. Raises ``Refused``."""
+        if principal.kind == "root":
+            self._take_root(principal, start)
+            return True
+        if principal.kind != identity_center.KIND:
+            return False
+        self._guard(principal)
+        who: Person = principal.facts["person"]
+        with self._lock:
+            fresh = principal.arn not in self.persons
+            one = self.persons.setdefault(principal.arn, Contained(principal, who))
+            one.principal.join(principal)
+            one.sessions |= {n for n in (*principal.sessions, who.name) if _SESSION_NAME.fullmatch(n)}
+            one.accounts |= {principal.facts["account"]} - {""}
+        if start and self._was_released(principal.arn):
+            self.run.hold.watch.append(
+                {"object": principal.arn, "why": "released since it was contained, so this look leaves it alone", "due": None}
+            )
+            with self._lock:
+                self.persons.pop(principal.arn, None)
+            return True
+        if start:
+            self._know(one, fresh)
+            self._follow(one)
+            self.run.fences.also(one.accounts)
+        return True
+
+    def _guard(self, principal: Principal) -> None:
+        """Never the person who runs this, whoever else has the same permission set; nor whom the incident protects."""
+        who: Person = principal.facts["person"]
+        names = who.names | {n.casefold() for n in principal.sessions}
+        own = identity_center.session_of(self.run.aws.caller["arn"])
+        if own and own[2].casefold() in names:
+            raise Refused(
+                f"{principal.arn} ({who.name}) is refused: it is the person who runs this command, and cutting them would end the response",
+                object=principal.arn, operation="guard caller",
+                remedy="run the same command as somebody else, e.g. break-glass: AWS_PROFILE=break-glass ansible-playbook …",
+            )  # fmt: skip
+        protected = {p.casefold() for p in self.run.incident.protected}
+        protected |= {s[2].casefold() for p in self.run.incident.protected if (s := identity_center.session_of(p))}
+        if protected & (names | {principal.arn.casefold()}):
+            self.run.guard.refuse("protected", principal.arn, "it is listed under incident.protected", "")
+        if principal.discovered:
+            self.run.guard.check(principal.arn if who.id else f"{principal.account}:person/{who.name}", discovered=True)
+
+    def _was_released(self, arn: str) -> bool:
+        if not self.run.options.later or not any(n.startswith(f"{arn}#") and e.get("made") for n, e in self.case.history.items()):
+            return False
+        mark = f"#{identity_center.PROVISIONED}/"
+        return not any(latest.principal == arn and mark not in latest.id for _first, latest in restore.standing(self.case.history))
+
+    def _know(self, one: Contained, fresh: bool) -> None:
+        """What the person has, and had when an earlier run of the case looked."""
+        before = next((n["data"] for n in reversed(self.case.notes(NOTE)) if n["data"]["arn"] == one.arn), None)
+        if before:
+            one.accounts |= set(before["accounts"])
+            one.sessions |= set(before["sessions"])
+            one.has |= {Assignment(*pair) for pair in before["has"]}
+            one.lasts = {**before["lasts"], **one.lasts}
+        if not fresh:
+            return
+        try:
+            self._read(one)
+        except EvictError as error:
+            one.unread = error.message
+            self.runner.fail(error, one.arn)
+        if one.principal.facts.get("why"):
+            one.unread = one.principal.facts["why"].message
+            self.runner.fail(one.principal.facts["why"], one.arn)
+        self._announce(one)
+        data = {"arn": one.arn, "id": one.who.id, "name": one.who.name, "sessions": sorted(one.sessions), "accounts": sorted(one.accounts),
+                "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)], "lasts": one.lasts}  # fmt: skip
+        if not self.runner.check and data != before:
+            self.case.note(NOTE, data)
+
+    def _read(self, one: Contained) -> None:
+        if not one.who.id or not one.who.instance:
+            return
+        reader = Reader(self.runner.clouds)
+        found = identity_center.assignments(one.who, reader)
+        one.has |= set(found)
+        one.accounts |= {a.account for a in found}
+        for permission_set in sorted({a.permission_set for a in found}):
+            one.lasts[permission_set] = identity_center.described(one.who.instance, permission_set, reader)[1].total_seconds()
+
+    def _announce(self, one: Contained) -> None:
+        groups = len({a.group for a in one.has if a.group})
+        own = len([a for a in one.has if not a.group])
+        first = f"first, by hand: disable {one.who.name} in {one.who.issuer}, which brings memberships back; " if one.who.issuer else ""
+        cut = f"{first}a deny of this person alone above {', '.join(sorted(one.accounts)) or 'no account'}; {own} assignment(s), {groups} group(s) with access"
+        note = {"arn": one.arn, "kind": "Identity Center user", "suspect": one.principal.suspect, "cut": cut,
+                "breaks": ["what this person does in these accounts; nobody else of the same permission sets"]}  # fmt: skip
+        if all(n["run"] == self.case.ledger.run or n["data"]["arn"] != one.arn for n in self.case.notes("principal")):
+            self.case.note("principal", note)
+
+    def _follow(self, one: Contained) -> None:
+        """Look up what the person's sessions did, in each account."""
+        scope = self.run.scope
+        if not scope:
+            return
+        scope.belongs(*one.principal.compromised)
+        for account in sorted(one.accounts):
+            try:
+                asked = {"PathPrefix": "/aws-reserved/sso.amazonaws.com/"}
+                listed = self.run.aws.call(Call(Target("aws", account), "iam", "ListRoles", asked)).get("Roles", [])
+            except EvictError as error:
+                scope.gaps.append(f"account {account}: which roles are Identity Center's: {error.message}")
+                continue
+            for name in sorted(one.sessions):
+                scope.belongs(*(f"arn:{self.run.aws.partition}:sts::{account}:assumed-role/{r['RoleName']}/{name}" for r in listed))
+                scope.ask(account, "Username", name)
+
+    def _take_root(self, principal: Principal, start: bool) -> None:
+        self.run.guard.check(principal.arn, discovered=bool(principal.discovered))
+        self.run.administrators.check(principal)
+        with self._lock:
+            known = self.roots.setdefault(principal.account, principal)
+            known.join(principal)
+        if start:
+            if self.run.scope:
+                self.run.scope.belongs(principal.arn, *principal.compromised)
+                for key in sorted(k for k in principal.compromised if k.startswith("AKIA")):
+                    self.run.scope.ask(principal.account, "AccessKeyId", key)
+                self.run.scope.ask(principal.account, "Username", "root")
+            self.run.fences.also({principal.account})
+
+    def principals(self) -> list[Principal]:
+        return [*(one.principal for one in self.persons.values()), *self.roots.values()]
+
+    # -- above the accounts ------------------------------------------------------------------------------------------------------
+
+    def accounts(self) -> set[str]:
+        with self._lock:
+            return {a for one in self.persons.values() for a in one.accounts} | set(self.roots)
+
+    def behind(self, account: str) -> str:
+        """The roles that Identity Center made in an account."""
+        return f"arn:{self.run.aws.partition}:iam::{account}{scp.PEOPLE}"
+
+    def held(self, account: str) -> list[Held]:
+        """What the fence above ``account`` says of these. By the id of the person, and by the name of its sessions, which must not be an attacker's pattern."""
+        found = [Held(self.roots[account].arn, scp.ASSUMED_ROOT)] if account in self.roots else []
+        with self._lock:
+            mine = [one for one in self.persons.values() if account in one.accounts]
+        for one in mine:
+            if one.who.id:
+                found.append(Held(self.behind(account), {"StringEquals": {identity_center.USER_KEY: one.who.id}}))
+            if names := sorted(one.sessions):
+                found.append(Held(self.behind(account), {"StringLike": {"aws:userid": [f"*:{name}" for name in names]}}))
+        return found
+
+    # -- below them --------------------------------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """When the fences above stand: assignments and memberships; then, where there is none, the permission sets; and the root users' own."""
+        for one in self._known():
+            takes = (identity_center.remove_assignments, identity_center.leave_groups)
+            jobs = [Job(Phase.CREDENTIAL, lambda r, o=one, take=take: take(o.who, o.arn, r)) for take in takes]  # type: ignore[misc]
+            self.runner.add(one.arn, "", jobs)
+        for account, root in self.roots.items():
+            self.runner.add(root.arn, account, [Job(Phase.CREDENTIAL, lambda r, a=account, p=root: self._root(a, p, r))])  # type: ignore[misc]
+        self.runner.wait()
+        for one in self._known():
+            self._deny(one)
+        self.runner.wait()
+
+    def _known(self) -> list[Contained]:
+        return [one for one in self.persons.values() if one.who.id and one.who.instance]
+
+    def _deny(self, one: Contained) -> None:
+        wanted: dict[str, set[str]] = {}
+        for has in one.has:
+            if not self._above(one, has.account):
+                wanted.setdefault(has.permission_set, set()).add(has.account)
+        incident, now = self.run.incident, self.run.aws.now()
+        for permission_set, accounts in sorted(wanted.items()):
+            expires = iso(now + datetime.timedelta(seconds=one.lasts.get(permission_set, identity_center.LONGEST.total_seconds())))
+            first = min(accounts)
+            jobs = [
+                Job(
+                    Phase.SESSION,
+                    lambda r, s=permission_set, e=expires, a=first: identity_center.deny(one.who, one.arn, s, a, incident, e, r),
+                )
+            ]  # type: ignore[misc]
+            jobs += [Job(Phase.RESOURCE, lambda r, s=permission_set, a=a: self._provision(one, s, a, r)) for a in sorted(accounts)]  # type: ignore[misc]
+            self.runner.add(one.arn, "", jobs)
+
+    def _provision(self, one: Contained, permission_set: str, account: str, reader: Reader) -> list[t.Any]:
+        done = self.runner.done.get(f"{one.arn}#deny/{permission_set}")
+        if not done or done.status not in STANDS or not one.who.instance:
+            return []
+        changed = done.status != "already"
+        return list(identity_center.provision(one.who.instance, one.arn, permission_set, account, changed, reader))
+
+    def _root(self, account: str, root: Principal, reader: Reader) -> list[t.Any]:
+        """What the root user holds; deleted when the incident file asks for it."""
+        if self._management(account):
+            return []
+        try:
+            self.credentials[account] = root_user.held(account, reader)
+        except EvictError as error:
+            self._no_audit[account] = error.message
+            if self.run.incident.root_credentials == "delete":
+                raise
+            return []
+        return list(root_user.delete(account, root.arn, reader)) if self.run.incident.root_credentials == "delete" else []
+
+    def _management(self, account: str) -> bool:
+        return "management account" in self.run.fences.why(account)
+
+    # -- what came of it ---------------------------------------------------------------------------------------------------------
+
+    def _above(self, one: Contained, account: str) -> list[Done]:
+        del one
+        return self.run.fences.above(account, self.behind(account))
+
+    def _inside(self, one: Contained, account: str) -> list[Done]:
+        """The Steps that hold the person in the permission sets of an account, where all of them stand."""
+        sets = {a.permission_set for a in one.has if a.account == account}
+        ids = [i for s in sets for i in (f"{one.arn}#deny/{s}", f"{one.arn}#{identity_center.PROVISIONED}/{s}/{account}")]
+        done = [self.runner.done.get(i) for i in ids]
+        found = [d for d in done if d and d.status in STANDS]
+        written = self.runner.check and all(d for d in done if d and "#deny/" in d.step.id)
+        return found if found and (len(found) == len(ids) or written) else []
+
+    def instead(self, account: str) -> list[str]:
+        """What holds people where nothing stands above the account."""
+        held = any(self._inside(one, account) for one in self.persons.values() if account in one.accounts)
+        return ["permission set"] if held else []
+
+    def policies(self, account: str) -> list[Done]:
+        """The Steps of what stands above an account because of these."""
+        arns = [self.behind(account)] if any(account in one.accounts for one in self.persons.values()) else []
+        arns += [self.roots[account].arn] if account in self.roots else []
+        return [d for arn in arns for d in self.run.fences.above(account, arn)]
+
+    def _open_accounts(self, one: Contained) -> list[str]:
+        return sorted(a for a in one.accounts if not self._above(one, a) and not self._inside(one, a))
+
+    def _bad(self, arn: str) -> list[Done]:
+        return [d for d in list(self.runner.done.values()) if d.step.principal == arn and d.status not in STANDS and not d.step.optional]
+
+    def rows(self) -> list[Row]:
+        """As ``principals`` of the result."""
+        found = [self._row(one.principal, self._claim(one), self._controls(one)) for one in self.persons.values()]
+        for account, root in self.roots.items():
+            above = self.run.fences.above(account, root.arn)
+            row = self._row(root, self._settled(root.arn, above, [] if above else [account]), self._names(account, above))
+            found.append({**row, "holds": self.credentials.get(account), "holds_why": self._no_audit.get(account, "")})
+        return found
+
+    @staticmethod
+    def _row(principal: Principal, claim: Row, controls: list[str]) -> Row:
+        return {**principal.row(), **claim, "controls": controls}
+
+    def _names(self, account: str, above: list[Done]) -> list[str]:
+        return self.run.fences.named(account, above)
+
+    def _controls(self, one: Contained) -> list[str]:
+        found = []
+        for account in sorted(one.accounts):
+            found += self._names(account, self._above(one, account))
+            found += ["permission set"] if self._inside(one, account) else []
+        return list(dict.fromkeys(found))
+
+    def _claim(self, one: Contained) -> Row:
+        held = [d for a in one.accounts for d in (*self._above(one, a), *self._inside(one, a))]
+        claim = self._settled(one.arn, held, self._open_accounts(one))
+        if claim["action"] == "contained" and one.unread:
+            what = "its assignments are not known" if one.who.id else "its sessions of that name are denied, but who it is is not known"
+            return {"action": f"held in {', '.join(sorted(one.accounts))}; {what}: {one.unread}", "contained_at": None, "proof": "unknown"}
+        if claim["action"] == "contained" and not one.accounts:
+            return {**claim, "action": "contained: it has access to no account"}
+        return claim
+
+    def _settled(self, arn: str, held: list[Done], open_in: list[str]) -> Row:
+        if self.runner.check:
+            return {
+                "action": "would be contained" if not open_in else f"would not be held in {', '.join(open_in)}",
+                "contained_at": None,
+                "proof": "unknown",
+            }
+        bad = self._bad(arn)
+        if open_in:
+            return {"action": f"not held in {', '.join(open_in)}", "contained_at": None, "proof": "unknown"}
+        if bad:
+            return {"action": f"held, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
+        since = max((at for d in held if (at := self._at(d))), default=None)
+        if since and (self.run.aws.now() - parse(since)).total_seconds() < (self.run.spread or claims.PROPAGATION):
+            return {"action": "cut, not yet spread to every endpoint of AWS: run again", "contained_at": None, "proof": "unknown"}
+        return {"action": "contained", "contained_at": since, "proof": "read-back"}
+
+    def _at(self, done: Done) -> str:
+        if done.status == "done":
+            return done.at
+        history = self.case.history.get(done.step.id) or {}
+        return str((history.get("outcome") or {}).get("at") or "")
+
+    def manual(self) -> list[Row]:
+        """The steps for a person, the identity provider first."""
+        rows = []
+        for one in self.persons.values():
+            who, key = one.who, one.who.id or one.who.name
+            page = _CONSOLE.format(name=who.name)
+            if who.issuer:
+                rows.append(manual.row(
+                    self.case, f"manual/identity-provider/{key}", one.arn, f"disable {who.name} in the identity provider ({who.issuer}) and end its sessions there",
+                    "do this first: its provisioning (SCIM) brings the user's memberships back",
+                ))  # fmt: skip
+            elif who.status != "DISABLED":
+                rows.append(manual.row(
+                    self.case, f"manual/sign-in/{key}", one.arn, f"{page} > Disable user access; reset the password and look at the MFA devices",
+                    "no API disables a user of Identity Center, who can sign in again",
+                ))  # fmt: skip
+            rows.append(manual.row(
+                self.case, f"manual/portal-session/{key}", one.arn, f"{page} > Active sessions > select all > Delete session",
+                "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)",
+            ))  # fmt: skip
+        return rows + [self._root_row(account, root) for account, root in self.roots.items() if self._needs_hand(account)]
+
+    def _needs_hand(self, account: str) -> bool:
+        held = self.credentials.get(account)
+        gone = held is not None and (not (held["access_keys"] or held["certificates"] or held["password"]) or self._deleted(account))
+        return not (gone and self.run.fences.above(account, self.roots[account].arn))
+
+    def _deleted(self, account: str) -> bool:
+        mine = [d for d in list(self.runner.done.values()) if d.step.principal == self.roots[account].arn]
+        return bool(mine) and all(d.status in STANDS for d in mine)
+
+    def _root_row(self, account: str, root: Principal) -> Row:
+        signs_in = "sign in as root: change the password, delete its access keys and signing certificates, look at its MFA devices, at the account's e-mail" \
+                   " address and its mailbox, and at the alternate contacts"  # fmt: skip
+        if self._management(account):
+            why = "THIS IS THE MANAGEMENT ACCOUNT: no policy binds its root, nothing was cut, and it reaches every account of the organization"
+        elif not self.run.fences.above(account, root.arn):
+            why = f"nothing holds it: {self.run.fences.why(account) or 'no service control policy'}"
+        elif account in self._no_audit:
+            why = f"a service control policy denies it everything meanwhile; what it holds is not known: {self._no_audit[account]}"
+        else:
+            signs_in = f"delete what it holds: root_credentials: delete in the incident file, or {signs_in}"
+            held = self.credentials.get(account) or {}
+            why = (
+                f"a service control policy denies it everything meanwhile; it holds {len(held.get('access_keys', ()))} access key(s),"
+                f" {len(held.get('certificates', ()))} certificate(s)" + (", a password" if held.get("password") else "")
+            )
+        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why)
+
+    def open_items(self) -> list[Row]:
+        items = manual.open_items(self.manual())
+        for row in self.rows():
+            if not row["action"].startswith(("contained", "would be contained")):
+                items.append({"object": row["arn"], "why": row["action"], "due": None})
+        return items
+
+    def residual(self) -> list[Row]:
+        """What could still act: a portal session, role sessions in accounts that nothing holds, a root that nothing holds."""
+        if self.runner.check:
+            return []
+        rows, now = [], self.run.aws.now()
+        for one in self.persons.values():
+            key = one.who.id or one.who.name
+            if not manual.confirmed(self.case, f"manual/portal-session/{key}"):
+                rows.append(residual.row(one.arn, "portal session", "somebody ends it", "no API does; it gives no role that is not assigned any more, nor one that"
+                                         f" is held ({iso(now + identity_center.PORTAL)} at the latest)"))  # fmt: skip
+            rows += self._left(one, now)
+        for account, root in self.roots.items():
+            if not self.run.fences.above(account, root.arn):
+                rows.append(
+                    residual.row(root.arn, "root credential", residual.BY_HAND, self.run.fences.why(account) or "no service control policy")
+                )
+        return rows
+
+    def _left(self, one: Contained, now: datetime.datetime) -> list[Row]:
+        accounts = self._open_accounts(one)
+        if not accounts:
+            return []
+        minting = [d for d in self._bad(one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
+        until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
+        return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
+
+    def warnings(self) -> list[str]:
+        """What is said loudly."""
+        return [
+            f"{root.arn}: the root user of the management account is a suspect. {self._root_row(account, root)['what']}"
+            for account, root in self.roots.items()
+            if self._management(account)
+        ]
