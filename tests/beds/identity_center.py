@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import session
+from botocore import xform_name
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import pending, session
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import _plain
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call
@@ -54,7 +56,8 @@ class Directory:
 
     def user(self, name: str, *, email: str = "", issuer: str = "", status: str = "ENABLED") -> str:
         user = f"906765abcd-{uuid.uuid4()}"
-        self.users[user] = {"IdentityStoreId": STORE, "UserId": user, "UserName": name, "UserStatus": status,
+        self.users[user] = {"IdentityStoreId": STORE, "UserId": user, "UserName": name, "UserStatus": status, "Revision": "1",
+            "UserArn": f"arn:aws:identitystore:::user/{user}",
                             **({"Emails": [{"Value": email, "Primary": True}]} if email else {}),
                             **({"ExternalIds": [{"Issuer": issuer, "Id": "x"}]} if issuer else {})}  # fmt: skip
         return user
@@ -87,7 +90,7 @@ class Directory:
                 if call.operation == "ListInstances":
                     return {"Instances": []}
                 raise self._error(call, "ValidationException")
-            answer = getattr(self, f"_{call.operation}")(call, dict(sent))
+            answer = getattr(self, f"_{xform_name(call.operation)}")(call, dict(sent))
         shape = model(call.service).operation_model(call.operation).output_shape
         if shape is not None:
             checked(shape, _dates(answer), f"answer of {call.name}")
@@ -97,63 +100,76 @@ class Directory:
     def _error(call: Call, code: str) -> CloudError:
         return CloudError(f"{call.name}: {code}", code=code, object=call.target.account, operation=call.name, remedy="see docs/permissions")
 
-    def _ListInstances(self, _call: Call, _sent: Any) -> Any:
+    def _list_instances(self, _call: Call, _sent: Any) -> Any:
         return {"Instances": [{"InstanceArn": INSTANCE, "IdentityStoreId": STORE, "OwnerAccountId": self.owner, "Status": "ACTIVE"}]}
 
-    def _ListUsers(self, _call: Call, sent: Any) -> Any:
+    def _list_users(self, _call: Call, sent: Any) -> Any:
         wanted = {f["AttributePath"]: f["AttributeValue"] for f in sent.get("Filters", [])}
         return {"Users": [u for u in self.users.values() if all(u.get(k) == v for k, v in wanted.items())]}
 
-    def _GetUserId(self, call: Call, sent: Any) -> Any:
+    def _get_user_id(self, call: Call, sent: Any) -> Any:
         value = sent["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
         found = [i for i, u in self.users.items() if value in [e["Value"] for e in u.get("Emails", [])]]
         if not found:
             raise self._error(call, "ResourceNotFoundException")
-        return {"UserId": found[0], "IdentityStoreId": STORE}
+        return {"UserId": found[0], "IdentityStoreId": STORE, "UserArn": f"arn:aws:identitystore:::user/{found[0]}"}
 
-    def _DescribeUser(self, call: Call, sent: Any) -> Any:
+    def _describe_user(self, call: Call, sent: Any) -> Any:
         if sent["UserId"] not in self.users:
             raise self._error(call, "ResourceNotFoundException")
         return self.users[sent["UserId"]]
 
     def _membership(self, id: str) -> Any:
         group, user = self.memberships[id]
-        return {"MembershipId": id, "GroupId": group, "MemberId": {"UserId": user}, "IdentityStoreId": STORE}
+        return {
+            "MembershipId": id,
+            "GroupId": group,
+            "MemberId": {"UserId": user},
+            "IdentityStoreId": STORE,
+            "MembershipArn": f"arn:aws:identitystore:::membership/{id}",
+        }
 
-    def _ListGroupMembershipsForMember(self, _call: Call, sent: Any) -> Any:
+    def _list_group_memberships_for_member(self, _call: Call, sent: Any) -> Any:
         mine = [i for i, (_g, user) in self.memberships.items() if user == sent["MemberId"]["UserId"]]
         return {"GroupMemberships": [self._membership(i) for i in mine]}
 
-    def _ListGroupMemberships(self, _call: Call, sent: Any) -> Any:
+    def _list_group_memberships(self, _call: Call, sent: Any) -> Any:
         return {"GroupMemberships": [self._membership(i) for i, (group, _u) in self.memberships.items() if group == sent["GroupId"]]}
 
-    def _DeleteGroupMembership(self, call: Call, sent: Any) -> Any:
+    def _delete_group_membership(self, call: Call, sent: Any) -> Any:
         if self.memberships.pop(sent["MembershipId"], None) is None:
             raise self._error(call, "ResourceNotFoundException")
         return {}
 
-    def _CreateGroupMembership(self, _call: Call, sent: Any) -> Any:
+    def _create_group_membership(self, _call: Call, sent: Any) -> Any:
         made = str(uuid.uuid4())
         self.memberships[made] = (sent["GroupId"], sent["MemberId"]["UserId"])
-        return {"MembershipId": made, "IdentityStoreId": STORE}
+        return {"MembershipId": made, "IdentityStoreId": STORE, "MembershipArn": f"arn:aws:identitystore:::membership/{made}"}
 
-    def _ListAccountAssignmentsForPrincipal(self, _call: Call, sent: Any) -> Any:
+    def _list_account_assignments_for_principal(self, _call: Call, sent: Any) -> Any:
         mine = [(a, s) for a, s, k, p in sorted(self.assigned) if (k, p) == (sent["PrincipalType"], sent["PrincipalId"])]
-        rows = [{"AccountId": a, "PermissionSetArn": s, "PrincipalId": sent["PrincipalId"], "PrincipalType": sent["PrincipalType"]} for a, s in mine]
+        rows = [
+            {"AccountId": a, "PermissionSetArn": s, "PrincipalId": sent["PrincipalId"], "PrincipalType": sent["PrincipalType"]}
+            for a, s in mine
+        ]
         if sent["PrincipalType"] == "USER":
             groups = {g for g, user in self.memberships.values() if user == sent["PrincipalId"]}
             rows += [{"AccountId": a, "PermissionSetArn": s, "PrincipalId": p, "PrincipalType": k} for a, s, k, p in sorted(self.assigned)
                      if k == "GROUP" and p in groups]  # fmt: skip
         return {"AccountAssignments": rows}
 
-    def _ListAccountAssignments(self, _call: Call, sent: Any) -> Any:
+    def _list_account_assignments(self, _call: Call, sent: Any) -> Any:
         mine = [(k, p) for a, s, k, p in sorted(self.assigned) if (a, s) == (sent["AccountId"], sent["PermissionSetArn"])]
-        return {"AccountAssignments": [{**{k: sent[k] for k in ("AccountId", "PermissionSetArn")}, "PrincipalType": k, "PrincipalId": p} for k, p in mine]}
+        return {
+            "AccountAssignments": [
+                {**{k: sent[k] for k in ("AccountId", "PermissionSetArn")}, "PrincipalType": k, "PrincipalId": p} for k, p in mine
+            ]
+        }
 
     def _begin(self, key: str, account: str, work: Any, **more: Any) -> Any:
-        id = str(uuid.uuid4())
-        self.requests[id] = [self.looks, work, {"Status": "IN_PROGRESS", "RequestId": id, **more}, account]
-        return {key: dict(self.requests[id][2])}
+        number = str(uuid.uuid4())
+        self.requests[number] = [self.looks, work, {"Status": "IN_PROGRESS", "RequestId": number, **more}, account]
+        return {key: dict(self.requests[number][2])}
 
     def _status(self, id: str) -> Any:
         request = self.requests[id]
@@ -167,9 +183,9 @@ class Directory:
 
     def settle(self) -> None:
         """As time does: whatever is in progress is over."""
-        for id, request in self.requests.items():
+        for number, request in self.requests.items():
             request[0] = 0
-            self._status(id)
+            self._status(number)
 
     def _assignment(self, sent: Any) -> tuple[str, str, str, str]:
         return sent["TargetId"], sent["PermissionSetArn"], sent["PrincipalType"], sent["PrincipalId"]
@@ -180,14 +196,14 @@ class Directory:
             if request[2]["Status"] == "IN_PROGRESS" and same.items() <= request[2].items():
                 raise self._error(call, "ConflictException")
 
-    def _DeleteAccountAssignment(self, call: Call, sent: Any) -> Any:
+    def _delete_account_assignment(self, call: Call, sent: Any) -> Any:
         self._busy(call, sent)
         one = self._assignment(sent)
         if one not in self.assigned:
             raise self._error(call, "ResourceNotFoundException")
         return self._begin("AccountAssignmentDeletionStatus", one[0], lambda: self.assigned.discard(one), **self._about(sent))
 
-    def _CreateAccountAssignment(self, _call: Call, sent: Any) -> Any:
+    def _create_account_assignment(self, _call: Call, sent: Any) -> Any:
         one = self._assignment(sent)
         return self._begin("AccountAssignmentCreationStatus", one[0], lambda: self.assigned.add(one), **self._about(sent))
 
@@ -195,38 +211,38 @@ class Directory:
     def _about(sent: Any) -> Any:
         return {k: sent[k] for k in ("TargetId", "TargetType", "PermissionSetArn", "PrincipalType", "PrincipalId")}
 
-    def _DescribeAccountAssignmentDeletionStatus(self, _call: Call, sent: Any) -> Any:
+    def _describe_account_assignment_deletion_status(self, _call: Call, sent: Any) -> Any:
         return {"AccountAssignmentDeletionStatus": self._status(sent["AccountAssignmentDeletionRequestId"])}
 
-    def _DescribeAccountAssignmentCreationStatus(self, _call: Call, sent: Any) -> Any:
+    def _describe_account_assignment_creation_status(self, _call: Call, sent: Any) -> Any:
         return {"AccountAssignmentCreationStatus": self._status(sent["AccountAssignmentCreationRequestId"])}
 
-    def _DescribePermissionSet(self, _call: Call, sent: Any) -> Any:
+    def _describe_permission_set(self, _call: Call, sent: Any) -> Any:
         known = {k: v for k, v in self.sets[sent["PermissionSetArn"]].items() if k != "policy"}
         return {"PermissionSet": {"PermissionSetArn": sent["PermissionSetArn"], **known}}
 
-    def _GetInlinePolicyForPermissionSet(self, _call: Call, sent: Any) -> Any:
+    def _get_inline_policy_for_permission_set(self, _call: Call, sent: Any) -> Any:
         text = self.sets[sent["PermissionSetArn"]]["policy"]
         return {"InlinePolicy": text}
 
-    def _PutInlinePolicyToPermissionSet(self, _call: Call, sent: Any) -> Any:
+    def _put_inline_policy_to_permission_set(self, _call: Call, sent: Any) -> Any:
         self.sets[sent["PermissionSetArn"]]["policy"] = sent["InlinePolicy"]
         return {}
 
-    def _DeleteInlinePolicyFromPermissionSet(self, _call: Call, sent: Any) -> Any:
+    def _delete_inline_policy_from_permission_set(self, _call: Call, sent: Any) -> Any:
         self.sets[sent["PermissionSetArn"]]["policy"] = ""
         return {}
 
-    def _ProvisionPermissionSet(self, _call: Call, sent: Any) -> Any:
+    def _provision_permission_set(self, _call: Call, sent: Any) -> Any:
         one = (sent["PermissionSetArn"], sent["TargetId"])
         policy = self.sets[one[0]]["policy"]
         return self._begin("PermissionSetProvisioningStatus", sent["TargetId"], lambda: self.provisioned.update({one: policy}),
                            AccountId=sent["TargetId"], PermissionSetArn=sent["PermissionSetArn"])  # fmt: skip
 
-    def _DescribePermissionSetProvisioningStatus(self, _call: Call, sent: Any) -> Any:
+    def _describe_permission_set_provisioning_status(self, _call: Call, sent: Any) -> Any:
         return {"PermissionSetProvisioningStatus": self._status(sent["ProvisionPermissionSetRequestId"])}
 
-    def _ListPermissionSetsProvisionedToAccount(self, _call: Call, sent: Any) -> Any:
+    def _list_permission_sets_provisioned_to_account(self, _call: Call, sent: Any) -> Any:
         latest = sent["ProvisioningStatus"] == "LATEST_PERMISSION_SET_PROVISIONED"
         mine = [s for (s, account), policy in self.provisioned.items()
                 if account == sent["AccountId"] and (policy == self.sets[s]["policy"]) == latest]  # fmt: skip
@@ -234,18 +250,24 @@ class Directory:
 
     # -- root users ----------------------------------------------------------------------------------------------------
 
-    def _AssumeRoot(self, call: Call, sent: Any) -> Any:
+    def _assume_root(self, call: Call, sent: Any) -> Any:
         if sent["TargetPrincipal"] not in self.roots:
             raise self._error(call, "AccessDenied")
         task = sent["TaskPolicyArn"]["arn"].rsplit("/", 1)[-1]
-        keys = {"AccessKeyId": "ASIAROOTROOTROOTROOT", "SecretAccessKey": f"secret-of-a-root-session-{task}", "SessionToken": "token-of-a-root-session"}
+        keys = {
+            "AccessKeyId": "ASIAROOTROOTROOTROOT",
+            "SecretAccessKey": f"secret-of-a-root-session-{task}",
+            "SessionToken": "token-of-a-root-session",
+        }
         return {"Credentials": {**keys, "Expiration": "2099-01-01T00:00:00Z"}}
 
     def as_root(self, account: str, task: str, call: Call, sent: Any) -> Any:
         """What a session of the root user may do: list, and with the task policy for it delete. Nothing can be made inactive."""
         held = self.roots[account]
         self.log.append((f"root:{call.operation}", dict(sent)))
-        if call.operation.startswith(("Update", "Create")) or (call.operation.startswith("Delete") and task != "IAMDeleteRootUserCredentials"):
+        if call.operation.startswith(("Update", "Create")) or (
+            call.operation.startswith("Delete") and task != "IAMDeleteRootUserCredentials"
+        ):
             raise self._error(call, "AccessDenied")
         if call.operation == "ListAccessKeys":
             return {"AccessKeyMetadata": [{"AccessKeyId": k, "Status": s} for k, s in held["keys"].items()]}
@@ -283,5 +305,6 @@ def over(directory: Directory) -> Iterator[Directory]:
             return dict(directory.as_root(account, task, call, sent))
         return real(aws, call, sent)
 
-    with mock.patch.object(session.Aws, "_send_once", send), mock.patch("time.sleep", lambda _s: None):
+    at_once = {"_LOOKS": (0.0,) * len(pending._LOOKS), "_AGAIN": (0.0,) * len(pending._AGAIN)}
+    with mock.patch.object(session.Aws, "_send_once", send), mock.patch.multiple(pending, **at_once):
         yield directory

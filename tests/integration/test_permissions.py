@@ -22,8 +22,10 @@ from tests.tools import permissions
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-# What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
+# What the bed does not have: Identity Center, AssumeRoot, Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another
+# action. Contract tests only.
 NOT_ON_THE_BED = {
+    "iam:ListRoles", "sts:AssumeRoot", *(action for action in permissions.needs() if action.startswith(("sso:", "identitystore:"))),
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
     *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
 }  # fmt: skip

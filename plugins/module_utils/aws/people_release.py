@@ -9,6 +9,7 @@ ended. What stands above an account, and in permission sets, stays until the las
 from __future__ import annotations
 
 import datetime
+import functools
 import typing as t
 
 from ..common import manual, plan
@@ -111,9 +112,7 @@ def provision(release: Release) -> None:
         asked = step.do[0].parameters
         where = Instance(asked["InstanceArn"], "", "", step.target.region)
         account = name.rsplit("/", 1)[-1]
-        job = Job(
-            Phase.RESOURCE,
-            lambda r, w=where, s=step, p=permission_set, a=account, c=changed: identity_center.provision(w, s.principal, p, a, c, r),
-        )  # type: ignore[misc]
+        again = functools.partial(identity_center.provision, where, step.principal, permission_set, account, changed)
+        job = Job(Phase.RESOURCE, again)
         release.runner.add(step.principal, "", [job])
     release.runner.wait()

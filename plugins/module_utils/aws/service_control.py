@@ -64,6 +64,15 @@ class Exempt:
     until: str = ""
 
 
+def shown(held: Iterable[Held]) -> list[str]:
+    """Whom they are, in words: of the roles of Identity Center one person, never all who have them."""
+    found = set()
+    for one in held:
+        values = [v for block in one.condition.values() for value in block.values() for v in listed(value)]
+        found.add(f"{', '.join(values)} alone, of {one.arn}" if one.arn.endswith(PEOPLE) else one.arn)
+    return sorted(found)
+
+
 Maker = Callable[[str, Iterable[Held], Exempt], list[Statement]]
 
 
