@@ -236,7 +236,7 @@ class Directory:
     def _provision_permission_set(self, _call: Call, sent: Any) -> Any:
         one = (sent["PermissionSetArn"], sent["TargetId"])
         policy = self.sets[one[0]]["policy"]
-        return self._begin("PermissionSetProvisioningStatus", sent["TargetId"], lambda: self.provisioned.update({one: policy}),
+        return self._begin("PermissionSetProvisioningStatus", "", lambda: self.provisioned.update({one: policy}),
                            AccountId=sent["TargetId"], PermissionSetArn=sent["PermissionSetArn"])  # fmt: skip
 
     def _describe_permission_set_provisioning_status(self, _call: Call, sent: Any) -> Any:

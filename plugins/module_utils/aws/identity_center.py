@@ -94,20 +94,21 @@ def session_of(arn: str) -> tuple[str, str, str] | None:
 
 # -- where it is -----------------------------------------------------------------------------------------------------------------
 
-_FOUND: weakref.WeakKeyDictionary[Aws, Instance | EvictError] = weakref.WeakKeyDictionary()
+_FOUND: weakref.WeakKeyDictionary[Aws, dict[str, Instance | EvictError]] = weakref.WeakKeyDictionary()
+_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "OptInRequired")  # what a region says that the account has not enabled
 _LOCK = threading.Lock()
 
 
 def instance(aws: Aws, *, hint: str = "", account: str = "") -> Instance:
     """The organization's instance, looked for once in a run. ``hint``: a region that is asked before the others; ``account``: whose regions are enabled."""
     with _LOCK:
-        known = _FOUND.get(aws)
+        kept = _FOUND.setdefault(aws, {})
+        known = kept.get("") or kept.get(f"{hint} {account}")
         if known is None:
             try:
-                known = _find(aws, hint, account)
+                known = kept[""] = _find(aws, hint, account)
             except EvictError as error:
-                known = error
-            _FOUND[aws] = known
+                known = kept[f"{hint} {account}"] = error
     if isinstance(known, EvictError):
         raise known
     return known
@@ -126,7 +127,11 @@ def _find(aws: Aws, hint: str, account: str) -> Instance:
         if found := _in(aws, region):
             return found
     if not given:
-        left = sorted(set(events.regions(aws, account or aws.caller["account"])) - set(first))
+        try:
+            enabled = events.regions(aws, account or aws.caller["account"])
+        except EvictError:  # nobody says which are enabled: all that have the service
+            enabled = aws.offered("sso-admin")
+        left = sorted(set(enabled) - set(first))
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             for one in pool.map(lambda region: _in(aws, region), left):
                 if one:
@@ -142,7 +147,7 @@ def _in(aws: Aws, region: str) -> Instance | None:
     try:
         listed = aws.call(Call(Target("aws", "", region), "sso-admin", "ListInstances", {})).get("Instances", [])
     except CloudError as error:
-        if aws.absent(error, region):
+        if aws.absent(error, region) or error.code in _NOT_ENABLED:
             return None
         raise
     usable = [i for i in listed if i.get("Status", "ACTIVE") == "ACTIVE"]

@@ -335,7 +335,7 @@ class People:
     def _claim(self, one: Contained) -> Row:
         held = [d for a in one.accounts for d in (*self._above(one, a), *self._inside(one, a))]
         claim = self._settled(one.arn, held, self._open_accounts(one))
-        if claim["action"] == "contained" and one.unread:
+        if one.unread and not self._open_accounts(one) and not self._bad(one.arn):
             what = "its assignments are not known" if one.who.id else "its sessions of that name are denied, but who it is is not known"
             return {"action": f"held in {', '.join(sorted(one.accounts))}; {what}: {one.unread}", "contained_at": None, "proof": "unknown"}
         if claim["action"] == "contained" and not one.accounts:

@@ -153,6 +153,10 @@ class Aws:
             return False
         return region not in self._session.get_available_regions(service, partition_name=self.partition)
 
+    def offered(self, service: str) -> list[str]:
+        """The regions that have ``service``, as far as botocore knows."""
+        return list(self._session.get_available_regions(service, partition_name=self.partition))
+
     def responder_arn(self, account: str) -> str:
         """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
         template = str(self._options.get("role_arn", ""))
