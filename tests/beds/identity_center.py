@@ -223,7 +223,7 @@ class Directory:
 
     def _get_inline_policy_for_permission_set(self, _call: Call, sent: Any) -> Any:
         text = self.sets[sent["PermissionSetArn"]]["policy"]
-        return {"InlinePolicy": text}
+        return {"InlinePolicy": text} if text else {}
 
     def _put_inline_policy_to_permission_set(self, _call: Call, sent: Any) -> Any:
         self.sets[sent["PermissionSetArn"]]["policy"] = sent["InlinePolicy"]
@@ -297,7 +297,7 @@ def over(directory: Directory) -> Iterator[Directory]:
         if call.service in SERVICES or call.operation == "AssumeRoot":
             answer = directory.send(call, sent)
             if call.operation == "GetInlinePolicyForPermissionSet":
-                answer["InlinePolicy"] = session._document(answer["InlinePolicy"] or "null")
+                answer["InlinePolicy"] = session._document(answer.get("InlinePolicy") or "null")
             return answer
         if call.target.account.startswith("root:"):
             aws.roles.keys(call.target.account)

@@ -95,7 +95,12 @@ def session_of(arn: str) -> tuple[str, str, str] | None:
 # -- where it is -----------------------------------------------------------------------------------------------------------------
 
 _FOUND: weakref.WeakKeyDictionary[Aws, dict[str, Instance | EvictError]] = weakref.WeakKeyDictionary()
-_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "OptInRequired")  # what a region says that the account has not enabled
+_NOT_ENABLED = (
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "AuthFailure",
+    "OptInRequired",
+)  # what a region says that the account has not enabled
 _LOCK = threading.Lock()
 
 
@@ -234,6 +239,23 @@ def assignments(who: Person, reader: Reader) -> list[Assignment]:
             group = "" if one.get("PrincipalType", kind) == "USER" else str(one.get("PrincipalId") or principal)
             found.add(Assignment(one["AccountId"], one["PermissionSetArn"], group))
     return sorted(found, key=dataclasses.astuple)
+
+
+def facts(who: Person, reader: Reader) -> dict[str, t.Any]:
+    """Who it is and what it has, for a person to read; what is not known of one whom nobody could find is left out."""
+    found: dict[str, t.Any] = {
+        "id": who.id,
+        "name": who.name,
+        "status": who.status,
+        "identity_provider": who.issuer or "Identity Center's own directory",
+    }
+    if not who.id or not who.instance:
+        return {"id": "", "name": who.name}
+    has = [
+        {"account": a.account, "permission_set": described(who.instance, a.permission_set, reader)[0], "group": a.group}
+        for a in assignments(who, reader)
+    ]
+    return {**found, "region": who.instance.region, "groups": sorted(groups(who, reader)), "assignments": has}
 
 
 def described(where: Instance, permission_set: str, reader: Reader) -> tuple[str, datetime.timedelta]:
