@@ -123,6 +123,7 @@ def test_one_person_of_a_shared_permission_set_there_and_back(office: Office) ->
     assert not [r for r in told["residual"] if r["token_kind"] == "portal session"]
     # her assignments come back, and not the sessions of before
     back = desk.restore()
+    assert desk.contain(phase="hold")["changed"] is False and "released since" in json.dumps(desk.contain(phase="hold")["watch"])
     assert back["problems"] == [] and d.assigned == assigned and sorted(d.memberships.values()) == groups
     assert {o["kind"] for o in back["open"]} == {"due"} and works(desk.bed, office.sessions[EVE]) in DENIED
     late = desk.false_positive(SESSION)
@@ -150,6 +151,20 @@ def test_whom_an_external_identity_provider_keeps(office: Office) -> None:
     assert any(n["cut"].startswith("first, by hand: disable carol-of-scim") for n in notes)
     assert works(desk.bed, office.sessions[BOB]) in DENIED and works(desk.bed, office.sessions[EVE]) == "ok"
     assert not desk.contain()["changed"]
+
+
+def test_what_the_person_made_is_found_and_the_wait_makes_it_contained(office: Office) -> None:
+    """The scope follows the person's sessions in each account; when the wait is over, and nothing is left to a person but what no API does, it is contained."""
+    desk = office.desk
+    desk.bed.regions("us-east-1", "eu-west-1")
+    desk.bed.client("iam", office.sessions[EVE]).create_user(UserName="backdoor")
+    desk.incident({"identity_center_user": office.eve, "account": A})
+    done = desk.contain(scope=30, hold="2s", spread="1s")
+    assert {r["name"]: r["action"] for r in done["principals"]} == {EVE: "contained", "backdoor": "contained"}, done["principals"]
+    row = office.row(done, office.eve)
+    assert row["proof"] == "read-back" and row["contained_at"] and done["status"] == "open"
+    assert {o["object"] for o in done["open"]} >= {row["arn"]} and all("by hand" in o["why"] or "111111111111" in o["why"] or "333333333333" in o["why"]
+                                                                        for o in done["open"]), done["open"]  # fmt: skip
 
 
 def test_whom_nobody_may_cut(office: Office) -> None:

@@ -119,10 +119,12 @@ class People:
             self.run.guard.check(principal.arn if who.id else f"{principal.account}:person/{who.name}", discovered=True)
 
     def _was_released(self, arn: str) -> bool:
-        if not self.run.options.later or not any(n.startswith(f"{arn}#") and e.get("made") for n, e in self.case.history.items()):
+        """By a release: what was taken has come back, although what denies the sessions of before stays for some hours."""
+        if not self.run.options.later:
             return False
-        mark = f"#{identity_center.PROVISIONED}/"
-        return not any(latest.principal == arn and mark not in latest.id for _first, latest in restore.standing(self.case.history))
+        made = {n for n, e in self.case.history.items() if n.startswith(f"{arn}#") and e.get("made")}
+        taken = {n for n in made if "#assignment/" in n or "#membership/" in n} or {n for n in made if "#deny/" in n}
+        return bool(taken) and not taken & {latest.id for _first, latest in restore.standing(self.case.history)}
 
     def _know(self, one: Contained, fresh: bool) -> None:
         """What the person has, and had when an earlier run of the case looked."""

@@ -153,7 +153,7 @@ def _person(aws: Aws, who: identity_center.Person, account: str, suspect: str) -
 
 
 def _identity_center_user(aws: Aws, suspect: Suspect) -> Principal:
-    return _person(aws, identity_center.person(aws, suspect.value, account=suspect.account), "", suspect.value)
+    return _person(aws, identity_center.person(aws, suspect.value, account=suspect.account), suspect.account, suspect.value)
 
 
 def user(aws: Aws, account: str, name: str, suspect: str) -> Principal:
