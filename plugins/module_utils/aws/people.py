@@ -22,12 +22,13 @@ from ..common.errors import EvictError, Refused
 from ..common.plan import Call, Phase, Target
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import claims, identity_center, residual, root_user
+from . import identity_center, residual
 from . import service_control as scp
 from .identity_center import Assignment, Person
 from .principal import Principal
+from .roots import Roots, Row, failed_of, row, settled
 from .service_control import Held
-from .session import iso, parse
+from .session import iso
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -36,7 +37,6 @@ READS = ("iam:ListRoles",)
 NOTE = "person"
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # as it can stand in a pattern
 _CONSOLE = "AWS console > IAM Identity Center > Users > {name}"
-Row = dict[str, t.Any]
 
 
 @dataclasses.dataclass
@@ -65,9 +65,7 @@ class People:
     def __init__(self, run: Containment) -> None:
         self.run, self.case, self.runner = run, run.case, run.runner
         self.persons: dict[str, Contained] = {}
-        self.roots: dict[str, Principal] = {}
-        self.credentials: dict[str, dict[str, t.Any]] = {}  # account -> what its root holds
-        self._no_audit: dict[str, str] = {}
+        self.roots = Roots(run)
         self._lock = threading.RLock()
 
     # -- who ---------------------------------------------------------------------------------------------------------------------
@@ -75,7 +73,7 @@ class People:
     def take(self, principal: Principal, start: bool) -> bool:
         """Whether it is one of these; then it is guarded, and (with ``start``) held. Raises ``Refused``."""
         if principal.kind == "root":
-            self._take_root(principal, start)
+            self.roots.take(principal, start)
             return True
         if principal.kind != identity_center.KIND:
             return False
@@ -187,28 +185,14 @@ class People:
                 scope.belongs(*(f"arn:{self.run.aws.partition}:sts::{account}:assumed-role/{r['RoleName']}/{name}" for r in listed))
                 scope.ask(account, "Username", name)
 
-    def _take_root(self, principal: Principal, start: bool) -> None:
-        self.run.guard.check(principal.arn, discovered=bool(principal.discovered))
-        self.run.administrators.check(principal)
-        with self._lock:
-            known = self.roots.setdefault(principal.account, principal)
-            known.join(principal)
-        if start:
-            if self.run.scope:
-                self.run.scope.belongs(principal.arn, *principal.compromised)
-                for key in sorted(k for k in principal.compromised if k.startswith("AKIA")):
-                    self.run.scope.ask(principal.account, "AccessKeyId", key)
-                self.run.scope.ask(principal.account, "Username", "root")
-            self.run.fences.also({principal.account})
-
     def principals(self) -> list[Principal]:
-        return [*(one.principal for one in self.persons.values()), *self.roots.values()]
+        return [*(one.principal for one in self.persons.values()), *self.roots.found.values()]
 
     # -- above the accounts ------------------------------------------------------------------------------------------------------
 
     def accounts(self) -> set[str]:
         with self._lock:
-            return {a for one in self.persons.values() for a in one.accounts} | set(self.roots)
+            return {a for one in self.persons.values() for a in one.accounts} | set(self.roots.found)
 
     def behind(self, account: str) -> str:
         """The roles that Identity Center made in an account."""
@@ -216,7 +200,7 @@ class People:
 
     def held(self, account: str) -> list[Held]:
         """What the fence above ``account`` says of these. By the id of the person, and by the name of its sessions, which must not be an attacker's pattern."""
-        found = [Held(self.roots[account].arn, scp.ASSUMED_ROOT)] if account in self.roots else []
+        found = self.roots.held(account)
         with self._lock:
             mine = [one for one in self.persons.values() if account in one.accounts]
         for one in mine:
@@ -234,8 +218,7 @@ class People:
             takes = (identity_center.remove_assignments, identity_center.leave_groups)
             jobs = [Job(Phase.CREDENTIAL, functools.partial(take, one.who, one.arn)) for take in takes]
             self.runner.add(one.arn, "", jobs)
-        for account, root in self.roots.items():
-            self.runner.add(root.arn, account, [Job(Phase.CREDENTIAL, functools.partial(self._root, account, root))])
+        self.roots.cut()
         self.runner.wait()
         for one in self._known():
             self._deny(one)
@@ -264,22 +247,6 @@ class People:
         changed = done.status != "already"
         return list(identity_center.provision(one.who.instance, one.arn, permission_set, account, changed, reader))
 
-    def _root(self, account: str, root: Principal, reader: Reader) -> list[t.Any]:
-        """What the root user holds; deleted when the incident file asks for it."""
-        if self._management(account):
-            return []
-        try:
-            self.credentials[account] = root_user.held(account, reader)
-        except EvictError as error:
-            self._no_audit[account] = error.message
-            if self.run.incident.root_credentials == "delete":
-                raise
-            return []
-        return list(root_user.delete(account, root.arn, reader)) if self.run.incident.root_credentials == "delete" else []
-
-    def _management(self, account: str) -> bool:
-        return "management account" in self.run.fences.why(account)
-
     # -- what came of it ---------------------------------------------------------------------------------------------------------
 
     def _above(self, one: Contained, account: str) -> list[Done]:
@@ -301,71 +268,34 @@ class People:
 
     def policies(self, account: str) -> list[Done]:
         """The Steps of what stands above an account because of these."""
-        arns = [self.behind(account)] if any(account in one.accounts for one in self.persons.values()) else []
-        arns += [self.roots[account].arn] if account in self.roots else []
-        return [d for arn in arns for d in self.run.fences.above(account, arn)]
+        behind = (
+            self.run.fences.above(account, self.behind(account)) if any(account in one.accounts for one in self.persons.values()) else []
+        )
+        return [*behind, *self.roots.above(account)]
 
     def _open_accounts(self, one: Contained) -> list[str]:
         return sorted(a for a in one.accounts if not self._above(one, a) and not self._inside(one, a))
 
-    def _bad(self, arn: str) -> list[Done]:
-        return [d for d in list(self.runner.done.values()) if d.step.principal == arn and d.status not in STANDS and not d.step.optional]
-
     def rows(self) -> list[Row]:
         """As ``principals`` of the result."""
-        found = [self._row(one.principal, self._claim(one), self._controls(one)) for one in self.persons.values()]
-        for account, root in self.roots.items():
-            above = self.run.fences.above(account, root.arn)
-            row = self._row(root, self._settled(root.arn, above, [] if above else [account]), self._names(account, above))
-            found.append({**row, "holds": self.credentials.get(account), "holds_why": self._no_audit.get(account, "")})
-        return found
-
-    @staticmethod
-    def _row(principal: Principal, claim: Row, controls: list[str]) -> Row:
-        return {**principal.row(), **claim, "controls": controls}
-
-    def _names(self, account: str, above: list[Done]) -> list[str]:
-        return self.run.fences.named(account, above)
+        return [row(one.principal, self._claim(one), self._controls(one)) for one in self.persons.values()] + self.roots.rows()
 
     def _controls(self, one: Contained) -> list[str]:
         found = []
         for account in sorted(one.accounts):
-            found += self._names(account, self._above(one, account))
+            found += self.run.fences.named(account, self._above(one, account))
             found += ["permission set"] if self._inside(one, account) else []
         return list(dict.fromkeys(found))
 
     def _claim(self, one: Contained) -> Row:
         held = [d for a in one.accounts for d in (*self._above(one, a), *self._inside(one, a))]
-        claim = self._settled(one.arn, held, self._open_accounts(one))
-        if one.unread and not self._open_accounts(one) and not self._bad(one.arn):
+        claim = settled(self.run, one.arn, held, self._open_accounts(one))
+        if one.unread and not self._open_accounts(one) and not failed_of(self.run, one.arn):
             what = "its assignments are not known" if one.who.id else "its sessions of that name are denied, but who it is is not known"
             return {"action": f"held in {', '.join(sorted(one.accounts))}; {what}: {one.unread}", "contained_at": None, "proof": "unknown"}
         if claim["action"] == "contained" and not one.accounts:
             return {**claim, "action": "contained: it has access to no account"}
         return claim
-
-    def _settled(self, arn: str, held: list[Done], open_in: list[str]) -> Row:
-        if self.runner.check:
-            return {
-                "action": "would be contained" if not open_in else f"would not be held in {', '.join(open_in)}",
-                "contained_at": None,
-                "proof": "unknown",
-            }
-        bad = self._bad(arn)
-        if open_in:
-            return {"action": f"not held in {', '.join(open_in)}", "contained_at": None, "proof": "unknown"}
-        if bad:
-            return {"action": f"held, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
-        since = max((at for d in held if (at := self._at(d))), default=None)
-        if since and (self.run.aws.now() - parse(since)).total_seconds() < (self.run.spread or claims.PROPAGATION):
-            return {"action": "cut, not yet spread to every endpoint of AWS: run again", "contained_at": None, "proof": "unknown"}
-        return {"action": "contained", "contained_at": since, "proof": "read-back"}
-
-    def _at(self, done: Done) -> str:
-        if done.status == "done":
-            return done.at
-        history = self.case.history.get(done.step.id) or {}
-        return str((history.get("outcome") or {}).get("at") or "")
 
     def manual(self) -> list[Row]:
         """The steps for a person, the identity provider first."""
@@ -387,40 +317,13 @@ class People:
                 self.case, f"manual/portal-session/{key}", one.arn, f"{page} > Active sessions > select all > Delete session",
                 "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)",
             ))  # fmt: skip
-        return rows + [self._root_row(account, root) for account, root in self.roots.items() if self._needs_hand(account)]
-
-    def _needs_hand(self, account: str) -> bool:
-        held = self.credentials.get(account)
-        gone = held is not None and (not (held["access_keys"] or held["certificates"] or held["password"]) or self._deleted(account))
-        return not (gone and self.run.fences.above(account, self.roots[account].arn))
-
-    def _deleted(self, account: str) -> bool:
-        mine = [d for d in list(self.runner.done.values()) if d.step.principal == self.roots[account].arn]
-        return bool(mine) and all(d.status in STANDS for d in mine)
-
-    def _root_row(self, account: str, root: Principal) -> Row:
-        signs_in = "sign in as root: change the password, delete its access keys and signing certificates, look at its MFA devices, at the account's e-mail" \
-                   " address and its mailbox, and at the alternate contacts"  # fmt: skip
-        if self._management(account):
-            why = "THIS IS THE MANAGEMENT ACCOUNT: no policy binds its root, nothing was cut, and it reaches every account of the organization"
-        elif not self.run.fences.above(account, root.arn):
-            why = f"nothing holds it: {self.run.fences.why(account) or 'no service control policy'}"
-        elif account in self._no_audit:
-            why = f"a service control policy denies it everything meanwhile; what it holds is not known: {self._no_audit[account]}"
-        else:
-            signs_in = f"delete what it holds: root_credentials: delete in the incident file, or {signs_in}"
-            held = self.credentials.get(account) or {}
-            why = (
-                f"a service control policy denies it everything meanwhile; it holds {len(held.get('access_keys', ()))} access key(s),"
-                f" {len(held.get('certificates', ()))} certificate(s)" + (", a password" if held.get("password") else "")
-            )
-        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why)
+        return rows + self.roots.manual()
 
     def open_items(self) -> list[Row]:
         items = manual.open_items(self.manual())
-        for row in self.rows():
-            if not row["action"].startswith(("contained", "would be contained")):
-                items.append({"object": row["arn"], "why": row["action"], "due": None})
+        for one in self.rows():
+            if not one["action"].startswith(("contained", "would be contained")):
+                items.append({"object": one["arn"], "why": one["action"], "due": None})
         return items
 
     def residual(self) -> list[Row]:
@@ -434,25 +337,15 @@ class People:
                 rows.append(residual.row(one.arn, "portal session", "somebody ends it", "no API does; it gives no role that is not assigned any more, nor one that"
                                          f" is held ({iso(now + identity_center.PORTAL)} at the latest)"))  # fmt: skip
             rows += self._left(one, now)
-        for account, root in self.roots.items():
-            if not self.run.fences.above(account, root.arn):
-                rows.append(
-                    residual.row(root.arn, "root credential", residual.BY_HAND, self.run.fences.why(account) or "no service control policy")
-                )
-        return rows
+        return rows + self.roots.residual()
 
     def _left(self, one: Contained, now: datetime.datetime) -> list[Row]:
         accounts = self._open_accounts(one)
         if not accounts:
             return []
-        minting = [d for d in self._bad(one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
+        minting = [d for d in failed_of(self.run, one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
         until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
 
     def warnings(self) -> list[str]:
-        """What is said loudly."""
-        return [
-            f"{root.arn}: the root user of the management account is a suspect. {self._root_row(account, root)['what']}"
-            for account, root in self.roots.items()
-            if self._management(account)
-        ]
+        return self.roots.warnings()
