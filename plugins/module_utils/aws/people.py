@@ -305,7 +305,8 @@ class People:
             page = _CONSOLE.format(name=who.name)
             if who.issuer:
                 rows.append(manual.row(
-                    self.case, f"manual/identity-provider/{key}", one.arn, f"disable {who.name} in the identity provider ({who.issuer}) and end its sessions there",
+                    self.case, f"manual/identity-provider/{key}", one.arn,
+                    f"disable {who.name} in the identity provider ({who.issuer}) and end its sessions there",
                     "do this first: its provisioning (SCIM) brings the user's memberships back",
                 ))  # fmt: skip
             elif who.status != "DISABLED":
@@ -334,8 +335,8 @@ class People:
         for one in self.persons.values():
             key = one.who.id or one.who.name
             if not manual.confirmed(self.case, f"manual/portal-session/{key}"):
-                rows.append(residual.row(one.arn, "portal session", "somebody ends it", "no API does; it gives no role that is not assigned any more, nor one that"
-                                         f" is held ({iso(now + identity_center.PORTAL)} at the latest)"))  # fmt: skip
+                why = f"no API does; it gives no role that is not assigned any more or is held ({iso(now + identity_center.PORTAL)} at the latest)"
+                rows.append(residual.row(one.arn, "portal session", "somebody ends it", why))
             rows += self._left(one, now)
         return rows + self.roots.residual()
 

@@ -53,7 +53,8 @@ _ACCEPTED = (
 _LABELS = {
     "access_key": "access key", "session_key": "session key", "user_arn": "user", "role_arn": "role", "assumed_role_arn": "role session",
     "federated_user_arn": "federated user", "root": "root of", "name": "user name", "email": "e-mail", "instance": "instance",
-    "service_credential": "service-specific credential", "identity_center_user": "Identity Center user", "azure_user": "Entra user", "azure_application": "application",
+    "service_credential": "service-specific credential", "identity_center_user": "Identity Center user",
+    "azure_user": "Entra user", "azure_application": "application",
     "azure_service_principal": "service principal",
     "azure_managed_identity": "managed identity",
     "gcp_service_account": "service account", "gcp_service_account_key": "service account key", "gcp_user": "Google user", "gcp_api_key": "API key",
