@@ -102,8 +102,9 @@ class People:
         """Never the person who runs this, whoever else has the same permission set; nor whom the incident protects."""
         who: Person = principal.facts["person"]
         names = who.names | {n.casefold() for n in principal.sessions}
+        called = {n.casefold() for n in (who.name, *principal.sessions)}  # a session has the user name, which is given once
         own = identity_center.session_of(self.run.aws.caller["arn"])
-        if own and own[2].casefold() in names:
+        if own and own[2].casefold() in called:
             raise Refused(
                 f"{principal.arn} ({who.name}) is refused: it is the person who runs this command, and cutting them would end the response",
                 object=principal.arn, operation="guard caller",
@@ -132,17 +133,16 @@ class People:
             one.sessions |= set(before["sessions"])
             one.has |= {Assignment(*pair) for pair in before["has"]}
             one.lasts = {**before["lasts"], **one.lasts}
-        if not fresh:
-            return
-        try:
-            self._read(one)
-        except EvictError as error:
-            one.unread = error.message
-            self.runner.fail(error, one.arn)
-        if one.principal.facts.get("why"):
-            one.unread = one.principal.facts["why"].message
-            self.runner.fail(one.principal.facts["why"], one.arn)
-        self._announce(one)
+        if fresh:
+            try:
+                self._read(one)
+            except EvictError as error:
+                one.unread = error.message
+                self.runner.fail(error, one.arn)
+            if one.principal.facts.get("why"):
+                one.unread = one.principal.facts["why"].message
+                self.runner.fail(one.principal.facts["why"], one.arn)
+            self._announce(one)
         data = {"arn": one.arn, "id": one.who.id, "name": one.who.name, "sessions": sorted(one.sessions), "accounts": sorted(one.accounts),
                 "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)], "lasts": one.lasts}  # fmt: skip
         if not self.runner.check and data != before:

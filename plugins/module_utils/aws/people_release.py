@@ -45,7 +45,7 @@ def _whose(release: Release, held: Held) -> dict[str, t.Any] | None:
     names = {n.removeprefix("*:") for n in ([names] if isinstance(names, str) else names)}
     account = held.arn.split(":")[4]
     for note in _noted(release).values():
-        if (by_id and note["id"] == by_id) or (names and names <= set(note["sessions"]) and account in note["accounts"]):
+        if (by_id and note["id"] == by_id) or (names & set(note["sessions"]) and account in note["accounts"]):
             return note
     return None
 
