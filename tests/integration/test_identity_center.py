@@ -203,7 +203,16 @@ def test_what_cannot_be_had_is_named_and_the_next_best_holds(office: Office) -> 
     assert (MANAGEMENT, office.admin, "USER", office.eve) in d.assigned and (A, office.admin, "USER", office.eve) not in d.assigned
     assert "held, but failed" in office.row(done, office.eve)["action"]
     d.fails = {}
-    assert desk.contain()["problems"] == [] and not any(p == office.eve for _a, _s, _k, p in d.assigned)
+    done = desk.contain()
+    assert done["problems"] == [] and not any(p == office.eve for _a, _s, _k, p in d.assigned)
+    confirm(desk, *(m["id"] for m in done["manual"]))
+    desk.bed.clock(13 * 3600)  # longer than her sessions last
+    try:
+        back = desk.restore()
+    finally:
+        desk.bed.clock(0)
+    assert "has not been confirmed" not in json.dumps(back["open"]) and works(desk.bed, office.session(EVE)) == "ok"
+    assert len([p for _a, _s, _k, p in d.assigned if p == office.eve]) == 2 and "identitystore" not in d.sets[office.admin]["policy"]
 
 
 @pytest.mark.parametrize("when", ["sent", "done"])

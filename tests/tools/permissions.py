@@ -716,7 +716,7 @@ def _table() -> str:
         f"Three policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
         "each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command, and",
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
-        "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
+        "writes the fences above the accounts, and acts on people of Identity Center and on root users. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",

@@ -44,7 +44,8 @@ def _whose(release: Release, held: Held) -> dict[str, t.Any] | None:
     names = held.condition.get("StringLike", {}).get("aws:userid", [])
     names = {n.removeprefix("*:") for n in ([names] if isinstance(names, str) else names)}
     account = held.arn.split(":")[4]
-    for note in _noted(release).values():
+    # A run that could not read Identity Center knew the name only; what a later one found out counts.
+    for note in sorted(_noted(release).values(), key=lambda n: not n["id"]):
         if (by_id and note["id"] == by_id) or (names & set(note["sessions"]) and account in note["accounts"]):
             return note
     return None
