@@ -158,7 +158,7 @@ def test_what_the_person_made_is_found_and_the_wait_makes_it_contained(office: O
     desk = office.desk
     desk.bed.regions("us-east-1", "eu-west-1")
     desk.bed.client("iam", office.sessions[EVE]).create_user(UserName="backdoor")
-    desk.incident({"identity_center_user": office.eve, "account": A})
+    desk.incident({"access_key_id": office.sessions[EVE].access_key, "account": A})  # whose session it is, CloudTrail says
     done = desk.contain(scope=30, hold="2s", spread="1s")
     assert {r["name"]: r["action"] for r in done["principals"]} == {EVE: "contained", "backdoor": "contained"}, done["principals"]
     row = office.row(done, office.eve)

@@ -603,7 +603,7 @@ ABOVE = ("organizations:", "sso:", "identitystore:", "sts:AssumeRoot")
 
 
 def _of_management(need: Need) -> bool:
-    return need.action.startswith(ABOVE) and need.action not in CALLER
+    return need.action.startswith(ABOVE)
 
 
 def _scope(action: str) -> str:
