@@ -27,6 +27,13 @@ options:
   management_role_arn:
     description: Role to assume for what only the management account may do.
     type: str
+  identity_center_role_arn:
+    description:
+      - Role to assume for IAM Identity Center, in the management account or in a delegated administrator's. Without it O(management_role_arn), then the caller.
+    type: str
+  identity_center_region:
+    description: The region of the IAM Identity Center instance. Without it the enabled regions are asked.
+    type: str
   assume_own:
     description: Assume O(role_arn) in the caller's own account too.
     type: bool

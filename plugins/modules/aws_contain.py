@@ -15,6 +15,9 @@ description:
     revokes sessions, reads everything back and says what holds.
   - Beside the fence, a quick scope follows the suspects through CloudTrail's event history, and contains what they minted, reached and created,
     within the limits of the incident.
+  - A person of IAM Identity Center, named by user name, e-mail, or a session of a permission set's role, is denied above each account in which they have
+    anything, loses assignments and group memberships, and where nothing can stand above an account gets a statement of their own in its permission sets. Nobody
+    else of the same permission set is touched. The root user of a member account is denied above its account.
 
 extends_documentation_fragment:
   - evict.cloud.attributes
@@ -195,6 +198,16 @@ open:
   type: list
   elements: dict
   sample: []
+manual:
+  description: Steps that no API does, in the order in which a person is to do them, each with C(id), C(object), C(what), C(why) and who has C(confirmed)
+    it. The run stays V(open) until all of them are confirmed.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{id: manual/portal-session/906765abcd-11111111-2222-3333-4444-555555555555,
+            object: "arn:aws:identitystore:::user/906765abcd-11111111-2222-3333-4444-555555555555",
+            what: "AWS console > IAM Identity Center > Users > jo > Active sessions > select all > Delete session",
+            why: no API ends a session of the access portal, confirmed: null}]
 residual:
   description: What could still act, until when and why.
   returned: when the case could be opened

@@ -23,6 +23,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     out += [f"  IAC     {row['arn']}: {row['managed']}" for row in result.get("principals", [])[:_ROWS] if row.get("managed")]
     for fence in result.get("fences", []):
         out += _fence(fence)
+    out += _manual(result, case)
     out += _still(result)
     out += _isolated(result)
     out += _clocks(result)
@@ -69,6 +70,21 @@ def _principals(result: dict[str, t.Any]) -> list[str]:
     widths = [max(len(c[i]) for c in cells) for i in range(4)]
     out = ["  " + "  ".join([*(c[i].ljust(widths[i]) for i in range(4)), c[4]]) for c in cells]
     return [*out, f"  … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
+
+
+def _manual(result: dict[str, t.Any], case: str) -> list[str]:
+    """What no API does, in the order in which a person is to do it, and how to say that it is done."""
+    out = []
+    for row in result.get("manual", [])[:_ROWS]:
+        if done := row.get("confirmed"):
+            out.append(f"  DONE    {row['object']}: {row['what']} (by {done['by']}, {done['at']})")
+            continue
+        out.append(f"  MANUAL  {row['object']}: {row['what']} ({row['why']})")
+        if case:
+            out.append(
+                f"          -> when it is done: ansible-playbook evict.cloud.confirm {_extra('case', case)} {_extra('item', row['id'])} -e \"by='…'\""
+            )
+    return out
 
 
 def _latest(residual: list[dict[str, t.Any]]) -> dict[str, str]:

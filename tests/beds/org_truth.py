@@ -15,7 +15,8 @@ from ministack.core.responses import error_response_json, get_account_id, reques
 from ministack.services import organizations as org
 
 Answer = tuple[int, dict[str, str], bytes]
-SETTINGS: dict[str, Any] = {"in_use": True, "delegated": (), "size": 5120, "slots": 5, "suspended": ()}
+# people: {session name: user id}, of sessions of the roles that Identity Center made
+SETTINGS: dict[str, Any] = {"in_use": True, "delegated": (), "size": 5120, "slots": 5, "suspended": (), "people": {}}
 _NOT_DELEGATED = (
     "ListRoots",
     "EnablePolicyType",
@@ -42,6 +43,8 @@ def install(management: str) -> None:
     def principal_arn(key: str, context: Any) -> Any:
         if key.lower() == "aws:principalarn" and context.principal_type == "AssumedRole":
             return _role_arn(context.principal_arn)
+        if key.lower() == "identitystore:userid" and ":assumed-role/AWSReservedSSO_" in context.principal_arn:
+            return SETTINGS["people"].get(context.principal_arn.rsplit("/", 1)[-1])
         return resolve(key, context)
 
     ev._resolve_condition_key = principal_arn

@@ -41,7 +41,12 @@ def test_writes_are_limited_to_kinds_of_resource() -> None:
 
 
 def test_the_management_role_touches_accounts_and_service_control_policies_only() -> None:
-    assert all(action.startswith("organizations:") for action in permissions.actions_in(MANAGEMENT))
+    """And Identity Center's assignments and memberships, and the root users of member accounts through AWS's task policies."""
+    assert all(action.startswith(permissions.ABOVE) for action in permissions.actions_in(MANAGEMENT))
+    root = [s for s in MANAGEMENT["Statement"] if "sts:AssumeRoot" in s["Action"]]
+    assert [s["Resource"] for s in root] == ["arn:aws:iam::*:root"]
+    written = {need.action for need in permissions.needs().values() if need.write and need.action.startswith(("sso:", "identitystore:"))}
+    assert all(s["Resource"] != "*" for s in MANAGEMENT["Statement"] if written & set(s["Action"]))
     assert not permissions.actions_in(MANAGEMENT) & {
         "organizations:MoveAccount",
         "organizations:EnablePolicyType",

@@ -145,7 +145,6 @@ def test_what_the_responders_role_is_reached_through(desk: Desk) -> None:
 REFUSED = {
     "service-linked": ("aws-service-role", "service-linked role", "drives the service"),
     "identity center": ("AWSReservedSSO_", "IAM Identity Center", "aws organizations create-policy"),
-    "root": (":root", "root user", "SCP"),
     "protected": ("role/break-glass", "incident.protected", "overrides:"),
 }
 
@@ -154,7 +153,7 @@ REFUSED = {
 def test_what_nobody_may_touch(desk: Desk, kind: str) -> None:
     part, message, remedy = REFUSED[kind]
     roles = desk.company.production.roles
-    arn = f"{P}:root" if kind == "root" else next(a for a in roles.values() if part in a)
+    arn = next(a for a in roles.values() if part in a)
     desk.incident(arn, BOB, protected=[roles["break-glass"]])
     before = others(desk)
     done = desk.contain()
@@ -166,18 +165,13 @@ def test_what_nobody_may_touch(desk: Desk, kind: str) -> None:
 
 def test_the_scp_for_identity_center_is_a_policy_and_the_next_command_is_complete(desk: Desk) -> None:
     role = next(a for a in desk.company.production.roles.values() if "AWSReservedSSO_" in a)
-    session = f"arn:aws:sts::222222222222:assumed-role/{role.rsplit('/', 1)[-1]}/eve@example.org"
-    desk.incident(session)
+    desk.incident(role)
     remedy = the_problem(desk.contain(), role)["remedy"]
+    assert "identity_center_user: NAME" in remedy
     scp = json.loads(remedy.split("--content '", 1)[1].split("'", 1)[0])
     (statement,) = scp["Statement"]
-    assert statement["Effect"] == "Deny" and statement["Condition"]["StringLike"]["aws:userId"] == ["*:eve@example.org"]
+    assert statement["Effect"] == "Deny" and statement["Condition"]["StringLike"]["aws:userId"] == ["*:<user name>"]
     assert "attach-policy" in remedy and "--target-id 222222222222" in remedy
-    # it does what it says: attached, that session is denied and the others go on
-    organizations = desk.bed.client("organizations", root(desk.bed.management))
-    made = organizations.create_policy(Type="SERVICE_CONTROL_POLICY", Name="evict", Description="x", Content=json.dumps(scp))
-    organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId="222222222222")
-    assert works(desk.bed, desk.company.production.keys["bob"]) == "ok"
 
 
 def test_a_key_of_the_root_user(desk: Desk) -> None:
@@ -196,8 +190,9 @@ def test_a_key_of_the_root_user(desk: Desk) -> None:
 
     with mock.patch.object(session.Aws, "call", call):
         done = desk.contain()
-    assert "root user" in the_problem(done, f"{P}:root")["message"]
-    bob_is_contained(desk, done)
+    root_row = next(r for r in done["principals"] if r["kind"] == "root")
+    assert root_row["arn"] == f"{P}:root" and root_row["controls"][0].startswith("scp:") and root_row["suspect"] == "AKIAIOSFODNN7EXAMPLE"
+    assert works(desk.bed, desk.company.production.keys["bob"]) in DEAD
 
 
 # -- the API ---------------------------------------------------------------------------------------------------------

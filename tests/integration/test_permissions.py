@@ -22,9 +22,10 @@ from tests.tools import permissions
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-# What the bed does not have: security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call, PassRole within another action, GuardDuty,
-# event data stores, and fleets that can be changed. Contract tests only.
+# What the bed does not have: Identity Center, AssumeRoot, security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call,
+# PassRole within another action, GuardDuty, event data stores, and fleets that can be changed. Contract tests only.
 NOT_ON_THE_BED = {
+    "iam:ListRoles", "sts:AssumeRoot", *(action for action in permissions.needs() if action.startswith(("sso:", "identitystore:"))),
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
     *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
       if need.sources and all(s.startswith("compute.") and s != "compute.function" for s in need.sources)),

@@ -33,13 +33,14 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam", "kms",
-        "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
+        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam",
+        "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
     )
-} | {"stepfunctions": "states", "elbv2": "elasticloadbalancing"}  # fmt: skip
+} | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration", "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-}  # fmt: skip
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+}
 
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
@@ -52,6 +53,7 @@ CALLER_TOO = ("iam:GetRole",)  # of its own role, so that what it is reached thr
 DECLARED = {
     "sts:AssumeRole": "assumed",
     "sts:SetSourceIdentity": "assumed",
+    "sts:AssumeRoot": "assumed",
 }  # no Step and no READS holds it: assumed.py makes the accounts' credentials
 PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
@@ -90,6 +92,10 @@ USERS: dict[str, tuple[str, ...]] = {
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
     "assumed": _EVERY,
+    "identity_center": _PLANNING,  # a suspect may be one's session
+    "pending": ("aws_contain", "aws_restore"),
+    "people": ("aws_contain",),
+    "root_user": ("aws_contain",),
     "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
     "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
@@ -292,6 +298,29 @@ WHY = {
     "organizations:ListPoliciesForTarget": "which policies are attached to the account, and whether there is room; read back",
     "organizations:ListRoots": "whether service and resource control policies are enabled",
     "organizations:UpdatePolicy": "extend the fence above the account, and take out of it who is released",
+    "identitystore:CreateGroupMembership": "release: a membership of a person of Identity Center",
+    "identitystore:DeleteGroupMembership": "take a person of Identity Center out of its groups",
+    "identitystore:DescribeUser": "who a person of Identity Center is, and which identity provider keeps it",
+    "identitystore:GetUserId": "a person of Identity Center given by e-mail",
+    "identitystore:ListGroupMemberships": "how many others have a permission set through a group",
+    "identitystore:ListGroupMembershipsForMember": "the groups of a person of Identity Center; read back",
+    "identitystore:ListUsers": "a person of Identity Center given by name, or by the name of its session",
+    "iam:ListRoles": "which roles of an account are Identity Center's, so that the person's sessions of them are followed",
+    "sso:CreateAccountAssignment": "release: an assignment of a person of Identity Center",
+    "sso:DeleteAccountAssignment": "take a person's own assignments away",
+    "sso:DeleteInlinePolicyFromPermissionSet": "release: our statement, where the permission set had no inline policy",
+    "sso:DescribeAccountAssignmentCreationStatus": "whether an assignment has come back",
+    "sso:DescribeAccountAssignmentDeletionStatus": "whether an assignment is gone",
+    "sso:DescribePermissionSet": "its name, and how long its sessions last",
+    "sso:DescribePermissionSetProvisioningStatus": "whether the roles have what the permission set says",
+    "sso:GetInlinePolicyForPermissionSet": "what the permission set says now; read back",
+    "sso:ListAccountAssignments": "how many others have a permission set",
+    "sso:ListAccountAssignmentsForPrincipal": "what a person has, and in which accounts; read back",
+    "sso:ListInstances": "where Identity Center is",
+    "sso:ListPermissionSetsProvisionedToAccount": "whether the roles have what the permission set says; read back",
+    "sso:ProvisionPermissionSet": "take our statement to the roles of the permission set, and away from them",
+    "sso:PutInlinePolicyToPermissionSet": "deny one person, where no service control policy can be had",
+    "sts:AssumeRoot": "what the root user of a member account holds; delete it, if the incident file asks for that",
     "sts:AssumeRole": "become the responder role of an account",
     "sts:GetAccessKeyInfo": "in which account a key is",
     "sts:SetSourceIdentity": "the human's name in CloudTrail; the role's trust has to allow it too. Without it roles are assumed without a name",
@@ -438,6 +467,7 @@ def runs() -> Iterator[Run]:
     yield from _outliving(run, role)
     yield from _isolating(run)
     yield from _clocks(run, role)
+    yield from _people(run, file)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -569,6 +599,8 @@ def _isolating(run: Any) -> Iterator[Run]:
         if kind.KIND == "ec2_instance":
             yield run("compute.metadata.require", ("aws_contain",), lambda r, m=machine: metadata.require(m, r))
             yield run("compute.target_groups.left", both, lambda r, m=machine: target_groups.left(m, "vpc-1", ("10.0.0.9",), r), **answers)
+
+
 def _clocks(run: Any, role: Any) -> Iterator[Run]:
     """What stops each kind of clock, in each of its ways."""
     clocks = importlib.import_module(f"{PACKAGE}.aws.clocks")
@@ -590,12 +622,41 @@ def _clocks(run: Any, role: Any) -> Iterator[Run]:
                 yield run(f"clocks.{kind.KIND}.steps", ("aws_contain",), lambda _r, k=kind, o=one: k.steps(o))
 
 
+def _people(run: Any, file: Any) -> Iterator[Run]:
+    """A person of Identity Center with an assignment, a group, and a permission set that others have too; the root user of a member account."""
+    center, root = load("identity_center"), load("root_user")
+    where = center.Instance("arn:aws:sso:::instance/ssoins-1", "d-1", "999988887777", "eu-west-1")
+    who, arn, permission_set = (
+        center.Person(where, "1-2", "eve"),
+        "arn:aws:identitystore:::user/1-2",
+        "arn:aws:sso:::permissionSet/ssoins-1/ps-1",
+    )
+    has = {
+        "ListAccountAssignmentsForPrincipal": {
+            "AccountAssignments": [{"AccountId": "111122223333", "PermissionSetArn": permission_set, "PrincipalType": "USER"}]
+        },
+        "ListGroupMembershipsForMember": {"GroupMemberships": [{"GroupId": "g", "MembershipId": "m"}]},
+        "ListAccountAssignments": {"AccountAssignments": [{"PrincipalType": "GROUP", "PrincipalId": "g"}]},
+        "DescribePermissionSet": {"PermissionSet": {"Name": "Admin"}},
+    }
+    yield run("identity_center.remove_assignments", ("aws_contain",), lambda r: center.remove_assignments(who, arn, r), **has)
+    yield run("identity_center.leave_groups", ("aws_contain",), lambda r: center.leave_groups(who, arn, r), **has)
+    yield run("identity_center.deny", ("aws_contain",), lambda r: center.deny(who, arn, permission_set, "111122223333", file, "", r), **has)
+    yield run(
+        "identity_center.provision",
+        ("aws_contain", "aws_restore"),
+        lambda r: center.provision(where, arn, permission_set, "111122223333", True, r),
+    )
+    yield run("root_user.delete", ("aws_contain",), lambda r: root.delete("111122223333", "arn:aws:iam::111122223333:root", r))
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
         return [(action, True)]
     probe, write = Cloud().document(action)
-    return [(probe.call, False), (write({"Statement": [{}]}), True)]
+    gone = [(write(None), True)] if action.name == "remove_statement" else []
+    return [(probe.call, False), (write({"Statement": [{}]}), True), *gone]
 
 
 def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
@@ -709,6 +770,22 @@ _BEYOND |= {
 CANARIES = "arn:aws:iam::*:role/evict-canary-*"
 
 
+# What only the role above the accounts does: its services, and AssumeRoot, with the two task policies that are asked for.
+# Resource types: "Actions, resources, and condition keys for AWS IAM Identity Center" and "… AWS Identity Store".
+_PEOPLE = {
+    "sso": ["arn:aws:sso:::account/*", "arn:aws:sso:::instance/*", "arn:aws:sso:::permissionSet/*/*"],
+    "identitystore": [
+        "arn:aws:identitystore::*:identitystore/*",
+        *(f"arn:aws:identitystore:::{kind}/*" for kind in ("group", "membership", "user")),
+    ],
+}
+ABOVE = ("organizations:", "sso:", "identitystore:", "sts:AssumeRoot")
+
+
+def _of_management(need: Need) -> bool:
+    return need.action.startswith(ABOVE)
+
+
 def _scope(action: str) -> str:
     """What a write may touch."""
     if action in _BEYOND:
@@ -729,6 +806,10 @@ def _scope(action: str) -> str:
 
 
 def _on(need: Need) -> str:
+    if need.action.startswith(("sso:", "identitystore:")):
+        return "Identity Center"
+    if need.action == "sts:AssumeRoot":
+        return "root users"
     if need.action.startswith("organizations:") and need.action not in CALLER:
         return (
             "the organization"
@@ -753,7 +834,7 @@ def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
 
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
-    mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:")]
+    mine = [need for need in needs().values() if need.action not in CALLER and not _of_management(need)]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
     beyond = [need.action for need in mine if need.action in _BEYOND]
@@ -785,7 +866,9 @@ def caller_policy() -> dict[str, Any]:
 
 def management_policy() -> dict[str, Any]:
     """For the role in the management account (or a delegated policy administrator) that writes the fences above the accounts."""
-    mine = [need for need in needs().values() if need.action.startswith("organizations:")]
+    above = [need for need in needs().values() if _of_management(need)]
+    mine = [need for need in above if need.action.startswith("organizations:")]
+    people = [need for need in above if need.action.startswith(("sso:", "identitystore:"))]
     statements = [_statement("EvictReadOrganization", [need.action for need in mine if not need.write], "*")]
     by_scope: dict[str, list[str]] = {}
     for need in mine:
@@ -793,6 +876,11 @@ def management_policy() -> dict[str, Any]:
             by_scope.setdefault(json.dumps(_above_scope(need.action)), []).append(need.action)
     sids = iter(("EvictCreate", "EvictChange", "EvictAttach"))
     statements += [_statement(next(sids), by_scope[scope], json.loads(scope)) for scope in sorted(by_scope, key=len)]
+    statements.append(_statement("EvictReadPeople", [need.action for need in people if not need.write], "*"))
+    for sid, service in (("EvictAssignments", "sso"), ("EvictMemberships", "identitystore")):
+        written = [need.action for need in people if need.write and need.action.startswith(f"{service}:")]
+        statements.append(_statement(sid, written, _PEOPLE[service]))
+    statements += [_statement("EvictRoot", ["sts:AssumeRoot"], "arn:aws:iam::*:root")]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -808,7 +896,7 @@ def _table() -> str:
         f"Three policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
         "each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command, and",
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
-        "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
+        "writes the fences above the accounts, and acts on people of Identity Center and on root users. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",

@@ -127,6 +127,12 @@ class AccountFences:
         for account in ready:
             self.fence(account)
 
+    def also(self, accounts: Iterable[str]) -> None:
+        """Accounts that are to be fenced although no identity in them is: for people, and root users."""
+        with self._lock:
+            for account in accounts:
+                self._unfenced.setdefault(account, set())
+
     def renew(self, *, again: bool = False) -> None:
         """Again for all accounts: what was found since, and cutoffs that have moved. ``again``: look at what stands, too."""
         if again:
@@ -136,7 +142,9 @@ class AccountFences:
             self._organization = Reader(self.runner.clouds)
         if self.tags:
             self.tags.later([p for p in self.run.principals.values() if self._whole(p)], again=again)
-        for account in sorted({p.account for p in self.run.principals.values()}):
+        for account in sorted(
+            {p.account for p in self.run.principals.values()} | (self.run.people.accounts() if self.run.people else set())
+        ):
             self.fence(account)
 
     def freeze(self, until: str) -> None:
@@ -154,7 +162,8 @@ class AccountFences:
     def _held(self, account: str) -> list[Held]:
         held = [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
         own = sorted(arn for arn in list(self.run.own_in_wrong_hands) if arn.split(":")[4] == account)
-        return held + [held for arn in own for held in self._conditions(arn)]
+        people = self.run.people.held(account) if self.run.people else []
+        return held + [held for arn in own for held in self._conditions(arn)] + people
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
@@ -387,17 +396,30 @@ class AccountFences:
         return [*self.scp_of(principal), *([tag] if tag else []), *(d for d in beside if d and d.status in STANDS)]
 
     def scp_of(self, principal: Principal) -> list[Done]:
-        fence = self._fences.get(principal.account)
-        ids = fence.placed.get(scp.pattern(principal.arn), set()) if fence else set()
+        return self.above(principal.account, principal.arn)
+
+    def above(self, account: str, arn: str) -> list[Done]:
+        """The Steps by which what stands above ``account`` holds ``arn``, where all of them stand."""
+        fence = self._fences.get(account)
+        ids = fence.placed.get(scp.pattern(arn), set()) if fence and not (arn.endswith(scp.PEOPLE) and arn in fence.left) else set()
         done = [self.runner.done.get(i) for i in sorted(ids, reverse=True)]
         return [d for d in done if d] if ids and all(d and d.status in STANDS for d in done) else []
 
-    def controls(self, principal: Principal) -> list[str]:
-        found = []
-        fence = self._fences.get(principal.account)
-        for done in self.scp_of(principal):
+    def named(self, account: str, above: Iterable[Done]) -> list[str]:
+        """scp:<id> of the policies that these Steps wrote."""
+        fence, found = self._fences.get(account), []
+        for done in above:
             name, policy = fence.policies[done.step.id] if fence else ("", "")
             found.append(f"scp:{policy or self._known(done.step.id.partition('#')[0]) or name}")
+        return list(dict.fromkeys(found))
+
+    def why(self, account: str) -> str:
+        """Why nothing stands above the account; "" when something does, or nothing was tried."""
+        why = self._why.get(account)
+        return why.message if why else ""
+
+    def controls(self, principal: Principal) -> list[str]:
+        found = self.named(principal.account, self.scp_of(principal))
         found += [CONTROL] if self.tags and self.tags.done_of(principal) else []
         found += [deny_all.NAME] if self._stands(deny_all.attached_id(principal)) else []
         found += ["boundary"] if self._stands(deny_all.boundary_id(principal)) else []
@@ -416,6 +438,9 @@ class AccountFences:
             mine = [p for p in self.run.principals.values() if p.account == account and not p.only]
             names = sorted({name for p in mine for d in self.scp_of(p) if fence for name, _id in [fence.policies[d.step.id]]})
             instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith(("scp:", CONTROL))})
+            if self.run.people:
+                names = sorted({*names, *(fence.policies[d.step.id][0] for d in self.run.people.policies(account) if fence)})
+                instead += self.run.people.instead(account)
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why, (resources, no_resources) = self._why.get(account), self.resources(account)
             found.append({

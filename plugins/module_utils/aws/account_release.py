@@ -18,7 +18,7 @@ from ..common.errors import EvictError
 from ..common.guard import identity
 from ..common.plan import Call, Phase, Probe, Step
 from ..common.reader import Reader
-from . import organization, policy
+from . import organization, people_release, policy
 from . import service_control as scp
 from .organization import TARGET, Policy
 from .responders import exempt, note_responder
@@ -171,6 +171,9 @@ class AccountRelease:
     # -- who leaves ------------------------------------------------------------------------------------------------------------
 
     def _leaves(self, held: Held, resource: str, reader: Reader) -> bool:
+        if people_release.mine(held):
+            stays = people_release.stays(self.release, held, self.chosen)
+            return stays is None or (self._row(f"{resource}: {stays[0]}", *stays[1]) if stays[1] else False)
         who = identity(held.arn)
         if self.chosen is not None and who not in self.chosen:
             return False

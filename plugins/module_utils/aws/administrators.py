@@ -60,8 +60,9 @@ class Administrators:
             lock = self._locks.setdefault(account, threading.Lock())
         with lock:  # of two last administrators who are denied side by side, one stays
             if key not in self._denied and self._is_last(principal):
+                alone = "and it is the account's last resort" if principal.kind == "root" else "once it is denied, only the root user can"
                 self._run.guard.refuse(
-                    "last_admin", principal.arn, f"nobody else can administer account {account}: once it is denied, only the root user can",
+                    "last_admin", principal.arn, f"nobody else can administer account {account}: {alone}",
                     "make another administrator (a break-glass role that somebody can assume), give connection.aws.management_role_arn, or run from"
                     " another account, with role_arn",
                 )  # fmt: skip
@@ -102,6 +103,8 @@ class Administrators:
         return bool(management) and management.split(":")[4] != account and aws.roles.works(MANAGEMENT)
 
     def _administers(self, principal: Principal) -> bool:
+        if principal.kind == "root":
+            return True
         call = Call(principal.target, "iam", "SimulatePrincipalPolicy", {"PolicySourceArn": principal.arn, "ActionNames": _PROBES})
         results = self._run.aws.call(call).get("EvaluationResults", [])
         return bool(results) and all(r.get("EvalDecision") == "allowed" for r in results)

@@ -20,6 +20,15 @@ from ..common.plan import Call, Target
 
 READS = ("organizations:DescribeAccount",)
 MANAGEMENT = "management"  # stands for the account of connection.aws.management_role_arn
+IDENTITY_CENTER = "identity center"  # for that of connection.aws.identity_center_role_arn: a delegated administrator's
+# Which option says who talks to a service that is not an account's own: the first that is given; without any the caller does.
+ABOVE = {
+    "organizations": (MANAGEMENT,),
+    "sso-admin": (IDENTITY_CENTER, MANAGEMENT),
+    "identitystore": (IDENTITY_CENTER, MANAGEMENT),
+}
+_OPTIONS = {MANAGEMENT: "management_role_arn", IDENTITY_CENTER: "identity_center_role_arn"}
+ROOT = "root"  # "root:<task>:<account>" stands for a session of that account's root, limited to one task policy of AWS
 MARGIN = datetime.timedelta(minutes=5)  # a session is made anew when less than this is left of it
 WARN = datetime.timedelta(minutes=15)  # the caller's own session that ends earlier is spoken of at the start
 _AGAIN = datetime.timedelta(seconds=30)  # between two attempts, while the old session still works
@@ -70,8 +79,14 @@ class Roles:
 
     def arn(self, account: str) -> str:
         """The role to assume in ``account``; "" when none is configured."""
-        template = str(self._options.get("management_role_arn" if account == MANAGEMENT else "role_arn") or "")
-        return template if account == MANAGEMENT else template.replace("{account}", account)
+        if account.startswith(f"{ROOT}:"):
+            return f"arn:{self._aws.caller['arn'].split(':')[1]}:iam::{account.rsplit(':', 1)[-1]}:root"
+        template = str(self._options.get(_OPTIONS.get(account, "role_arn")) or "")
+        return template if account in _OPTIONS else template.replace("{account}", account)
+
+    def above(self, service: str) -> str:
+        """Which of the roles above the accounts makes a request to ``service``; "" when the caller does."""
+        return next((who for who in ABOVE.get(service, (MANAGEMENT,)) if self._options.get(_OPTIONS[who])), "")
 
     def keys(self, account: str) -> Keys:
         """Credentials that last for ``MARGIN`` at least. Raises ``EvictError``, the same one for each who asks."""
@@ -151,11 +166,13 @@ class Roles:
         self.minted.add(keys[0])
         self._kept[account] = (keys, datetime.datetime.fromisoformat(found["Expiration"]))
         self._tried.pop(account, None)
-        if first and account != MANAGEMENT:
+        if first and account not in _OPTIONS and not account.startswith(f"{ROOT}:"):
             self._aws.reached(account)
         return keys
 
     def _ask(self, account: str, arn: str) -> dict[str, t.Any]:
+        if account.startswith(f"{ROOT}:"):
+            return self._ask_root(account, arn)
         parameters = {"RoleArn": arn, "RoleSessionName": self.name}
         if self._options.get("external_id"):
             parameters["ExternalId"] = str(self._options["external_id"])
@@ -174,21 +191,39 @@ class Roles:
             self.nameless.add(account)
         return answer
 
+    def _ask_root(self, account: str, arn: str) -> dict[str, t.Any]:
+        """AWS takes it of the management account (or a delegated administrator of IAM), at a regional endpoint, for 15 minutes at most."""
+        _root, task, number = account.split(":")
+        policy = f"arn:{arn.split(':')[1]}:iam::aws:policy/root-task/{task}"
+        asked = {"TargetPrincipal": number, "TaskPolicyArn": {"arn": policy}, "DurationSeconds": 900}
+        return self._aws.call(Call(Target("aws", MANAGEMENT), "sts", "AssumeRoot", asked))
+
     def _cannot(self, account: str, arn: str, error: EvictError) -> EvictError:
+        if account.startswith(f"{ROOT}:"):
+            return EvictError(
+                f"{arn} cannot be acted for (sts:AssumeRoot): {error.message}", object=arn, operation="sts:AssumeRoot",
+                remedy="it needs centralized root access (IAM console of the management account, Root access management), connection.aws.management_role_arn,"
+                " and sts:AssumeRoot for that role (docs/permissions/aws-management.json)",
+            )  # fmt: skip
         denied = getattr(error, "code", "") in _DENIED
         remedy = f"check that {arn} exists, that it trusts {self._aws.caller['arn']}, and that this may assume it"
         what, subject = f"account {account} cannot be reached", account
-        if account != MANAGEMENT and arn and (state := self._state(account)):
+        if account not in _OPTIONS and arn and (state := self._state(account)):
             what = f"account {account} is {state.lower().replace('_', ' ')} and cannot be reached"
             return EvictError(
                 f"{what}: {error.message}", object=account, operation="sts:AssumeRole",
                 remedy="AWS keeps its users and roles for 90 days and lets nobody change them meanwhile: have it reopened (AWS Support, as root of the"
                 " management account), then run again; what its identities may do in other accounts is cut there (trust policies, resource policies)",
             )  # fmt: skip
-        if account == MANAGEMENT:
-            subject = "connection.aws.management_role_arn"
+        if account in _OPTIONS:
+            subject = f"connection.aws.{_OPTIONS[account]}"
             what = f"{subject} ({arn}) cannot be assumed"
-            remedy = remedy if denied else f"correct {subject}: the ARN of a role of the management account"
+            remedy = (
+                remedy
+                if denied
+                else f"correct {subject}: the ARN of a role of the management account"
+                + (" or of a delegated administrator" if account == IDENTITY_CENTER else "")
+            )
         remedy = remedy if denied or not error.remedy else error.remedy
         return EvictError(f"{what}: {error.message}", object=subject, operation="sts:AssumeRole", remedy=remedy)
 

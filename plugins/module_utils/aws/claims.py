@@ -216,9 +216,9 @@ def result(run: Containment) -> dict[str, t.Any]:
         rows += residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
-    open_items += (
-        run.after.open_items() + run.isolation.open_items() + run.hold.open_items() + run.findings.open_items() + run.clocks.open_items()
-    )
+    principals += run.people.rows()
+    for part in (run.people, run.after, run.isolation, run.hold, run.findings, run.clocks):
+        open_items += part.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(
@@ -233,8 +233,9 @@ def result(run: Containment) -> dict[str, t.Any]:
         open_items.append({"object": run.incident.id, "why": why, "due": None})
     failed = run.refused + run.runner.failures
     return {
-        "status": _status(run, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
+        "status": _status(run, principals, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
+        "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual(),
+        "manual": run.people.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": [*run.fences.recovered, *run.isolation.recovered], "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
@@ -242,9 +243,9 @@ def result(run: Containment) -> dict[str, t.Any]:
     }  # fmt: skip
 
 
-def _status(run: Containment, open_items: list[t.Any]) -> str:
+def _status(run: Containment, principals: list[t.Any], open_items: list[t.Any]) -> str:
     if run.runner.failures:
-        return "partial" if run.principals and any(d.status in _STANDS for d in run.runner.done.values()) else "error"
+        return "partial" if principals and any(d.status in _STANDS for d in run.runner.done.values()) else "error"
     if run.refused:
-        return "partial" if run.principals else "refused"
+        return "partial" if principals else "refused"
     return "open" if open_items else "ok"

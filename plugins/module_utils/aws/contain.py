@@ -25,6 +25,7 @@ from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
 from .isolation import PAUSE, Isolation
+from .people import People
 from .principal import Principal
 from .respond import Response
 from .scope import Scope
@@ -77,6 +78,7 @@ class Containment(Response):
         self.isolation = Isolation(self, on=options.isolate, pause=min(PAUSE, self.spread))
         self.after = Aftermath(self)
         self.clocks = Clocks(self)
+        self.people = People(self)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -87,6 +89,7 @@ class Containment(Response):
             self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep)
         self.take(self.suspects)
         self.runner.wait()
+        self.people.cut()
         self._wait_for_logs()
         if self.scope:
             self.exhaust(self.scope)
@@ -126,6 +129,10 @@ class Containment(Response):
         if start:
             self.fences.expect(suspects)
         super().take(suspects, start)
+
+    def admit(self, principal: Principal, start: bool = True) -> None:
+        if not self.people.take(principal, start):
+            super().admit(principal, start)
 
     def _take(self, suspect: t.Any, start: bool = True) -> None:
         super()._take(suspect, start)
@@ -398,7 +405,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
             " rights there can undo this; run from another account if you can"
         )
-    case.warnings += run.fences.warnings()
+    case.warnings += run.fences.warnings() + run.people.warnings()
     if run.fences.frozen_in:
         case.warnings.append(
             "the contained worked against the containment, so for a while nobody but the responder and declared automations could write in IAM"

@@ -47,10 +47,23 @@ def _bucket_lifecycle(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe,
     return Probe(Call(target, "s3", "GetBucketLifecycleConfiguration", bucket), (), ("NoSuchLifecycleConfiguration",)), write
 
 
+def _permission_set(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    permission_set = {"InstanceArn": name["InstanceArn"], "PermissionSetArn": name["PermissionSetArn"]}
+
+    def write(document: t.Any) -> Call:
+        if document is None:
+            return Call(target, "sso-admin", "DeleteInlinePolicyFromPermissionSet", permission_set)
+        text = json.dumps(document, separators=(",", ":"))
+        return Call(target, "sso-admin", "PutInlinePolicyToPermissionSet", {**permission_set, "InlinePolicy": text})
+
+    return Probe(Call(target, "sso-admin", "GetInlinePolicyForPermissionSet", permission_set), ("InlinePolicy",)), write
+
+
 DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {
     "iam.role-trust": _role_trust,
     "organizations.policy": _organizations_policy,
     "s3.lifecycle": _bucket_lifecycle,
+    "sso-admin.permission-set": _permission_set,
 }
 
 

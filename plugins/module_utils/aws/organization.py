@@ -230,7 +230,7 @@ class AccountFence:
         }
         yield Step(
             id=step, principal=self.principal, resource=f"account {self.account} {self.form.noun} {name}", phase=Phase.FENCE, owns=made,
-            action=f"create a deny of {', '.join(sorted({m.arn for m in members}))}", before=[], after=content["Statement"], optional=True,
+            action=f"create a deny of {', '.join(scp.shown(members))}", before=[], after=content["Statement"], optional=True,
             do=(Call(TARGET, "organizations", "CreatePolicy", parameters, idempotent=False),),
             undo=(Call(TARGET, "organizations", "DeletePolicy", {"PolicyId": made}),),
             probe=Probe(Call(TARGET, "organizations", "ListPolicies", self.form.filter), ("Policies", [{"Name": name}], "Id")),
@@ -282,7 +282,7 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
     return Step(
         id=f"{policy.form.step_id(account, policy.name)}#document", principal=f"organizations:{account}",
         resource=f"account {account} {policy.form.noun} {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
-        action=f"deny {', '.join(sorted({m.arn for m in scp.members(after, sid)})) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
+        action=f"deny {', '.join(scp.shown(scp.members(after, sid))) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
         do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from ..common.errors import CloudError, EvictError, Refused
 from ..common.plan import Call, Target
 from ..common.reader import Reader
 from ..common.suspect import Suspect
-from . import events
+from . import events, identity_center
 from .credentials import service_specific_credential
 from .session import Aws
 
@@ -32,7 +32,7 @@ class Principal:
     """
 
     account: str
-    kind: str  # user | role | root
+    kind: str  # user | role | root | identity_center_user
     name: str
     id: str
     arn: str
@@ -79,10 +79,16 @@ class Principal:
 def refuse_untouchable(principal: Principal) -> None:
     """Roles and identities that AWS itself does not let anybody fence by an identity policy: says which layer to use instead."""
     path = str(principal.facts.get("Path", "/"))
+    if principal.kind == identity_center.KIND:
+        raise Refused(
+            f"{principal.arn} ({principal.name}) is a user of IAM Identity Center: no policy of IAM is theirs alone", object=principal.arn,
+            operation="guard Identity Center role", remedy="name them under incident.suspects and run aws_contain (contain.yml)",
+        )  # fmt: skip
     if principal.kind == "root":
         raise Refused(
             f"{principal.arn} is the root user: no IAM policy binds it", object=principal.arn, operation="guard root",
-            remedy="for a member account attach this SCP from the management account, and sign in to delete the root's access keys: "
+            remedy="name it under incident.suspects and run aws_contain (contain.yml); by hand, for a member account, attach this SCP from the management"
+            " account, and sign in to delete the root's access keys: "
             + _scp({"StringLike": {"aws:PrincipalArn": principal.arn}}),
         )  # fmt: skip
     if path.startswith("/aws-service-role/"):
@@ -94,8 +100,10 @@ def refuse_untouchable(principal: Principal) -> None:
         session = sorted(principal.sessions) or ["<user name>"]
         scp = _scp({"StringLike": {"aws:userId": [f"*:{name}" for name in session]}, "ArnLike": {"aws:PrincipalArn": principal.arn}})
         raise Refused(
-            f"{principal.arn} belongs to IAM Identity Center: IAM refuses to change it", object=principal.arn, operation="guard Identity Center role",
-            remedy="disable the user in the identity provider, then, from the management account: aws organizations create-policy --type"
+            f"{principal.arn} belongs to IAM Identity Center: IAM refuses to change it, and whoever has its permission set shares it",
+            object=principal.arn, operation="guard Identity Center role",
+            remedy="name the person instead: identity_center_user: NAME, or the session arn:aws:sts::ACCOUNT:assumed-role/AWSReservedSSO_…/NAME. By hand:"
+            " disable the user in the identity provider, then, from the management account: aws organizations create-policy --type"
             f" SERVICE_CONTROL_POLICY --name evict-identity-center --description incident --content '{scp}' and aws organizations attach-policy"
             f" --policy-id <the id it prints> --target-id {principal.account}",
         )  # fmt: skip
@@ -120,7 +128,32 @@ def resolve(aws: Aws, suspect: Suspect) -> Principal:
             object=suspect.value,
             operation="resolve",
         )
-    return finder(aws, suspect)
+    found = finder(aws, suspect)
+    shared = found.kind == "role" and found.name.startswith(identity_center.PREFIX)
+    return _person_of(aws, found) if shared and len(found.sessions) == 1 else found
+
+
+def _person_of(aws: Aws, role: Principal) -> Principal:
+    """Of the session of a role that is shared, whose it is. Who cannot be found is known by that name only."""
+    (name,) = role.sessions
+    try:
+        who = identity_center.person(aws, name, hint=identity_center.region_in(str(role.facts.get("Path"))), account=role.account)
+    except EvictError as error:
+        known = Principal(role.account, identity_center.KIND, name, "", f"arn:{aws.partition}:sts::{role.account}:assumed-role/{role.name}/{name}",
+                          role.suspect, {"person": identity_center.Person(None, "", name), "account": role.account, "why": error})  # fmt: skip
+    else:
+        known = _person(aws, who, role.account, role.suspect)
+    return dataclasses.replace(known, compromised=role.compromised, sessions=role.sessions, discovered=role.discovered)
+
+
+def _person(aws: Aws, who: identity_center.Person, account: str, suspect: str) -> Principal:
+    """``account``: in which a session was seen, "" for none."""
+    owner = account or (who.instance.owner if who.instance else "")
+    return Principal(owner, identity_center.KIND, who.name, who.id, who.arn(aws.partition), suspect, {"person": who, "account": account})
+
+
+def _identity_center_user(aws: Aws, suspect: Suspect) -> Principal:
+    return _person(aws, identity_center.person(aws, suspect.value, account=suspect.account), suspect.account, suspect.value)
 
 
 def user(aws: Aws, account: str, name: str, suspect: str) -> Principal:
@@ -309,7 +342,7 @@ def _name(aws: Aws, suspect: Suspect) -> Principal:
 
 
 def _email(aws: Aws, suspect: Suspect) -> Principal:
-    """An IAM user of that name, or the role sessions that carry the address as their name (Identity Center, federation)."""
+    """An IAM user of that name, the role sessions that carry the address as their name (federation), or a user of Identity Center."""
     account = suspect.account or aws.caller["account"]
     found = {p.arn: p for p in _try(user, aws, account, suspect.value, suspect.value)}
     if not found:
@@ -319,6 +352,12 @@ def _email(aws: Aws, suspect: Suspect) -> Principal:
         }.values():
             if issuer := from_identity(aws, account, identity, suspect.value):
                 found[issuer.arn] = issuer
+    if not found:
+        try:
+            who = identity_center.person(aws, suspect.value, account=account)
+            found = {p.arn: p for p in (_person(aws, who, "", suspect.value),)}
+        except EvictError:
+            pass  # there may be no Identity Center at all: what is said below is of the account
     return _single(suspect, account, list(found.values()))
 
 
@@ -404,4 +443,5 @@ _FINDERS: dict[str, t.Callable[[Aws, t.Any], Principal]] = {
     "email": _email,
     "service_credential": _service_credential,
     "instance": _instance,
+    "identity_center_user": _identity_center_user,
 }

@@ -18,7 +18,7 @@ from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, canary, clocks, credentials, deny_all, policy, put_back, shared_release, standing_fence
+from . import account_release, canary, clocks, credentials, deny_all, people_release, policy, put_back, shared_release, standing_fence
 from .compute import release as compute_release
 from .session import Aws, iso, parse
 
@@ -67,6 +67,7 @@ class Release:
         if not self.order.purposes:
             compute_release.groups(self, everything)
             self.runner.wait()
+        people_release.provision(self)
         if above and (not self.order.purposes or "account" in self.order.purposes):  # last: it holds until all else has come back
             account_release.AccountRelease(self, above, principals).run()
             self.runner.wait()
@@ -135,6 +136,8 @@ class Release:
         steps: list[Step] = []
         standing = {latest.id for _first, latest in self._standing if latest.principal == changes[0][1].principal} if changes else set()
         for first, latest in sorted(changes, key=lambda pair: pair[1].id.endswith("#role")):  # a canary goes after its policy
+            if people_release.ours(latest):
+                continue
             if self.order.purposes and self._purpose(latest) not in self.order.purposes:
                 continue
             verdict = shared_release.verdict(first, latest, standing, self.case.incident.id, reader, lambda step: self._kept(step, cutoff))
@@ -158,6 +161,8 @@ class Release:
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if self.order.false_positive:
             return None
+        if away := people_release.kept(self, step):
+            return away
         if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
         if clocks.CLOCK in step.id and step.undo:

@@ -47,6 +47,9 @@ TOKENS: dict[str, Token] = {
     "Roles Anywhere session": Token(_hours(12), "deny, cutoff"),
     "service-held role session": Token(_hours(12), "deny, cutoff"),
     "Identity Center session": Token(None, "a policy of the permission set or above the account"),
+    "portal session": Token(
+        datetime.timedelta(days=90), "whoever ends it in the console; a role session minted from it, what holds its person"
+    ),
     "presigned S3 URL": Token(_hours(0), "whatever holds its signer: S3 asks IAM each time"),
     "CloudFront signed URL": Token(None, "the removal of the public key from its key group"),
     "EKS token": Token(_hours(0.25), "the removal of the access entry; its signer makes another as long as its session lasts"),

@@ -20,6 +20,7 @@ from .administrators import Administrators
 from .authors import Authors
 from .branch import Branch
 from .compute.chosen import known_role
+from .identity_center import session_of
 from .principal import Principal, refuse_untouchable, resolve
 from .scope import caller_arn
 from .session import Aws
@@ -32,6 +33,7 @@ class Response:
     """
 
     cuts = True
+    people: t.Any = None  # whom no identity policy holds; of a containment only
 
     def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
         self.aws, self.case, self.incident, self.runner = aws, case, case.incident, runner
@@ -85,7 +87,7 @@ class Response:
                 return
             if suspect.value == self.aws.own_key:
                 self.guard.check(self.aws.caller["arn"], discovered=False)
-            if suspect.kind.endswith("_arn"):
+            if suspect.kind.endswith("_arn") and not session_of(suspect.value):  # a role of Identity Center is several people's
                 self._check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
             principal = known_role(self, suspect) or resolve(self.aws, suspect)
             self.admit(principal, start)

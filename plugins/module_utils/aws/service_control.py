@@ -25,8 +25,11 @@ _VERBS = (
     "Upload",
 )  # fmt: skip
 WRITES = tuple(f"iam:{verb}*" for verb in _VERBS)
-_PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp"}
+_PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp", "aws:AssumedRoot": "root"}
 _ODD = re.compile(r"[*?$]")
+# Behind the account's ARN, the roles that Identity Center made there; nobody else can make one under this path, and no name holds an asterisk.
+PEOPLE = ":role/aws-reserved/sso.amazonaws.com/*"
+ASSUMED_ROOT = {"Null": {"aws:AssumedRoot": "true"}}  # root itself, and not a session that the management account got by sts:AssumeRoot
 
 
 @dataclasses.dataclass
@@ -46,7 +49,9 @@ class Held:
 
     @property
     def purpose(self) -> str:
-        """Which deny: quarantine | session | userid | clamp. A newer one of the same purpose replaces the older."""
+        """Which deny: quarantine | session | userid | clamp | root, or a person's. A newer one of the same purpose replaces the older."""
+        if self.arn.endswith(PEOPLE):  # several people stand behind the same roles
+            return f"person {json.dumps(self.condition, sort_keys=True)}"
         keys = [key for block in self.condition.values() for key in block]
         return next((_PURPOSES[key] for key in keys if key in _PURPOSES), "quarantine")
 
@@ -61,6 +66,15 @@ class Exempt:
     until: str = ""
 
 
+def shown(held: Iterable[Held]) -> list[str]:
+    """Whom they are, in words: of the roles of Identity Center one person, never all who have them."""
+    found = set()
+    for one in held:
+        values = [v for block in one.condition.values() for value in block.values() for v in listed(value)]
+        found.add(f"{', '.join(values)} alone, of {one.arn}" if one.arn.endswith(PEOPLE) else one.arn)
+    return sorted(found)
+
+
 Maker = Callable[[str, Iterable[Held], Exempt], list[Statement]]
 
 
@@ -70,7 +84,7 @@ def pattern(arn: str) -> str:
     A path may hold ``*``, ``?`` and ``${…}``, which a policy would read as a wildcard or a variable: an attacker's user under the path
     ``/${aws:PrincipalArn}/`` would never match itself. Names cannot, and are unique in an account, so such a path becomes ``*``.
     """
-    if not _ODD.search(arn):
+    if arn.endswith(PEOPLE) or not _ODD.search(arn):
         return arn
     head, _slash, rest = arn.partition("/")
     return f"{head}/*/{rest.rsplit('/', 1)[-1]}"
@@ -96,7 +110,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     """The statements of one SCP. ``sid``: the incident's. Each protects the exempt as well, so that none depends on another that is released earlier."""
     held = list(held)
     found = denies(sid, held, exempt)
-    everybody = sorted({h.arn for h in held})
+    everybody = sorted({h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE)})  # IAM changes neither
     resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
     if resources:
         found.append(
@@ -120,7 +134,8 @@ def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
         arns = sorted(m.arn for m in members)
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
-    users = sorted(h.arn for h in groups.get("{}", ()) if kind_of(h.arn) == "user")
+    roots = [h.arn for members in groups.values() for h in members if h.purpose == "root"]
+    users = sorted([*(h.arn for h in groups.get("{}", ()) if kind_of(h.arn) == "user"), *roots])
     if users:
         partition, account = users[0].split(":")[1], users[0].split(":")[4]
         federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}

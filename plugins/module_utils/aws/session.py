@@ -19,8 +19,7 @@ from collections.abc import Callable, Mapping
 
 from ..common.errors import CloudError, EvictError, MissingLibrary
 from ..common.plan import Call, Edit, Probe, Target
-from . import assumed, documents
-from .assumed import MANAGEMENT
+from . import assumed, documents, pending
 
 try:
     import boto3
@@ -40,6 +39,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "external_id": {"type": "str"},
     "source_identity": {"type": "str"},
     "management_role_arn": {"type": "str"},
+    "identity_center_role_arn": {"type": "str"},
+    "identity_center_region": {"type": "str"},
     "assume_own": {"type": "bool"},
     "endpoint_url": {"type": "str"},
 }
@@ -54,7 +55,8 @@ _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
                "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "Bucket", "KeyId", "TrailName", "EventDataStore",
-               "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId")  # fmt: skip
+               "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId", "MembershipId", "UserId",
+               "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId")  # fmt: skip
 Credentials = assumed.Keys
 
 
@@ -152,6 +154,10 @@ class Aws:
             return False
         return region not in self._session.get_available_regions(service, partition_name=self.partition)
 
+    def offered(self, service: str) -> list[str]:
+        """The regions that have ``service``, as far as botocore knows."""
+        return list(self._session.get_available_regions(service, partition_name=self.partition))
+
     def responder_arn(self, account: str) -> str:
         """The identity that acts in ``account``: the role that is assumed there, or the caller's own."""
         template = str(self._options.get("role_arn", ""))
@@ -161,6 +167,20 @@ class Aws:
     def management_arn(self) -> str:
         """The identity that talks to Organizations: ``management_role_arn``, else the caller."""
         return str(self._options.get("management_role_arn") or self.caller["arn"])
+
+    @property
+    def identity_center_region(self) -> str:
+        """Of the instance, as the connection says; "" when it is to be looked for."""
+        return str(self._options.get("identity_center_region") or "")
+
+    @property
+    def identity_center_arn(self) -> str:
+        """The identity that talks to Identity Center."""
+        return self._above_arn("sso-admin")
+
+    def _above_arn(self, service: str) -> str:
+        above = self.roles.above(service)
+        return self.roles.arn(above) if above else self.caller["arn"]
 
     # -- clients -----------------------------------------------------------------------------------------------------------------
 
@@ -181,8 +201,8 @@ class Aws:
 
     def _role_in(self, target: Target, service: str) -> str:
         """The account in which a role is assumed for a request; "" where the caller makes it itself."""
-        if service == "organizations":  # only the management account (or a delegated one) may change it
-            return MANAGEMENT if self._options.get("management_role_arn") else ""
+        if service in assumed.ABOVE or target.account == assumed.MANAGEMENT:
+            return self.roles.above(service)
         return "" if self._is_own(target.account) else target.account
 
     def _is_own(self, account: str) -> bool:
@@ -208,6 +228,8 @@ class Aws:
 
     def call(self, call: Call, parameters: Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Send one request (every page of it, where AWS pages). Times are RFC 3339 strings in the answer. Raises ``CloudError``."""
+        if call.name in pending.KINDS:
+            return pending.carry_out(self, call, lambda: self._send(call, parameters))
         alone = call.service == "organizations" and not call.operation.startswith(("Describe", "List"))
         if call.idempotent and not alone:
             return self._send(call, parameters)
@@ -294,6 +316,8 @@ class Aws:
             ) from error  # fmt: skip
         if call.name == "organizations:DescribePolicy":  # botocore decodes the documents of IAM only
             answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
+        if call.name == "sso-admin:GetInlinePolicyForPermissionSet":  # none is an empty text
+            answer["InlinePolicy"] = _document(answer.get("InlinePolicy") or "null")
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
@@ -360,8 +384,8 @@ class Aws:
             who = (
                 "caller"
                 if not self._caller
-                else self.management_arn
-                if call.service == "organizations"
+                else self._above_arn(call.service)
+                if call.service in assumed.ABOVE
                 else self.responder_arn(call.target.account)
             )
             remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"

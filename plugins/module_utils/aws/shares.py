@@ -28,7 +28,10 @@ def resolve(run: Response) -> dict[str, t.Any]:
     if not run.runner.check and digest not in [n["data"]["hash"] for n in run.case.notes("shares")]:
         run.case.note("shares", {"hash": digest, "suspects": sorted(known)})
     failed = run.refused + run.runner.failures
-    rows = [{**p.row(), "action": "resolved", "contained_at": None, "proof": "unknown"} for p in run.principals.values()]
+    rows = [
+        {**p.row(), "action": "resolved", "contained_at": None, "proof": "unknown"}
+        for p in [*run.principals.values(), *(run.people.principals() if run.people else ())]
+    ]
     status = "ok" if not failed else "partial" if rows else "refused"
     return {
         "status": status,

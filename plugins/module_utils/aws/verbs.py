@@ -17,7 +17,18 @@ from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Done, Runner
 from ..common.suspect import classify
-from . import account_fence, credentials, policy, quarantine, responders, service_control, sessions, snapshot, standing_fence
+from . import (
+    account_fence,
+    credentials,
+    identity_center,
+    policy,
+    quarantine,
+    responders,
+    service_control,
+    sessions,
+    snapshot,
+    standing_fence,
+)
 from .contain import PROPAGATION
 from .principal import Principal, resolve
 from .release import Order, Release
@@ -283,6 +294,10 @@ def describe(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
             row = {**principal.row(), "credentials": documents.get("credentials", {}), "used": principal.used}
             if documents:
                 row["server_certificates"] = snapshot.server_certificates(principal.target, Reader({"aws": aws}))
+            if principal.kind == identity_center.KIND:
+                row["identity_center"] = identity_center.facts(principal.facts["person"], Reader({"aws": aws}))
+                if why := principal.facts.get("why"):
+                    problems.append({**why.as_dict(), "object": why.object or suspect.value})
             if principal.kind == "role":
                 row["trusted_by"] = quarantine.trusted_by(principal.facts)
             rows.append({**row, "documents": documents} if params["detail"] == "full" else row)

@@ -23,6 +23,7 @@ SEVERITIES = ("critical", "high", "medium", "low")
 MODES = ("emergency", "graceful", "bridge")
 ROLE_ACTIONS = ("auto", "session", "revoke", "clamp", "deny")
 PASSWORDS = ("drop", "keep")
+ROOT_CREDENTIALS = ("keep", "delete")
 GUARDS = ("protected", "last_admin", "limit", "shared_role", "trust_chain")
 STORE = "./cases"
 FILE = "incident.json"  # in the case: the canonical form
@@ -30,7 +31,18 @@ LIMITS = {"principals": 25, "compute": 25}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECTION = {
-    "aws": ("profile", "region", "role_arn", "external_id", "source_identity", "management_role_arn", "endpoint_url", "assume_own"),
+    "aws": (
+        "profile",
+        "region",
+        "role_arn",
+        "external_id",
+        "source_identity",
+        "management_role_arn",
+        "endpoint_url",
+        "assume_own",
+        "identity_center_role_arn",
+        "identity_center_region",
+    ),
     "azure": ("tenant", "subscription", "client_id", "environment", "endpoint_url"),
     "gcp": ("project", "quota_project", "impersonate_service_account", "endpoint_url"),
 }
@@ -61,6 +73,7 @@ _INLINE = dict.fromkeys(
 _WORD = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}")  # a name that reaches a header, a path or a log: no control characters
 _FORMS = {
     "region": (re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}"), "not a region"),
+    "identity_center_region": (re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}"), "not a region"),
     "endpoint_url": (
         re.compile(r"https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::[0-9]{1,5})?(?:/[\w./~-]{0,500})?", re.ASCII),
         "not an http(s) URL",
@@ -120,6 +133,7 @@ class Incident:
     role_action: str
     automations: list[str]
     password: str
+    root_credentials: str
     aware_at: dt.datetime | None
     dependents: list[t.Any]
     approvers: list[t.Any]
@@ -224,6 +238,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         overrides=[_override(item, path, problems) for path, item in fields.sequence("overrides")],
         role_action=fields.choice("role_action", ROLE_ACTIONS, "auto"),
         password=fields.choice("password", PASSWORDS, "drop"),
+        root_credentials=fields.choice("root_credentials", ROOT_CREDENTIALS, "keep"),
         aware_at=fields.time("aware_at", now),
         dependents=_entries(fields, "dependents"),
         approvers=_entries(fields, "approvers"),
@@ -388,7 +403,7 @@ def _connect(fields: Fields, keys: t.Iterable[str]) -> dict[str, t.Any]:
         else:
             pattern, says = _FORMS.get(key, (_WORD, "holds control characters, or is empty"))
             value = fields.text(key, pattern=pattern, says=says)
-        if key in ("role_arn", "management_role_arn") and value:
+        if key in ("role_arn", "management_role_arn", "identity_center_role_arn") and value:
             template = key == "role_arn" and "url" not in keys
             if not (ROLE_ARN.fullmatch(value) or template and is_role_template(value)):
                 also = " ({account} may stand for the account)" if template else ""

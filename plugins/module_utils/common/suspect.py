@@ -40,6 +40,8 @@ _IN_TEXT = re.compile(
 _INSTANCES_IN_TEXT = re.compile(r"(?<![\w-])i-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![\w-])", re.ASCII)
 _EMAILS_IN_TEXT = re.compile(r"(?<![\w+=,.@-])[\w+.-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?![\w@-])", re.ASCII)
 _UNIQUE_ID = re.compile(r"(?:AIDA|AROA|AGPA|AIPA|ANPA|ANVA|APKA|ABIA|ACCA|ASCA)[A-Z0-9]{12,20}(?::[!-~]{1,64})?")
+_IDC_USER_ID = re.compile(r"[0-9a-f]{10}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_IDC_USER = re.compile(r"[^\x00-\x20\x7f-\xa0\u2028\u2029]{1,128}")  # a user name of Identity Center, or an id
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _GCP_ACCOUNT = re.compile(r"[a-z0-9.-]{1,100}@[a-z0-9.-]{1,100}\.gserviceaccount\.com")
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,64}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20}")
@@ -51,16 +53,17 @@ _ACCEPTED = (
 _LABELS = {
     "access_key": "access key", "session_key": "session key", "user_arn": "user", "role_arn": "role", "assumed_role_arn": "role session",
     "federated_user_arn": "federated user", "root": "root of", "name": "user name", "email": "e-mail", "instance": "instance",
-    "service_credential": "service-specific credential", "azure_user": "Entra user", "azure_application": "application",
+    "service_credential": "service-specific credential", "identity_center_user": "Identity Center user",
+    "azure_user": "Entra user", "azure_application": "application",
     "azure_service_principal": "service principal",
     "azure_managed_identity": "managed identity",
     "gcp_service_account": "service account", "gcp_service_account_key": "service account key", "gcp_user": "Google user", "gcp_api_key": "API key",
 }  # fmt: skip
-_AWS_KEYS = ("access_key_id", "arn", "user", "email", "instance", "credential_id", "text")
+_AWS_KEYS = ("access_key_id", "arn", "user", "email", "instance", "credential_id", "identity_center_user", "text")
 _FORMS = {"arn": "an ARN", "access_key_id": "an access key id",
           "credential_id": "the id of a service-specific credential (ACCA...) or its user name for the service (NAME-at-ACCOUNT)"}  # fmt: skip
 _FIELDS = {"access_key": "access_key_id", "session_key": "access_key_id", "name": "user", "email": "email", "instance": "instance",
-           "service_credential": "credential_id"}  # fmt: skip
+           "service_credential": "credential_id", "identity_center_user": "identity_center_user"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +172,9 @@ def _aws(raw: dict[str, t.Any], path: str, problems: list[Problem]) -> Suspect |
             suspect = found[0]
         elif key == "user":
             suspect = _named(value, account)
+        elif key == "identity_center_user":
+            form = _IDC_USER.fullmatch(value)
+            suspect = _make(key, value, account) if form else _invalid(f"not a user name or user id of Identity Center: {show(value)}")
         elif key == "email":
             suspect = _make("email", value, account) if _EMAIL.fullmatch(value) else _invalid(f"not an e-mail address: {show(value)}")
         else:
@@ -257,6 +263,8 @@ def _of_value(text: str, account: str) -> Suspect:
         return _of_arn(text, account)
     if _INSTANCE.fullmatch(text):
         return _make("instance", text, account)
+    if _IDC_USER_ID.fullmatch(text):
+        return _make("identity_center_user", text, account)
     if _SERVICE_ID.fullmatch(text):
         return _make("service_credential", text, account)
     if match := _SERVICE_USER.fullmatch(text):
