@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import yamlio
+from . import estate, yamlio
 from .errors import InvalidInput
 from .schema import ARN, ROLE_ARN, Fields, Problem, is_role_template, json_types, meant, printable, rfc3339, scan, secret_in, show
 from .suspect import Suspect, only, parse
@@ -124,6 +124,7 @@ class Incident:
     notify: list[t.Any]
     connection: dict[str, dict[str, t.Any]]
     evidence_key: str | None
+    accounts: list[str]
     source: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -227,6 +228,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         connection=_connection(fields),
         evidence_key=fields.text("evidence_key", pattern=re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{8,16000}"), says="not a public key")
         or None,
+        accounts=estate.accounts(fields),
         source=source,
     )
     if problems:

@@ -87,7 +87,7 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         who = f"closed by {closed.get('by')} ({closed.get('reason') or 'no reason given'})"
         remedy = "give reason (and by) to open it again, or use another id"
         raise errors.Refused(f"the case {store.url} was {who}", object=store.url, operation="open", remedy=remedy)
-    if before is None and store.root and not params["allow_local_store"] and (why := _lost_with_container(str(store.root))):
+    if before is None and store.root and not params["allow_local_store"] and (why := lost_with_container(str(store.root))):
         remedy = "mount a directory for the store, use s3://, az:// or gs://, or accept it with allow_local_store=true"
         raise errors.Refused(f"the store {store.url} {why}", object=store.url, operation="open", remedy=remedy)
     result = {
@@ -207,7 +207,7 @@ def _guard_id(before: dict[str, t.Any] | None, after: dict[str, t.Any], store: S
         raise errors.Refused(f"the case {store.url} belongs to {other}", object=after["id"], operation="open", remedy="choose another id")
 
 
-def _lost_with_container(path: str) -> str:
+def lost_with_container(path: str) -> str:
     """Why a directory would vanish with the container that this runs in; empty when it would not, or there is no container."""
     if not any(os.path.exists(mark) for mark in _CONTAINER):
         return ""
