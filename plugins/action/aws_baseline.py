@@ -24,13 +24,16 @@ class ActionModule(ActionBase):
         try:
             arguments = readiness.arguments(self._task.args, task_vars or {})
         except InvalidInput as error:
-            say("refused: " + error.message.split(": ", 1)[0])
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+            result |= {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+            result["problems"] = [{"path": path, "message": message} for path, message in error.problems]
+            for line in readiness.refused(result):
+                say(line)
+            return result
         result.update(self._execute_module(module_name="evict.cloud.aws_baseline", module_args=arguments, task_vars=task_vars))
         if isinstance(result.get("msg"), str):
             result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
+        for line in readiness.refused(result):
+            say(line)
         for row in result.get("baselines", []):
             if row["state"] in ("written", "would write"):
                 say(f"  baseline {row['account']}: {row['identities']} identities, {row['path']}" + ("" if row["state"] == "written" else " (not written)"))

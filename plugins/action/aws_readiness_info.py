@@ -30,18 +30,19 @@ class ActionModule(ActionBase):
         try:
             arguments = readiness.arguments(given, task_vars or {})
         except InvalidInput as error:
-            say("refused: " + error.message.split(": ", 1)[0])
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+            result |= {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+            result["problems"] = [{"path": path, "message": message} for path, message in error.problems]
+            for line in readiness.refused(result):
+                say(line)
+            return result
         result.update(self._execute_module(module_name="evict.cloud.aws_readiness_info", module_args=arguments, task_vars=task_vars))
         if isinstance(result.get("msg"), str):
             result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
-        for line in readiness.lines(result):
+        for line in [*readiness.refused(result), *readiness.lines(result)]:
             say(line)
         if result_file and "rows" in result:
             _write(os.path.join(str(arguments["directory"]), str(result_file)), {**result, "baselines": arguments.get("baselines") or []})
-        return {k: v for k, v in result.items() if k != "rows"} if brief and result.get("failed") else result
+        return {k: v for k, v in result.items() if k not in ("rows", "accounts", "ready")} if brief and result.get("failed") else result
 
 
 def _write(path: str, result: t.Mapping[str, t.Any]) -> None:

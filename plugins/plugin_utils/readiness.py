@@ -4,19 +4,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
-from ..module_utils.common import template
+from ..module_utils.common import estate, template
 from ..module_utils.common.errors import InvalidInput
 from . import raw
 
 _ROWS = 200
+_ANSWERS = ("notifiers", "baselines")
 
 
 def arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module's arguments. The file is what the variable ``incident`` says as it was written, unless the task names one. Raises InvalidInput."""
-    found = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "")}
+    found = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "") and key not in _ANSWERS}
+    found |= {key: json.loads(json.dumps(given[key], default=str)) for key in _ANSWERS if given.get(key)}  # of earlier tasks: names in them are shown
     if not (found.get("incident") or found.get("incident_data")):
         found["incident"] = raw.variable(variables, "incident")
     if not (found.get("incident") or found.get("incident_data")):
@@ -35,26 +38,28 @@ def arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) ->
     return {key: value for key, value in found.items() if value is not None}
 
 
+def refused(result: t.Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with the file, path by path; nothing when it was accepted."""
+    problems = [entry for entry in result.get("problems") or [] if "path" in entry]
+    return ["refused:", *(f"  {entry['path']}: {entry['message']}" for entry in problems)] if problems else []
+
+
 def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     """A line for each answer that is not ok, account by account; then what a person should know all the same, and the sum."""
     if "rows" not in result:
         return []
     bad = [row for row in result["rows"] if row["state"] != "ok"]
-    lost = {row["account"] for row in bad if row["check"] == "responder" and row["account"]}
+    shown, follows = estate.telling(result["rows"])
     out: list[str] = []
-    hidden: dict[str, int] = {}
-    for row in bad[:_ROWS]:
-        if row["account"] in lost and row["check"] != "responder" and row["state"] == "unknown":
-            hidden[row["account"]] = hidden.get(row["account"], 0) + 1
-            continue
+    for row in shown[:_ROWS]:
         where = row["account"] or "everywhere"
         out.append(f"  {row['state'].upper():8}{where:13} {row['check']}: {row['why']}")
         if row["loss"]:
             out.append(f"           contain could not: {row['loss']}")
         if row["remedy"]:
             out.append(f"           -> {row['remedy']}")
-    out += [f"  UNKNOWN {account:13} {count} more checks, since nobody can look into the account" for account, count in sorted(hidden.items())]
-    out += [f"  … and {len(bad) - _ROWS} more, see the result"] if len(bad) > _ROWS else []
+    out += [f"  UNKNOWN {account:13} {count} more checks, since nobody can look into the account" for account, count in follows.items()]
+    out += [f"  … and {len(shown) - _ROWS} more, see the result"] if len(shown) > _ROWS else []
     notes: dict[str, int] = {}
     for row in result["rows"]:
         if row["state"] == "ok" and row["note"]:

@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 from collections.abc import Callable, Mapping
 
-from ..common import template
+from ..common import estate, template
 from ..common.errors import EvictError, InvalidInput
 from ..common.plan import Call, Target
 from ..common.reader import Reader
@@ -104,8 +104,8 @@ def leave(module: AnsibleModule, result: dict[str, t.Any]) -> t.NoReturn:
     """End the module; what is not ok fails the task."""
     for warning in result.pop("warnings"):
         module.warn(warning)
-    bad = [row for row in result["rows"] if row["state"] != OK]
-    if not bad:
+    bad, _follows = estate.telling(result["rows"])
+    if result["status"] == "ok":
         module.exit_json(changed=False, **result)
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     module.fail_json(msg="not ready: " + "; ".join(map(said, bad[:5])) + more, **result)

@@ -3,7 +3,7 @@
 """In which AWS account the store of the cases lives, as far as the store's own credentials can tell.
 
 A bucket does not say whose it is. It does say whether it is an account's, when a request names the account that is expected: so each account of the
-incident is asked about, and a bucket of somebody else is "elsewhere".
+incident is asked about, and a bucket of somebody else is "elsewhere". The store's own credentials ask: they may list the bucket anyway.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from ..common.errors import CloudError, EvictError
 from ..common.plan import Call, Target
 from .session import Aws
+
+if t.TYPE_CHECKING:
+    from ..common.case import Case
 
 _NOT_ITS = ("403", "AccessDenied", "Forbidden")
 _MOST = 200  # accounts that are asked about
@@ -64,15 +67,18 @@ def _is_of(aws: Aws, account: str, bucket: str, owner: str) -> bool:
     return True
 
 
-def warning(store: str | t.Mapping[str, t.Any], accounts: Iterable[str]) -> str:
-    """For contain: the store lives in an account of the incident, or nobody knows; "" when it does not."""
+def warnings(case: Case, accounts: Iterable[str]) -> list[str]:
+    """For contain: the store lives in an account of the incident, or nobody knows; [] when it does not, or is no bucket of AWS, or has failed already."""
+    if case.store.failed or not bucket_of(case.store.url):
+        return []
+    given = case.incident.store
     try:
-        found, _caller = owner(store, accounts)
+        found, _caller = owner({**(given if isinstance(given, dict) else {}), "url": case.store.url}, accounts)
     except EvictError as error:
-        return f"not known whether the store of the case lives in an account of the incident: {error.message}"
+        return [f"not known whether the store of the case lives in an account of the incident: {error.message}"]
     if not found:
-        return ""
-    return (
+        return []
+    return [
         f"the store of the case lives in account {found}, which is part of the incident: an attacker with administrator rights there can read it and"
         " delete it; use a bucket of another account, with object lock"
-    )
+    ]

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import typing as t
+from collections.abc import Iterable, Mapping
 
 from .schema import Fields, show
 
@@ -23,3 +25,12 @@ def accounts(fields: Fields) -> list[str]:
         else:
             found.append(value)
     return found
+
+
+def telling(rows: Iterable[Mapping[str, t.Any]]) -> tuple[list[Mapping[str, t.Any]], dict[str, int]]:
+    """Of the readiness checks' rows those that are not ok, without what only follows from an account that nobody can enter; and how many do, by account."""
+    bad = [row for row in rows if row["state"] != "ok"]
+    lost = {row["account"] for row in bad if row["check"] == "responder" and row["account"]}
+    follows = [row for row in bad if row["account"] in lost and row["check"] != "responder" and row["state"] == "unknown"]
+    counts = {account: sum(1 for row in follows if row["account"] == account) for account in sorted({row["account"] for row in follows})}
+    return [row for row in bad if row not in follows], counts

@@ -21,8 +21,9 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
     """The incident that this file will be, without suspects if it has none yet. Raises InvalidInput with every problem, path first."""
     given = incidents.unwrap(raw, source)
     now = now or dt.datetime.now(dt.UTC)
-    filled = {"id": ID, "opened": rfc3339(now.replace(microsecond=0)), **{k: v for k, v in given.items() if v not in (None, [])}}
-    waiting = not given.get("suspects")
+    defaults = {"id": ID, "opened": rfc3339(now.replace(microsecond=0))}
+    filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+    waiting = given.get("suspects") in (None, [])
     found = incidents.validate({**filled, "suspects": [_NOBODY]} if waiting else filled, source, now=now)
     return dataclasses.replace(found, suspects=[]) if waiting else found
 
