@@ -277,16 +277,16 @@ def test_contain_warns_of_a_store_in_an_account_of_the_incident(desk: Desk) -> N
         inside.put_user_policy(UserName="responder", PolicyName="here", PolicyDocument=document(allow("iam:*", "ec2:*", "cloudtrail:*")))
         own = said(bucket.options(), f"arn:aws:iam::{desk.bed.management}:user/somebody")
         assert [w for w in own if f"lives in account {desk.bed.management}" in w] and [w for w in own if "the responder's own credentials live" in w], own
-        # A bucket in the suspect's own account, which the store's credentials may use.
-        name = f"inside-{A}"
-        desk.bed.client("s3", desk.company.production.root, direct=True).create_bucket(Bucket=name)
-        everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
-        inside.put_user_policy(UserName=bucket.name, PolicyName="store", PolicyDocument=everything)
-        allowed = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{desk.bed.management}:user/{bucket.name}"}, "Action": "s3:*"}
-        desk.bed.client("s3", desk.company.production.root, direct=True).put_bucket_policy(
-            Bucket=name, Policy=document({**allowed, "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]})
-        )
-        options = {**bucket.options(), "url": f"s3://{name}/ir"}
+        # A bucket in the suspect's own account.
+        name, theirs = f"inside-{A}", desk.company.production.root
+        desk.bed.client("s3", theirs, direct=True).create_bucket(Bucket=name)
+        iam = desk.bed.client("iam", theirs, direct=True)
+        iam.create_user(UserName="keeper")
+        iam.put_user_policy(UserName="keeper", PolicyName="store", PolicyDocument=document(allow("s3:*")))
+        key = Credentials.of(iam.create_access_key(UserName="keeper")["AccessKey"])
+        with bucket.profile.open("a") as file:
+            file.write(f"[inside]\naws_access_key_id={key.access_key}\naws_secret_access_key={key.secret_key}\n")
+        options = {**bucket.options(), "url": f"s3://{name}/ir", "profile": "inside"}
         assert [w for w in said(options) if f"lives in account {A}" in w and "object lock" in w]
         refused = mock.Mock(side_effect=CloudError("s3:HeadBucket: 403", code="403"))
         with mock.patch.object(store_home, "_head", refused):
