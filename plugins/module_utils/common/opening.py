@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import errors, looks, process, yamlio
+from . import errors, looks, process, template, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -63,6 +63,14 @@ def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chos
         store = _existing(params["case"], params.get("store"), directory)
         return _Chosen(incidents.from_case(store), store)
     file = ""
+    if params["suspect"] and (params["incident"] or params["data"]):
+        file = os.path.join(directory, params["incident"]) if params["incident"] else ""
+        raw, source = incidents.load(file) if file else params["data"], file or "the variable incident"
+        incident = template.with_suspect(raw, source, params["suspect"], now=now)
+        store = case_store(open_store(incidents.absolute_store(incident.store, directory), base=directory), incident.id)
+        incident = template.known(incident, _stored(store))
+        incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
+        return _Chosen(incident, emergency_store(store, incident.id) if incident.mode == "emergency" else store, file)
     if params["suspect"]:
         if found := _same_suspect(params["suspect"], directory):
             return _Chosen(*found, notes=("this suspect already has an open case, which is used again",))
@@ -108,7 +116,7 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         if before is not None:
             store.replace(incidents.FILE, data)
     ledger.end("ok", changed=1)
-    if params["suspect"] and (
+    if params["suspect"] and not (params["incident"] or params["data"]) and (
         why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}}))
     ):
         # The case is safe, and nobody should wait for a file.

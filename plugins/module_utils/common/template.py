@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import os
 import typing as t
 
 from . import incident as incidents
+from .errors import InvalidInput
 from .incident import Incident
 from .schema import rfc3339
+from .suspect import only
 
 ID = "readiness"
 _NOBODY = {"cloud": "aws", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}  # stands where the suspects will; AWS's own example
@@ -26,6 +29,33 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
     waiting = given.get("suspects") in (None, [])
     found = incidents.validate({**filled, "suspects": [_NOBODY]} if waiting else filled, source, now=now)
     return dataclasses.replace(found, suspects=[]) if waiting else found
+
+
+def with_suspect(raw: t.Any, source: str, suspect: str, *, now: dt.datetime) -> Incident:
+    """The incident of this file and this one suspect. Without an id of its own it gets ``IR-`` and 10 digits of the suspect's hash. Raises InvalidInput."""
+    given = incidents.unwrap(raw, source)
+    one = only(suspect)
+    digest = hashlib.sha256(f"{one.cloud}\n{one.account}\n{one.value}".encode()).hexdigest()
+    defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"Suspected compromise of {one.display()}"}
+    filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) in (None, "")}}
+    listed = given.get("suspects")
+    found = incidents.validate({**filled, "suspects": [*listed] if isinstance(listed, list) and listed else [one.as_dict()]}, source, now=now)
+    if any((s.cloud, s.kind, s.value) == (one.cloud, one.kind, one.value) for s in found.suspects):
+        return found
+    return dataclasses.replace(found, suspects=[*found.suspects, one])
+
+
+def known(incident: Incident, kept: t.Mapping[str, t.Any] | None) -> Incident:
+    """``incident``, opened when its case says that it was, and with the suspects that the case has had: a job that is launched again goes on."""
+    if not kept:
+        return incident
+    try:
+        before = incidents.validate(dict(kept), "the case")
+    except InvalidInput:
+        return incident  # a damaged one is replaced, as always
+    had = {(s.cloud, s.kind, s.value) for s in before.suspects}
+    added = [s for s in incident.suspects if (s.cloud, s.kind, s.value) not in had]
+    return dataclasses.replace(incident, opened=before.opened, suspects=[*before.suspects, *added])
 
 
 def read(params: t.Mapping[str, t.Any]) -> Incident:
