@@ -685,9 +685,9 @@ def simulated() -> str:
     """actions.py of the readiness checks: what the responder and the management role must be allowed, by a resource to simulate it on, and why."""
     mine: dict[str, dict[str, dict[str, str]]] = {"RESPONDER": {}, "MANAGEMENT": {}}
     for need in _acting():
-        if need.action in CALLER:
-            continue
         above = need.action.startswith("organizations:")
+        if need.action in CALLER and not above:
+            continue
         scope = "*" if not need.write else _above_scope(need.action) if above else _scope(need.action)
         scope = scope if isinstance(scope, str) else next(one for one in scope if "policy" in one)
         mine["MANAGEMENT" if above else "RESPONDER"].setdefault(_sample(scope), {})[need.action] = WHY[need.action]

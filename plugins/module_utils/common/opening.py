@@ -67,10 +67,10 @@ def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chos
         file = os.path.join(directory, params["incident"]) if params["incident"] else ""
         raw, source = incidents.load(file) if file else params["data"], file or "the variable incident"
         incident = template.with_suspect(raw, source, params["suspect"], now=now)
-        store = case_store(open_store(incidents.absolute_store(incident.store, directory), base=directory), incident.id)
-        incident = template.known(incident, _stored(store))
         incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
-        return _Chosen(incident, emergency_store(store, incident.id) if incident.mode == "emergency" else store, file)
+        store = case_store(open_store(incident.store, base=directory), incident.id)
+        store = emergency_store(store, incident.id) if incident.mode == "emergency" else store
+        return _Chosen(template.known(incident, _stored(store)), store, file)
     if params["suspect"]:
         if found := _same_suspect(params["suspect"], directory):
             return _Chosen(*found, notes=("this suspect already has an open case, which is used again",))

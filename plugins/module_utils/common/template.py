@@ -17,6 +17,7 @@ from .schema import rfc3339
 from .suspect import only
 
 ID = "readiness"
+_TITLE = "Suspected compromise of "
 _NOBODY = {"cloud": "aws", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}  # stands where the suspects will; AWS's own example
 
 
@@ -36,7 +37,7 @@ def with_suspect(raw: t.Any, source: str, suspect: str, *, now: dt.datetime) -> 
     given = incidents.unwrap(raw, source)
     one = only(suspect)
     digest = hashlib.sha256(f"{one.cloud}\n{one.account}\n{one.value}".encode()).hexdigest()
-    defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"Suspected compromise of {one.display()}"}
+    defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"{_TITLE}{one.display()}"}
     filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) in (None, "")}}
     listed = given.get("suspects")
     found = incidents.validate({**filled, "suspects": [*listed] if isinstance(listed, list) and listed else [one.as_dict()]}, source, now=now)
@@ -55,7 +56,8 @@ def known(incident: Incident, kept: t.Mapping[str, t.Any] | None) -> Incident:
         return incident  # a damaged one is replaced, as always
     had = {(s.cloud, s.kind, s.value) for s in before.suspects}
     added = [s for s in incident.suspects if (s.cloud, s.kind, s.value) not in had]
-    return dataclasses.replace(incident, opened=before.opened, suspects=[*before.suspects, *added])
+    title = before.title if incident.title.startswith(_TITLE) and before.title.startswith(_TITLE) else incident.title
+    return dataclasses.replace(incident, opened=before.opened, title=title, suspects=[*before.suspects, *added])
 
 
 def read(params: t.Mapping[str, t.Any]) -> Incident:

@@ -176,6 +176,9 @@ RESPONDER: dict[str, dict[str, str]] = {
 MANAGEMENT: dict[str, dict[str, str]] = {
     "*": {
         "organizations:CreatePolicy": "the fence above the account",
+        "organizations:DescribeAccount":
+            "whether an account that cannot be reached is yours (works in the management or a delegated"
+            " account; a refusal is no obstacle)",
         "organizations:DescribeOrganization": "whether there is one, and which is its management account",
         "organizations:DescribePolicy": "what the fence above the account says now",
         "organizations:ListPolicies": "whether the fence above the account is there; read back",
