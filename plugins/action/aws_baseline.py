@@ -36,5 +36,8 @@ class ActionModule(ActionBase):
             say(line)
         for row in result.get("baselines", []):
             if row["state"] in ("written", "would write"):
-                say(f"  baseline {row['account']}: {row['identities']} identities, {row['path']}" + ("" if row["state"] == "written" else " (not written)"))
+                say(
+                    f"  baseline {row['account']}: {row['identities']} identities, {row['path']}"
+                    + ("" if row["state"] == "written" else " (not written)")
+                )
         return result

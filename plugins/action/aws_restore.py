@@ -57,5 +57,7 @@ def _listed(value: t.Any, named: bool) -> list[str]:
     if wanted == [EVERYTHING]:
         return []
     if named and not wanted:
-        raise InvalidInput("a variable was refused", [("only", "is empty; leave it out to release everything of the case, or write everything")])
+        raise InvalidInput(
+            "a variable was refused", [("only", "is empty; leave it out to release everything of the case, or write everything")]
+        )
     return wanted

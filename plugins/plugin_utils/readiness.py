@@ -19,7 +19,9 @@ _ANSWERS = ("notifiers", "baselines")
 def arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module's arguments. The file is what the variable ``incident`` says as it was written, unless the task names one. Raises InvalidInput."""
     found = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "") and key not in _ANSWERS}
-    found |= {key: json.loads(json.dumps(given[key], default=str)) for key in _ANSWERS if given.get(key)}  # of earlier tasks: names in them are shown
+    found |= {
+        key: json.loads(json.dumps(given[key], default=str)) for key in _ANSWERS if given.get(key)
+    }  # of earlier tasks: names in them are shown
     if not (found.get("incident") or found.get("incident_data")):
         found["incident"] = raw.variable(variables, "incident")
     if not (found.get("incident") or found.get("incident_data")):
@@ -69,5 +71,7 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     everywhere = [row for row in bad if not row["account"]]
     also = f"; {len(everywhere)} of what is asked once is not ok" if everywhere else ""
     whole = sum(1 for a in result["accounts"] if not any(row["account"] == a for row in bad))
-    out.append(f"  {'ready' if not bad else 'not ready'}  accounts: {ready if not everywhere else whole} of {total} ok{also}  at: {result.get('at', '')}")
+    out.append(
+        f"  {'ready' if not bad else 'not ready'}  accounts: {ready if not everywhere else whole} of {total} ok{also}  at: {result.get('at', '')}"
+    )
     return out

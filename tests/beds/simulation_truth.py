@@ -19,11 +19,17 @@ def install(management: str) -> None:
     """Before ministack's app is imported."""
     from ministack.services import iam, s3
 
-    table = next(value for value in vars(iam).values() if isinstance(value, dict) and "SimulatePrincipalPolicy" in value and callable(value["SimulatePrincipalPolicy"]))
+    table = next(
+        value
+        for value in vars(iam).values()
+        if isinstance(value, dict) and "SimulatePrincipalPolicy" in value and callable(value["SimulatePrincipalPolicy"])
+    )
     table["SimulatePrincipalPolicy"] = lambda params: _simulate(params, management)
     stock = s3.handle_request
 
-    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any], *more: Any, **named: Any) -> Any:
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any], *more: Any, **named: Any
+    ) -> Any:
         wanted = next((v for k, v in headers.items() if k.lower() == "x-amz-expected-bucket-owner"), "")
         if wanted:
             bucket, _key = s3._parse_bucket_key(path, headers)

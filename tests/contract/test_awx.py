@@ -18,7 +18,22 @@ FOLDER = ROOT / "extensions" / "awx"
 SURVEYS = sorted(FOLDER.glob("survey-*.json"))
 PLAYBOOK_OF = {"look-again": "contain"}
 # The public extra variables, the same for all playbooks.
-PUBLIC = {"incident", "suspect", "case", "plan", "target", "only", "verdict", "reason", "by", "hold", "threads", "takeover", "result_file", "phase"}
+PUBLIC = {
+    "incident",
+    "suspect",
+    "case",
+    "plan",
+    "target",
+    "only",
+    "verdict",
+    "reason",
+    "by",
+    "hold",
+    "threads",
+    "takeover",
+    "result_file",
+    "phase",
+}
 TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}  # awx/api/views: JobTemplateSurveySpec
 FIELDS = {"question_name", "question_description", "required", "type", "variable", "min", "max", "default", "choices", "new_question"}
 
@@ -81,15 +96,21 @@ def test_no_playbook_takes_an_empty_answer_for_a_value(playbook: str) -> None:
     text = (ROOT / "playbooks" / f"{playbook}.yml").read_text(encoding="utf-8")
     public = "|".join(sorted(PUBLIC))
     assert not re.findall(rf"\b(?:{public}) is (?:not )?defined", text)
-    careless = [use for use in re.findall(rf"\b(?:{public}) \| default\([^)]*\)(?: \| string\) or)?", text) if ", true)" not in use and " or" not in use]
+    careless = [
+        use
+        for use in re.findall(rf"\b(?:{public}) \| default\([^)]*\)(?: \| string\) or)?", text)
+        if ", true)" not in use and " or" not in use
+    ]
     assert careless == []
 
 
 def test_the_type_of_credential_hands_the_store_its_own_profile() -> None:
     kind = json.loads((FOLDER / "credential-type-store.json").read_text(encoding="utf-8"))
     fields = {field["id"]: field for field in kind["inputs"]["fields"]}
-    assert kind["kind"] == "cloud" and fields["secret_key"]["secret"] and fields["token"]["secret"] and not fields["access_key"].get("secret")
-    template = jinja2.Environment(keep_trailing_newline=True, autoescape=False).from_string(kind["injectors"]["file"]["template"])
+    assert (
+        kind["kind"] == "cloud" and fields["secret_key"]["secret"] and fields["token"]["secret"] and not fields["access_key"].get("secret")
+    )
+    template = jinja2.Environment(keep_trailing_newline=True).from_string(kind["injectors"]["file"]["template"])  # noqa: S701 - a file, no page
     values = {"access_key": "AKIAIOSFODNN7EXAMPLE", "secret_key": "s", "token": ""}
     assert template.render(values) == "[evict-store]\naws_access_key_id=AKIAIOSFODNN7EXAMPLE\naws_secret_access_key=s\n"
     assert "aws_session_token=t\n" in template.render({**values, "token": "t"})
@@ -103,6 +124,8 @@ def test_an_execution_environment_gets_what_the_collection_needs() -> None:
     tool = str(Path(sys.executable).parent / "ansible-builder")
     done = subprocess.run([tool, "introspect", str(ROOT / ".collections")], capture_output=True, text=True, timeout=60, check=True)
     found = yaml.safe_load(done.stdout)
-    wanted = [line for line in (ROOT / "requirements" / "run.in").read_text().splitlines() if line and not line.startswith(("#", "ansible-core"))]
+    wanted = [
+        line for line in (ROOT / "requirements" / "run.in").read_text().splitlines() if line and not line.startswith(("#", "ansible-core"))
+    ]
     assert [entry.split("  # from")[0] for entry in found["python"]] == wanted
     assert found["system"] in ([], {})

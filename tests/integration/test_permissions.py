@@ -304,7 +304,10 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
               "accessScope": {"type": "cluster"}, "ChildId": account.id}  # fmt: skip
     allowed = {}
-    elsewhere = {"s3:ListBucket", "sso:ListInstances"}  # HeadBucket, which test_readiness.py makes; and a service that the bed does not have
+    elsewhere = {
+        "s3:ListBucket",
+        "sso:ListInstances",
+    }  # HeadBucket, which test_readiness.py makes; and a service that the bed does not have
     for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED, *elsewhere}):
         service, operation = action.split(":")
         client = bed.client({"states": "stepfunctions"}.get(service, service), session)

@@ -137,13 +137,17 @@ def test_each_thing_that_is_taken_away_is_named_with_what_contain_could_not_do(e
     above = organizations(bed)
 
     def one(check: str, state: str, *words: str, rows: list[dict[str, Any]] | None = None, account: str = A) -> None:
-        found = [row for row in (estate.look() if rows is None else rows)]
+        found = list(estate.look() if rows is None else rows)
         said = json.dumps(found)
         assert {row["check"] for row in found} == {check} and {row["account"] for row in found} == {account}, found
-        assert {row["state"] for row in found} == {state} and all(row["loss"] for row in found) and all(word in said for word in words), found
+        assert {row["state"] for row in found} == {state} and all(row["loss"] for row in found) and all(word in said for word in words), (
+            found
+        )
 
     # A permission, by a service control policy.
-    policy = attach(bed, "corporate", {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:PutRolePolicy", "Resource": "*"}]}, A)
+    policy = attach(
+        bed, "corporate", {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:PutRolePolicy", "Resource": "*"}]}, A
+    )
     rows = estate.look()
     assert {row["check"] for row in rows} == {"permissions", "break_glass"}, rows
     one("permissions", "missing", "iam:PutRolePolicy", "a policy of the organization denies it", "fence a role", rows=rows[:1])
@@ -152,7 +156,9 @@ def test_each_thing_that_is_taken_away_is_named_with_what_contain_could_not_do(e
     # A permission, by its own policies. (What they limit to a kind of resource was not taken for a denial: the estate has no others.)
     narrow = copy.deepcopy(estate.narrow)
     for statement in narrow["Statement"]:
-        statement["Action"] = [action for action in statement["Action"] if action not in ("iam:UpdateAccessKey", "iam:SimulatePrincipalPolicy")]
+        statement["Action"] = [
+            action for action in statement["Action"] if action not in ("iam:UpdateAccessKey", "iam:SimulatePrincipalPolicy")
+        ]
     iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(narrow))
     one("permissions", "unknown", "iam:SimulatePrincipalPolicy", rows=estate.look("permissions"))  # what could not be asked is no "ok"
     narrow["Statement"][0]["Action"].append("iam:SimulatePrincipalPolicy")
@@ -185,15 +191,26 @@ def test_each_thing_that_is_taken_away_is_named_with_what_contain_could_not_do(e
     above.attach_policy(PolicyId=estate.fence, TargetId=company.root_id)
     # A role under an exempt name that nobody calls theirs.
     estate.write(protected=[f"arn:aws:iam::{B}:role/break-glass"])
-    assert {(row["check"], row["state"]) for row in estate.look("break_glass", "exempt_names")} == {("break_glass", "missing"), ("exempt_names", "missing")}
+    assert {(row["check"], row["state"]) for row in estate.look("break_glass", "exempt_names")} == {
+        ("break_glass", "missing"),
+        ("exempt_names", "missing"),
+    }
     estate.write()
     # The role's trust.
     iam.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=trust({"AWS": company.responder_arn}))
     one("responder", "missing", "source identity", rows=estate.look("responder"))
-    iam.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=trust({"AWS": f"arn:aws:iam::{bed.management}:root"}, "sts:TagSession"))
+    iam.update_assume_role_policy(
+        RoleName="incident-responder", PolicyDocument=trust({"AWS": f"arn:aws:iam::{bed.management}:root"}, "sts:TagSession")
+    )
     code, said = estate.desk.play("readiness", "-e", f"incident={estate.file}", "-e", json.dumps({"readiness_checks": HERE}))
-    assert code == 2 and f"MISSING {A}  responder: account {A} cannot be reached" in said and "contain could not: anything in this account" in said, said
-    assert f"UNKNOWN {A}  " in said and "more checks, since nobody can look into the account" in said and "accounts: 1 of 2 ok" in said, said
+    assert (
+        code == 2
+        and f"MISSING {A}  responder: account {A} cannot be reached" in said
+        and "contain could not: anything in this account" in said
+    ), said
+    assert f"UNKNOWN {A}  " in said and "more checks, since nobody can look into the account" in said and "accounts: 1 of 2 ok" in said, (
+        said
+    )
     assert said.count(A) < 30, "one line for what follows from the other"
 
 
@@ -205,7 +222,11 @@ def test_what_is_asked_once(estate: Estate) -> None:
     read = document(allow("s3:GetObject", "s3:ListBucket"))
     owner.put_user_policy(UserName=estate.bucket.name, PolicyName="store", PolicyDocument=read)
     rows = estate.look("store")
-    assert [(row["check"], row["state"]) for row in rows] == [("store", "missing")] and "cannot write" in rows[0]["why"] and "spool" in rows[0]["loss"], rows
+    assert (
+        [(row["check"], row["state"]) for row in rows] == [("store", "missing")]
+        and "cannot write" in rows[0]["why"]
+        and "spool" in rows[0]["loss"]
+    ), rows
     owner.put_user_policy(UserName=estate.bucket.name, PolicyName="store", PolicyDocument=document(allow("s3:*")))
     found = estate.look("store", accounts=[A, bed.management])
     assert len(found) == 2 and all(" live" in row["why"] and bed.management in row["why"] for row in found), found
@@ -224,7 +245,9 @@ def test_what_is_asked_once(estate: Estate) -> None:
     assert [row["object"] for row in rows] == [RCP] and "resource control policies are not enabled" in rows[0]["why"], rows
     organizations(bed).enable_policy_type(RootId=company.root_id, PolicyType=RCP)
     owner.delete_user_policy(UserName="responder", PolicyName="above")
-    owner.put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=document(allow("sts:AssumeRole", "sts:SetSourceIdentity")))
+    owner.put_user_policy(
+        UserName="responder", PolicyName="respond", PolicyDocument=document(allow("sts:AssumeRole", "sts:SetSourceIdentity"))
+    )
     rows = estate.look("organization")
     lacks = permissions.actions_in(permissions.management_policy()) - permissions.actions_in(permissions.readiness_policy())
     assert {row["object"] for row in rows} == lacks and all(row["loss"] for row in rows), rows
@@ -245,7 +268,10 @@ def test_what_is_asked_once(estate: Estate) -> None:
     assert [row["state"] for row in rows] == ["missing"]
     assert [row["state"] for row in estate.look("notifiers")] == ["unknown"]
     play = desk.folder / "play.yml"
-    task = {"name": "Look", "evict.cloud.aws_readiness_info": {"incident": str(estate.file), "checks": ["notifiers"], "notifiers": "{{ rows }}"}}
+    task = {
+        "name": "Look",
+        "evict.cloud.aws_readiness_info": {"incident": str(estate.file), "checks": ["notifiers"], "notifiers": "{{ rows }}"},
+    }
     vars_ = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     play.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": vars_, "tasks": [task]}]))
     (desk.folder / "rows.json").write_text(json.dumps(tried["notifiers"]))
@@ -284,7 +310,9 @@ def test_contain_warns_of_a_store_in_an_account_of_the_incident(desk: Desk) -> N
         inside.create_user(UserName="somebody")
         inside.put_user_policy(UserName="responder", PolicyName="here", PolicyDocument=document(allow("iam:*", "ec2:*", "cloudtrail:*")))
         own = said(bucket.options(), f"arn:aws:iam::{desk.bed.management}:user/somebody")
-        assert [w for w in own if f"lives in account {desk.bed.management}" in w] and [w for w in own if "the responder's own credentials live" in w], own
+        assert [w for w in own if f"lives in account {desk.bed.management}" in w] and [
+            w for w in own if "the responder's own credentials live" in w
+        ], own
         # A bucket in the suspect's own account.
         name, theirs = f"inside-{A}", desk.company.production.root
         desk.bed.client("s3", theirs, direct=True).create_bucket(Bucket=name)
@@ -300,4 +328,3 @@ def test_contain_warns_of_a_store_in_an_account_of_the_incident(desk: Desk) -> N
         with mock.patch.object(store_home, "_head", refused):
             assert [w for w in said(options) if "not known whether the store" in w]
     assert said(str(desk.folder / "cases")) == []
-

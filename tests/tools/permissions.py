@@ -71,7 +71,11 @@ USERS: dict[str, tuple[str, ...]] = {
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
     "account_state": ("aws_baseline", "aws_contain"),
-    **{f"readiness.{path.stem}": _LOOKING for path in (FOLDER / "readiness").glob("*.py") if path.stem not in ("__init__", "kind", "actions")},
+    **{
+        f"readiness.{path.stem}": _LOOKING
+        for path in (FOLDER / "readiness").glob("*.py")
+        if path.stem not in ("__init__", "kind", "actions")
+    },
     "ready": READY,
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "aftermath": ("aws_contain",),
@@ -678,7 +682,9 @@ def _sample(scope: str) -> str:
     if scope == "*":
         return "*"
     _arn, _aws, service, region, account, rest = scope.split(":", 5)
-    return ":".join(("arn", "{partition}", service, "{region}" if region else "", "{account}" if account else "", rest.replace("*", "evict-readiness")))
+    return ":".join(
+        ("arn", "{partition}", service, "{region}" if region else "", "{account}" if account else "", rest.replace("*", "evict-readiness"))
+    )
 
 
 def simulated() -> str:
@@ -715,7 +721,12 @@ def simulated() -> str:
 
 def files() -> Files:
     """The generator of tests/tools/generate.py."""
-    written = ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy()), (MANAGEMENT_POLICY, management_policy()), (READINESS_POLICY, readiness_policy()))
+    written = (
+        (POLICY, responder_policy()),
+        (CALLER_POLICY, caller_policy()),
+        (MANAGEMENT_POLICY, management_policy()),
+        (READINESS_POLICY, readiness_policy()),
+    )
     for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"
     yield ACTIONS_FILE, simulated()

@@ -72,9 +72,13 @@ def run(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool
     with concurrent.futures.ThreadPoolExecutor(max(1, int(params.get("threads") or 16))) as pool:
         rows = list(pool.map(lambda account: keep(aws, store, account, check=check), accounts))
     problems = [
-        {"object": r["account"], "operation": "baseline", "message": r["why"], "remedy": r["remedy"]} for r in rows if r["state"] == "unknown"
+        {"object": r["account"], "operation": "baseline", "message": r["why"], "remedy": r["remedy"]}
+        for r in rows
+        if r["state"] == "unknown"
     ]
-    problems += [{"object": r["object"], "operation": "baseline", "message": r["why"], "remedy": r["remedy"]} for r in left if r["state"] != "ok"]
+    problems += [
+        {"object": r["object"], "operation": "baseline", "message": r["why"], "remedy": r["remedy"]} for r in left if r["state"] != "ok"
+    ]
     return {
         "changed": any(r.pop("changed", False) for r in rows), "baselines": rows, "problems": problems, "notify": len(incident.notify),
         "incident": incident.id,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import typing as t
 from collections.abc import Callable, Mapping
 
@@ -14,7 +15,7 @@ from ..common.errors import EvictError, InvalidInput
 from ..common.plan import Call, Target
 from ..common.reader import Reader
 from ..common.schema import printable
-from ..common.store import Store, open_store
+from ..common.store import open_store
 from . import readiness
 from .readiness.kind import OK, UNKNOWN, Look, Row
 from .session import Aws, iso
@@ -45,7 +46,9 @@ def accounts(aws: Aws, given: list[str]) -> tuple[list[str], list[dict[str, t.An
             found.append(str(account["Id"]))
             continue
         said = state.lower().replace("_", " ")
-        why = f"account {account['Id']} ({account.get('Name', '')}) is {said}: nobody can act in it, and its users and roles are still there"
+        why = (
+            f"account {account['Id']} ({account.get('Name', '')}) is {said}: nobody can act in it, and its users and roles are still there"
+        )
         rows.append(_row(ACCOUNTS, str(account["Id"]), Row(OK, object=str(account["Id"]), note=why)))
     return sorted(found), rows
 
@@ -57,11 +60,11 @@ def check(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, checking:
     aws = connect(params, incident.connection.get("aws"), incident=incident.id)
     given = list(params.get("accounts") or incident.accounts)
     looked, rows = accounts(aws, given)
-    store: list[Store] = []
+    store = functools.cache(lambda: open_store(incident.store))
     look = Look(
         aws=aws, incident=incident, account="", accounts=tuple(looked), given=bool(given), probe=bool(params.get("probe_store")) and not checking,
         reader=Reader({"aws": aws}), notifiers=tuple(params.get("notifiers") or ()), baselines=tuple(params.get("baselines") or ()),
-        store=lambda: store[0] if store else store.append(open_store(incident.store)) or store[0],
+        store=store,
     )  # fmt: skip
     todo = [(name, account) for name in wanted for account in (looked if readiness.CHECKS[name].EACH else [""])]
     # The responder first: what its role is assumed for, many checks would ask for at once.

@@ -49,12 +49,16 @@ def owner(store: str | t.Mapping[str, t.Any], accounts: Iterable[str]) -> tuple[
 def _reach(options: t.Mapping[str, t.Any]) -> tuple[Aws, str]:
     """AWS with the store's own credentials, and the account in which its role is ("" for the caller's own)."""
     role = str(options.get("role_arn") or "")
-    aws = Aws({**{k: options.get(k) for k in ("profile", "region", "endpoint_url")}, "role_arn": role, "assume_own": bool(role)}, incident="store")
+    aws = Aws(
+        {**{k: options.get(k) for k in ("profile", "region", "endpoint_url")}, "role_arn": role, "assume_own": bool(role)}, incident="store"
+    )
     return aws, role.split(":")[4] if role else ""
 
 
 def _head(aws: Aws, account: str, bucket: str, **more: str) -> None:
-    aws.call(Call(Target("aws", account), "s3", "HeadBucket", {"Bucket": bucket, **more}, idempotent=False))  # not tried again: nobody waits for it
+    aws.call(
+        Call(Target("aws", account), "s3", "HeadBucket", {"Bucket": bucket, **more}, idempotent=False)
+    )  # not tried again: nobody waits for it
 
 
 def _is_of(aws: Aws, account: str, bucket: str, owner: str) -> bool:

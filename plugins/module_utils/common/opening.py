@@ -116,8 +116,10 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         if before is not None:
             store.replace(incidents.FILE, data)
     ledger.end("ok", changed=1)
-    if params["suspect"] and not (params["incident"] or params["data"]) and (
-        why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}}))
+    if (
+        params["suspect"]
+        and not (params["incident"] or params["data"])
+        and (why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}})))
     ):
         # The case is safe, and nobody should wait for a file.
         result |= {"incident_file": "", "notes": [f"the incident file {chosen.file} cannot be written: {why}; go on with case={store.url}"]}

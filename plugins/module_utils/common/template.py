@@ -40,7 +40,9 @@ def with_suspect(raw: t.Any, source: str, suspect: str, *, now: dt.datetime) -> 
     defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"{_TITLE}{one.display()}"}
     filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) in (None, "")}}
     listed = given.get("suspects")
-    found = incidents.validate({**filled, "suspects": [*listed] if isinstance(listed, list) and listed else [one.as_dict()]}, source, now=now)
+    found = incidents.validate(
+        {**filled, "suspects": [*listed] if isinstance(listed, list) and listed else [one.as_dict()]}, source, now=now
+    )
     if any((s.cloud, s.kind, s.value) == (one.cloud, one.kind, one.value) for s in found.suspects):
         return found
     return dataclasses.replace(found, suspects=[*found.suspects, one])

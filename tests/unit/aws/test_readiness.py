@@ -10,7 +10,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws import baseline, r
 from ansible_collections.evict.cloud.plugins.module_utils.aws.readiness import actions, identity_center, kind, simulation, standing, trail
 from ansible_collections.evict.cloud.plugins.module_utils.aws.standing_fence import document
 from ansible_collections.evict.cloud.plugins.module_utils.common import template
-from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError, Refused
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
@@ -91,8 +91,10 @@ def test_who_is_to_blame(result: dict[str, Any], by: str) -> None:
 
 def test_the_list_covers_writes_by_a_resource_of_their_kind_and_says_what_each_is_for() -> None:
     aws = Aws(SimulatePrincipalPolicy=lambda p: verdicts(p, "implicitDeny"))
-    denied = dict((verdict.action, why) for verdict, why in simulation.denied(look(aws), ROLE, actions.RESPONDER))
-    assert denied["iam:PutRolePolicy"] == "fence a role; revoke its sessions" and len(denied) == sum(map(len, actions.RESPONDER.values())) > 80
+    denied = {verdict.action: why for verdict, why in simulation.denied(look(aws), ROLE, actions.RESPONDER)}
+    assert (
+        denied["iam:PutRolePolicy"] == "fence a role; revoke its sessions" and len(denied) == sum(map(len, actions.RESPONDER.values())) > 80
+    )
     resources = [call.parameters.get("ResourceArns", ["*"])[0] for call in aws.asked("SimulatePrincipalPolicy")]
     assert f"arn:aws:iam::{A}:user/evict-readiness" in resources and "*" in resources and not any("{" in resource for resource in resources)
 
@@ -130,7 +132,10 @@ def test_the_fence_is_recognized_by_what_it_says_not_by_its_name(monkeypatch: py
     assert said({**renamed, "Statement": [{**s} for s in whole["Statement"]][::-1]}).state == "ok"
     weaker = {**whole, "Statement": [{**s, "Action": ["iam:TagUser"]} if s["Sid"] == "EvictStandingTag" else s for s in whole["Statement"]]}
     assert "EvictStandingTag" in said(weaker).why and said(weaker).state == "missing"
-    narrower = {**whole, "Statement": [{**s, "Resource": "arn:aws:s3:::*"} if s["Sid"] == "EvictStandingQuarantine" else s for s in whole["Statement"]]}
+    narrower = {
+        **whole,
+        "Statement": [{**s, "Resource": "arn:aws:s3:::*"} if s["Sid"] == "EvictStandingQuarantine" else s for s in whole["Statement"]],
+    }
     assert "waits for the tag" in said(narrower).why
     assert said(whole, protected=[f"arn:aws:iam::{A}:role/other"]).why.endswith(f"does not exempt arn:aws:iam::{A}:role/other")
     assert said({"Statement": "nonsense"}).state == said("not JSON").state == "missing"
@@ -182,7 +187,13 @@ def test_a_check_that_raises_is_unknown_with_what_contain_could_not_do() -> None
 def test_every_check_says_what_it_is() -> None:
     assert len(readiness.CHECKS) == 14
     for name, check in readiness.CHECKS.items():
-        assert name == check.NAME and check.QUESTION.endswith("?") and check.LOSS and isinstance(check.EACH, bool) and isinstance(check.READS, tuple)
+        assert (
+            name == check.NAME
+            and check.QUESTION.endswith("?")
+            and check.LOSS
+            and isinstance(check.EACH, bool)
+            and isinstance(check.READS, tuple)
+        )
 
 
 def test_every_file_of_the_package_is_a_check_or_says_that_it_is_none() -> None:
@@ -220,7 +231,13 @@ class Clock(Aws):
 
 def test_a_baseline_is_kept_once_and_a_blind_look_replaces_nothing(tmp_path: Any) -> None:
     store = open_store(str(tmp_path))
-    user = {"Arn": f"arn:aws:iam::{A}:user/ci", "UserName": "ci", "CreateDate": "2026-01-01T00:00:00Z", "Path": "/", "UserId": "AIDAEXAMPLEEXAMPLE"}
+    user = {
+        "Arn": f"arn:aws:iam::{A}:user/ci",
+        "UserName": "ci",
+        "CreateDate": "2026-01-01T00:00:00Z",
+        "Path": "/",
+        "UserId": "AIDAEXAMPLEEXAMPLE",
+    }
     answers: dict[str, Any] = {"GetAccountAuthorizationDetails": {"UserDetailList": [user]}, "GetLoginProfile": "NoSuchEntity"}
 
     def look_(check: bool = False, **more: Any) -> dict[str, Any]:
@@ -236,3 +253,19 @@ def test_a_baseline_is_kept_once_and_a_blind_look_replaces_nothing(tmp_path: Any
     assert lost["state"] == "unknown" and "changed" not in lost
     changed = look_(GetAccountAuthorizationDetails={"UserDetailList": []})
     assert changed["state"] == "written" and len(store.list()) == 2 and baseline.newest(store, A)["state"] == {}  # type: ignore[index]
+
+
+def test_in_a_container_a_store_that_is_lost_with_it_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a job of AWX has it; readiness says so, and the baseline is not written where nobody finds it again."""
+    for module in (baseline, readiness.CHECKS["store"]):
+        monkeypatch.setattr(
+            module, "lost_with_container", lambda _path: "is a directory inside a container, on overlay, and is lost with it"
+        )
+    params = {"incident_data": {"accounts": [A], "store": "./cases"}, "directory": str(tmp_path), "allow_local_store": False}
+    with pytest.raises(Refused, match="is a directory inside a container") as refused:
+        baseline.run(params, lambda *_a, **_k: pytest.fail("no request before that"), check=False)
+    assert "allow_local_store=true" in refused.value.remedy and list(tmp_path.iterdir()) == []
+    look_ = look(Aws())
+    look_.store = lambda: open_store(str(tmp_path))
+    found = list(readiness.CHECKS["store"].check(look_))
+    assert [row.state for row in found] == ["missing"] and "container" in found[0].why

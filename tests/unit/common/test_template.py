@@ -22,7 +22,9 @@ def test_a_file_without_suspects_id_and_time_is_enough_before_an_incident() -> N
     for suspects in ({}, {"suspects": []}, {"suspects": None}):
         found = template.validate({"incident": {**FILE, **suspects}}, "x", now=NOW)
         assert (found.id, found.suspects, found.accounts, found.opened) == ("readiness", [], ["111122223333"], NOW)
-    real = template.validate({**FILE, "id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "access_key_id": KEY}]}, "x")
+    real = template.validate(
+        {**FILE, "id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "access_key_id": KEY}]}, "x"
+    )
     assert real.id == "IR-1" and [s.value for s in real.suspects] == [KEY]
 
 

@@ -88,7 +88,9 @@ def _meaning(statement: t.Mapping[str, t.Any]) -> str:
             return {k: plain(v) for k, v in value.items() if k != "Sid"}
         return sorted(map(str, value)) if isinstance(value, list) else [str(value)]
 
-    return json.dumps({k: plain(v) for k, v in statement.items() if k not in ("Sid", "Effect")} | {"Effect": statement.get("Effect")}, sort_keys=True)
+    return json.dumps(
+        {k: plain(v) for k, v in statement.items() if k not in ("Sid", "Effect")} | {"Effect": statement.get("Effect")}, sort_keys=True
+    )
 
 
 def _waits(statement: t.Mapping[str, t.Any]) -> bool:

@@ -23,7 +23,9 @@ def check(look: Look) -> Iterator[Row]:
     mine = [a for a in look.incident.protected if a.startswith("arn:") and a.split(":")[2:3] == ["iam"] and a.split(":")[4] == look.account]
     mine = [arn for arn in mine if ":role/" in arn or ":user/" in arn]
     if not mine:
-        yield missing("no identity of the account is protected", "name the break-glass role of the account under protected", object=look.account)
+        yield missing(
+            "no identity of the account is protected", "name the break-glass role of the account under protected", object=look.account
+        )
         return
     rows, working = [], ""
     for arn in mine:

@@ -22,7 +22,9 @@ LOSS = "fence from above the accounts; AWSDenyAll on each identity would take it
 def check(look: Look) -> Iterator[Row]:
     about = above.about(look)
     if about.get("FeatureSet") == "CONSOLIDATED_BILLING":
-        yield missing("the organization has consolidated billing only", "enable all features of the organization", object=str(about.get("Id")))
+        yield missing(
+            "the organization has consolidated billing only", "enable all features of the organization", object=str(about.get("Id"))
+        )
         return
     types, fine = above.enabled(look), True
     for form in (SCP, RCP):

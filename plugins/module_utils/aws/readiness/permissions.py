@@ -41,5 +41,3 @@ def _principal(look: Look) -> str:
     if len(found) > 1:
         raise EvictError(f"the path of {arn} is not known", object=arn, operation="iam:GetRole", remedy="allow iam:GetRole on it")
     return found[0]
-
-

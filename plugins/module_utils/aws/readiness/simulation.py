@@ -39,7 +39,8 @@ def denied(look: Look, arn: str, wanted: Mapping[str, Mapping[str, str]]) -> Ite
 def simulate(look: Look, arn: str, actions: Iterable[str], resource: str = "*") -> list[Verdict]:
     """One verdict for each action, all pages. Raises ``EvictError``, also when AWS leaves an action out."""
     wanted = list(dict.fromkeys(actions))
-    target, found = Target("aws", arn.split(":")[4]), {}
+    target = Target("aws", arn.split(":")[4])
+    found: dict[str, Verdict] = {}
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
         parameters: dict[str, t.Any] = {"PolicySourceArn": arn, "ActionNames": chunk}
@@ -51,16 +52,12 @@ def simulate(look: Look, arn: str, actions: Iterable[str], resource: str = "*") 
             if error.code not in ("InvalidInput", "ValidationError") or len(wanted) == 1:
                 raise
             for action in chunk:  # one action that the simulator of this partition does not know must not hide the others
-                found |= {v.action: v for v in _one_by_one(look, arn, action, resource)}
+                found |= {v.action: v for v in simulate(look, arn, [action], resource)}
             continue
         found |= {v.action: v for v in map(_verdict, answer.get("EvaluationResults", []))}
     if gone := [action for action in wanted if action not in found]:
         raise EvictError(f"the policy simulator said nothing of {', '.join(gone[:5])}", object=arn, operation="iam:SimulatePrincipalPolicy")
     return [found[action] for action in wanted]
-
-
-def _one_by_one(look: Look, arn: str, action: str, resource: str) -> list[Verdict]:
-    return simulate(look, arn, [action], resource)
 
 
 def _verdict(result: t.Mapping[str, t.Any]) -> Verdict:

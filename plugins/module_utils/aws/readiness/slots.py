@@ -38,10 +38,9 @@ def _full(look: Look, form: Form) -> Row | None:
     found = above.attached(look, look.account, form)
     if len(found) < _LIMITS.slots:
         return None
-    for policy in found:
-        if str(policy.get("Name", "")).startswith(organization.PREFIX):  # of this collection: an incident may use it with others
-            if len(service_control.text(above.document(look, policy["Id"]))) + _ROOM <= _LIMITS.size:
-                return None
+    ours = [p for p in found if str(p.get("Name", "")).startswith(organization.PREFIX)]  # an incident may use those with others
+    if any(len(service_control.text(above.document(look, p["Id"]))) + _ROOM <= _LIMITS.size for p in ours):
+        return None
     return missing(
         f"{len(found)} of {_LIMITS.slots} {form.noun.replace('policy', 'policies')} are attached to the account, and none of them has room",
         "merge two of them, or attach them to an organizational unit instead",

@@ -35,7 +35,12 @@ def _writable(look: Look, store: t.Any) -> Row | None:
     if store.root and (why := lost_with_container(str(store.root))):
         return missing(f"the store {store.url} {why}", "mount a directory, or use s3://, az:// or gs://", object=store.url)
     if not look.probe:
-        return Row("unknown", "whether it can be written was not tried", store.url, "without check mode, and with probe_store: true, an object is put there")
+        return Row(
+            "unknown",
+            "whether it can be written was not tried",
+            store.url,
+            "without check mode, and with probe_store: true, an object is put there",
+        )
     now = dt.datetime.now(dt.UTC)
     name = f"{FOLDER}/probe-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
     try:
@@ -56,16 +61,26 @@ def _elsewhere(look: Look) -> Row | None:
         found, _account = store_home.owner(look.incident.store, look.accounts)
     except EvictError as error:
         return unknown(error, "say whether an attacker reaches the case", object="the store's account")
-    return _inside(look, found, "the store lives", "keep the case where an attacker with administrator rights does not reach it") if found else None
+    return (
+        _inside(look, found, "the store lives", "keep the case where an attacker with administrator rights does not reach it")
+        if found
+        else None
+    )
 
 
 def _caller(look: Look) -> Row | None:
     own = look.aws.caller["account"]
-    return _inside(look, own, "the caller's credentials live", "be safe from an administrator of that account") if own in look.accounts else None
+    return (
+        _inside(look, own, "the caller's credentials live", "be safe from an administrator of that account")
+        if own in look.accounts
+        else None
+    )
 
 
 def _inside(look: Look, account: str, what: str, loss: str) -> Row:
     said = f"{what} in account {account}, which is looked at here: it may be part of an incident"
     if not look.given:  # the whole organization: its security account is in it, and that is as it should be
         return ok(said, object=account)
-    return missing(said, "use an account of its own, in which nothing else runs; it is then not listed under accounts", object=account, loss=loss)
+    return missing(
+        said, "use an account of its own, in which nothing else runs; it is then not listed under accounts", object=account, loss=loss
+    )

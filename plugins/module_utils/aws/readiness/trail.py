@@ -25,7 +25,9 @@ def check(look: Look) -> Iterator[Row]:
         yield unknown(error, "follow what the suspects did (quick scope)", "event history")
     everywhere = trails(look)
     if not everywhere:
-        yield missing("no trail covers all regions", "create one for the organization, with a bucket in an account of its own", object="trail")
+        yield missing(
+            "no trail covers all regions", "create one for the organization, with a bucket in an account of its own", object="trail"
+        )
         return
     rows: list[Row] = []
     for trail in everywhere:
