@@ -46,6 +46,10 @@ options:
     description: Put an object into the store, C(readiness/probe-<time>-<random>.json), which is the only way to know that it can be written.
     type: bool
     default: false
+  allow_local_store:
+    description: Accept a directory in a container's own layer as the store. It is lost with the container.
+    type: bool
+    default: false
   notifiers:
     description: What the role C(notify) said when it tried them, each with C(name), C(kind), C(ok) and C(why).
     type: list
@@ -140,6 +144,7 @@ def main() -> None:
             "accounts": {"type": "list", "elements": "str"},
             "checks": {"type": "list", "elements": "str", "choices": sorted(readiness.CHECKS)},
             "probe_store": {"type": "bool", "default": False},
+            "allow_local_store": {"type": "bool", "default": False},
             "notifiers": {"type": "list", "elements": "dict"},
             "baselines": {"type": "list", "elements": "dict"},
             "threads": {"type": "int", "default": 16},

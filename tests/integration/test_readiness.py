@@ -202,7 +202,13 @@ def test_each_thing_that_is_taken_away_is_named_with_what_contain_could_not_do(e
     iam.update_assume_role_policy(
         RoleName="incident-responder", PolicyDocument=trust({"AWS": f"arn:aws:iam::{bed.management}:root"}, "sts:TagSession")
     )
-    code, said = estate.desk.play("readiness", "-e", f"incident={estate.file}", "-e", json.dumps({"readiness_checks": HERE}))
+    code, said = estate.desk.play(
+        "readiness",
+        "-e",
+        f"incident={estate.file}",
+        "-e",
+        json.dumps({"readiness_checks": HERE, "allow_local_store": "true", "threads": "", "result_file": ""}),
+    )
     assert (
         code == 2
         and f"MISSING {A}  responder: account {A} cannot be reached" in said

@@ -64,7 +64,7 @@ def check(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, checking:
     look = Look(
         aws=aws, incident=incident, account="", accounts=tuple(looked), given=bool(given), probe=bool(params.get("probe_store")) and not checking,
         reader=Reader({"aws": aws}), notifiers=tuple(params.get("notifiers") or ()), baselines=tuple(params.get("baselines") or ()),
-        store=store,
+        store=store, local=bool(params.get("allow_local_store")),
     )  # fmt: skip
     todo = [(name, account) for name in wanted for account in (looked if readiness.CHECKS[name].EACH else [""])]
     # The responder first: what its role is assumed for, many checks would ask for at once.

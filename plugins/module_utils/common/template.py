@@ -38,11 +38,9 @@ def with_suspect(raw: t.Any, source: str, suspect: str, *, now: dt.datetime) -> 
     one = only(suspect)
     digest = hashlib.sha256(f"{one.cloud}\n{one.account}\n{one.value}".encode()).hexdigest()
     defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"{_TITLE}{one.display()}"}
-    filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) in (None, "")}}
-    listed = given.get("suspects")
-    found = incidents.validate(
-        {**filled, "suspects": [*listed] if isinstance(listed, list) and listed else [one.as_dict()]}, source, now=now
-    )
+    filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+    waiting = given.get("suspects") in (None, [])
+    found = incidents.validate({**filled, "suspects": [one.as_dict()]} if waiting else filled, source, now=now)
     if any((s.cloud, s.kind, s.value) == (one.cloud, one.kind, one.value) for s in found.suspects):
         return found
     return dataclasses.replace(found, suspects=[*found.suspects, one])

@@ -269,3 +269,14 @@ def test_in_a_container_a_store_that_is_lost_with_it_is_refused(tmp_path: Any, m
     look_.store = lambda: open_store(str(tmp_path))
     found = list(readiness.CHECKS["store"].check(look_))
     assert [row.state for row in found] == ["missing"] and "container" in found[0].why
+
+
+def test_no_answer_says_nothing_about_the_role_and_a_refusal_does() -> None:
+    def state(code: str) -> str:
+        aws = Aws(GetCallerIdentity=code)
+        aws.roles = type("Roles", (), {"nameless": set()})()  # type: ignore[attr-defined]
+        return next(iter(readiness.CHECKS["responder"].check(look(aws)))).state
+
+    assert state("AccessDenied") == "missing" and state("EndpointConnectionError") == state("Throttling") == "unknown"
+    aws = Aws(GetCallerIdentity={"Account": MANAGEMENT, "Arn": ROLE, "UserId": "x"})
+    assert "leads into account" in next(iter(readiness.CHECKS["responder"].check(look(aws)))).why

@@ -100,3 +100,11 @@ def test_what_only_follows_from_a_lost_account_is_counted_and_not_told() -> None
     ]  # fmt: skip
     shown, follows = estate.telling(rows)
     assert [(row["check"], row["account"]) for row in shown] == [("responder", "1"), ("slots", "1"), ("trail", "2")] and follows == {"1": 1}
+
+
+def test_suspects_of_the_file_are_checked_beside_the_one_that_is_named(tmp_path: Path) -> None:
+    for wrong in ("x", ["x"], {"cloud": "aws"}):
+        with pytest.raises(InvalidInput, match=r"incident\.suspects"):
+            open_case(tmp_path, incident=write(tmp_path, suspects=wrong), suspect=KEY)
+    both = open_case(tmp_path, incident=write(tmp_path, suspects=[{"cloud": "aws", "access_key_id": OTHER}]), suspect=KEY)
+    assert both["suspects"] == [f"access key {OTHER}", f"access key {KEY}"]

@@ -24,7 +24,8 @@ def check(look: Look) -> Iterator[Row]:
     if not fences:
         yield ok()
         return
-    own = {*responders.exact(look.aws, look.aws.responder_arn(look.account)), *look.incident.protected, *look.incident.trusted.principals}
+    own = {*responders.exact(look.aws, look.aws.responder_arn(look.account)), *look.incident.protected, *look.incident.trusted.principals,
+           *look.incident.automations}  # fmt: skip
     fine = True
     for name, exempt, lacks in fences:
         open_ = sorted(_GUARDS.intersection(lacks))
@@ -36,7 +37,7 @@ def check(look: Look) -> Iterator[Row]:
             if there and arn not in own:
                 fine = False
                 yield missing(
-                    f"{arn} is there, {name} exempts it, and nothing says that it is yours", "list it under protected if it is, else delete it", object=arn
+                    f"{arn} is there, {name} exempts it, and nothing says that it is yours", "list it under protected, trusted.principals or automations if it is, else delete it", object=arn
                 )  # fmt: skip
             elif not there and open_:
                 fine = False

@@ -65,6 +65,7 @@ class Look:
     notifiers: tuple[t.Mapping[str, t.Any], ...] = ()
     baselines: tuple[t.Mapping[str, t.Any], ...] = ()
     store: Callable[[], t.Any] = dataclasses.field(default=lambda: None)
+    local: bool = False  # whether a store that is lost with this container is accepted
 
     @property
     def target(self) -> Target:

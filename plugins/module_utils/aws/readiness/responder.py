@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...common.errors import EvictError
+from ...common.errors import CloudError, EvictError
 from ...common.plan import Call, Target
-from .kind import Look, Row, missing, ok
+from .kind import Look, Row, missing, ok, unknown
 
 NAME = "responder"
 QUESTION = "Can the responder act in the account?"
 READS: tuple[str, ...] = ()  # sts:AssumeRole is the caller's; assumed.py declares it
 EACH = True
 LOSS = "anything in this account"
+_SAYS_NO = ("AccessDenied", "AccessDeniedException", "NoSuchEntity", "ValidationError")
 
 
 def check(look: Look) -> Iterator[Row]:
@@ -22,7 +23,10 @@ def check(look: Look) -> Iterator[Row]:
     try:
         seen = look.ask(Call(Target("aws", look.account), "sts", "GetCallerIdentity", {}))
     except EvictError as error:
-        yield missing(error.message, error.remedy, object=who)
+        code = getattr(error if isinstance(error, CloudError) else error.__cause__, "code", "")
+        # No answer, or a throttled one, says nothing about the role.
+        lost = code and code not in _SAYS_NO
+        yield unknown(error, object=who) if lost else missing(error.message, error.remedy, object=who)
         return
     if seen.get("Account") != look.account:
         yield missing(f"{who} leads into account {seen.get('Account')}", "correct connection.aws.role_arn", object=who)

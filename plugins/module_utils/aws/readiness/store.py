@@ -32,7 +32,7 @@ def check(look: Look) -> Iterator[Row]:
 
 
 def _writable(look: Look, store: t.Any) -> Row | None:
-    if store.root and (why := lost_with_container(str(store.root))):
+    if store.root and not look.local and (why := lost_with_container(str(store.root))):
         return missing(f"the store {store.url} {why}", "mount a directory, or use s3://, az:// or gs://", object=store.url)
     if not look.probe:
         return Row(
