@@ -79,6 +79,11 @@ notify:
   returned: when the file was accepted
   type: int
   sample: 2
+incident_data:
+  description: The file in its canonical form, complete, for the role C(notify) in its mode V(test). Empty without notifiers.
+  returned: when the file was accepted
+  type: dict
+  sample: {}
 incident:
   description: Id of the incident that the file will be, V(readiness) if it has none yet.
   returned: when the file was accepted

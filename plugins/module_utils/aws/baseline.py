@@ -81,5 +81,5 @@ def run(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool
     ]
     return {
         "changed": any(r.pop("changed", False) for r in rows), "baselines": rows, "problems": problems, "notify": len(incident.notify),
-        "incident": incident.id,
+        "incident": incident.id, "incident_data": template.complete(incident) if incident.notify else {},
     }  # fmt: skip

@@ -60,6 +60,11 @@ def known(incident: Incident, kept: t.Mapping[str, t.Any] | None) -> Incident:
     return dataclasses.replace(incident, opened=before.opened, title=title, suspects=[*before.suspects, *added])
 
 
+def complete(incident: Incident) -> dict[str, t.Any]:
+    """In canonical form, with somebody who stands for the suspects where there are none: for what takes only whole incidents, such as a test of notifiers."""
+    return incident.as_dict() if incident.suspects else {**incident.as_dict(), "suspects": [dict(_NOBODY)]}
+
+
 def read(params: t.Mapping[str, t.Any]) -> Incident:
     """The file that ``incident`` names, or ``incident_data``; its store absolute, counted from ``directory``. Raises InvalidInput."""
     path, data = params.get("incident"), params.get("incident_data")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import estate, opening, template
+from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput
 from ansible_collections.evict.cloud.plugins.modules import case
 
@@ -26,6 +27,12 @@ def test_a_file_without_suspects_id_and_time_is_enough_before_an_incident() -> N
         {**FILE, "id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "access_key_id": KEY}]}, "x"
     )
     assert real.id == "IR-1" and [s.value for s in real.suspects] == [KEY]
+
+
+def test_made_complete_it_is_an_incident_for_whoever_takes_no_other() -> None:
+    found = template.validate({**FILE, "notify": [{"name": "x", "kind": "slack", "url_env": "X"}]}, "x", now=NOW)
+    whole = incidents.validate(template.complete(found), "x", now=NOW)
+    assert len(whole.suspects) == 1 and whole.notify == found.notify and whole.accounts == found.accounts
 
 
 @pytest.mark.parametrize(
