@@ -12,6 +12,7 @@ from ..plugin_utils.live import LiveAction, say
 
 _PUBLIC = ("only", "verdict", "reason", "by", "takeover")
 _NEEDED = ("only", "reason", "by")
+EVERYTHING = "everything"
 
 
 class ActionModule(LiveAction):
@@ -44,12 +45,19 @@ _EXAMPLE = 'pass -e \'{"only": "SUSPECT", "verdict": "false_positive", "reason":
 
 
 def _listed(value: t.Any, named: bool) -> list[str]:
-    """``only`` as a list; text may hold several, with commas between. ``named`` but empty (a script's empty variable) does not mean everything."""
+    """``only`` as a list; text may hold several, with commas between. ``named`` but empty (a script's empty variable) does not mean everything.
+
+    The word ``everything`` does: a form that always sends its fields can say so.
+    """
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list | None) or not all(isinstance(entry, str) for entry in value or ()):
         raise InvalidInput("a variable was refused", [("only", "must be text or a list of texts")])
     wanted = [text for entry in value or () if (text := entry.strip())]
+    if wanted == [EVERYTHING]:
+        return []
     if named and not wanted:
-        raise InvalidInput("a variable was refused", [("only", "is empty; leave it out to release everything of the case")])
+        raise InvalidInput(
+            "a variable was refused", [("only", "is empty; leave it out to release everything of the case, or write everything")]
+        )
     return wanted

@@ -12,6 +12,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.common import incident as incidents
 from ..module_utils.common import suspect as suspects
+from ..module_utils.common import template
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
 
@@ -57,7 +58,9 @@ def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -
     for key in ("incident", "suspect", "case"):
         if arguments.get(key) is not None and not isinstance(arguments[key], str):
             raise InvalidInput("a variable was refused", [(key, "must be text; write it in quotes")])
-    if arguments.get("data"):
+    if arguments.get("data") and arguments.get("suspect"):
+        template.validate(arguments["data"], "the variable incident")
+    elif arguments.get("data"):
         incidents.validate(arguments["data"], "the variable incident")
     if arguments.get("suspect"):
         arguments["suspect"] = suspects.minimal(suspects.only(arguments["suspect"]))

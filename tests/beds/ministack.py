@@ -91,7 +91,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_kinds, iam_truth, lambda_truth, live_kinds, org_truth, tag_truth, user_names
+    from tests.beds import clock, iam_kinds, iam_truth, lambda_truth, live_kinds, org_truth, simulation_truth, tag_truth, user_names
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -108,6 +108,7 @@ def patched(management: str) -> Any:
     lambda_truth.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     org_truth.install(management)
+    simulation_truth.install(management)
     from ministack import app as ministack_app
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

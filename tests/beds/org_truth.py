@@ -116,11 +116,11 @@ def suspended(role_arn: str) -> bool:
 
 
 def _with_state(operation: str, answer: Answer) -> Answer:
-    body = json.loads(answer[2] or b"{}") if operation == "DescribeAccount" and answer[0] == 200 else {}
-    if body.get("Account", {}).get("Id") not in SETTINGS["suspended"]:
-        return answer
-    body["Account"] |= {"Status": "SUSPENDED", "State": "SUSPENDED"}
-    return answer[0], answer[1], json.dumps(body).encode()
+    body = json.loads(answer[2] or b"{}") if operation in ("DescribeAccount", "ListAccounts") and answer[0] == 200 else {}
+    listed = [account for account in [body.get("Account", {}), *body.get("Accounts", [])] if account.get("Id") in SETTINGS["suspended"]]
+    for account in listed:
+        account |= {"Status": "SUSPENDED", "State": "SUSPENDED"}
+    return (answer[0], answer[1], json.dumps(body).encode()) if listed else answer
 
 
 def _violated(reason: str, message: str) -> Answer:

@@ -10,8 +10,8 @@ import pytest
 from tests.tools import permissions
 
 RESPONDER, CALLER = permissions.responder_policy(), permissions.caller_policy()
-MANAGEMENT = permissions.management_policy()
-GRANTED = permissions.actions_in(RESPONDER) | permissions.actions_in(CALLER) | permissions.actions_in(MANAGEMENT)
+MANAGEMENT, READINESS = permissions.management_policy(), permissions.readiness_policy()
+GRANTED = set().union(*map(permissions.actions_in, (RESPONDER, CALLER, MANAGEMENT, READINESS)))
 
 
 @pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=path) for path, text in permissions.files()])
@@ -19,7 +19,7 @@ def test_what_is_on_disk_is_what_the_code_needs_now(path: str, text: str) -> Non
     assert (permissions.ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make generate`"
 
 
-@pytest.mark.parametrize("policy", [RESPONDER, CALLER, MANAGEMENT], ids=["responder", "caller", "management"])
+@pytest.mark.parametrize("policy", [RESPONDER, CALLER, MANAGEMENT, READINESS], ids=["responder", "caller", "management", "readiness"])
 def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert policy["Version"] == "2012-10-17"
     sids = [statement["Sid"] for statement in policy["Statement"]]
@@ -55,6 +55,20 @@ def test_the_management_role_touches_accounts_and_service_control_policies_only(
     for statement in MANAGEMENT["Statement"]:
         if "organizations:AttachPolicy" in statement["Action"]:
             assert not any("root" in resource or ":ou/" in resource or resource == "*" for resource in statement["Resource"])
+
+
+def test_the_readiness_policy_reads_only() -> None:
+    written = {need.action for need in permissions.needs().values() if need.write}
+    assert not permissions.actions_in(READINESS) & written
+    verbs = {action.split(":")[1] for action in permissions.actions_in(READINESS)}
+    assert all(verb.startswith(("Get", "List", "Describe", "LookupEvents", "Simulate")) for verb in verbs), verbs
+
+
+def test_what_is_simulated_is_what_is_granted() -> None:
+    from ansible_collections.evict.cloud.plugins.module_utils.aws.readiness import actions
+
+    assert {action for found in actions.RESPONDER.values() for action in found} == permissions.actions_in(RESPONDER)
+    assert {action for found in actions.MANAGEMENT.values() for action in found} == permissions.actions_in(MANAGEMENT)
 
 
 def test_every_generator_of_steps_is_run() -> None:

@@ -223,8 +223,10 @@ def test_several_identities_are_listed_and_nothing_is_changed(bench: Bench) -> N
 def test_what_the_task_passes_comes_first_and_nothing_at_all_is_an_error(bench: Bench) -> None:
     code, said = bench.play()
     assert code == 2 and "incident=FILE" in said
-    code, said = bench.play("-e", f"suspect={KEY}", "-e", "incident=x.yml")
+    code, said = bench.play("-e", f"suspect={KEY}", "-e", "case=cases/IR-1")
     assert code == 2 and "mutually exclusive" in said
+    code, said = bench.play("-e", f"suspect={KEY}", "-e", "incident=x.yml")  # a template, which is not there
+    assert code == 2 and "x.yml" in said
     code, said = bench.play("-e", '{"suspect": 7}')
     assert code == 2 and "must be text" in said
     (bench.folder / "play.yml").write_text(PLAY.replace("ARGUMENTS", f"{{suspect: {KEY}}}"))

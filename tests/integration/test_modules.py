@@ -60,6 +60,8 @@ RUNS: dict[str, list[tuple[Callable[[Desk], Any], Callable[[Desk], dict[str, Any
                                 (contained, lambda _d: {"principals": [USER], "state": "absent"})],
     "aws_session": [(nothing, lambda _d: {"principals": [USER, ROLE]}), (nothing, lambda _d: {"principals": [ROLE], "sessions": ["evil-1", "evil-2"]})],
     "aws_principal_info": [(nothing, lambda _d: {"suspects": [USER, ROLE], "detail": "full", "role_arn": _d.company.role_template}), (nothing, lambda _d: {"incident": str(_d.file)})],
+    "aws_baseline": [(contained, lambda _d: {"incident": str(_d.file), "accounts": ["222222222222"], "allow_local_store": True})],
+    "aws_readiness_info": [(nothing, lambda _d: {"incident": str(_d.file), "accounts": ["222222222222"], "checks": ["responder", "regions"]})],
     "case": [(nothing, lambda _d: {"incident": str(_d.file), "directory": str(_d.folder), "allow_local_store": True}),
              (contained, lambda _d: {"case": str(_d.case), "state": "closed"})],
     "case_ledger_info": [(contained, lambda _d: {"case": str(_d.case)})],
@@ -103,7 +105,7 @@ def test_check_mode_tells_what_a_real_run_does_and_a_second_run_does_nothing(cas
     cloud = case.bed.snapshot()
     done = case.run(name, **given)
     assert planned["changed"] == done["changed"] and _hunks(planned) == _hunks(done)
-    assert done["changed"] == (case.bed.snapshot() != cloud) or name in ("case", "case_result")
+    assert done["changed"] == (case.bed.snapshot() != cloud) or name in ("aws_baseline", "case", "case_result")
     cloud, runs, store = case.bed.snapshot(), set(case.ledger().runs), files(case.folder)
     again = case.run(name, **given)
     assert again["changed"] is False or name == "case_result"
@@ -145,6 +147,7 @@ def test_the_result_is_what_is_documented(case: Desk, name: str, before: Any, pa
 
 BAD = {
     "aws_account_fence": {"principals": [f"{P}:user/nobody"]},
+    "aws_baseline": {"incident": "/nowhere/readiness.yml"}, "aws_readiness_info": {"incident": "/nowhere/readiness.yml"},
     "aws_contain": {"incident": "/nowhere/incident.yml"}, "aws_restore": {"case": "/nowhere/IR-9"}, "aws_principal_info": {"suspects": [f"{P}:user/nobody"]},
     "aws_credential": {"principals": [f"{P}:user/nobody"]}, "aws_session": {"principals": [f"{P}:role/nobody"]},
     "aws_identity_quarantine": {"principals": [f"{P}:user/nobody"]}, "case": {"case": "/nowhere/IR-9"}, "case_ledger_info": {"case": "/nowhere/IR-9"},

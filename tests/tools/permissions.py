@@ -13,6 +13,7 @@ import functools
 import importlib
 import inspect
 import json
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,8 @@ FOLDER = ROOT / "plugins" / "module_utils" / "aws"
 POLICY = "docs/permissions/aws-responder.json"
 CALLER_POLICY = "docs/permissions/aws-caller.json"
 MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
+READINESS_POLICY = "docs/permissions/aws-readiness.json"
+ACTIONS_FILE = "plugins/module_utils/aws/readiness/actions.py"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -39,6 +42,7 @@ PREFIXES = {
 } | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:HeadBucket": "s3:ListBucket",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
 }
 
@@ -65,6 +69,8 @@ DEPENDENT = {
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
 _EVERY = (*_PLANNING, "aws_restore")
+READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
+_LOOKING = ("aws_readiness_info",)
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
     **{
@@ -73,7 +79,13 @@ USERS: dict[str, tuple[str, ...]] = {
     },
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
-    "account_state": ("aws_contain",),
+    "account_state": ("aws_baseline", "aws_contain"),
+    **{
+        f"readiness.{path.stem}": _LOOKING
+        for path in (FOLDER / "readiness").glob("*.py")
+        if path.stem not in ("__init__", "kind", "actions")
+    },
+    "ready": READY,
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
@@ -84,18 +96,18 @@ USERS: dict[str, tuple[str, ...]] = {
     "compute.metadata": ("aws_contain",),
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
-    "events": _PLANNING,
+    "events": (*_PLANNING, "aws_readiness_info"),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
     "principal": _PLANNING,
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
-    "assumed": _EVERY,
     "identity_center": _PLANNING,  # a suspect may be one's session
     "pending": ("aws_contain", "aws_restore"),
     "people": ("aws_contain",),
     "root_user": ("aws_contain",),
+    "assumed": (*_EVERY, *READY),
     "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
     "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
@@ -170,6 +182,11 @@ WHY = {
     "s3:PutLifecycleConfiguration": "suspend a lifecycle rule that a suspect wrote",
     "secretsmanager:DescribeSecret": "whether and when a secret is to be deleted; read back",
     "secretsmanager:RestoreSecret": "stop the deletion of a secret that a suspect scheduled",
+    "cloudtrail:DescribeTrails": "readiness: whether a trail covers all regions",
+    "organizations:ListAccounts": "readiness: which accounts there are, and which are suspended",
+    "organizations:ListParents": "readiness: what stands above an account",
+    "s3:ListBucket": "readiness: whether the trail's bucket can be reached",
+    "sso:ListInstances": "readiness: whether there is an Identity Center",
     "batch:DescribeJobs": "whether a job that the log names still runs; read back",
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
@@ -316,7 +333,6 @@ WHY = {
     "sso:GetInlinePolicyForPermissionSet": "what the permission set says now; read back",
     "sso:ListAccountAssignments": "how many others have a permission set",
     "sso:ListAccountAssignmentsForPrincipal": "what a person has, and in which accounts; read back",
-    "sso:ListInstances": "where Identity Center is",
     "sso:ListPermissionSetsProvisionedToAccount": "whether the roles have what the permission set says; read back",
     "sso:ProvisionPermissionSet": "take our statement to the roles of the permission set, and away from them",
     "sso:PutInlinePolicyToPermissionSet": "deny one person, where no service control policy can be had",
@@ -832,9 +848,21 @@ def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
 
 
+def readiness_policy() -> dict[str, Any]:
+    """What the good day needs, reads only: beside the others, for the responder's role, the management role and the caller."""
+    mine = [need.action for need in needs().values() if need.modules & set(READY) and not need.write and need.action not in CALLER]
+    return {"Version": "2012-10-17", "Statement": [_statement("EvictReadiness", mine, "*")]}
+
+
+def _acting() -> list[Need]:
+    """What an incident needs; what only the good day does is in a document of its own."""
+    return [need for need in needs().values() if not need.modules <= set(READY)]
+
+
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
     mine = [need for need in needs().values() if need.action not in CALLER and not _of_management(need)]
+    mine = [need for need in _acting() if need.action not in CALLER and not need.action.startswith("organizations:")]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
     beyond = [need.action for need in mine if need.action in _BEYOND]
@@ -869,6 +897,7 @@ def management_policy() -> dict[str, Any]:
     above = [need for need in needs().values() if _of_management(need)]
     mine = [need for need in above if need.action.startswith("organizations:")]
     people = [need for need in above if need.action.startswith(("sso:", "identitystore:"))]
+    mine = [need for need in _acting() if need.action.startswith("organizations:")]
     statements = [_statement("EvictReadOrganization", [need.action for need in mine if not need.write], "*")]
     by_scope: dict[str, list[str]] = {}
     for need in mine:
@@ -898,6 +927,7 @@ def _table() -> str:
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
         "writes the fences above the accounts, and acts on people of Identity Center and on root users. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
+        "[aws-readiness.json](permissions/aws-readiness.json) is what `readiness.yml` looks at on a good day, reads only: for all three, beside their own.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
@@ -908,15 +938,64 @@ def _table() -> str:
         "|---|---|---|---|---|",
     ]
     for need in needs().values():
-        modules = ", ".join(f"`{name}`" for name in sorted(need.modules)) if len(need.modules) < len(_EVERY) else "all `aws_*`"
+        modules = ", ".join(f"`{name}`" for name in sorted(need.modules)) if not need.modules >= set(_EVERY) else "all `aws_*`"
         lines.append(f"| `{need.action}` | {_on(need)} | {WHY[need.action]} | {modules} | {', '.join(sorted(need.sources))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sample(scope: str) -> str:
+    """One resource that a scope of the policies covers, with the account, the region and the partition left open: the simulator wants one by name."""
+    if scope == "*":
+        return "*"
+    _arn, _aws, service, region, account, rest = scope.split(":", 5)
+    return ":".join(
+        ("arn", "{partition}", service, "{region}" if region else "", "{account}" if account else "", rest.replace("*", "evict-readiness"))
+    )
+
+
+def simulated() -> str:
+    """actions.py of the readiness checks: what the responder and the management role must be allowed, by a resource to simulate it on, and why."""
+    mine: dict[str, dict[str, dict[str, str]]] = {"RESPONDER": {}, "MANAGEMENT": {}}
+    for need in _acting():
+        above = need.action.startswith("organizations:")
+        if need.action in CALLER and not above:
+            continue
+        scope = "*" if not need.write else _above_scope(need.action) if above else _scope(need.action)
+        scope = scope if isinstance(scope, str) else next(one for one in scope if "policy" in one)
+        mine["MANAGEMENT" if above else "RESPONDER"].setdefault(_sample(scope), {})[need.action] = WHY[need.action]
+    lines = [
+        "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
+        "# SPDX-License-Identifier: GPL-3.0-or-later",
+        '"""Written by tests/tools/permissions.py (`make generate`): {a resource: {action that is simulated on it: what it is for}}."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "# fmt: off",
+    ]
+    for name, found in mine.items():
+        lines.append(f"{name}: dict[str, dict[str, str]] = {{")
+        for resource in sorted(found):
+            lines.append(f"    {json.dumps(resource)}: {{")
+            for action, why in sorted(found[resource].items()):
+                parts = textwrap.wrap(why, 90, drop_whitespace=False, break_long_words=False)
+                lines.append(f"        {json.dumps(action)}: {json.dumps(why)}," if len(parts) == 1 else f"        {json.dumps(action)}:")
+                lines += [] if len(parts) == 1 else [f"            {json.dumps(part)}{',' if part is parts[-1] else ''}" for part in parts]
+            lines.append("    },")
+        lines.append("}")
     return "\n".join(lines) + "\n"
 
 
 def files() -> Files:
     """The generator of tests/tools/generate.py."""
-    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy()), (MANAGEMENT_POLICY, management_policy())):
+    written = (
+        (POLICY, responder_policy()),
+        (CALLER_POLICY, caller_policy()),
+        (MANAGEMENT_POLICY, management_policy()),
+        (READINESS_POLICY, readiness_policy()),
+    )
+    for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"
+    yield ACTIONS_FILE, simulated()
     yield TABLE, _table()
 
 

@@ -20,7 +20,22 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, clocks, compute, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import (
+    account_fence,
+    claims,
+    clocks,
+    compute,
+    credentials,
+    live,
+    quarantine,
+    sessions,
+    shares,
+    sharing,
+    snapshot,
+    space,
+    store_home,
+    trust,
+)  # fmt: skip
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -405,6 +420,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
             " rights there can undo this; run from another account if you can"
         )
+    case.warnings += store_home.warnings(case, {p.account for p in run.principals.values()})
     case.warnings += run.fences.warnings() + run.people.warnings()
     if run.fences.frozen_in:
         case.warnings.append(

@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import yamlio
+from . import estate, yamlio
 from .compute import Compute
 from .compute import read as read_compute
 from .errors import InvalidInput
@@ -140,6 +140,7 @@ class Incident:
     notify: list[t.Any]
     connection: dict[str, dict[str, t.Any]]
     evidence_key: str | None
+    accounts: list[str]
     compute: Compute = dataclasses.field(default_factory=Compute)
     source: str = dataclasses.field(default="", compare=False)
 
@@ -247,6 +248,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         evidence_key=fields.text("evidence_key", pattern=re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{8,16000}"), says="not a public key")
         or None,
         compute=read_compute(fields),
+        accounts=estate.accounts(fields),
         source=source,
     )
     if problems:

@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import errors, looks, process, yamlio
+from . import errors, looks, process, template, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -63,6 +63,14 @@ def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chos
         store = _existing(params["case"], params.get("store"), directory)
         return _Chosen(incidents.from_case(store), store)
     file = ""
+    if params["suspect"] and (params["incident"] or params["data"]):
+        file = os.path.join(directory, params["incident"]) if params["incident"] else ""
+        raw, source = incidents.load(file) if file else params["data"], file or "the variable incident"
+        incident = template.with_suspect(raw, source, params["suspect"], now=now)
+        incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
+        store = case_store(open_store(incident.store, base=directory), incident.id)
+        store = emergency_store(store, incident.id) if incident.mode == "emergency" else store
+        return _Chosen(template.known(incident, _stored(store)), store, file)
     if params["suspect"]:
         if found := _same_suspect(params["suspect"], directory):
             return _Chosen(*found, notes=("this suspect already has an open case, which is used again",))
@@ -87,7 +95,7 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         who = f"closed by {closed.get('by')} ({closed.get('reason') or 'no reason given'})"
         remedy = "give reason (and by) to open it again, or use another id"
         raise errors.Refused(f"the case {store.url} was {who}", object=store.url, operation="open", remedy=remedy)
-    if before is None and store.root and not params["allow_local_store"] and (why := _lost_with_container(str(store.root))):
+    if before is None and store.root and not params["allow_local_store"] and (why := lost_with_container(str(store.root))):
         remedy = "mount a directory for the store, use s3://, az:// or gs://, or accept it with allow_local_store=true"
         raise errors.Refused(f"the store {store.url} {why}", object=store.url, operation="open", remedy=remedy)
     result = {
@@ -108,8 +116,10 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         if before is not None:
             store.replace(incidents.FILE, data)
     ledger.end("ok", changed=1)
-    if params["suspect"] and (
-        why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}}))
+    if (
+        params["suspect"]
+        and not (params["incident"] or params["data"])
+        and (why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}})))
     ):
         # The case is safe, and nobody should wait for a file.
         result |= {"incident_file": "", "notes": [f"the incident file {chosen.file} cannot be written: {why}; go on with case={store.url}"]}
@@ -207,7 +217,7 @@ def _guard_id(before: dict[str, t.Any] | None, after: dict[str, t.Any], store: S
         raise errors.Refused(f"the case {store.url} belongs to {other}", object=after["id"], operation="open", remedy="choose another id")
 
 
-def _lost_with_container(path: str) -> str:
+def lost_with_container(path: str) -> str:
     """Why a directory would vanish with the container that this runs in; empty when it would not, or there is no container."""
     if not any(os.path.exists(mark) for mark in _CONTAINER):
         return ""
