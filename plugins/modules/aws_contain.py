@@ -84,6 +84,14 @@ options:
       - What runs in a session of the attacker's own is never refreshed. With V(false) they are listed only, with the time until which they fail.
     type: bool
     default: true
+  resources:
+    description:
+      - When everything else has been done, deny the contained in the resources' own policies as well, as M(evict.cloud.aws_resource_fence) does. The buckets,
+        KMS keys, secrets, queues, topics, functions and repositories that the incident names under C(resources.fence), and those that the suspects' own calls
+        name, as far as the quick scope has seen them; at most C(limits.resources) of the latter.
+      - A bucket that a suspect opened to everybody in the incident's window gets Block Public Access, unless it serves a website or a CDN.
+    type: bool
+    default: true
   phase:
     description:
       - V(all) contains.
@@ -216,6 +224,16 @@ workloads:
   elements: dict
   sample: [{object: "arn:aws:lambda:eu-west-1:111122223333:function:orders", text: Lambda function orders in eu-west-1,
             role: "arn:aws:iam::111122223333:role/orders", kind: lambda_function, state: refreshed, until: "", why: ""}]
+resource_fences:
+  description:
+    - Each resource that was looked at, with C(object), C(resource), C(state), why and what to do about it, and of a bucket that a suspect may have opened
+      to everybody (C(public)) what became of that.
+    - C(state) is V(fenced), V(would be fenced), V(failed), V(exempt), V(refused), V(gone), V(unknown), V(left), or V(spared) for a contained identity that
+      no resource denies.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:s3:::customer-data", resource: bucket customer-data, state: fenced, why: declared, remedy: "", public: ""}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -274,6 +292,7 @@ def main() -> None:
             "account_fence": {"type": "str", "choices": ["on_the_spot", "pre_deployed", "none"], "default": "on_the_spot"},
             "live_sessions": {"type": "bool"},
             "refresh": {"type": "bool", "default": True},
+            "resources": {"type": "bool", "default": True},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -214,7 +214,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         rows += residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
-    open_items += run.after.open_items() + run.hold.open_items() + run.findings.open_items()
+    open_items += run.after.open_items() + run.hold.open_items() + run.findings.open_items() + run.resources.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
         open_items.append(
@@ -233,7 +233,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.after.residual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
-        "recovered": list(run.fences.recovered),
+        "recovered": list(run.fences.recovered), "resource_fences": run.resources.rows(),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

@@ -20,7 +20,21 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import (
+    account_fence,
+    claims,
+    credentials,
+    live,
+    quarantine,
+    resource_fence,
+    resources,
+    sessions,
+    shares,
+    sharing,
+    snapshot,
+    space,
+    trust,
+)
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -49,6 +63,7 @@ class Options:
     account_fence: str = "on_the_spot"
     live_sessions: bool | None = None  # None: when there is a quick scope
     refresh: bool = True
+    resources: bool = True
 
 
 class Containment(Response):
@@ -70,13 +85,14 @@ class Containment(Response):
         self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.after = Aftermath(self)
+        self.resources = resource_fence.ResourceFences(self, self.fences)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS | resources.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:
@@ -88,6 +104,9 @@ class Containment(Response):
         self.runner.wait()
         self.hold.hold()
         self.after.refresh()
+        if self.options.resources:
+            self.resources.scope = self.scope
+            self.resources.fence(later=self.options.later)
 
     @property
     def spread(self) -> float:

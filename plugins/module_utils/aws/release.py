@@ -18,7 +18,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, canary, credentials, deny_all, policy, put_back, shared_release, standing_fence
+from . import account_release, canary, credentials, deny_all, policy, put_back, resource_release, shared_release, standing_fence
 from .session import Aws, iso, parse
 
 
@@ -26,7 +26,7 @@ from .session import Aws, iso, parse
 class Order:
     """What to release. ``only``: suspects (as reported) or ARNs, empty = all; ``purposes``: only these inline policies of ours, empty = everything;
 
-    ``false_positive``: the named suspects were never compromised, so everything of them comes back, keys included.
+    ``false_positive``: the named suspects were never compromised, so everything of them comes back, keys included; ``resources``: of resources only these.
     """
 
     only: tuple[str, ...] = ()
@@ -34,6 +34,7 @@ class Order:
     false_positive: bool = False
     reason: str = ""
     by: str = ""
+    resources: tuple[str, ...] = ()
 
 
 class Release:
@@ -50,8 +51,10 @@ class Release:
         self._note_verdict()
         everything = self._standing = restore.standing(self.case.history)
         above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
-        standing = [pair for pair in everything if pair not in above and (principals is None or identity(pair[1].principal) in principals)]
-        if above and standing and account_release.AccountRelease(self, above, principals).admit():
+        on_resources = resource_release.split(everything)
+        beside = [*above, *on_resources]
+        standing = [pair for pair in everything if pair not in beside and (principals is None or identity(pair[1].principal) in principals)]
+        if above and standing and self.order.purposes != ("resources",) and account_release.AccountRelease(self, above, principals).admit():
             time.sleep(account_release.SPREAD)
             self.case.ledger.flush()  # what was just written is what the fence is compared with
             everything = restore.standing(self.case.history)
@@ -62,6 +65,8 @@ class Release:
         for principal, changes in by_principal.items():
             self._release(principal, changes)
         self.runner.wait()
+        if on_resources and (not self.order.purposes or "resources" in self.order.purposes):
+            resource_release.ResourceRelease(self, on_resources, principals, self.order.resources).run()
         if above and (not self.order.purposes or "account" in self.order.purposes):  # last: it holds until all else has come back
             account_release.AccountRelease(self, above, principals).run()
             self.runner.wait()

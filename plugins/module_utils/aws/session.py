@@ -53,7 +53,8 @@ _BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organ
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
-               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId")  # fmt: skip
+               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "Bucket", "KeyId", "QueueUrl", "QueueName",
+               "TopicArn", "ResourceArn", "repositoryName")  # fmt: skip
 Credentials = assumed.Keys
 
 
@@ -250,6 +251,9 @@ class Aws:
     def _send_once(self, call: Call, sent: dict[str, t.Any]) -> dict[str, t.Any]:
         client = self.client(call.target, call.service, once=not call.idempotent)
         method = _snake(call.operation)
+        if not hasattr(client, method):
+            raise CloudError(f"{call.name}: the installed boto3 is too old to know it", code="UnknownOperation", object=self._subject(call, sent),
+                             operation=call.name, remedy="pip install --upgrade boto3, then run the same command again")  # fmt: skip
         self._pace(call)
         try:
             with self._lock:
@@ -293,7 +297,7 @@ class Aws:
             ) from error  # fmt: skip
         if call.name == "organizations:DescribePolicy":  # botocore decodes the documents of IAM only
             answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
-        return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+        return documents.parsed(call.name, _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
         """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""

@@ -12,6 +12,7 @@ import os
 import re
 import typing as t
 
+from . import resources as resource_key
 from . import yamlio
 from .errors import InvalidInput
 from .schema import ARN, ROLE_ARN, Fields, Problem, is_role_template, json_types, meant, printable, rfc3339, scan, secret_in, show
@@ -24,7 +25,7 @@ PASSWORDS = ("drop", "keep")
 GUARDS = ("protected", "last_admin", "limit", "shared_role", "trust_chain")
 STORE = "./cases"
 FILE = "incident.json"  # in the case: the canonical form
-LIMITS = {"principals": 25}
+LIMITS = {"principals": 25, "resources": 100}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECTION = {
@@ -124,6 +125,7 @@ class Incident:
     notify: list[t.Any]
     connection: dict[str, dict[str, t.Any]]
     evidence_key: str | None
+    resources: resource_key.Resources = dataclasses.field(default_factory=resource_key.Resources)
     source: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -152,6 +154,7 @@ class Incident:
             "trusted": {"networks": list(self.trusted.networks), "principals": list(self.trusted.principals)},
             "overrides": [dataclasses.asdict(override) for override in self.overrides],
             "aware_at": _text(self.aware_at),
+            "resources": self.resources.as_dict(),
         }
 
 
@@ -227,6 +230,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         connection=_connection(fields),
         evidence_key=fields.text("evidence_key", pattern=re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{8,16000}"), says="not a public key")
         or None,
+        resources=resource_key.read(fields.raw.get("resources"), problems),
         source=source,
     )
     if problems:
