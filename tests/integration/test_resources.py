@@ -1,0 +1,191 @@
+"""Sensitive resources deny the contained by their own policies: alone, without touching anybody else, and undone to the byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.beds.bed import Bed, Credentials
+from tests.beds.company import ATTACKER_IP, SECRET, allow, document
+from tests.integration.helpers import Desk, outcome
+from tests.integration.test_refresh import code
+
+pytestmark = pytest.mark.bed
+
+REGION = "us-east-1"
+# As a person formats it, with a lone statement: AWS gives it back as it was written.
+ODD = """{
+  "Version": "2012-10-17",
+  "Statement": {"Sid": "Readers", "Effect": "Allow", "Principal": {"AWS": "%s"},
+                "Action": "s3:GetObject", "Resource": "arn:aws:s3:::%s/*"}
+}"""
+
+
+@dataclasses.dataclass
+class Estate:
+    """Resources of the production account; `touch` is one harmless call on each, by kind."""
+
+    desk: Desk
+    plain: str = "plain-222222222222"  # a bucket without a policy
+    odd: str = "odd-222222222222"
+    site: str = "site-222222222222"
+    arns: dict[str, str] = dataclasses.field(default_factory=dict)
+    queue: str = ""
+
+    def root(self, service: str) -> Any:
+        return self.desk.bed.client(service, self.desk.company.production.root, REGION, direct=True)
+
+    def make(self) -> Estate:
+        account = self.desk.company.production
+        s3 = self.root("s3")
+        for name in (self.plain, self.odd, self.site):
+            s3.create_bucket(Bucket=name)
+            s3.put_object(Bucket=name, Key="x", Body=b"x")
+        s3.put_bucket_policy(Bucket=self.odd, Policy=ODD % (account.users["alice"], self.odd))
+        s3.put_bucket_website(Bucket=self.site, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+        self.queue = self.root("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        role = account.roles["orders-lambda"]
+        self.root("lambda").create_function(FunctionName="fenced", Runtime="python3.12", Role=role, Handler="i.h", Code={"ZipFile": code()})
+        self.root("lambda").add_permission(FunctionName="fenced", StatementId="events", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
+        self.root("ecr").create_repository(repositoryName="shop/web")
+        self.arns = {
+            "secret": self.root("secretsmanager").describe_secret(SecretId=SECRET)["ARN"],
+            "key": self.root("kms").create_key()["KeyMetadata"]["Arn"],
+            "topic": self.root("sns").create_topic(Name="alerts")["TopicArn"],
+            "queue": f"arn:aws:sqs:{REGION}:{account.id}:jobs",
+            "function": f"arn:aws:lambda:{REGION}:{account.id}:function:fenced",
+            "repository": f"arn:aws:ecr:{REGION}:{account.id}:repository/shop/web",
+            **{name: f"arn:aws:s3:::{getattr(self, name)}" for name in ("plain", "odd")},
+        }
+        return self
+
+    def touch(self, who: Credentials, source_ip: str = "") -> dict[str, str]:
+        """{kind: "ok" or the error code} of one call on each."""
+        calls: dict[str, tuple[str, str, dict[str, Any]]] = {
+            "secret": ("secretsmanager", "get_secret_value", {"SecretId": SECRET}),
+            "key": ("kms", "generate_data_key", {"KeyId": self.arns["key"], "KeySpec": "AES_256"}),
+            "topic": ("sns", "publish", {"TopicArn": self.arns["topic"], "Message": "x"}),
+            "queue": ("sqs", "send_message", {"QueueUrl": self.queue, "MessageBody": "x"}),
+            "function": ("lambda", "get_function_configuration", {"FunctionName": "fenced"}),
+            "repository": ("ecr", "list_images", {"repositoryName": "shop/web"}),
+            "plain": ("s3", "get_object", {"Bucket": self.plain, "Key": "x"}),
+            "odd": ("s3", "get_object", {"Bucket": self.odd, "Key": "x"}),
+        }
+        found = {}
+        for kind, (service, operation, parameters) in calls.items():
+            found[kind] = outcome(self.desk.bed.client(service, who, REGION, source_ip=source_ip), operation, **parameters)
+        return found
+
+    def texts(self) -> dict[str, Any]:
+        """Every policy as AWS gives it."""
+        s3, found = self.root("s3"), {}
+        for name in (self.plain, self.odd, self.site):
+            found[name] = s3.get_bucket_policy(Bucket=name)["Policy"] if outcome(s3, "get_bucket_policy", Bucket=name) == "ok" else None
+            blocked = outcome(s3, "get_public_access_block", Bucket=name) == "ok"
+            found[f"{name} block"] = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"] if blocked else None
+        found["secret"] = self.root("secretsmanager").get_resource_policy(SecretId=SECRET).get("ResourcePolicy")
+        found["key"] = self.root("kms").get_key_policy(KeyId=self.arns["key"])["Policy"]
+        found["topic"] = self.root("sns").get_topic_attributes(TopicArn=self.arns["topic"])["Attributes"].get("Policy")
+        found["queue"] = self.root("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=["All"])["Attributes"].get("Policy")
+        found["function"] = self.root("lambda").get_resource_policy(ResourceArn=self.arns["function"])["Policy"]
+        ecr = self.root("ecr")
+        there = outcome(ecr, "get_repository_policy", repositoryName="shop/web") == "ok"
+        found["repository"] = ecr.get_repository_policy(repositoryName="shop/web")["policyText"] if there else None
+        return found
+
+
+@pytest.fixture
+def estate(desk: Desk) -> Estate:
+    desk.bed.regions(REGION)
+    return Estate(desk).make()
+
+
+class Innocent(threading.Thread):
+    """Calls every resource again and again, until it is stopped."""
+
+    def __init__(self, estate: Estate, who: Credentials) -> None:
+        super().__init__(daemon=True)
+        self.estate, self.who, self.over = estate, who, threading.Event()
+        self.ok, self.failed = 0, dict[str, str]()
+
+    def run(self) -> None:
+        while not self.over.wait(0.1):
+            found = self.estate.touch(self.who)
+            self.ok += sum(code == "ok" for code in found.values())
+            self.failed |= {kind: code for kind, code in found.items() if code != "ok"}
+
+    def __enter__(self) -> Innocent:
+        self.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.over.set()
+        self.join(60)
+
+
+def powerful(estate: Estate, *users: str) -> None:
+    for user in users:
+        estate.root("iam").put_user_policy(UserName=user, PolicyName="all", PolicyDocument=document(allow("*")))
+
+
+def unfence(estate: Estate, user: str, key: str) -> None:
+    """Take everything that the incident put on the identity away, so that the resources are alone."""
+    iam = estate.root("iam")
+    for name in iam.list_user_policies(UserName=user)["PolicyNames"]:
+        if name.startswith("evict-"):
+            iam.delete_user_policy(UserName=user, PolicyName=name)
+    for attached in iam.list_attached_user_policies(UserName=user)["AttachedPolicies"]:
+        iam.detach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
+    iam.update_access_key(UserName=user, AccessKeyId=key, Status="Active")
+
+
+def states(result: dict[str, Any]) -> dict[str, str]:
+    return {row["object"]: row["state"] for row in result["resource_fences"]}
+
+
+def test_the_resources_alone_hold_the_thief_and_nobody_else_and_are_undone_to_the_byte(bed: Bed, desk: Desk, estate: Estate) -> None:
+    production, thief = desk.company.production, desk.company.leaked
+    powerful(estate, "ci-deploy", "alice")
+    alice = production.keys["alice"]
+    assert set(estate.touch(thief, ATTACKER_IP).values()) == {"ok"} == set(estate.touch(alice).values())
+    before, whole = estate.texts(), bed.snapshot()
+    federated = Credentials.of(bed.client("sts", thief).get_federation_token(Name="fed", Policy=document(allow("*")))["Credentials"])
+    desk.incident(thief.access_key, resources={"fence": sorted(estate.arns.values())}, protected=[production.roles["break-glass"]])
+
+    with Innocent(estate, alice) as innocent:
+        planned = desk.contain_below(check=True)
+        assert estate.texts() == before and set(states(planned).values()) == {"would be fenced"}
+        done = desk.contain_below()
+        assert states(done) == dict.fromkeys(estate.arns.values(), "fenced"), done["resource_fences"]
+        assert done["problems"] == [] and "AIDA" not in json.dumps(estate.texts())
+        again = desk.contain_below()
+        assert again["changed_count"] == 0 and states(again) == states(done)
+
+        unfence(estate, "ci-deploy", thief.access_key)
+        assert set(estate.touch(thief).values()) <= {"AccessDenied", "AccessDeniedException", "AuthorizationErrorException", "AuthorizationError"}
+        assert "ok" not in estate.touch(federated).values()
+        assert outcome(bed.client("s3", thief), "delete_bucket_policy", Bucket=estate.odd) == "AccessDenied"
+        assert outcome(bed.client("sqs", thief), "list_queues") == "ok"  # nothing else holds it
+
+        other = Desk(bed, desk.company, desk.folder, "IR-2")  # two incidents on one bucket hold both
+        other.incident(thief.access_key, production.users["bob"], resources={"fence": [estate.arns["odd"], estate.arns["plain"]]})
+        assert set(states(other.contain_below()).values()) == {"fenced"}
+        sids = {s["Sid"] for s in json.loads(estate.texts()[estate.odd])["Statement"]}
+        assert {f"Evict{d.incident_sid()}D" for d in (desk, other)} | {"Readers"} <= sids
+        assert other.false_positive(thief.access_key, production.users["bob"])["status"] == "ok"
+        assert f"Evict{other.incident_sid()}" not in json.dumps(estate.texts())
+        assert set(estate.touch(thief).values()) != {"ok"} and "ok" not in estate.touch(thief).values()
+
+        one = desk.run("aws_resource_fence", state="absent", resources=[estate.arns["plain"]], case=str(desk.case))
+        assert one["open"] and estate.texts()[estate.plain] is not None  # without a fence of its own, its tokens would come back
+        back = desk.false_positive(thief.access_key)
+        assert back["status"] == "ok", back
+    assert estate.texts() == before and innocent.failed == {} and innocent.ok > 8
+    assert set(estate.touch(thief).values()) == {"ok"} and desk.verified()
+    assert json.loads(bed.snapshot()).keys() == json.loads(whole).keys()
