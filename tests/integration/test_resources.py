@@ -6,14 +6,13 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import ATTACKER_IP, SECRET, allow, document
-from tests.integration.helpers import Desk, outcome
+from tests.integration.helpers import Desk, next_second, outcome
 from tests.integration.test_refresh import code
 
 pytestmark = pytest.mark.bed
@@ -189,3 +188,91 @@ def test_the_resources_alone_hold_the_thief_and_nobody_else_and_are_undone_to_th
     assert estate.texts() == before and innocent.failed == {} and innocent.ok > 8
     assert set(estate.touch(thief).values()) == {"ok"} and desk.verified()
     assert json.loads(bed.snapshot()).keys() == json.loads(whole).keys()
+
+
+def test_what_the_suspect_touched_is_found_what_it_opened_is_closed_and_what_cannot_be_fenced_is_named(bed: Bed, desk: Desk, estate: Estate) -> None:
+    production, thief = desk.company.production, desk.company.leaked
+    powerful(estate, "ci-deploy", "alice", "bob")
+    own = {name: bed.client(name, thief, REGION) for name in ("s3", "kms", "secretsmanager", "ecr", "sns", "sqs", "lambda")}
+    world = {"Sid": "World", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    for name in (estate.plain, estate.site):
+        own["s3"].delete_public_access_block(Bucket=name)
+        own["s3"].put_bucket_policy(Bucket=name, Policy=document({**world, "Resource": f"arn:aws:s3:::{name}/*"}))
+    before = estate.texts()
+    own["secretsmanager"].get_secret_value(SecretId=SECRET)
+    own["kms"].generate_data_key(KeyId=estate.arns["key"], KeySpec="AES_256")
+    own["ecr"].batch_get_image(repositoryName="shop/web", imageIds=[{"imageTag": "latest"}])
+    own["sns"].get_topic_attributes(TopicArn=estate.arns["topic"])
+    own["sqs"].get_queue_attributes(QueueUrl=estate.queue, AttributeNames=["All"])
+    own["lambda"].get_function(FunctionName="fenced")
+    # What cannot be fenced: a policy that is no JSON any more, a key that only its owner may change, a role that delivers logs, a bucket that is gone.
+    root = {name: estate.root(name) for name in ("s3", "kms", "secretsmanager", "sqs")}
+    owner = {"Effect": "Allow", "Principal": {"AWS": production.roles["reporting"]}, "Action": "kms:*", "Resource": "*"}
+    locked = root["kms"].create_key(Policy=document(owner), BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["Arn"]
+    reads = {"Effect": "Allow", "Principal": {"AWS": production.id}, "Action": ["kms:Describe*", "kms:Get*"], "Resource": "*"}
+    read_only = root["kms"].create_key(Policy=document(owner, reads), BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["Arn"]
+    root["sqs"].create_queue(QueueName="broken", Attributes={"Policy": '{"Statement": ['})
+    root["sqs"].create_queue(QueueName="private")
+    hostile = root["secretsmanager"].create_secret(Name="a@b+=/x", SecretString="x")["ARN"]
+    declared = {"locked": locked, "read_only": read_only, "broken": f"arn:aws:sqs:{REGION}:{production.id}:broken", "gone": "arn:aws:s3:::gone-222222222222",
+                "private": f"arn:aws:sqs:{REGION}:{production.id}:private", "hostile": hostile}  # fmt: skip
+    sure = {"fence": list(declared.values()), "exempt": [estate.arns["queue"]]}
+    desk.incident(thief.access_key, production.roles["log-delivery"], resources=sure, role_action="deny")
+
+    done = desk.contain_below(scope=20)
+    found = states(done)
+    assert {estate.arns[k]: "fenced" for k in ("secret", "key", "topic", "function", "repository")}.items() <= found.items(), done["resource_fences"]
+    assert found[estate.arns["queue"]] == "exempt" and found[declared["private"]] == found[hostile] == "fenced"
+    assert found[declared["gone"]] == "gone" and found[locked] == found[read_only] == found[declared["broken"]] == "refused"
+    rows = {row["object"]: row for row in done["resource_fences"]}
+    assert "does not even let the responder read it" in rows[locked]["why"] and "let a principal that its policy names" in rows[locked]["remedy"]
+    assert f"lock out the responder: no statement allows kms:PutKeyPolicy to {production.responder_role}" in rows[read_only]["why"]
+    assert "is no valid JSON" in rows[declared["broken"]]["why"] and "held by their own denies" in rows[declared["broken"]]["remedy"]
+    assert found[production.roles["log-delivery"]] == "spared" and production.roles["log-delivery"] not in json.dumps(estate.texts())
+    assert done["status"] == "open" and {item["object"] for item in done["open"]} >= {locked, declared["broken"]}
+    # The bucket that it made public is closed, the one that serves a website is only listed, and a policy that was there is left to be public.
+    assert rows[f"arn:aws:s3:::{estate.plain}"]["public"].startswith("closed"), rows
+    assert "it serves a website" in rows[f"arn:aws:s3:::{estate.site}"]["public"] and estate.texts()[f"{estate.site} block"] is None
+    assert estate.texts()[f"{estate.plain} block"] == {
+        "BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": False, "RestrictPublicBuckets": True,
+    }  # fmt: skip
+    again = desk.contain_below(scope=20)
+    assert again["changed_count"] == 0 and states(again) == found
+    assert desk.contain_below()["changed_count"] == 0  # the case knows what it has fenced, whether or not the log is read again
+
+    # Released, but not opened again: the policy of the suspect still gives it to everybody.
+    kept = [row for row in desk.restore()["open"] if "Block Public Access" in row["object"]]
+    assert [row["kind"] for row in kept] == ["kept"] and "its policy still says so" in kept[0]["why"]
+    assert "Evict" not in json.dumps(now := estate.texts()) and {k for k in now if now[k] != before[k]} == {f"{estate.plain} block"}
+    assert desk.false_positive(thief.access_key, production.roles["log-delivery"])["status"] == "ok"
+    assert {k: v for k, v in estate.texts().items() if v != before[k]} == {}
+
+
+def test_of_a_shared_role_the_session_alone_is_denied_and_more_than_the_ceiling_is_named(bed: Bed, desk: Desk, estate: Estate) -> None:
+    production, thief = desk.company.production, desk.company.leaked
+    powerful(estate, "ci-deploy", "alice")
+    iam = estate.root("iam")
+    iam.put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=document(allow("*")))
+    assume = {"RoleArn": production.roles["deploy"]}
+    stolen = Credentials.of(bed.client("sts", thief).assume_role(**assume, RoleSessionName="evil")["Credentials"])
+    shared = Credentials.of(bed.client("sts", production.keys["alice"]).assume_role(**assume, RoleSessionName="alice")["Credentials"])
+    suspect = f"arn:aws:sts::{production.id}:assumed-role/deploy/evil"
+    before = estate.texts()
+    desk.incident(thief.access_key, suspect, role_action="session", limits={"resources": 1}, resources={"fence": [estate.arns["odd"], estate.arns["secret"]]})
+    bed.client("kms", stolen, REGION).generate_data_key(KeyId=estate.arns["key"], KeySpec="AES_256")
+    next_second()  # what it touched first counts
+    bed.client("s3", stolen, REGION).put_bucket_policy(Bucket=estate.plain, Policy=document(allow("s3:*", resource="*") | {"Principal": {"AWS": production.id}}))
+    before = estate.texts()
+    with Innocent(estate, shared) as innocent:
+        time.sleep(0.3)
+        done = desk.contain_below(scope=20)
+        found = states(done)
+        assert found[estate.arns["odd"]] == found[estate.arns["secret"]] == found[estate.arns["key"]] == "fenced", done["resource_fences"]
+        assert [r["object"] for r in done["resource_fences"] if r["state"] == "left"] == [estate.plain] and "limits.resources" in str(done["open"])
+        iam.delete_role_policy(RoleName="deploy", PolicyName="evict-userid-IR-1")
+        touched = estate.touch(stolen)
+        assert touched["odd"] == "AccessDenied" and touched["secret"] != "ok" != touched["key"], touched
+        assert estate.touch(shared)["odd"] == "ok"
+        assert desk.false_positive(thief.access_key, suspect)["status"] == "ok"
+    assert innocent.failed == {} and innocent.ok > 8 and estate.texts() == before
+

@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
 
 PREFIX = "resource:"
 NEXT = "the contained are held by their own denies, and by the policies above the account where there are any"
-_LAST = 96  # in the pool: behind everything else
+_DENIED = ("AccessDenied", "AccessDeniedException")
 _HANDS = {
     "kms": "let a principal that its policy names change it, then run again",
     "lambda": "take the function's URL and triggers off, if it must not run",
@@ -214,6 +214,9 @@ class ResourceFences:
         except EvictError as error:
             if isinstance(error, CloudError) and error.code in asked.kind.GONE:
                 self._row(asked.name, asked.name, "gone", f"{asked.kind.NOUN} {asked.name} is not there any more", "")
+            elif isinstance(error, CloudError) and error.code in _DENIED and asked.kind.NEEDS_ALLOW:
+                why = f"its policy, or the responder's, does not even let the responder read it: {error.message}"
+                self._row(asked.name, asked.name, "refused", why, self._next_best(asked))
             else:
                 self._row(asked.name, asked.name, "unknown", error.message, "; ".join(filter(None, (error.remedy, NEXT))))
         return []
