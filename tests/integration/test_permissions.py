@@ -15,16 +15,16 @@ from botocore.exceptions import ClientError
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
-from tests.beds.company import Company, allow, document, trust
-from tests.integration import test_live, test_refresh
+from tests.beds.company import QUEUE, SECRET, Company, allow, document, trust
+from tests.integration import test_live, test_refresh, test_resources
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
-DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 # What the bed does not have: Roles Anywhere, stacks that are at work for longer than a call, and PassRole within another action. Contract tests only.
 NOT_ON_THE_BED = {
-    "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
+    "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", *permissions.DEPENDENT,
     *(action for action in permissions.needs() if action.startswith("rolesanywhere:")),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
@@ -149,6 +149,23 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     desk.write({"access_key_id": company.leaked.access_key})
 
 
+def _fenced(bed: Bed, company: Company, desk: Desk) -> None:
+    """A resource of each kind, one of them opened to the world by the suspect; then back."""
+    estate, thief = test_resources.Estate(desk).make(), company.production.keys["app-orders"]  # type: ignore[arg-type]
+    for name in ("odd", "site"):
+        estate.root("s3").delete_bucket_website(Bucket=estate.site)
+        bed.client("s3", thief).delete_public_access_block(Bucket=getattr(estate, name))
+    anybody = document({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{estate.site}/*"})
+    bed.client("s3", thief).put_bucket_policy(Bucket=estate.site, Policy=anybody)
+    estate.root("lambda").remove_permission(FunctionName="fenced", StatementId="events")  # then there is no policy, and there is to be none again
+    estate.root("s3").put_public_access_block(Bucket=estate.site, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    desk.write({"access_key_id": thief.access_key}, id="IR-4", resources={"fence": [*estate.arns.values(), f"arn:aws:s3:::{estate.site}"]})
+    said = desk.play("contain", incident=str(desk.incident))
+    assert "  FAILED  " not in said and "1 function, 1 key, 1 queue, 1 repository, 1 secret, 1 topic" in said and "closed: its policy" in said, said
+    desk.play("recover", case=str(desk.folder / "cases" / "IR-4"), only=thief.access_key, verdict="false_positive", reason="test", by="test")
+    desk.write({"access_key_id": company.leaked.access_key})
+
+
 def _instance(bed: Bed, company: Company) -> str:
     """An instance with a role; its id."""
     iam = bed.client("iam", company.staging.root, direct=True)
@@ -245,6 +262,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     _below(bed, company, desk)
     _at_home(bed, company, desk)
     _outliving(bed, company, desk)
+    _fenced(bed, company, desk)
 
     refused = {f"{c['service']}:{c['operation']} ({c['principal']})" for c in desk.calls() if c["error"] in DENIED}
     assert not refused, refused
@@ -258,7 +276,8 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     )
     assert "not in your organization" in said
 
-    made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
+    names = {"s3:DeleteBucketPublicAccessBlock": "s3:PutBucketPublicAccessBlock"}  # the action of IAM
+    made = {names.get(name, name) for c in desk.calls() if (name := f"{c['service']}:{c['operation']}")} - set(permissions.NEEDS_NONE)
     asked = {(f"sts:{e['eventName']}", name) for e in bed.events() for name in (e["requestParameters"] or {}) if "errorCode" not in e}
     made |= {a for a, (operation, name) in permissions.PARAMETERS.items() if (operation, name[0].lower() + name[1:]) in asked}
     granted = set().union(
@@ -289,6 +308,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
     iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(nothing))
     answer = bed.client("sts", company.responder).assume_role(RoleArn=account.responder_role, RoleSessionName="evict")
     session = Credentials.of(answer["Credentials"])
+    queue = f"{bed.direct}/{account.id}/{QUEUE}"
     values = {"UserName": "alice", "RoleName": "deploy", "PolicyName": "work", "PolicyDocument": json.dumps(nothing), "Status": "Inactive",
               "AccessKeyId": account.keys["alice"].access_key, "InstanceProfileName": "web", "AccountId": account.id,
               "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
@@ -302,10 +322,14 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
               "AssociationId": "iip-assoc-0", "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
-              "accessScope": {"type": "cluster"}}  # fmt: skip
+              "accessScope": {"type": "cluster"}, "Bucket": company.production.buckets[0], "Policy": json.dumps(nothing), "KeyId": "k", "QueueUrl": queue,
+              "SecretId": SECRET, "ResourcePolicy": json.dumps(nothing), "TopicArn": f"arn:aws:sns:us-east-1:{account.id}:x", "AttributeName": "Policy",
+              "ResourceArn": f"arn:aws:lambda:us-east-1:{account.id}:function:x", "repositoryName": "x/y", "policyText": "{}", "QueueName": QUEUE,
+              "Attributes": {"Policy": ""}, "PublicAccessBlockConfiguration": {}}  # fmt: skip
     allowed = {}
     for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED}):
         service, operation = action.split(":")
+        operation = operation.replace("BucketPublicAccessBlock", "PublicAccessBlock")
         client = bed.client({"states": "stepfunctions"}.get(service, service), session)
         shape = client.meta.service_model.operation_model(operation).input_shape
         parameters = {name: values[name] for name in (shape.required_members if shape else ())}

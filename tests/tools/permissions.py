@@ -33,10 +33,15 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecr", "ecs", "eks", "glue", "iam", "kms", "lambda", "organizations", "rolesanywhere", "s3",
+        "secretsmanager", "sns", "sqs", "ssm", "sts",
     )
 } | {"stepfunctions": "states"}  # fmt: skip
-ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
+ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
 
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
@@ -53,9 +58,15 @@ DECLARED = {
 PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
 }  # actions that are asked for by a parameter, not by an operation of their own
-DEPENDENT = {"iam:PassRole": "workloads.instance"}  # checked by AWS within another action, so no call of ours
+# Checked by AWS within another action, so no call of ours. The three of Lambda: "Working with resource-based policies in Lambda".
+DEPENDENT = {
+    "iam:PassRole": "workloads.instance", "lambda:AddPermission": "resources.function", "lambda:GetPolicy": "resources.function",
+    "lambda:RemovePermission": "resources.function",
+}  # fmt: skip
 
-_PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
+_PLANNING = (
+    "aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
+)  # fmt: skip
 _EVERY = (*_PLANNING, "aws_restore")
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
@@ -70,6 +81,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{f"resources.{path.stem}": ("aws_contain", "aws_resource_fence") for path in (FOLDER / "resources").glob("*.py") if path.stem not in ("__init__", "kind")},
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,
@@ -80,7 +92,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
     "assumed": _EVERY,
-    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
+    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_resource_fence", "aws_session"),
     "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
@@ -138,6 +150,34 @@ WHY = {
     "ssm:TerminateSession": "end a session of a suspect, of ECS Exec too",
     "states:DescribeExecution": "whether an execution that the log names still runs; read back",
     "states:StopExecution": "end an execution that a suspect started",
+    "ecr:DeleteRepositoryPolicy": "release: no policy, if there was none",
+    "ecr:GetRepositoryPolicy": "the policy of a repository; read back",
+    "ecr:SetRepositoryPolicy": "deny the contained in it; release: take that out again",
+    "kms:DescribeKey": "which key an alias means, and whether AWS manages it",
+    "kms:GetKeyPolicy": "the policy of a key; read back",
+    "kms:PutKeyPolicy": "deny the contained in it; release: take that out again. Its lock-out check is never bypassed",
+    "lambda:AddPermission": "AWS asks for it when a function's policy is written",
+    "lambda:DeleteResourcePolicy": "release: no policy, if there was none",
+    "lambda:GetPolicy": "AWS asks for it when a function's policy is read",
+    "lambda:GetResourcePolicy": "the policy of a function; read back",
+    "lambda:PutResourcePolicy": "deny the contained in it; release: take that out again",
+    "lambda:RemovePermission": "AWS asks for it when a function's policy is written",
+    "s3:DeleteBucketPolicy": "release: no policy, if there was none",
+    "s3:GetBucketAcl": "whether a bucket that a suspect opened is open to everybody",
+    "s3:GetBucketPolicy": "the policy of a bucket; read back",
+    "s3:GetBucketPolicyStatus": "whether a bucket that a suspect opened is open to everybody",
+    "s3:GetBucketPublicAccessBlock": "Block Public Access as it is; read back",
+    "s3:GetBucketWebsite": "whether a bucket is meant to be open",
+    "s3:PutBucketPolicy": "deny the contained in it; release: take that out again",
+    "s3:PutBucketPublicAccessBlock": "close a bucket that a suspect opened; release: as it was",
+    "secretsmanager:DeleteResourcePolicy": "release: no policy, if there was none",
+    "secretsmanager:GetResourcePolicy": "the policy of a secret; read back",
+    "secretsmanager:PutResourcePolicy": "deny the contained in it; release: take that out again",
+    "sns:GetTopicAttributes": "the policy of a topic; read back",
+    "sns:SetTopicAttributes": "deny the contained in it; release: take that out again",
+    "sqs:GetQueueAttributes": "the policy of a queue; read back",
+    "sqs:GetQueueUrl": "a queue by its ARN",
+    "sqs:SetQueueAttributes": "deny the contained in it; release: take that out again",
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
@@ -358,6 +398,7 @@ def runs() -> Iterator[Run]:
     yield from _above(run, file)
     yield from _held(run)
     yield from _outliving(run, role)
+    yield from _resources(run, file)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -436,12 +477,53 @@ def _outliving(run: Any, role: Any) -> Iterator[Run]:
         yield run(f"workloads.{name}.steps", ("aws_contain",), lambda r, k=kind, o=one: k.steps(o, "evict IR-1", r))
 
 
+def _resources(run: Any, file: Any) -> Iterator[Run]:
+    """The fence on a resource of each kind, with a policy and without, and Block Public Access."""
+    kinds, fence = importlib.import_module(f"{PACKAGE}.aws.resources"), load("resource_fence")
+    touched = load("resource_touched").Touched
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", "111122223333", "eu-west-1")
+    own = type("Own", (), {
+        "aws": type("Aws", (), {"partition": "aws", "responder_arn": lambda *_: f"arn:aws:iam::111122223333:role/{ROLE}"})(),
+        "incident": file, "principals": {}, "case": None,
+    })()  # fmt: skip
+    fences = fence.ResourceFences(own, None)
+    fences._exempts["111122223333"] = load("service_control").Exempt()
+    held = [load("service_control").Held(principal.arn) for principal in principals()]
+    allow = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*"}]}
+    named = {"s3": "data-1", "kms": "alias/x", "lambda": "f"}
+    for service, kind in kinds.KINDS.items():
+        asked = touched(kind, target, named.get(service, "x"))
+
+        def planned(reader: Any, asked: Any = asked) -> list[Any]:
+            one = asked.kind.resolve(asked.target, asked.name, "aws", reader)
+            return list(fence.fence(fences, asked, one, held, reader))
+
+        answers = {
+            "DescribeKey": {"KeyMetadata": {"Arn": "arn:aws:kms:eu-west-1:111122223333:key/k"}}, "GetKeyPolicy": {"Document": allow},
+            "GetResourcePolicy": {"ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:x"}, "GetQueueUrl": {"QueueUrl": "https://x"},
+            "GetFunctionConfiguration": {"FunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:f"},
+        }  # fmt: skip
+        yield run("resource_fence.fence", ("aws_contain", "aws_resource_fence"), planned, **answers)
+    one = kinds.KINDS["s3"].resolve(target, "data-1", "aws", None)
+    for before in (None, {"BlockPublicAcls": True}):
+        yield run(
+            "resources.bucket.block", ("aws_contain",), lambda r: kinds.bucket.block(one, "ACL", r),
+            GetPublicAccessBlock={"PublicAccessBlockConfiguration": before},
+        )  # fmt: skip
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
         return [(action, True)]
     probe, write = Cloud().document(action)
-    return [(probe.call, False), (write({"Statement": [{}]}), True)]
+    found = [(probe.call, False), (write({"Statement": [{}]}), True)]
+    try:
+        return [*found, (write(None), True)]
+    except Exception as error:  # a document that there always is
+        if type(error).__name__ != "EvictError":
+            raise
+        return found
 
 
 def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
@@ -451,6 +533,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
         undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
+        undoing = (*undoing, "aws_resource_fence") if source.startswith("resource") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -503,7 +586,7 @@ def needs() -> dict[str, Need]:
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
     for action, source in DEPENDENT.items():
-        found[action] = Need(action, True, {source}, set(USERS[source]))
+        found[action] = Need(action, not action.split(":")[1].startswith("Get"), {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -525,6 +608,11 @@ _BEYOND = {
     "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
     "eks:CreateAccessEntry": "eks:*:*:cluster/*", "lambda:UpdateFunctionConfiguration": "lambda:*:*:function:*",
     "ecs:UpdateService": "ecs:*:*:service/*", "ec2:ReplaceIamInstanceProfileAssociation": "ec2:*:*:instance/*",
+    **{f"s3:{name}": "s3:::*" for name in ("PutBucketPolicy", "DeleteBucketPolicy", "PutBucketPublicAccessBlock")},
+    "kms:PutKeyPolicy": "kms:*:*:key/*", "sqs:SetQueueAttributes": "sqs:*:*:*", "sns:SetTopicAttributes": "sns:*:*:*",
+    **{f"secretsmanager:{verb}ResourcePolicy": "secretsmanager:*:*:secret:*" for verb in ("Put", "Delete")},
+    **{f"ecr:{verb}RepositoryPolicy": "ecr:*:*:repository/*" for verb in ("Set", "Delete")},
+    **{f"lambda:{name}": "lambda:*:*:function:*" for name in ("PutResourcePolicy", "DeleteResourcePolicy", "AddPermission", "RemovePermission")},
     **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
     **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
        for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},

@@ -8,6 +8,7 @@ next best control, and stops nothing.
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import re
 import threading
@@ -56,16 +57,16 @@ class ResourceFences:
         ] = {}  # of buckets that a suspect may have opened: (in words, whether a person has to look)
         self._taken: set[str] = set()
         self._exempts: dict[str, Exempt] = {}
+        self._responders: dict[str, list[str]] = {}
         self._lock = threading.RLock()
 
     # -- which -------------------------------------------------------------------------------------------------------------------
 
     def fence(self, only: Iterable[str] | None = None, *, later: bool = False) -> None:
         """Fence them all; returns when it is done. ``only``: these ARNs and no others; ``later``: leave alone what has been released."""
-        held = self._held()
-        if not held:
-            return
-        for one in self._chosen(only, later):
+        chosen = self._chosen(only, later)
+        held = self._held() if chosen else []
+        for one in chosen if held else ():
             principal = f"{PREFIX}{one.kind.SERVICE}:{one.target.account}:{one.target.region}:{one.name}"
             self.run.runner.add(principal, one.target.account, [Job(Phase.RESOURCE, lambda r, one=one: self._plan(one, held, r))])  # type: ignore[misc]
         self.run.runner.wait()
@@ -164,7 +165,10 @@ class ResourceFences:
     def _held(self) -> list[Held]:
         """What the identities' own fences say, of all but those whom nothing may deny."""
         found = []
-        for principal in list(self.run.principals.values()):
+        principals = list(self.run.principals.values())
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._exempt, {p.account for p in principals}))
+        for principal in principals:
             mine = self.fences.of(principal)
             if mine and (why := self._spare(principal)):
                 with self._lock:
@@ -182,10 +186,16 @@ class ResourceFences:
         return f"{', '.join(kept)} needs it: logs, backups or replication would stop under a deny" if kept else ""
 
     def _exempt(self, account: str) -> Exempt:
-        with self._lock:
-            if account not in self._exempts:
-                self._exempts[account] = responders.exempt(self.run.aws, self.run.case, account)
-            return self._exempts[account]
+        found = self._exempts.get(account)
+        if found is None:
+            found = self._exempts[account] = responders.exempt(self.run.aws, self.run.case, account)
+        return found
+
+    def _responder(self, account: str) -> list[str]:
+        found = self._responders.get(account)
+        if found is None:
+            found = self._responders[account] = responders.exact(self.run.aws, self.run.aws.responder_arn(account))
+        return found
 
     def _federated(self, held: Iterable[Held]) -> Exempt:
         """The declared federation sessions of the accounts of ``held``."""
@@ -204,7 +214,7 @@ class ResourceFences:
             if one.arn in self.incident.resources.exempt or asked.name in self.incident.resources.exempt:
                 self._row(one.arn, one.text, "exempt", "the incident file exempts it", "")
                 return []
-            steps = list(self.steps(asked, one, held, reader))
+            steps = list(fence(self, asked, one, held, reader))
             self._row(one.arn, one.text, "fenced", asked.how, "", step=steps[0].id)
             return steps
         except Gone as error:
@@ -233,7 +243,7 @@ class ResourceFences:
         before, after, sids = self._wanted(asked, one, policy, held)
         changed = edits.set_statements(policy, sids, after)
         account = one.target.account
-        responder = responders.exact(self.run.aws, self.run.aws.responder_arn(account))
+        responder = self._responder(account)
         protected = [a for a in self.incident.protected if re.match(rf"arn:[\w-]+:iam::{account}:(?:user|role)/", a)]
         if after != before:
             resource_policy.safe(policy, changed, asked.kind, one, responder, protected)
@@ -328,6 +338,11 @@ class ResourceFences:
                     {"object": row["object"], "why": "; ".join(filter(None, (f"not fenced: {row['why']}", row["remedy"]))), "due": None}
                 )
         return sorted(items + self.by_hand(), key=lambda i: str(i["object"]))
+
+
+def fence(wanted: ResourceFences, asked: Touched, one: Resource, held: list[Held], reader: Reader) -> Iterator[Step]:
+    """The Steps that deny ``held`` in the policy of one resource. Raises ``Unfenceable``."""
+    yield from wanted.steps(asked, one, held, reader)
 
 
 def seen(probe: Probe, sids: Iterable[str]) -> Probe:
