@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import random
 import threading
 import time
 from typing import Any
@@ -12,12 +14,13 @@ import pytest
 
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import ATTACKER_IP, SECRET, allow, document
-from tests.integration.helpers import Desk, next_second, outcome
+from tests.integration.helpers import Child, Desk, next_second, outcome
 from tests.integration.test_refresh import code
 
 pytestmark = pytest.mark.bed
 
 REGION = "us-east-1"
+SEED = int(os.environ.get("EVICT_CRASH_SEED", "20261122"))
 # As a person formats it, with a lone statement: AWS gives it back as it was written.
 ODD = """{
   "Version": "2012-10-17",
@@ -51,7 +54,9 @@ class Estate:
         self.queue = self.root("sqs").create_queue(QueueName="jobs")["QueueUrl"]
         role = account.roles["orders-lambda"]
         self.root("lambda").create_function(FunctionName="fenced", Runtime="python3.12", Role=role, Handler="i.h", Code={"ZipFile": code()})
-        self.root("lambda").add_permission(FunctionName="fenced", StatementId="events", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
+        self.root("lambda").add_permission(
+            FunctionName="fenced", StatementId="events", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+        )
         self.root("ecr").create_repository(repositoryName="shop/web")
         self.arns = {
             "secret": self.root("secretsmanager").describe_secret(SecretId=SECRET)["ARN"],
@@ -167,7 +172,12 @@ def test_the_resources_alone_hold_the_thief_and_nobody_else_and_are_undone_to_th
         assert again["changed_count"] == 0 and states(again) == states(done)
 
         unfence(estate, "ci-deploy", thief.access_key)
-        assert set(estate.touch(thief).values()) <= {"AccessDenied", "AccessDeniedException", "AuthorizationErrorException", "AuthorizationError"}
+        assert set(estate.touch(thief).values()) <= {
+            "AccessDenied",
+            "AccessDeniedException",
+            "AuthorizationErrorException",
+            "AuthorizationError",
+        }
         assert "ok" not in estate.touch(federated).values()
         assert outcome(bed.client("s3", thief), "delete_bucket_policy", Bucket=estate.odd) == "AccessDenied"
         assert outcome(bed.client("sqs", thief), "list_queues") == "ok"  # nothing else holds it
@@ -190,7 +200,9 @@ def test_the_resources_alone_hold_the_thief_and_nobody_else_and_are_undone_to_th
     assert json.loads(bed.snapshot()).keys() == json.loads(whole).keys()
 
 
-def test_what_the_suspect_touched_is_found_what_it_opened_is_closed_and_what_cannot_be_fenced_is_named(bed: Bed, desk: Desk, estate: Estate) -> None:
+def test_what_the_suspect_touched_is_found_what_it_opened_is_closed_and_what_cannot_be_fenced_is_named(
+    bed: Bed, desk: Desk, estate: Estate
+) -> None:
     production, thief = desk.company.production, desk.company.leaked
     powerful(estate, "ci-deploy", "alice", "bob")
     own = {name: bed.client(name, thief, REGION) for name in ("s3", "kms", "secretsmanager", "ecr", "sns", "sqs", "lambda")}
@@ -221,11 +233,16 @@ def test_what_the_suspect_touched_is_found_what_it_opened_is_closed_and_what_can
 
     done = desk.contain_below(scope=20)
     found = states(done)
-    assert {estate.arns[k]: "fenced" for k in ("secret", "key", "topic", "function", "repository")}.items() <= found.items(), done["resource_fences"]
+    assert {estate.arns[k]: "fenced" for k in ("secret", "key", "topic", "function", "repository")}.items() <= found.items(), done[
+        "resource_fences"
+    ]
     assert found[estate.arns["queue"]] == "exempt" and found[declared["private"]] == found[hostile] == "fenced"
     assert found[declared["gone"]] == "gone" and found[locked] == found[read_only] == found[declared["broken"]] == "refused"
     rows = {row["object"]: row for row in done["resource_fences"]}
-    assert "does not even let the responder read it" in rows[locked]["why"] and "let a principal that its policy names" in rows[locked]["remedy"]
+    assert (
+        "does not even let the responder read it" in rows[locked]["why"]
+        and "let a principal that its policy names" in rows[locked]["remedy"]
+    )
     assert f"lock out the responder: no statement allows kms:PutKeyPolicy to {production.responder_role}" in rows[read_only]["why"]
     assert "is no valid JSON" in rows[declared["broken"]]["why"] and "held by their own denies" in rows[declared["broken"]]["remedy"]
     assert found[production.roles["log-delivery"]] == "spared" and production.roles["log-delivery"] not in json.dumps(estate.texts())
@@ -258,17 +275,27 @@ def test_of_a_shared_role_the_session_alone_is_denied_and_more_than_the_ceiling_
     shared = Credentials.of(bed.client("sts", production.keys["alice"]).assume_role(**assume, RoleSessionName="alice")["Credentials"])
     suspect = f"arn:aws:sts::{production.id}:assumed-role/deploy/evil"
     before = estate.texts()
-    desk.incident(thief.access_key, suspect, role_action="session", limits={"resources": 1}, resources={"fence": [estate.arns["odd"], estate.arns["secret"]]})
+    desk.incident(
+        thief.access_key,
+        suspect,
+        role_action="session",
+        limits={"resources": 1},
+        resources={"fence": [estate.arns["odd"], estate.arns["secret"]]},
+    )
     bed.client("kms", stolen, REGION).generate_data_key(KeyId=estate.arns["key"], KeySpec="AES_256")
     next_second()  # what it touched first counts
-    bed.client("s3", stolen, REGION).put_bucket_policy(Bucket=estate.plain, Policy=document(allow("s3:*", resource="*") | {"Principal": {"AWS": production.id}}))
+    bed.client("s3", stolen, REGION).put_bucket_policy(
+        Bucket=estate.plain, Policy=document(allow("s3:*", resource="*") | {"Principal": {"AWS": production.id}})
+    )
     before = estate.texts()
     with Innocent(estate, shared) as innocent:
         time.sleep(0.3)
         done = desk.contain_below(scope=20)
         found = states(done)
         assert found[estate.arns["odd"]] == found[estate.arns["secret"]] == found[estate.arns["key"]] == "fenced", done["resource_fences"]
-        assert [r["object"] for r in done["resource_fences"] if r["state"] == "left"] == [estate.plain] and "limits.resources" in str(done["open"])
+        assert [r["object"] for r in done["resource_fences"] if r["state"] == "left"] == [estate.plain] and "limits.resources" in str(
+            done["open"]
+        )
         iam.delete_role_policy(RoleName="deploy", PolicyName="evict-userid-IR-1")
         touched = estate.touch(stolen)
         assert touched["odd"] == "AccessDenied" and touched["secret"] != "ok" != touched["key"], touched
@@ -276,3 +303,24 @@ def test_of_a_shared_role_the_session_alone_is_denied_and_more_than_the_ceiling_
         assert desk.false_positive(thief.access_key, suspect)["status"] == "ok"
     assert innocent.failed == {} and innocent.ok > 8 and estate.texts() == before
 
+
+@pytest.mark.parametrize("when", ["before", "after", "lost"])
+def test_killed_at_a_write_or_robbed_of_its_answer_the_same_task_ends_in_the_right_state(bed: Bed, desk: Desk, estate: Estate, when: str) -> None:
+    user, wanted = desk.company.production.users["bob"], [estate.arns[k] for k in ("odd", "plain", "function", "key")]
+    desk.incident(user, resources={"fence": wanted})
+    assert desk.run("aws_identity_quarantine", principals=[user])["status"] == "ok"
+    before = estate.texts()
+    at = random.Random(f"{SEED} {when}").randint(1, len(wanted))
+    order = {"module": "aws_resource_fence", "params": {"incident": str(desk.file)}}
+    child = Child(bed, order)
+    bed.rule(when, at=at, **({} if when == "lost" else {"pgid": child.pgid}))
+    code, _out, err = child.go()
+    bed.clear_rules()
+    assert code == (0 if when == "lost" else -9), err[-1500:]
+    again = desk.run("aws_resource_fence")
+    assert again["problems"] == [] and set(states(again).values()) == {"fenced"} and desk.ledger().unsettled() == []
+    assert bool(again["recovered"]) == (when != "lost")
+    held = estate.texts()
+    assert desk.run("aws_resource_fence")["changed"] is False and estate.texts() == held and desk.verified()
+    assert sum("Evict" in str(text) for text in held.values()) == len(wanted)
+    assert desk.false_positive(user)["status"] == "ok" and estate.texts() == before

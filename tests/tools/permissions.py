@@ -81,7 +81,11 @@ USERS: dict[str, tuple[str, ...]] = {
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
-    **{f"resources.{path.stem}": ("aws_contain", "aws_resource_fence") for path in (FOLDER / "resources").glob("*.py") if path.stem not in ("__init__", "kind")},
+    **{
+        f"resources.{path.stem}": ("aws_contain", "aws_resource_fence")
+        for path in (FOLDER / "resources").glob("*.py")
+        if path.stem not in ("__init__", "kind")
+    },
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": _PLANNING,

@@ -107,9 +107,13 @@ class ResourceFences:
     def _places(self, named: forms.Named) -> list[Target]:
         """Where it is asked for. A bucket's ARN does not say whose it is, so with several accounts each is asked, by name."""
         if named.service != "s3":
+            if self._share and named.account != self._share:
+                self._row(named.arn, named.arn, "left", f"it is not in account {self._share}, whose share this is", "")
+                return []
             return [Target("aws", named.account, named.region)]
-        accounts = sorted({p.account for p in self.run.principals.values()}) or [self.run.aws.caller["account"]]
-        if len(accounts) == 1:
+        accounts = [self._share] if self._share else sorted({p.account for p in self.run.principals.values()})
+        accounts = accounts or [self.run.aws.caller["account"]]
+        if len(accounts) == 1 and not self._share:
             return [Target("aws", accounts[0])]
         for account in accounts:
             probe = bucket.access(bucket.resolve(Target("aws", account), named.arn, named.partition, Reader(self.run.runner.clouds)))
@@ -121,6 +125,9 @@ class ResourceFences:
                     return [Target("aws", account)]
             except EvictError:
                 continue
+        if self._share:
+            self._row(named.arn, named.arn, "left", f"account {self._share}, whose share this is, does not own it", "")
+            return []
         self._row(
             named.arn, named.arn, "unknown", f"none of the accounts {', '.join(accounts)} owns it, or lets the responder see it", NEXT
         )
@@ -136,15 +143,21 @@ class ResourceFences:
             return found.arn if found else "a suspect"
 
         end = self.incident.window.end
-        return touched(list(self.scope.kept), caller, iso(end) if end else "")
+        return [one for one in touched(list(self.scope.kept), caller, iso(end) if end else "") if self._mine(one)]
+
+    @property
+    def _share(self) -> str:
+        """The account that is handled, when hosts contain side by side: each its own, so that no two write one policy."""
+        return str(getattr(self.run, "share", ""))
+
+    def _mine(self, one: Touched) -> bool:
+        return not self._share or one.target.account == self._share
 
     def _standing(self) -> list[Touched]:
         """What this case has fenced and not released: it is looked at again, whether or not the log still names it."""
-        return [
-            self._of(latest)
-            for _first, latest in restore.standing(self.run.case.history)
-            if latest.id.startswith(PREFIX) and latest.id.endswith("#policy")
-        ]
+        standing = [latest for _first, latest in restore.standing(self.run.case.history)]
+        found = [self._of(step) for step in standing if step.id.startswith(PREFIX) and step.id.endswith("#policy")]
+        return [one for one in found if self._mine(one)]
 
     def _released(self) -> set[t.Any]:
         standing = {one.key for one in self._standing()}

@@ -17,7 +17,18 @@ from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Done, Runner
 from ..common.suspect import classify
-from . import account_fence, credentials, policy, quarantine, resource_fence, responders, service_control, sessions, snapshot, standing_fence
+from . import (
+    account_fence,
+    credentials,
+    policy,
+    quarantine,
+    resource_fence,
+    responders,
+    service_control,
+    sessions,
+    snapshot,
+    standing_fence,
+)
 from .contain import PROPAGATION
 from .principal import Principal, resolve
 from .release import Order, Release

@@ -29,7 +29,9 @@ def test_a_key_that_trusts_its_account_can_be_changed_and_one_that_names_somebod
     other = {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{A}:role/owner"}}
     assert check(other) == f"no statement allows kms:PutKeyPolicy to {ROLE}"
     assert check(other, {**ROOT, "Principal": {"AWS": [ROLE, GLASS]}, "Action": ["kms:Put*"]}) == ""
-    assert "no statement allows" in check({**ROOT, "Action": "kms:Decrypt"}) and "no statement allows" in check({**ROOT, "NotAction": "kms:Put*", "Action": []})
+    assert "no statement allows" in check({**ROOT, "Action": "kms:Decrypt"}) and "no statement allows" in check(
+        {**ROOT, "NotAction": "kms:Put*", "Action": []}
+    )
     assert check(needs_allow=False) == ""  # elsewhere an identity policy allows it
 
 
@@ -73,7 +75,11 @@ def test_what_denies_or_is_not_understood_is_named(statement: Any, said: str) ->
 
 def test_what_may_allow_but_is_not_understood_is_said_too() -> None:
     doubtful = {**ROOT, "Sid": "Odd", "Condition": {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}}
-    assert "no statement allows" in (said := check(doubtful)) and "statement Odd may, but holds the condition IpAddress on aws:SourceIp" in said and "Odd may" in said
+    assert (
+        "no statement allows" in (said := check(doubtful))
+        and "statement Odd may, but holds the condition IpAddress on aws:SourceIp" in said
+        and "Odd may" in said
+    )
 
 
 def test_the_path_of_the_responders_role_may_not_be_known() -> None:

@@ -125,7 +125,9 @@ def test_the_deny_is_merged_and_undone_to_the_byte(service: str, before: str) ->
     ours = [s for s in found if s["Sid"].startswith(FILE.sid)]
     assert [s for s in found if s not in ours] == ([ADMINS] if before == "some" else [])
     assert [s["Sid"] for s in ours] == [f"{FILE.sid}D", f"{FILE.sid}F"]
-    assert all(s["Effect"] == "Deny" and s["Principal"] == "*" for s in ours) and ours[0]["Condition"] == {"ArnEquals": {"aws:PrincipalArn": USER}}
+    assert all(s["Effect"] == "Deny" and s["Principal"] == "*" for s in ours) and ours[0]["Condition"] == {
+        "ArnEquals": {"aws:PrincipalArn": USER}
+    }
     assert ours[1]["Condition"] == {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:sts::{A}:federated-user/*"},
                                     "ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:sts::{A}:federated-user/known"}}  # fmt: skip
     assert ("Resource" in ours[0]) == (service != "ecr")
@@ -204,7 +206,10 @@ def test_where_not_all_fit_those_of_the_account_and_who_touched_it_are_denied() 
 
 
 PUBLIC = {"PolicyStatus": {"IsPublic": True}}
-WORLD = {"Owner": {"ID": "x"}, "Grants": [{"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}, "Permission": "READ"}]}
+WORLD = {
+    "Owner": {"ID": "x"},
+    "Grants": [{"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}, "Permission": "READ"}],
+}
 CDN = json.dumps({"Statement": {**ADMINS, "Principal": {"Service": "cloudfront.amazonaws.com"}}})
 
 
@@ -227,7 +232,9 @@ def test_block_public_access_is_for_a_bucket_that_a_suspect_opened(answers: Any,
     run, fences = fence(cloud, opened=["PutBucketPolicy"])
     assert said in fences.rows()[0]["public"], fences.rows()
     sent = cloud.asked("PutPublicAccessBlock")
-    assert bool(sent) == closed and not [s for s in fence(Place("s3", policy, **here))[0].runner.done.values() if s.step.id.endswith("#public")]
+    assert bool(sent) == closed and not [
+        s for s in fence(Place("s3", policy, **here))[0].runner.done.values() if s.step.id.endswith("#public")
+    ]
     if closed:
         blocked = sent[0].parameters["PublicAccessBlockConfiguration"]
         assert blocked["RestrictPublicBuckets"] and blocked["IgnorePublicAcls"] and blocked["BlockPublicPolicy"] == ("ACL" in said)
@@ -250,20 +257,33 @@ def names(*events: dict[str, Any], **more: Any) -> list[tuple[str, str, str, str
 
 def test_a_resource_is_known_by_what_the_event_says_of_it() -> None:
     key, secret = ARNS["kms"][0], ARNS["secretsmanager"][0]
-    assert names(event("kms", "Decrypt", {"encryptionAlgorithm": "X"}, resources=[{"ARN": key, "accountId": A}])) == [("kms", A, REGION, key)]
-    assert names(event("secretsmanager", "GetSecretValue", {"secretId": "db"}), event("secretsmanager", "PutSecretValue", {"secretId": secret})) == [
-        ("secretsmanager", A, REGION, "db")
+    assert names(event("kms", "Decrypt", {"encryptionAlgorithm": "X"}, resources=[{"ARN": key, "accountId": A}])) == [
+        ("kms", A, REGION, key)
     ]
-    assert names(event("s3", "PutBucketPolicy", {"bucketName": "data-1", "Host": "x"}, resources=[{"ARN": "arn:aws:s3:::data-1", "accountId": "444455556666"}])) == [
-        ("s3", "444455556666", "", "arn:aws:s3:::data-1")
-    ]
-    assert names(event("sqs", "SetQueueAttributes", {"queueUrl": f"https://sqs.{REGION}.amazonaws.com/444455556666/jobs"}))[0][1] == "444455556666"
+    assert names(
+        event("secretsmanager", "GetSecretValue", {"secretId": "db"}), event("secretsmanager", "PutSecretValue", {"secretId": secret})
+    ) == [("secretsmanager", A, REGION, "db")]
+    assert names(
+        event(
+            "s3",
+            "PutBucketPolicy",
+            {"bucketName": "data-1", "Host": "x"},
+            resources=[{"ARN": "arn:aws:s3:::data-1", "accountId": "444455556666"}],
+        )
+    ) == [("s3", "444455556666", "", "arn:aws:s3:::data-1")]
+    assert (
+        names(event("sqs", "SetQueueAttributes", {"queueUrl": f"https://sqs.{REGION}.amazonaws.com/444455556666/jobs"}))[0][1]
+        == "444455556666"
+    )
     assert names(event("lambda", "UpdateFunctionCode20150331v2", {"functionName": "orders"})) == [("lambda", A, REGION, "orders")]
     assert names(event("secretsmanager", "BatchGetSecretValue", {"secretIdList": ["a", "b"]})) == [
         ("secretsmanager", A, REGION, "a"),
         ("secretsmanager", A, REGION, "b"),
     ]
-    assert names(event("s3", "PutBucketPolicy", {"bucketName": "../{{ x }}"}), event("s3", "ListBuckets", {}), event("iam", "GetUser", {})) == []
+    assert (
+        names(event("s3", "PutBucketPolicy", {"bucketName": "../{{ x }}"}), event("s3", "ListBuckets", {}), event("iam", "GetUser", {}))
+        == []
+    )
     assert names(event("s3", "GetObject", {"bucketName": ["a"], "x": 1}), event("kms", "Decrypt", None)) == []
 
 
