@@ -160,7 +160,9 @@ def _opened(bed: Bed, company: Company, desk: Desk) -> list[str]:
         anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/*"}
         bed.client("s3", thief).put_bucket_policy(Bucket=name, Policy=document(anybody))
     estate.root("s3").put_public_access_block(Bucket=estate.site, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
-    estate.root("lambda").remove_permission(FunctionName="fenced", StatementId="events")  # then there is no policy, and there is to be none again
+    estate.root("lambda").remove_permission(
+        FunctionName="fenced", StatementId="events"
+    )  # then there is no policy, and there is to be none again
     return [*estate.arns.values(), f"arn:aws:s3:::{estate.site}"]
 
 

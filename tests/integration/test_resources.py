@@ -305,7 +305,9 @@ def test_of_a_shared_role_the_session_alone_is_denied_and_more_than_the_ceiling_
 
 
 @pytest.mark.parametrize("when", ["before", "after", "lost"])
-def test_killed_at_a_write_or_robbed_of_its_answer_the_same_task_ends_in_the_right_state(bed: Bed, desk: Desk, estate: Estate, when: str) -> None:
+def test_killed_at_a_write_or_robbed_of_its_answer_the_same_task_ends_in_the_right_state(
+    bed: Bed, desk: Desk, estate: Estate, when: str
+) -> None:
     user, wanted = desk.company.production.users["bob"], [estate.arns[k] for k in ("odd", "plain", "function", "key")]
     desk.incident(user, resources={"fence": wanted})
     assert desk.run("aws_identity_quarantine", principals=[user])["status"] == "ok"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fence on sensitive resources, for a run: what the incident declares, and what the suspects' own calls name, denies the contained by its own policy.
 
-It says no more than the fences of the identities do, so that whoever shares a role with a suspect loses nothing. What cannot or must not be changed is named, with the
-next best control, and stops nothing.
+It says no more than the fences of the identities do, so that whoever shares a role with a suspect loses nothing. What cannot or must not be changed is
+named, with the next best control, and stops nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ _HANDS = {
 
 
 class ResourceFences:
-    """One run's. ``rows``: one for each resource that was looked at: {object, resource, state, why, remedy, public}; ``spared``: contained identities that are not denied."""
+    """One run's. ``rows``: one for each resource that was looked at: {object, resource, state, why, remedy, public}.
+
+    ``spared``: {ARN: why} of contained identities that no resource denies.
+    """
 
     def __init__(self, run: Response, fences: AccountFences, scope: Scope | None = None) -> None:
         self.run, self.fences, self.incident, self.scope = run, fences, run.incident, scope

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The statements of an incident in a resource's own policy, and whether they may be written into it. Pure.
 
-They say once more what the inline denies of the incident say, by ``aws:PrincipalArn``, under ``Principal: "*"``: a user named as Principal turns into an id when
-it is deleted, and the policy that holds it can no longer be written.
+They say once more what the inline denies of the incident say, by ``aws:PrincipalArn``, under ``Principal: "*"``: a user named as Principal turns into an id
+when it is deleted, and the policy that holds it can no longer be written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each kind of resource against AWS's own API models: every request and answer is one, undo after do is the identity, and what AWS would refuse is never sent."""
+"""Each kind of resource against AWS's own API models: every request and answer is one, undo after do is the identity."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Place(ModelledCloud):
         self.raced = 0
         reads = {
             "GetBucketPolicy": self._read("Policy"), "GetKeyPolicy": self._read("Policy"),
-            "GetResourcePolicy": self._read("ResourcePolicy", Name="db", ARN=self.arn) if service == "secretsmanager" else self._read("Policy", RevisionId=REVISION),
+            "GetResourcePolicy": self._read("ResourcePolicy", Name="db", ARN=self.arn)
+            if service == "secretsmanager" else self._read("Policy", RevisionId=REVISION),
             "GetQueueAttributes": self._attributes, "GetTopicAttributes": self._attributes, "GetRepositoryPolicy": self._read("policyText"),
             "DescribeKey": {"KeyMetadata": {"KeyId": "k", "Arn": self.arn, "KeyManager": "CUSTOMER"}}, "GetQueueUrl": {"QueueUrl": "https://sqs/jobs"},
             "GetFunctionConfiguration": {"FunctionArn": self.arn},

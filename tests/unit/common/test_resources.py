@@ -24,7 +24,9 @@ def load(**more: Any) -> incidents.Incident:
 def test_it_is_read_kept_and_has_defaults() -> None:
     plain = load()
     assert (plain.resources, plain.limits["resources"]) == (forms.Resources(), 100) and plain.resources.discover == "touched"
-    given = load(resources={"fence": [e for _p, e in forms.FORMS.values()], "exempt": [BUCKET + "-2"], "discover": "none"}, limits={"resources": 7})
+    given = load(
+        resources={"fence": [e for _p, e in forms.FORMS.values()], "exempt": [BUCKET + "-2"], "discover": "none"}, limits={"resources": 7}
+    )
     assert len(given.resources.fence) == 7 and incidents.validate(given.as_dict(), "again") == given
 
 
@@ -50,14 +52,16 @@ def test_every_mistake_is_named_by_its_path(given: Any, path: str, said: str) ->
 
 
 def test_a_limit_of_nothing_is_no_limit() -> None:
-    with pytest.raises(InvalidInput, match="incident.limits.resources"):
+    with pytest.raises(InvalidInput, match=r"incident\.limits\.resources"):
         load(limits={"resources": 0})
 
 
 OWN, MINE = {"Sid": "Own", "Effect": "Allow"}, {"Sid": "EvictD", "Effect": "Deny"}
 
 
-@pytest.mark.parametrize("text", [json.dumps({"Version": "x", "Statement": OWN}, indent=5), json.dumps({"Statement": [OWN], "Version": "x"})])
+@pytest.mark.parametrize(
+    "text", [json.dumps({"Version": "x", "Statement": OWN}, indent=5), json.dumps({"Statement": [OWN], "Version": "x"})]
+)
 def test_what_nobody_else_changed_is_the_same_text_again(text: str) -> None:
     held = edits.set_statements(json.loads(text), ["EvictD"], [MINE])
     assert edits.restore_statements(held, ["EvictD"], [], text) == text

@@ -56,7 +56,8 @@ class Kind(t.Protocol):
 
     ``EVENTS``: eventName of the suspects' calls that read or change one; ``NAMED``: where in requestParameters its name or ARN stands.
     ``DENIED``: what is denied to the contained; ``CHANGE``: the action that changes its policy; ``SIZE``: bytes of the policy, ``STATEMENTS``: how many.
-    ``TEXT``: the policy in the answer of the read; ``GONE``: error codes of a resource that is not there. ``NEEDS_ALLOW``: identity policies do not count alone.
+    ``TEXT``: the policy in the answer of the read; ``GONE``: error codes of a resource that is not there.
+    ``NEEDS_ALLOW``: identity policies do not count alone.
     ``resolve``: the resource behind a name or ARN; ``document``: how its policy is read and written; ``covered``: Resource of the statements.
     """
 
