@@ -108,6 +108,14 @@ options:
     type: str
     choices: [stop, list, none]
     default: stop
+  resources:
+    description:
+      - When everything else has been done, deny the contained in the resources' own policies as well, as M(evict.cloud.aws_resource_fence) does. The buckets,
+        KMS keys, secrets, queues, topics, functions and repositories that the incident names under C(resources.fence), and those that the suspects' own calls
+        name, as far as the quick scope has seen them; at most C(limits.resources) of the latter.
+      - A bucket that a suspect opened to everybody in the incident's window gets Block Public Access, unless it serves a website or a CDN.
+    type: bool
+    default: true
   phase:
     description:
       - V(all) contains.
@@ -268,6 +276,16 @@ clocks:
   elements: dict
   sample: [{object: "KMS key arn:aws:kms:eu-west-1:111122223333:key/1234abcd", what: "deletion, scheduled by arn:aws:iam::111122223333:user/ci",
             deadline: "2026-11-29T09:01:04Z", state: stopped, why: it is disabled until somebody enables it}]
+resource_fences:
+  description:
+    - Each resource that was looked at, with C(object), C(resource), C(state), why and what to do about it, and of a bucket that a suspect may have opened
+      to everybody (C(public)) what became of that.
+    - C(state) is V(fenced), V(would be fenced), V(failed), V(exempt), V(refused), V(gone), V(unknown), V(left), or V(spared) for a contained identity that
+      no resource denies.
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:s3:::customer-data", resource: bucket customer-data, state: fenced, why: declared, remedy: "", public: ""}]
 events:
   description: How many log events were seen, and up to which time.
   returned: with O(phase=all)
@@ -328,6 +346,7 @@ def main() -> None:
             "refresh": {"type": "bool", "default": True},
             "isolate": {"type": "bool", "default": True},
             "clocks": {"type": "str", "choices": ["stop", "list", "none"], "default": "stop"},
+            "resources": {"type": "bool", "default": True},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -133,6 +133,12 @@ workloads:
   type: list
   elements: dict
   sample: []
+resource_fences:
+  description: What denies the contained by its own policy, and what does not, as of M(evict.cloud.aws_contain).
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 looks:
   description: When the accounts are to be looked at again with V(phase=hold).
   returned: when the case could be opened

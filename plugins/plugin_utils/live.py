@@ -35,6 +35,7 @@ _LONG = (
     "not_compared",
     "workloads",
     "manual",
+    "resource_fences",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store

@@ -24,6 +24,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     for fence in result.get("fences", []):
         out += _fence(fence)
     out += _manual(result, case)
+    out += _resources(result.get("resource_fences") or [])
     out += _still(result)
     out += _isolated(result)
     out += _clocks(result)
@@ -149,6 +150,23 @@ def _fence(fence: dict[str, t.Any]) -> list[str]:
     instead = f"; instead: {', '.join(fence['instead'])}" if fence["instead"] else ""
     out = [f"  FENCE   account {fence['account']}: no service control policy, {fence['why']}{instead}"]
     return [*out, *([f"          -> {fence['remedy']}"] if fence.get("remedy") else []), *standing]
+
+
+def _resources(rows: list[dict[str, t.Any]]) -> list[str]:
+    """How many resources deny the contained, and one line for each that does not, or that somebody had opened to everybody."""
+    fenced = [r for r in rows if r["state"] in ("fenced", "would be fenced")]
+    if not rows:
+        return []
+    kinds: dict[str, int] = {}
+    for row in fenced:
+        noun = str(row["resource"]).partition(" ")[0]
+        kinds[noun] = kinds.get(noun, 0) + 1
+    out = [f"  FENCE   by their own policies, resources: {', '.join(f'{n} {noun}' for noun, n in sorted(kinds.items())) or 'none'}"]
+    for row in [r for r in rows if r not in fenced or r["public"]][:_ROWS]:
+        out.append(f"          {row['object']}: " + "; ".join(filter(None, (row["state"], row["public"] or row["why"]))))
+        if row["remedy"] and row["state"] not in ("spared", "fenced"):
+            out.append(f"          -> {row['remedy']}")
+    return out
 
 
 def _suggested(suspects: list[dict[str, str]]) -> list[str]:

@@ -125,6 +125,7 @@ def _lists(node: Any) -> Any:
 
 _S3_SUBRESOURCE = {
     "policy": "BucketPolicy",
+    "policyStatus": "BucketPolicyStatus",
     "acl": "Acl",
     "publicAccessBlock": "PublicAccessBlock",
     "versioning": "BucketVersioning",

@@ -91,7 +91,18 @@ def patched(management: str) -> Any:
     sts_truth.patch_evaluator(management)
     from ministack.services import iam, organizations
 
-    from tests.beds import clock, iam_kinds, iam_truth, lambda_truth, live_kinds, org_truth, simulation_truth, tag_truth, user_names
+    from tests.beds import (
+        clock,
+        iam_kinds,
+        iam_truth,
+        lambda_truth,
+        live_kinds,
+        org_truth,
+        resource_kinds,
+        simulation_truth,
+        tag_truth,
+        user_names,
+    )  # fmt: skip
     from tests.beds.lag import LaggedStore
 
     for name in _IAM_STORES.values():
@@ -106,6 +117,7 @@ def patched(management: str) -> Any:
     live_kinds.install()
     user_names.install()
     lambda_truth.install()
+    resource_kinds.install()
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     org_truth.install(management)
     simulation_truth.install(management)
@@ -305,6 +317,7 @@ def snapshot() -> dict[str, Any]:
         "kms": ("_keys", "_grants"),
         "sns": ("_topics",),
         "lambda_svc": ("_functions", "_function_urls"),
+        "ecr": ("_repo_policies",),
     }
     for name in wanted:
         module = sys.modules.get(f"ministack.services.{name}")
@@ -349,7 +362,7 @@ _SECRET = frozenset(
     }
 )
 _SETS = frozenset({"AttachedPolicies", "Users"})  # lists whose order means nothing
-_VOLATILE = frozenset({"LastAccessedDate", "PasswordLastUsed", "messages", "Messages", "dedup_cache"})
+_VOLATILE = frozenset({"LastAccessedDate", "PasswordLastUsed", "_revision", "_text", "messages", "Messages", "dedup_cache"})
 
 
 def _digest(value: Any) -> str:

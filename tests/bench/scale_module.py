@@ -1,4 +1,4 @@
-"""One aws_contain in this process, with a note of every request in the order of sending: `scale_module.py ORDER OUT`."""
+"""One aws_contain (or the `module` of the order) in this process, with a note of every request in the order of sending: `scale_module.py ORDER OUT`."""
 
 import json
 import pathlib
@@ -37,10 +37,9 @@ def main() -> None:
     session.Aws.client = noting_client  # type: ignore[method-assign]
     botocore.client.BaseClient._make_api_call = noting_call  # type: ignore[method-assign]
     began, processor = time.monotonic(), time.process_time()
-    result = helpers.call_module(
-        "aws_contain",
-        {"incident_data": {"incident": order["incident"]}, "hold": "0", "scope": 0, "threads": order["threads"], "account_fence": order["account_fence"]},
-    )  # fmt: skip
+    contain = {"incident_data": {"incident": order.get("incident")}, "hold": "0", "scope": 0, "threads": order["threads"],
+               "account_fence": order.get("account_fence")}  # fmt: skip
+    result = helpers.call_module(order.get("module", "aws_contain"), order.get("params", contain))
     shown = {
         key: value for key, value in result.items() if key not in ("diff", "invocation")
     }  # without --diff, and the incident by its path

@@ -9,9 +9,9 @@ import pytest
 
 from tests.tools import permissions
 
-RESPONDER, CALLER = permissions.responder_policy(), permissions.caller_policy()
+RESPONDER, RESOURCES, CALLER = permissions.responder_policy(), permissions.resources_policy(), permissions.caller_policy()
 MANAGEMENT, READINESS = permissions.management_policy(), permissions.readiness_policy()
-GRANTED = set().union(*map(permissions.actions_in, (RESPONDER, CALLER, MANAGEMENT, READINESS)))
+GRANTED = set().union(*map(permissions.actions_in, (RESPONDER, RESOURCES, CALLER, MANAGEMENT, READINESS)))
 
 
 @pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=path) for path, text in permissions.files()])
@@ -19,7 +19,9 @@ def test_what_is_on_disk_is_what_the_code_needs_now(path: str, text: str) -> Non
     assert (permissions.ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make generate`"
 
 
-@pytest.mark.parametrize("policy", [RESPONDER, CALLER, MANAGEMENT, READINESS], ids=["responder", "caller", "management", "readiness"])
+@pytest.mark.parametrize(
+    "policy", [RESPONDER, RESOURCES, CALLER, MANAGEMENT, READINESS], ids=["responder", "resources", "caller", "management", "readiness"]
+)
 def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert policy["Version"] == "2012-10-17"
     sids = [statement["Sid"] for statement in policy["Statement"]]
@@ -34,7 +36,7 @@ def test_writes_are_limited_to_kinds_of_resource() -> None:
     """All but two for which AWS has no resource, or none that is known here."""
     anything = {"ssm:CancelCommand", "config:StartConfigurationRecorder"}
     written = {need.action for need in permissions.needs().values() if need.write} - anything
-    for statement in RESPONDER["Statement"]:
+    for statement in (*RESPONDER["Statement"], *RESOURCES["Statement"]):
         resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
         assert all((action in written) == (resources != ["*"]) for action in statement["Action"]), statement["Sid"]
         assert all(len(resource.split(":")) > 5 for resource in resources if resource not in ("*", "arn:aws:s3:::*"))

@@ -136,8 +136,9 @@ def alone(desk: Desk) -> Any:
     iam.delete_user_policy(UserName="ci-deploy", PolicyName="work")
     iam.attach_user_policy(UserName="alice", PolicyArn=ADMINISTRATOR)
     iam.create_user(UserName="on-call")
-    respond = iam.create_policy(PolicyName="respond", PolicyDocument=json.dumps(permissions.responder_policy()))["Policy"]["Arn"]
-    iam.attach_user_policy(UserName="on-call", PolicyArn=respond)
+    for name, policy in (("respond", permissions.responder_policy()), ("resources", permissions.resources_policy())):
+        made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))["Policy"]["Arn"]
+        iam.attach_user_policy(UserName="on-call", PolicyArn=made)
     iam.put_user_policy(UserName="on-call", PolicyName="become", PolicyDocument=json.dumps(permissions.caller_policy()))
     key = Credentials.of(iam.create_access_key(UserName="on-call")["AccessKey"])
     desk.secrets.append(key.secret_key)

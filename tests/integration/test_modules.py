@@ -34,6 +34,15 @@ def fenced(desk: Desk) -> None:
     desk.contain_below()
 
 
+def buckets(desk: Desk) -> list[str]:
+    return [f"arn:aws:s3:::{name}" for name in desk.company.production.buckets]
+
+
+def on_resources(desk: Desk) -> None:
+    fenced(desk)
+    assert desk.run("aws_resource_fence", resources=buckets(desk))["status"] == "ok"
+
+
 def shares(desk: Desk) -> dict[str, Any]:
     first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
     results = {a: desk.contain(account=a, shares=first["shares"], guard_hash=first["guard_hash"]) for a in first["shares"]}
@@ -50,6 +59,7 @@ RUNS: dict[str, list[tuple[Callable[[Desk], Any], Callable[[Desk], dict[str, Any
                     (nothing, lambda _d: {"hold": "0", "scope": 0, "phase": "resolve"})],
     "aws_account_fence": [(fenced, lambda _d: {"principals": [USER, ROLE]}), (contained, lambda _d: {"state": "absent"}),
                           (nothing, lambda _d: {"state": "rendered"})],
+    "aws_resource_fence": [(fenced, lambda d: {"principals": [USER, ROLE], "resources": buckets(d)}), (on_resources, lambda d: {"state": "absent"})],
     "aws_restore": [(contained, lambda _d: {}), (contained, lambda _d: {"only": [_d.company.leaked.access_key], "verdict": "false_positive",
                                                                         "reason": "r", "by": "Ada"})],
     "aws_credential": [(nothing, lambda _d: {"principals": [USER], "kinds": ["access_key"]}),
@@ -148,6 +158,7 @@ def test_the_result_is_what_is_documented(case: Desk, name: str, before: Any, pa
 BAD = {
     "aws_account_fence": {"principals": [f"{P}:user/nobody"]},
     "aws_baseline": {"incident": "/nowhere/readiness.yml"}, "aws_readiness_info": {"incident": "/nowhere/readiness.yml"},
+    "aws_resource_fence": {"principals": [f"{P}:user/nobody"]},
     "aws_contain": {"incident": "/nowhere/incident.yml"}, "aws_restore": {"case": "/nowhere/IR-9"}, "aws_principal_info": {"suspects": [f"{P}:user/nobody"]},
     "aws_credential": {"principals": [f"{P}:user/nobody"]}, "aws_session": {"principals": [f"{P}:role/nobody"]},
     "aws_identity_quarantine": {"principals": [f"{P}:user/nobody"]}, "case": {"case": "/nowhere/IR-9"}, "case_ledger_info": {"case": "/nowhere/IR-9"},

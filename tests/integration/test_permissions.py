@@ -15,18 +15,18 @@ from botocore.exceptions import ClientError
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fence
 from tests.beds.bed import Bed, Credentials, root
-from tests.beds.company import Company, allow, document, trust
-from tests.integration import test_clocks, test_isolation, test_live, test_refresh
+from tests.beds.company import QUEUE, SECRET, Company, allow, document, trust
+from tests.integration import test_clocks, test_isolation, test_live, test_refresh, test_resources
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
 
-DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 # What the bed does not have: Identity Center, AssumeRoot, security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call,
 # PassRole within another action, GuardDuty, event data stores, and fleets that can be changed. Contract tests only.
 NOT_ON_THE_BED = {
     "iam:ListRoles", "sts:AssumeRoot", *(action for action in permissions.needs() if action.startswith(("sso:", "identitystore:"))),
-    "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", "iam:PassRole",
+    "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", *permissions.DEPENDENT,
     *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
       if need.sources and all(s.startswith("compute.") and s != "compute.function" for s in need.sources)),
     *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
@@ -46,7 +46,7 @@ _ACTIONS = {f"s3:{verb}BucketLifecycle": f"s3:{verb}LifecycleConfiguration" for 
 
 def _as_the_bed_sees_it() -> dict[str, Any]:
     """The bed judges actions on sessions, builds, jobs, instances and services without their ARNs, so which of them is granted is not shown here."""
-    policy = permissions.responder_policy()
+    policy = permissions.role_policy()
     return {**policy, "Statement": [{**s, "Resource": "*"} if s["Sid"] == "EvictLive" else s for s in policy["Statement"]]}
 
 
@@ -152,12 +152,29 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     thief = production.keys["app-orders"]
     test_live.start_all(bed, thief, desk)
     test_isolation.miner(bed, thief, desk, production.roles["orders-lambda"])
-    desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3")
+    fence = {"fence": _opened(bed, company, desk)}
+    desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3", resources=fence)
     said = desk.play("contain", 2, incident=str(desk.incident))
     assert "  FAILED  " not in said and "OPEN    live sessions" not in said and said.count("  end: ") == 8, said
+    assert "1 function, 1 key, 1 queue, 1 repository, 1 secret, 1 topic" in said and "closed: its policy" in said, said
     desk.play("recover", case=str(desk.folder / "cases" / "IR-3"), only=f"{thief.access_key},{production.roles['shared']}", verdict="false_positive",
               reason="test", by="test")  # fmt: skip
     desk.write({"access_key_id": company.leaked.access_key})
+
+
+def _opened(bed: Bed, company: Company, desk: Desk) -> list[str]:
+    """ARNs of a resource of each kind, one of them opened to the world by the suspect."""
+    estate, thief = test_resources.Estate(desk).make(), company.production.keys["app-orders"]  # type: ignore[arg-type]
+    estate.root("s3").delete_bucket_website(Bucket=estate.site)
+    for name in (estate.odd, estate.site):
+        bed.client("s3", thief).delete_public_access_block(Bucket=name)
+        anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/*"}
+        bed.client("s3", thief).put_bucket_policy(Bucket=name, Policy=document(anybody))
+    estate.root("s3").put_public_access_block(Bucket=estate.site, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    estate.root("lambda").remove_permission(
+        FunctionName="fenced", StatementId="events"
+    )  # then there is no policy, and there is to be none again
+    return [*estate.arns.values(), f"arn:aws:s3:::{estate.site}"]
 
 
 def _instance(bed: Bed, company: Company) -> str:
@@ -211,7 +228,8 @@ def _at_home(bed: Bed, company: Company, desk: Desk) -> None:
     """With credentials of its own in the account of an administrator: who else could administer it is asked."""
     iam = bed.client("iam", company.staging.root, direct=True)
     iam.create_user(UserName="on-call")
-    for name, policy in (("respond", permissions.responder_policy()), ("become", permissions.caller_policy())):
+    mine = {"respond": permissions.responder_policy(), "resources": permissions.resources_policy(), "become": permissions.caller_policy()}
+    for name, policy in mine.items():
         made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))["Policy"]["Arn"]
         iam.attach_user_policy(UserName="on-call", PolicyArn=made)
     iam.create_user(UserName="owner")
@@ -269,11 +287,12 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     )
     assert "not in your organization" in said
 
-    made = {f"{c['service']}:{c['operation']}" for c in desk.calls()} - set(permissions.NEEDS_NONE)
+    names = {"s3:DeleteBucketPublicAccessBlock": "s3:PutBucketPublicAccessBlock"}  # the action of IAM
+    made = {names.get(name, name) for c in desk.calls() if (name := f"{c['service']}:{c['operation']}")} - set(permissions.NEEDS_NONE)
     asked = {(f"sts:{e['eventName']}", name) for e in bed.events() for name in (e["requestParameters"] or {}) if "errorCode" not in e}
     made |= {a for a, (operation, name) in permissions.PARAMETERS.items() if (operation, name[0].lower() + name[1:]) in asked}
     granted = set().union(
-        *map(permissions.actions_in, (permissions.responder_policy(), permissions.caller_policy(), permissions.management_policy()))
+        *map(permissions.actions_in, (permissions.role_policy(), permissions.caller_policy(), permissions.management_policy()))
     )
     assert made <= granted, made - granted
     assert made | ONLY_IN_A_FIGHT | CLOCKS == granted - NOT_ON_THE_BED | CLOCKS, f"nothing used {granted - made - CLOCKS}"
@@ -297,7 +316,7 @@ def test_the_generated_policies_are_enough_to_stop_the_clocks(bed: Bed, company:
 
 def test_a_write_that_is_taken_away_is_missed_by_name(bed: Bed, company: Company, desk: Desk) -> None:
     """The bed does judge by these policies: without one of them the run says which action is missing, and for whom."""
-    policy = permissions.responder_policy()
+    policy = permissions.role_policy()
     for statement in policy["Statement"]:
         statement["Action"] = [action for action in statement["Action"] if action != "iam:PutUserPolicy"]
     iam = bed.client("iam", company.production.root, direct=True)
@@ -315,6 +334,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
     iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=json.dumps(nothing))
     answer = bed.client("sts", company.responder).assume_role(RoleArn=account.responder_role, RoleSessionName="evict")
     session = Credentials.of(answer["Credentials"])
+    queue = f"{bed.direct}/{account.id}/{QUEUE}"
     values = {"UserName": "alice", "RoleName": "deploy", "PolicyName": "work", "PolicyDocument": json.dumps(nothing), "Status": "Inactive",
               "AccessKeyId": account.keys["alice"].access_key, "InstanceProfileName": "web", "AccountId": account.id,
               "RoleArn": account.roles["deploy"], "RoleSessionName": "evict", "TargetId": account.id, "PolicyId": "p-12345678", "Name": "x",
@@ -328,8 +348,12 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
               "AssociationId": "iip-assoc-0", "UUID": "0" * 36, "ReservedConcurrentExecutions": 0, "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
-              "accessScope": {"type": "cluster"}, "KeyId": "k", "SecretId": "s", "Bucket": account.buckets[0], "TrailName": "org", "ConfigurationRecorderName": "r",
-              "logGroupName": "g", "retentionInDays": 1, "AutoScalingGroupName": "a", "ChildId": account.id}  # fmt: skip
+              "accessScope": {"type": "cluster"}, "TrailName": "org", "ConfigurationRecorderName": "r",
+              "logGroupName": "g", "retentionInDays": 1, "AutoScalingGroupName": "a", "ChildId": account.id,
+              "Bucket": company.production.buckets[0], "Policy": json.dumps(nothing), "KeyId": "k", "QueueUrl": queue,
+              "SecretId": SECRET, "ResourcePolicy": json.dumps(nothing), "TopicArn": f"arn:aws:sns:us-east-1:{account.id}:x", "AttributeName": "Policy",
+              "ResourceArn": f"arn:aws:lambda:us-east-1:{account.id}:function:x", "repositoryName": "x/y", "policyText": "{}", "QueueName": QUEUE,
+              "Attributes": {"Policy": ""}, "PublicAccessBlockConfiguration": {}}  # fmt: skip
     allowed = {}
     elsewhere = {
         "s3:ListBucket",
@@ -337,6 +361,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
     }  # HeadBucket, which test_readiness.py makes; and a service that the bed does not have
     for action in sorted(set(permissions.needs()) - {*permissions.PARAMETERS, *NOT_ON_THE_BED, *elsewhere}):
         service, operation = {v: k for k, v in permissions.ACTIONS.items()}.get(action, action).split(":")
+        operation = operation.replace("BucketPublicAccessBlock", "PublicAccessBlock")
         client = bed.client({"states": "stepfunctions"}.get(service, service), session)
         shape = client.meta.service_model.operation_model(operation).input_shape
         parameters = {name: values[name] for name in (shape.required_members if shape else ())}

@@ -59,7 +59,7 @@ class Estate:
             client.start_logging(Name="all")
         own = bed.client("iam", root(bed.management), direct=True)
         # Nothing but what is generated: that it is enough is shown by every test here.
-        self.narrow = permissions.responder_policy()
+        self.narrow = permissions.role_policy()
         self.narrow["Statement"] += permissions.readiness_policy()["Statement"]
         for account in (company.production, company.staging):
             iam = bed.client("iam", account.root, direct=True)

@@ -24,6 +24,7 @@ from tests.tools.generate import ROOT, Files
 PACKAGE = "ansible_collections.evict.cloud.plugins.module_utils"
 FOLDER = ROOT / "plugins" / "module_utils" / "aws"
 POLICY = "docs/permissions/aws-responder.json"
+RESOURCES_POLICY = "docs/permissions/aws-responder-resources.json"
 CALLER_POLICY = "docs/permissions/aws-caller.json"
 MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
 READINESS_POLICY = "docs/permissions/aws-readiness.json"
@@ -36,14 +37,17 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecs", "eks", "glue", "guardduty", "iam",
-        "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "ssm", "sts",
+        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecr", "ecs", "eks", "glue", "guardduty",
+        "iam", "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
     )
 } | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 
 NEEDS_NONE = {
@@ -66,8 +70,15 @@ DEPENDENT = {
     "iam:PassRole": "workloads.instance",
     "ec2:CreateTags": "compute.instance",
 }  # checked by AWS within another action, so no call of ours
+# Checked by AWS within another action, so no call of ours. The three of Lambda: "Working with resource-based policies in Lambda".
+DEPENDENT = {
+    "iam:PassRole": "workloads.instance", "lambda:AddPermission": "resources.function", "lambda:GetPolicy": "resources.function",
+    "lambda:RemovePermission": "resources.function",
+}  # fmt: skip
 
-_PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
+_PLANNING = (
+    "aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
+)  # fmt: skip
 _EVERY = (*_PLANNING, "aws_restore")
 READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
 _LOOKING = ("aws_readiness_info",)
@@ -94,6 +105,11 @@ USERS: dict[str, tuple[str, ...]] = {
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"compute.{path.stem}": ("aws_contain", "aws_resource") for path in (FOLDER / "compute").glob("*.py")},
     "compute.metadata": ("aws_contain",),
+    **{
+        f"resources.{path.stem}": ("aws_contain", "aws_resource_fence")
+        for path in (FOLDER / "resources").glob("*.py")
+        if path.stem not in ("__init__", "kind")
+    },
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "events": (*_PLANNING, "aws_readiness_info"),
@@ -108,7 +124,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "people": ("aws_contain",),
     "root_user": ("aws_contain",),
     "assumed": (*_EVERY, *READY),
-    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_session"),
+    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_resource_fence", "aws_session"),
     "shared_tag": ("aws_account_fence", "aws_contain"),
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
@@ -238,6 +254,33 @@ WHY = {
     "ssm:TerminateSession": "end a session of a suspect, of ECS Exec too",
     "states:DescribeExecution": "whether an execution that the log names still runs; read back",
     "states:StopExecution": "end an execution that a suspect started",
+    "ecr:DeleteRepositoryPolicy": "release: no policy, if there was none",
+    "ecr:GetRepositoryPolicy": "the policy of a repository; read back",
+    "ecr:SetRepositoryPolicy": "deny the contained in it; release: take that out again",
+    "kms:GetKeyPolicy": "the policy of a key; read back",
+    "kms:PutKeyPolicy": "deny the contained in it; release: take that out again. Its lock-out check is never bypassed",
+    "lambda:AddPermission": "AWS asks for it when a function's policy is written",
+    "lambda:DeleteResourcePolicy": "release: no policy, if there was none",
+    "lambda:GetPolicy": "AWS asks for it when a function's policy is read",
+    "lambda:GetResourcePolicy": "the policy of a function; read back",
+    "lambda:PutResourcePolicy": "deny the contained in it; release: take that out again",
+    "lambda:RemovePermission": "AWS asks for it when a function's policy is written",
+    "s3:DeleteBucketPolicy": "release: no policy, if there was none",
+    "s3:GetBucketAcl": "whether a bucket that a suspect opened is open to everybody",
+    "s3:GetBucketPolicy": "the policy of a bucket; read back",
+    "s3:GetBucketPolicyStatus": "whether a bucket that a suspect opened is open to everybody",
+    "s3:GetBucketPublicAccessBlock": "Block Public Access as it is; read back",
+    "s3:GetBucketWebsite": "whether a bucket is meant to be open",
+    "s3:PutBucketPolicy": "deny the contained in it; release: take that out again",
+    "s3:PutBucketPublicAccessBlock": "close a bucket that a suspect opened; release: as it was",
+    "secretsmanager:DeleteResourcePolicy": "release: no policy, if there was none",
+    "secretsmanager:GetResourcePolicy": "the policy of a secret; read back",
+    "secretsmanager:PutResourcePolicy": "deny the contained in it; release: take that out again",
+    "sns:GetTopicAttributes": "the policy of a topic; read back",
+    "sns:SetTopicAttributes": "deny the contained in it; release: take that out again",
+    "sqs:GetQueueAttributes": "the policy of a queue; read back",
+    "sqs:GetQueueUrl": "a queue by its ARN",
+    "sqs:SetQueueAttributes": "deny the contained in it; release: take that out again",
     "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
     "ec2:DescribeInstances": "a suspect given as an instance id",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
@@ -484,6 +527,7 @@ def runs() -> Iterator[Run]:
     yield from _isolating(run)
     yield from _clocks(run, role)
     yield from _people(run, file)
+    yield from _resources(run, file)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
@@ -666,6 +710,41 @@ def _people(run: Any, file: Any) -> Iterator[Run]:
     yield run("root_user.delete", ("aws_contain",), lambda r: root.delete("111122223333", "arn:aws:iam::111122223333:root", r))
 
 
+def _resources(run: Any, file: Any) -> Iterator[Run]:
+    """The fence on a resource of each kind, with a policy and without, and Block Public Access."""
+    kinds, fence = importlib.import_module(f"{PACKAGE}.aws.resources"), load("resource_fence")
+    touched = load("resource_touched").Touched
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", "111122223333", "eu-west-1")
+    own = type("Own", (), {
+        "aws": type("Aws", (), {"partition": "aws", "responder_arn": lambda *_: f"arn:aws:iam::111122223333:role/{ROLE}"})(),
+        "incident": file, "principals": {}, "case": None,
+    })()  # fmt: skip
+    fences = fence.ResourceFences(own, None)
+    fences._exempts["111122223333"] = load("service_control").Exempt()
+    held = [load("service_control").Held(principal.arn) for principal in principals()]
+    allow = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*"}]}
+    named = {"s3": "data-1", "kms": "alias/x", "lambda": "f"}
+    for service, kind in kinds.KINDS.items():
+        asked = touched(kind, target, named.get(service, "x"))
+
+        def planned(reader: Any, asked: Any = asked) -> list[Any]:
+            one = asked.kind.resolve(asked.target, asked.name, "aws", reader)
+            return list(fence.fence(fences, asked, one, held, reader))
+
+        answers = {
+            "DescribeKey": {"KeyMetadata": {"Arn": "arn:aws:kms:eu-west-1:111122223333:key/k"}}, "GetKeyPolicy": {"Document": allow},
+            "GetResourcePolicy": {"ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:x"}, "GetQueueUrl": {"QueueUrl": "https://x"},
+            "GetFunctionConfiguration": {"FunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:f"},
+        }  # fmt: skip
+        yield run("resource_fence.fence", ("aws_contain", "aws_resource_fence"), planned, **answers)
+    one = kinds.KINDS["s3"].resolve(target, "data-1", "aws", None)
+    for before in (None, {"BlockPublicAcls": True}):
+        yield run(
+            "resources.bucket.block", ("aws_contain",), lambda r: kinds.bucket.block(one, "ACL", r),
+            GetPublicAccessBlock={"PublicAccessBlockConfiguration": before},
+        )  # fmt: skip
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
@@ -673,6 +752,13 @@ def _calls(action: Any) -> list[tuple[Any, bool]]:
     probe, write = Cloud().document(action)
     gone = [(write(None), True)] if action.name == "remove_statement" else []
     return [(probe.call, False), (write({"Statement": [{}]}), True), *gone]
+    found = [(probe.call, False), (write({"Statement": [{}]}), True)]
+    try:
+        return [*found, (write(None), True)]
+    except Exception as error:  # a document that there always is
+        if type(error).__name__ != "EvictError":
+            raise
+        return found
 
 
 def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
@@ -683,6 +769,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
         undoing = (*undoing, "aws_resource") if source.startswith("compute.") else undoing
         undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
+        undoing = (*undoing, "aws_resource_fence") if source.startswith("resource") else undoing
         for call in run.asked:
             yield call.name, False, source, run.modules
         for step in run.steps:
@@ -735,7 +822,7 @@ def needs() -> dict[str, Need]:
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
     for action, source in DEPENDENT.items():
-        found[action] = Need(action, True, {source}, set(USERS[source]))
+        found[action] = Need(action, not action.split(":")[1].startswith("Get"), {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -769,6 +856,11 @@ _BEYOND = {
     "elasticloadbalancing:RegisterTargets": "elasticloadbalancing:*:*:targetgroup/*",
     **{f"lambda:{name}": "lambda:*:*:function:*" for name in ("DeleteFunctionConcurrency", "PutFunctionConcurrency", "UpdateFunctionUrlConfig")},
     "lambda:UpdateEventSourceMapping": "lambda:*:*:event-source-mapping:*", "ecs:UpdateTaskProtection": "ecs:*:*:task/*",
+    **{f"s3:{name}": "s3:::*" for name in ("PutBucketPolicy", "DeleteBucketPolicy", "PutBucketPublicAccessBlock")},
+    "kms:PutKeyPolicy": "kms:*:*:key/*", "sqs:SetQueueAttributes": "sqs:*:*:*", "sns:SetTopicAttributes": "sns:*:*:*",
+    **{f"secretsmanager:{verb}ResourcePolicy": "secretsmanager:*:*:secret:*" for verb in ("Put", "Delete")},
+    **{f"ecr:{verb}RepositoryPolicy": "ecr:*:*:repository/*" for verb in ("Set", "Delete")},
+    **{f"lambda:{name}": "lambda:*:*:function:*" for name in ("PutResourcePolicy", "DeleteResourcePolicy", "AddPermission", "RemovePermission")},
     **{f"eks:{name}": "eks:*:*:access-entry/*" for name in ("DeleteAccessEntry", "AssociateAccessPolicy", "DisassociateAccessPolicy")},
     **{f"rolesanywhere:{verb}{noun}": f"rolesanywhere:*:*:{part}/*" for verb in ("Enable", "Disable")
        for noun, part in (("Profile", "profile"), ("TrustAnchor", "trust-anchor"), ("Crl", "crl"))},
@@ -796,6 +888,12 @@ _PEOPLE = {
     ],
 }
 ABOVE = ("organizations:", "sso:", "identitystore:", "sts:AssumeRoot")
+
+
+def _scope_above(action: str) -> Any:
+    """Of what the role of the management account writes, in Organizations and beyond."""
+    service = action.partition(":")[0]
+    return "arn:aws:iam::*:root" if action == "sts:AssumeRoot" else _PEOPLE[service] if service in _PEOPLE else _above_scope(action)
 
 
 def _of_management(need: Need) -> bool:
@@ -859,25 +957,48 @@ def _acting() -> list[Need]:
     return [need for need in needs().values() if not need.modules <= set(READY)]
 
 
+def _is_identity(action: str) -> bool:
+    """What identities need: IAM, STS and the log; the rest is in a second document, since IAM takes 6,144 characters in one."""
+    return action.startswith(("iam:", "sts:")) or action in ("cloudtrail:LookupEvents", "ec2:DescribeInstances", "ec2:DescribeRegions")
+
+
+def _of_role() -> list[Need]:
+    """What the role in an account needs in an incident."""
+    return [need for need in _acting() if need.action not in CALLER and not _of_management(need)]
+
+
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
-    mine = [need for need in needs().values() if need.action not in CALLER and not _of_management(need)]
-    mine = [need for need in _acting() if need.action not in CALLER and not need.action.startswith("organizations:")]
+    mine = [need for need in _of_role() if _is_identity(need.action)]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
-    beyond = [need.action for need in mine if need.action in _BEYOND]
     for need in mine:
-        if need.write and need.action not in beyond:
+        if need.write:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
     sids = {
         f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
         for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
     } | {CANARIES: "EvictCanary"}
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
-    limited = [action for action in beyond if _scope(action) != "*"]
-    statements.append(_statement("EvictLive", limited, sorted({_scope(action) for action in limited})))
-    statements.append(_statement("EvictCancel", [action for action in beyond if action not in limited], "*"))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def resources_policy() -> dict[str, Any]:
+    """The second document for that role: what runs, what runs out, and the policies of resources."""
+    mine = [need for need in _of_role() if not _is_identity(need.action)]
+    writes = [need.action for need in mine if need.write]
+    limited = [action for action in writes if _scope(action) != "*"]
+    statements = [
+        _statement("EvictReadResources", [need.action for need in mine if not need.write], "*"),
+        _statement("EvictLive", limited, sorted({_scope(action) for action in limited})),
+        _statement("EvictCancel", [action for action in writes if action not in limited], "*"),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def role_policy() -> dict[str, Any]:
+    """Both documents of the role as one, for tests: no IAM would take it as a managed policy."""
+    return {"Version": "2012-10-17", "Statement": [*responder_policy()["Statement"], *resources_policy()["Statement"]]}
 
 
 def caller_policy() -> dict[str, Any]:
@@ -894,10 +1015,9 @@ def caller_policy() -> dict[str, Any]:
 
 def management_policy() -> dict[str, Any]:
     """For the role in the management account (or a delegated policy administrator) that writes the fences above the accounts."""
-    above = [need for need in needs().values() if _of_management(need)]
+    above = [need for need in _acting() if _of_management(need)]
     mine = [need for need in above if need.action.startswith("organizations:")]
     people = [need for need in above if need.action.startswith(("sso:", "identitystore:"))]
-    mine = [need for need in _acting() if need.action.startswith("organizations:")]
     statements = [_statement("EvictReadOrganization", [need.action for need in mine if not need.write], "*")]
     by_scope: dict[str, list[str]] = {}
     for need in mine:
@@ -922,11 +1042,13 @@ def _table() -> str:
         "<!-- Written by tests/tools/permissions.py (`make generate`) from the Steps and READS of plugins/module_utils/aws. -->",
         "# Permissions in AWS",
         "",
-        f"Three policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
-        "each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command, and",
-        f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
-        "writes the fences above the accounts, and acts on people of Identity Center and on root users. Where the caller works in its own account without assuming a role, it needs the first two; in the",
-        "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
+        "Four policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) (identities) and",
+        "[aws-responder-resources.json](permissions/aws-responder-resources.json) (what runs, what runs out, and the policies of resources; without it these parts",
+        f"are told as not done) for the role `{ROLE}` that is assumed in each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts",
+        f"the command, and [aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account",
+        "(`management_role_arn`) that writes the fences above the accounts, and acts on people of Identity Center and on root users. Where the caller works in its",
+        "own account without assuming a role, it needs the first three; in the management account without `management_role_arn` the fourth as well. Without the",
+        "fourth AWSDenyAll takes the place of those fences.",
         "[aws-readiness.json](permissions/aws-readiness.json) is what `readiness.yml` looks at on a good day, reads only: for all three, beside their own.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
         "",
@@ -957,11 +1079,11 @@ def simulated() -> str:
     """actions.py of the readiness checks: what the responder and the management role must be allowed, by a resource to simulate it on, and why."""
     mine: dict[str, dict[str, dict[str, str]]] = {"RESPONDER": {}, "MANAGEMENT": {}}
     for need in _acting():
-        above = need.action.startswith("organizations:")
+        above = _of_management(need)
         if need.action in CALLER and not above:
             continue
-        scope = "*" if not need.write else _above_scope(need.action) if above else _scope(need.action)
-        scope = scope if isinstance(scope, str) else next(one for one in scope if "policy" in one)
+        scope = "*" if not need.write else _scope_above(need.action) if above else _scope(need.action)
+        scope = scope if isinstance(scope, str) else next((one for one in scope if "policy" in one), scope[0])
         mine["MANAGEMENT" if above else "RESPONDER"].setdefault(_sample(scope), {})[need.action] = WHY[need.action]
     lines = [
         "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -989,6 +1111,7 @@ def files() -> Files:
     """The generator of tests/tools/generate.py."""
     written = (
         (POLICY, responder_policy()),
+        (RESOURCES_POLICY, resources_policy()),
         (CALLER_POLICY, caller_policy()),
         (MANAGEMENT_POLICY, management_policy()),
         (READINESS_POLICY, readiness_policy()),

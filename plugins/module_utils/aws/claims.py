@@ -217,7 +217,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
     principals += run.people.rows()
-    for part in (run.people, run.after, run.isolation, run.hold, run.findings, run.clocks):
+    for part in (run.people, run.after, run.isolation, run.hold, run.findings, run.clocks, run.resources):
         open_items += part.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
@@ -239,6 +239,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": [*run.fences.recovered, *run.isolation.recovered], "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
+        "resource_fences": run.resources.rows(),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

@@ -28,6 +28,8 @@ from . import (
     credentials,
     live,
     quarantine,
+    resource_fence,
+    resources,
     sessions,
     shares,
     sharing,
@@ -35,7 +37,7 @@ from . import (
     space,
     store_home,
     trust,
-)  # fmt: skip
+)
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -70,6 +72,7 @@ class Options:
     refresh: bool = True
     isolate: bool = True
     clocks: str = "stop"
+    resources: bool = True
 
 
 class Containment(Response):
@@ -94,13 +97,14 @@ class Containment(Response):
         self.after = Aftermath(self)
         self.clocks = Clocks(self)
         self.people = People(self)
+        self.resources = resource_fence.ResourceFences(self, self.fences)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS
+            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS
             self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep)
         self.take(self.suspects)
         self.runner.wait()
@@ -118,6 +122,9 @@ class Containment(Response):
         self.hold.hold()
         self.after.refresh()
         self.clocks.stop()
+        if self.options.resources:
+            self.resources.scope = self.scope
+            self.resources.fence(later=self.options.later)
 
     def _wait_for_logs(self) -> None:
         """Somebody who wrote himself into the responder's trust a moment ago is guarded as part of it until CloudTrail tells."""

@@ -9,7 +9,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common.errors import EvictError
-from ..common.plan import Call, Probe, Target
+from ..common.plan import Call, Probe, Target, dig
+from . import resources
 
 Writer = Callable[[t.Any], Call]
 
@@ -64,7 +65,19 @@ DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer
     "organizations.policy": _organizations_policy,
     "s3.lifecycle": _bucket_lifecycle,
     "sso-admin.permission-set": _permission_set,
+    **resources.DOCUMENTS,
 }
+
+
+def parsed(operation: str, answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """``answer`` with the policy that it holds as text parsed beside it; a text that is no JSON stays one. botocore decodes the documents of IAM only."""
+    said = dig(answer, resources.TEXTS[operation]) if operation in resources.TEXTS else None
+    if not said:
+        return answer
+    try:
+        return {**answer, resources.PARSED: json.loads(said)}
+    except (TypeError, ValueError):
+        return {**answer, resources.PARSED: said}
 
 
 def find(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:

@@ -65,8 +65,7 @@ def decide(
         return RoleAction("revoke", f"the incident file asks for session, but {why}", breaks)
     if wanted != "auto":
         return RoleAction(wanted, "the incident file asks for it", breaks)
-    keep = sorted(_KEEP.intersection(services))
-    if keep:
+    if keep := needed_by(role):
         return RoleAction("revoke", f"{', '.join(keep)} needs it: logs, backups or replication would stop under a deny", breaks)
     if services:
         return RoleAction(
@@ -79,6 +78,11 @@ def decide(
         outside = [f"{b}, when outside the trusted networks" for b in breaks]
         return RoleAction("clamp", f"{who}, and the trusted networks are known", (*outside, "requests that arrive through a VPC endpoint"))
     return RoleAction("revoke", f"{who}", breaks)
+
+
+def needed_by(role: Principal) -> list[str]:
+    """The services for which it delivers logs, makes backups or replicates."""
+    return sorted(_KEEP.intersection(trusted_by(role.facts)["Service"]))
 
 
 def unused(role: Principal, now: datetime.datetime) -> bool:

@@ -18,7 +18,19 @@ from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_release, canary, clocks, credentials, deny_all, people_release, policy, put_back, shared_release, standing_fence
+from . import (
+    account_release,
+    canary,
+    clocks,
+    credentials,
+    deny_all,
+    people_release,
+    policy,
+    put_back,
+    resource_release,
+    shared_release,
+    standing_fence,
+)
 from .compute import release as compute_release
 from .session import Aws, iso, parse
 
@@ -27,7 +39,7 @@ from .session import Aws, iso, parse
 class Order:
     """What to release. ``only``: suspects (as reported) or ARNs, empty = all; ``purposes``: only these inline policies of ours, empty = everything;
 
-    ``false_positive``: the named suspects were never compromised, so everything of them comes back, keys included.
+    ``false_positive``: the named suspects were never compromised, so everything of them comes back, keys included; ``resources``: of resources only these.
     """
 
     only: tuple[str, ...] = ()
@@ -35,6 +47,7 @@ class Order:
     false_positive: bool = False
     reason: str = ""
     by: str = ""
+    resources: tuple[str, ...] = ()
 
 
 class Release:
@@ -51,9 +64,11 @@ class Release:
         self._note_verdict()
         everything = self._standing = restore.standing(self.case.history)
         above = [pair for pair in everything if pair[1].id.startswith(account_release.PREFIX)]
-        mine = [pair for pair in everything if pair not in above and not compute_release.is_group(pair[1])]
+        on_resources = resource_release.split(everything)
+        beside = [*above, *on_resources]
+        mine = [pair for pair in everything if pair not in beside and not compute_release.is_group(pair[1])]
         standing = [pair for pair in mine if (principals is None or identity(pair[1].principal) in principals)]
-        if above and standing and account_release.AccountRelease(self, above, principals).admit():
+        if above and standing and self.order.purposes != ("resources",) and account_release.AccountRelease(self, above, principals).admit():
             time.sleep(account_release.SPREAD)
             self.case.ledger.flush()  # what was just written is what the fence is compared with
             everything = restore.standing(self.case.history)
@@ -68,6 +83,8 @@ class Release:
             compute_release.groups(self, everything)
             self.runner.wait()
         people_release.provision(self)
+        if on_resources and (not self.order.purposes or "resources" in self.order.purposes):
+            resource_release.ResourceRelease(self, on_resources, principals, self.order.resources).run()
         if above and (not self.order.purposes or "account" in self.order.purposes):  # last: it holds until all else has come back
             account_release.AccountRelease(self, above, principals).run()
             self.runner.wait()

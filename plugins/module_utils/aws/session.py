@@ -46,7 +46,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"}
 # Of S3, EC2 and others; IAM and STS have no code of their own for it.
 _SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
@@ -56,7 +56,8 @@ _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
                "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "Bucket", "KeyId", "TrailName", "EventDataStore",
                "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId", "MembershipId", "UserId",
-               "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId")  # fmt: skip
+               "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId", "QueueUrl", "QueueName", "TopicArn", "ResourceArn",
+               "repositoryName")  # fmt: skip
 Credentials = assumed.Keys
 
 
@@ -273,6 +274,9 @@ class Aws:
     def _send_once(self, call: Call, sent: dict[str, t.Any]) -> dict[str, t.Any]:
         client = self.client(call.target, call.service, once=not call.idempotent)
         method = _snake(call.operation)
+        if not hasattr(client, method):
+            raise CloudError(f"{call.name}: the installed boto3 is too old to know it", code="UnknownOperation", object=self._subject(call, sent),
+                             operation=call.name, remedy="pip install --upgrade boto3, then run the same command again")  # fmt: skip
         self._pace(call)
         try:
             with self._lock:
@@ -318,7 +322,7 @@ class Aws:
             answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
         if call.name == "sso-admin:GetInlinePolicyForPermissionSet":  # none is an empty text
             answer["InlinePolicy"] = _document(answer.get("InlinePolicy") or "null")
-        return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+        return documents.parsed(call.name, _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
         """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""

@@ -23,6 +23,7 @@ from . import (
     identity_center,
     policy,
     quarantine,
+    resource_fence,
     responders,
     service_control,
     sessions,
@@ -73,6 +74,7 @@ class _Above(_Single):
     """The account's fence on named principals: it repeats what the incident's own policies on them say."""
 
     cuts = False  # by the identity's own fence it is denied already
+    must = True  # whoever is named has to be fenced
 
     def __init__(self, aws: Aws, case: Case, runner: Runner, form: str) -> None:
         super().__init__(aws, case, runner, lambda _principal, _reader: ())
@@ -87,7 +89,7 @@ class _Above(_Single):
                 if found is not None:
                     step = policy.inline_step(principal, self.incident, purpose, found, found, "", Phase.FENCE)
                     self.runner.done[step.id] = Done(step, "already")
-            if not self.fences.of(principal):
+            if self.must and not self.fences.of(principal):
                 self.runner.fail(
                     EvictError(
                         f"{principal.arn} is not fenced by this incident, so there is nothing to repeat above its account", object=principal.arn,
@@ -98,8 +100,11 @@ class _Above(_Single):
 
         self.runner.add(principal.arn, principal.account, [Job(Phase.FENCE, look)])
 
+    def handle_alone(self, named: Iterable[str]) -> dict[str, t.Any]:
+        return super().handle(named)
+
     def handle(self, named: Iterable[str]) -> dict[str, t.Any]:
-        result = super().handle(named)
+        result = self.handle_alone(named)
         for _again in range(2 if self.fences.tags else 1):  # a tag that fails calls for the other form
             self.fences.renew()
             self.runner.wait()
@@ -107,6 +112,36 @@ class _Above(_Single):
         rows = [{**p.row(), "controls": self.fences.controls(p)} for p in self.principals.values()]
         status = "ok" if not failed else "partial" if any(r["controls"] for r in rows) else "error" if rows else "refused"
         return {**result, "status": status, "failed": failed, "principals": rows, "fences": self.fences.rows()}
+
+
+class _OnResources(_Above):
+    """The resources' own fence: it repeats what stands on the named principals, or on all that the case has contained."""
+
+    def __init__(self, aws: Aws, case: Case, runner: Runner, named: bool) -> None:
+        super().__init__(aws, case, runner, "none")
+        self.must = named
+        self.resources = resource_fence.ResourceFences(self, self.fences)
+
+    def contain(self, named: Iterable[str] | None, only: Iterable[str] | None) -> dict[str, t.Any]:
+        known = named or sorted({n["data"]["arn"] for n in self.case.notes("suspect")})
+        result = self.handle_alone(known)
+        self.resources.fence(only)
+        rows = self.resources.rows()
+        failed = [*result["failed"], *self.runner.failures, *self.resources.failures()]
+        failed = [f for i, f in enumerate(failed) if f not in failed[:i]]
+        stands = any(r["state"] in ("fenced", "would be fenced") for r in rows)
+        status = "ok" if not failed else "partial" if stands else result["status"] if result["status"] == "refused" else "error"
+        return {**result, "status": status, "failed": failed, "open": self.resources.by_hand(), "resource_fences": rows}
+
+
+def resource_fence_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:
+    """aws_resource_fence."""
+    only = tuple(params["resources"] or ())
+    if params["state"] == "absent":
+        order = Order(only=tuple(params["principals"] or ()), purposes=("resources",), resources=only)
+        return {**released(case, Release(aws, case, runner, order)), "resource_fences": []}
+    run = _OnResources(aws, case, runner, bool(params["principals"]))
+    return run.contain(params["principals"], only or None)
 
 
 def account_fence_state(aws: Aws, case: Case, runner: Runner, params: Params) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ Each takes the document just read and returns a new one; what others wrote elsew
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
 
 from .errors import EvictError
@@ -43,6 +44,16 @@ def set_statements(document: Document | None, sids: list[str], statements: list[
     return new if new["Statement"] else None
 
 
+def restore_statements(document: Document | None, sids: list[str], statements: list[Document], text: str = "") -> Document | str | None:
+    """As ``set_statements``; when what is left is what ``text`` says, it is that text, to the byte."""
+    left = set_statements(document, sids, statements)
+    try:
+        first = json.loads(text) if text else None
+    except ValueError:
+        return left
+    return text if left is not None and isinstance(first, dict) and {**first, "Statement": statements_of(first)} == left else left
+
+
 def swap_statements(document: Document | None, remove: list[Document], add: list[Document]) -> Document | None:
     """``document`` without the statements that equal one of ``remove``, and with those of ``add`` that it lacks; None when nothing is left."""
     new: Document = copy.deepcopy(document) if document else {"Version": "2012-10-17"}
@@ -73,12 +84,15 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
     return new
 
 
-EDITS: dict[str, t.Callable[..., Document | None]] = {
-    f.__name__: f for f in (add_statement, remove_statement, set_statements, swap_statements, set_rule_status, replace_value)
+EDITS: dict[str, t.Callable[..., Document | str | None]] = {
+    f.__name__: f
+    for f in (add_statement, remove_statement, set_statements, restore_statements, swap_statements, set_rule_status, replace_value)
 }
 
 
-def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | None:
+def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | str | None:
+    if isinstance(document, str):
+        raise EvictError("the policy is no valid JSON, so nothing is written into it", operation="edit")
     if name not in EDITS:
         raise EvictError(f"no such edit: {name}", operation="edit")
     return EDITS[name](document, **arguments)

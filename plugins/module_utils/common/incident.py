@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from . import estate, yamlio
+from . import resources as resource_key
 from .compute import Compute
 from .compute import read as read_compute
 from .errors import InvalidInput
@@ -27,7 +28,7 @@ ROOT_CREDENTIALS = ("keep", "delete")
 GUARDS = ("protected", "last_admin", "limit", "shared_role", "trust_chain")
 STORE = "./cases"
 FILE = "incident.json"  # in the case: the canonical form
-LIMITS = {"principals": 25, "compute": 25}
+LIMITS = {"principals": 25, "compute": 25, "resources": 100}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECTION = {
@@ -142,6 +143,7 @@ class Incident:
     evidence_key: str | None
     accounts: list[str]
     compute: Compute = dataclasses.field(default_factory=Compute)
+    resources: resource_key.Resources = dataclasses.field(default_factory=resource_key.Resources)
     source: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -171,6 +173,7 @@ class Incident:
             "overrides": [dataclasses.asdict(override) for override in self.overrides],
             "aware_at": _text(self.aware_at),
             "compute": self.compute.as_dict(),
+            "resources": self.resources.as_dict(),
         }
 
 
@@ -249,6 +252,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         or None,
         compute=read_compute(fields),
         accounts=estate.accounts(fields),
+        resources=resource_key.read(fields.raw.get("resources"), problems),
         source=source,
     )
     if problems:

@@ -224,7 +224,7 @@ def dig(answer: t.Any, path: Path) -> t.Any:
         elif isinstance(answer, list):  # a key on a list: the key of each entry
             answer = [e.get(part) for e in answer]
         else:
-            answer = answer.get(part)
+            answer = answer.get(part) if isinstance(answer, Mapping) else None  # of a text that should be a document there is no part
     return answer
 
 

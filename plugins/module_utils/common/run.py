@@ -23,6 +23,7 @@ from .pool import Pool
 from .reader import Cloud, Reader
 
 STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
+_CHANGED_MEANWHILE = ("PreconditionFailedException",)  # somebody wrote the document between our read and our write: read again
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 
@@ -220,10 +221,22 @@ class Runner:
         cloud = self.clouds[action.target.cloud]
         if isinstance(action, Call):
             return cloud.call(action, plan.resolve(action.parameters, answers))
-        probe, write = cloud.document(action)
-        before = Reader(self.clouds).read(probe)
-        after = edits.apply(action.name, before, plan.resolve(action.arguments, answers))
-        return {} if after == before else cloud.call(write(after))
+        for last in (False, False, True):
+            probe, write = cloud.document(action)
+            reader = Reader(self.clouds)
+            before = reader.read(probe)
+            after = edits.apply(action.name, before, plan.resolve(action.arguments, answers))
+            if after == before:
+                return {}
+            call = write(after)
+            if (path := getattr(write, "revision", ())) and before is not None:
+                call = dataclasses.replace(call, parameters={**call.parameters, "RevisionId": plan.dig(reader.get(probe.call), path)})
+            try:
+                return cloud.call(call)
+            except CloudError as error:
+                if last or error.code not in _CHANGED_MEANWHILE:
+                    raise
+        raise AssertionError("not reached")
 
     def _carry_out(self, step: Step) -> str:
         """Do it; afterwards the Step's answer is known. A lost answer or an error is settled by reading back what is there."""

@@ -85,14 +85,14 @@ def test_a_full_file_becomes_an_incident(tmp_path: Any) -> None:
     assert read.suspects[0].account == "111122223333" and read.suspects[2].account == "444455556666"
     assert read.suspects[1].path == "suspects[1]" and read.suspects[1].name == "ci"
     assert read.trusted.networks == ("198.51.100.0/24", "203.0.113.7/32", "2001:db8::/32")
-    assert read.overrides[0].guard == "shared_role" and read.limits == {"principals": 30, "compute": 25}
+    assert read.overrides[0].guard == "shared_role" and read.limits == {"principals": 30, "compute": 25, "resources": 100}
     assert read.connection["aws"]["assume_own"] is True and read.connection["azure"] == {}
 
 
 def test_defaults_fill_a_short_file_and_the_canonical_form_is_stable() -> None:
     read = incident.validate(sample(), "x", now=NOW)
     assert (read.severity, read.mode, read.store, read.role_action, read.password) == ("high", "emergency", "./cases", "auto", "drop")
-    assert read.limits == {"principals": 25, "compute": 25} and read.evidence_key is None and read.aware_at is None
+    assert read.limits == {"principals": 25, "compute": 25, "resources": 100} and read.evidence_key is None and read.aware_at is None
     canonical = read.as_dict()
     again = incident.validate(json.loads(json.dumps(canonical)), "y", now=NOW)
     assert again == read and again.as_dict() == canonical

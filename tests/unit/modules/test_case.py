@@ -64,7 +64,7 @@ def test_open_writes_the_canonical_incident_and_a_second_run_changes_nothing(tmp
     )
     assert first["suspects"] == [f"access key {KEY} in 111122223333"] and first["diff"]["before"] == ""
     stored = json.loads((tmp_path / "cases/IR-1/incident.json").read_text())
-    assert stored["store"] == str(tmp_path / "cases") and stored["limits"] == {"principals": 25, "compute": 25}
+    assert stored["store"] == str(tmp_path / "cases") and stored["limits"] == {"principals": 25, "compute": 25, "resources": 100}
     assert notes(tmp_path)["incident"] == [{"old": None, "new": stored}]
     before = tree(tmp_path)
     second = run(tmp_path, incident=path)
