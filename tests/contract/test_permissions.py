@@ -69,7 +69,7 @@ def test_the_readiness_policy_reads_only() -> None:
 def test_what_is_simulated_is_what_is_granted() -> None:
     from ansible_collections.evict.cloud.plugins.module_utils.aws.readiness import actions
 
-    assert {action for found in actions.RESPONDER.values() for action in found} == permissions.actions_in(RESPONDER)
+    assert {action for found in actions.RESPONDER.values() for action in found} == permissions.actions_in(permissions.role_policy())
     assert {action for found in actions.MANAGEMENT.values() for action in found} == permissions.actions_in(MANAGEMENT)
 
 

@@ -66,14 +66,10 @@ DECLARED = {
 PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
 }  # actions that are asked for by a parameter, not by an operation of their own
-DEPENDENT = {
-    "iam:PassRole": "workloads.instance",
-    "ec2:CreateTags": "compute.instance",
-}  # checked by AWS within another action, so no call of ours
 # Checked by AWS within another action, so no call of ours. The three of Lambda: "Working with resource-based policies in Lambda".
 DEPENDENT = {
-    "iam:PassRole": "workloads.instance", "lambda:AddPermission": "resources.function", "lambda:GetPolicy": "resources.function",
-    "lambda:RemovePermission": "resources.function",
+    "ec2:CreateTags": "compute.instance", "iam:PassRole": "workloads.instance", "lambda:AddPermission": "resources.function",
+    "lambda:GetPolicy": "resources.function", "lambda:RemovePermission": "resources.function",
 }  # fmt: skip
 
 _PLANNING = (
@@ -750,8 +746,6 @@ def _calls(action: Any) -> list[tuple[Any, bool]]:
     if not hasattr(action, "document"):
         return [(action, True)]
     probe, write = Cloud().document(action)
-    gone = [(write(None), True)] if action.name == "remove_statement" else []
-    return [(probe.call, False), (write({"Statement": [{}]}), True), *gone]
     found = [(probe.call, False), (write({"Statement": [{}]}), True)]
     try:
         return [*found, (write(None), True)]
@@ -948,7 +942,8 @@ def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
 
 def readiness_policy() -> dict[str, Any]:
     """What the good day needs, reads only: beside the others, for the responder's role, the management role and the caller."""
-    mine = [need.action for need in needs().values() if need.modules & set(READY) and not need.write and need.action not in CALLER]
+    reads = [need.action for need in needs().values() if need.modules & set(READY) and not need.write]
+    mine = [action for action in reads if action not in (*CALLER, *DECLARED)]
     return {"Version": "2012-10-17", "Statement": [_statement("EvictReadiness", mine, "*")]}
 
 

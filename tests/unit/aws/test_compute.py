@@ -458,4 +458,4 @@ def test_compute_survives_being_written_and_read() -> None:
         compute={"isolate": [ARN], "exempt": [f"arn:aws:ecs:{REGION}:{A}:service/web/shop"], "action": "stop"}, limits={"compute": 3}
     )
     again = incidents.validate(given.as_dict(), "again")
-    assert again.compute == given.compute and again.limits == {"principals": 25, "compute": 3} and incident().compute.action == "isolate"
+    assert again.compute == given.compute and again.limits == {**incidents.LIMITS, "compute": 3} and incident().compute.action == "isolate"
