@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import yamlio
+from . import dependents, yamlio
 from .errors import InvalidInput
 from .schema import ARN, ROLE_ARN, Fields, Problem, is_role_template, json_types, meant, printable, rfc3339, scan, secret_in, show
 from .suspect import Suspect, only, parse
@@ -221,7 +221,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         role_action=fields.choice("role_action", ROLE_ACTIONS, "auto"),
         password=fields.choice("password", PASSWORDS, "drop"),
         aware_at=fields.time("aware_at", now),
-        dependents=_entries(fields, "dependents"),
+        dependents=dependents.read(fields),
         approvers=_entries(fields, "approvers"),
         notify=_entries(fields, "notify", _INLINE),
         connection=_connection(fields),
