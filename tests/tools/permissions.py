@@ -25,6 +25,7 @@ FOLDER = ROOT / "plugins" / "module_utils" / "aws"
 POLICY = "docs/permissions/aws-responder.json"
 CALLER_POLICY = "docs/permissions/aws-caller.json"
 MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
+DEPENDENTS_POLICY = "docs/permissions/aws-dependents.json"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -33,7 +34,8 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+        "amplify", "apprunner", "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "elasticbeanstalk", "events", "glue", "iam", "lambda",
+        "organizations", "rolesanywhere", "secretsmanager", "ssm", "sts",
     )
 } | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
@@ -54,17 +56,29 @@ PARAMETERS = {
     "sts:SetSourceIdentity": ("sts:AssumeRole", "SourceIdentity")
 }  # actions that are asked for by a parameter, not by an operation of their own
 DEPENDENT = {"iam:PassRole": "workloads.instance"}  # checked by AWS within another action, so no call of ours
+DECRYPTING = {"kms:Decrypt": "places.secrets_manager"}  # the same, and a read
+DISCOVERY = "aws_dependent_info"
+# What shows the values of secrets, and lists or describes more than names: for the policy's own statement, and for whoever decides about it.
+SENSITIVE = (
+    "amplify:ListApps", "amplify:ListBranches", "apprunner:DescribeService", "batch:DescribeJobDefinitions", "cloudformation:DescribeStacks",
+    "codebuild:BatchGetProjects", "ec2:DescribeInstanceAttribute", "ec2:DescribeLaunchTemplateVersions", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks",
+    "elasticbeanstalk:DescribeConfigurationSettings", "events:DescribeConnection", "glue:GetConnections", "glue:GetJobs", "lambda:ListFunctions",
+    "secretsmanager:GetSecretValue", "ssm:GetParameters", "states:DescribeStateMachine",
+)  # fmt: skip
+# Through which services the key of a secret may be used: "kms:ViaService" in their documentation.
+_VIA = ("glue", "lambda", "secretsmanager", "ssm", "states")
 
 _PLANNING = ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_session")
-_EVERY = (*_PLANNING, "aws_restore")
+_EVERY = (*_PLANNING, "aws_restore", DISCOVERY)
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
     **{
         f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info")
-        for kind in ("access_key", "login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
+        for kind in ("login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
     },
+    "credentials.access_key": ("aws_contain", "aws_credential", DISCOVERY, "aws_principal_info"),
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
-    "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
+    "credentials.service_specific_credential": (*_PLANNING, DISCOVERY),  # a suspect may be one
     "account_state": ("aws_contain",),
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "aftermath": ("aws_contain",),
@@ -72,10 +86,12 @@ USERS: dict[str, tuple[str, ...]] = {
     **{f"workloads.{path.stem}": ("aws_contain",) for path in (FOLDER / "workloads").glob("*.py") if path.stem not in ("__init__", "kind")},
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
-    "events": _PLANNING,
+    "dependents": (DISCOVERY,),
+    "events": (*_PLANNING, DISCOVERY),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
-    "principal": _PLANNING,
+    **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "principal": (*_PLANNING, DISCOVERY),
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
@@ -85,21 +101,46 @@ USERS: dict[str, tuple[str, ...]] = {
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
+    "uses": (DISCOVERY,),
 }
 WHY = {
+    "amplify:ListApps": "variables and build specifications of apps",
+    "amplify:ListBranches": "variables and build specifications of branches",
+    "apprunner:DescribeService": "variables of a service",
+    "apprunner:ListServices": "which services there are",
+    "batch:DescribeJobDefinitions": "variables and parameters of jobs",
+    "codebuild:BatchGetProjects": "variables and build specifications of projects",
+    "ec2:DescribeInstanceAttribute": "user data of instances",
+    "ec2:DescribeLaunchTemplateVersions": "user data of launch templates",
+    "ec2:DescribeLaunchTemplates": "which launch templates there are",
+    "ecs:ListServices": "which services there are, to see which task definitions are in use",
+    "ecs:ListTaskDefinitions": "the newest revision of each family",
+    "elasticbeanstalk:DescribeConfigurationSettings": "option settings of environments",
+    "elasticbeanstalk:DescribeEnvironments": "which environments there are",
+    "events:DescribeConnection": "user names and parameters of connections",
+    "events:ListConnections": "which connections there are",
+    "glue:GetConnections": "properties of connections, with passwords",
+    "glue:GetJobs": "arguments of jobs",
+    "kms:Decrypt": "AWS asks for it where a customer's own key encrypts a secret, a parameter or an environment",
+    "secretsmanager:GetSecretValue": "compare the values of secrets, in memory",
+    "secretsmanager:ListSecrets": "which secrets there are, and the versions that have labels",
+    "ssm:DescribeParameters": "which parameters there are",
+    "ssm:GetParameters": "compare the values of parameters, decrypted, in memory",
+    "states:DescribeStateMachine": "definitions of state machines",
+    "states:ListStateMachines": "which state machines there are",
     "batch:DescribeJobs": "whether a job that the log names still runs; read back",
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
-    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back",
+    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
     "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
     "codebuild:ListBuildsForProject": "which builds run, and who started them",
-    "codebuild:ListProjects": "which builds run, and who started them",
+    "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
     "codebuild:StopBuild": "end a build that a suspect started",
     "ec2:DescribeIamInstanceProfileAssociations": "which instances run as a role whose sessions were revoked",
     "ec2:ReplaceIamInstanceProfileAssociation": "make an instance fetch new credentials after a revocation",
-    "ecs:DescribeServices": "how a service is deployed; read back",
-    "ecs:DescribeTaskDefinition": "which role a task runs as",
-    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:DescribeServices": "how a service is deployed, and with which task definition; read back",
+    "ecs:DescribeTaskDefinition": "which role a task runs as; its variables",
+    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked; what they were given beside their definition",
     "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
     "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
     "ecs:UpdateService": "give a service new tasks after a revocation",
@@ -116,8 +157,8 @@ WHY = {
     "glue:GetJobRun": "whether a run that the log names still runs; read back",
     "iam:PassRole": "AWS asks for it when an instance profile is replaced",
     "lambda:GetFunctionConfiguration": "the description of a function; read back",
-    "lambda:ListAliases": "which aliases lead to published versions, which cannot be refreshed",
-    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked",
+    "lambda:ListAliases": "which aliases lead to published versions, which cannot be changed",
+    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked; their environments",
     "lambda:UpdateFunctionConfiguration": "give a function new execution environments after a revocation; release: its description",
     "rolesanywhere:DisableCrl": "switch off a revocation list that a suspect imported",
     "rolesanywhere:DisableProfile": "switch off a profile that a suspect made",
@@ -138,8 +179,8 @@ WHY = {
     "ssm:TerminateSession": "end a session of a suspect, of ECS Exec too",
     "states:DescribeExecution": "whether an execution that the log names still runs; read back",
     "states:StopExecution": "end an execution that a suspect started",
-    "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
-    "ec2:DescribeInstances": "a suspect given as an instance id",
+    "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role; who used a key",
+    "ec2:DescribeInstances": "a suspect given as an instance id; which instances there are",
     "ec2:DescribeRegions": "the regions that are enabled, each of which has its own event history",
     "iam:DeactivateMFADevice": "remove an MFA device that was enrolled during the incident",
     "iam:AddUserToGroup": "put back what a contained principal changed meanwhile",
@@ -502,8 +543,8 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
-    for action, source in DEPENDENT.items():
-        found[action] = Need(action, True, {source}, set(USERS[source]))
+    for action, source in {**DEPENDENT, **DECRYPTING}.items():
+        found[action] = Need(action, action in DEPENDENT, {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -576,7 +617,7 @@ def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
 
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
-    mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:")]
+    mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:") and need.modules != {DISCOVERY}]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
     beyond = [need.action for need in mine if need.action in _BEYOND]
@@ -592,6 +633,26 @@ def responder_policy() -> dict[str, Any]:
     statements.append(_statement("EvictLive", limited, sorted({_scope(action) for action in limited})))
     statements.append(_statement("EvictCancel", [action for action in beyond if action not in limited], "*"))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def only_discovery() -> set[str]:
+    """Actions that nothing but aws_dependent_info needs."""
+    return {need.action for need in needs().values() if need.modules == {DISCOVERY}}
+
+
+def dependents_policy() -> dict[str, Any]:
+    """All that aws_dependent_info needs in an account, so that it may have a role of its own: nothing that contains has to be able to read secrets."""
+    mine = [need.action for need in needs().values() if DISCOVERY in need.modules and need.action not in CALLER]
+    mine = [action for action in mine if not action.startswith("organizations:")]
+    via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictFind", [action for action in mine if action not in (*SENSITIVE, *DECRYPTING)], "*"),
+            _statement("EvictReadSecrets", [action for action in mine if action in SENSITIVE], "*"),
+            {**_statement("EvictDecrypt", list(DECRYPTING), "*"), "Condition": via},
+        ],
+    }
 
 
 def caller_policy() -> dict[str, Any]:
@@ -628,12 +689,16 @@ def _table() -> str:
         "<!-- Written by tests/tools/permissions.py (`make generate`) from the Steps and READS of plugins/module_utils/aws. -->",
         "# Permissions in AWS",
         "",
-        f"Three policy documents, ready to attach: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
+        f"Four policy documents, ready to attach; three of them for the response: [aws-responder.json](permissions/aws-responder.json) for the role `{ROLE}` that is assumed in",
         "each account, [aws-caller.json](permissions/aws-caller.json) for the identity that starts the command, and",
         f"[aws-management.json](permissions/aws-management.json) for the role `{MANAGEMENT_ROLE}` of the management account (`management_role_arn`) that",
         "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
+        "",
+        "A fourth, [aws-dependents.json](permissions/aws-dependents.json), is all that `aws_dependent_info` needs in an account, and holds what nothing else here does: the right to",
+        "read secrets (`secretsmanager:GetSecretValue`, `ssm:GetParameters`, `kms:Decrypt` through those services, user data, variables of functions, tasks and builds). Give it a role of",
+        "its own (`role_arn`), so that what contains cannot read secrets; or leave it out, and those places are named as unknown. Narrow its `Resource` as you like: what it may not read is named.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
@@ -650,9 +715,15 @@ def _table() -> str:
 
 def files() -> Files:
     """The generator of tests/tools/generate.py."""
-    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy()), (MANAGEMENT_POLICY, management_policy())):
+    for path, policy in ((POLICY, responder_policy()), (CALLER_POLICY, caller_policy()), (MANAGEMENT_POLICY, management_policy()),
+                         (DEPENDENTS_POLICY, dependents_policy())):  # fmt: skip
         yield path, json.dumps(policy, indent=2) + "\n"
     yield TABLE, _table()
+
+
+_CALLING = {"Call": 1, "pages": 2, "unpaged": 2}
+# Calls of what somebody else names: the pages of a listing, and the first of a place's READS.
+_PASSED_ON = {("places/kind.py", "service"), ("dependents.py", "service")}
 
 
 def literal_calls() -> dict[str, list[str]]:
@@ -660,10 +731,13 @@ def literal_calls() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Call" and len(node.args) > 2):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLING and len(node.args) > 2):
                 continue
-            for name in _operations(node.args[2], path):
-                service = ast.literal_eval(node.args[1])
+            first = _CALLING[node.func.id]  # the service's place among the arguments
+            if (path.relative_to(FOLDER).as_posix(), ast.unparse(node.args[first])) in _PASSED_ON:
+                continue
+            for name in _operations(node.args[first + 1], path):
+                service = ast.literal_eval(node.args[first])
                 found.setdefault(f"{service}:{name}", []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
     return found
 

@@ -8,6 +8,7 @@ import re
 import typing as t
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from ..common.dependents import PLACES
 from ..common.errors import EvictError
 from ..common.plan import Target
 from ..common.schema import printable
@@ -77,7 +78,8 @@ class Rows:
                 row.update({k: entry[k] for k in ("check", "networks", "note") if k in entry})
             if not same:
                 blind = unknown.covers(entry["kind"], entry.get("region", ""))
-                self._declared(entry, "declared, its place could not be read" if blind else "declared, not found in a place that was read")
+                state = "its place could not be read" if blind else "not found in a place that was read"
+                self._declared(entry, f"declared, {state if entry['kind'] in PLACES else 'a kind of place that is not searched'}")
 
     def _declared(self, entry: Mapping[str, t.Any], state: str) -> None:
         name = str(entry.get("arn") or entry.get("name"))
