@@ -73,6 +73,7 @@ generate: setup ## rewrite the generated files (action groups, tables, permissio
 bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users in one account, 200 and 1,000 in many
 	$(CLEAN) $(BIN)/python tests/bench/contain.py
 	$(CLEAN) $(BIN)/python tests/bench/scale.py
+	$(CLEAN) $(BIN)/python tests/bench/dependents.py
 
 lock: ## resolve requirements/*.in anew into the lock files
 	$(PYTHON3) tests/tools/environment.py --lock

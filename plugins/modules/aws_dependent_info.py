@@ -31,6 +31,9 @@ options:
   incident:
     description: Path of an incident file; its suspects, dependents, trusted networks and connection are used.
     type: path
+  incident_data:
+    description: The incident as a mapping, instead of O(incident).
+    type: dict
   case:
     description: The open case, C(<store>/<id>), instead of O(incident).
     type: str
@@ -255,6 +258,7 @@ def main() -> None:
             **entry.RUN,
             "suspects": {"type": "list", "elements": "str"},
             "incident": {"type": "path"},
+            "incident_data": {"type": "dict"},
             "case": {"type": "str"},
             "store": {"type": "dict"},
             "account": {"type": "str"},
@@ -263,7 +267,7 @@ def main() -> None:
             "places": {"type": "list", "elements": "str", "choices": sorted(places.KINDS)},
             "logs": {"type": "int", "default": 30},
         },
-        required_one_of=[("suspects", "incident", "case")],
+        required_one_of=[("suspects", "incident", "incident_data", "case")],
         supports_check_mode=True,
     )
     with errors.handler(module):

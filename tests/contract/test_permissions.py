@@ -54,11 +54,15 @@ def test_the_management_role_touches_accounts_and_service_control_policies_only(
 
 def test_what_contains_cannot_read_secrets_and_what_reads_them_writes_nothing() -> None:
     secret = {"secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt", "ec2:DescribeInstanceAttribute", "glue:GetConnections"}
-    assert secret <= permissions.actions_in(DEPENDENTS) and not secret & permissions.actions_in(RESPONDER) and secret <= permissions.only_discovery()
+    assert (
+        secret <= permissions.actions_in(DEPENDENTS)
+        and not secret & permissions.actions_in(RESPONDER)
+        and secret <= permissions.only_discovery()
+    )
     assert not {need.action for need in permissions.needs().values() if need.write} & permissions.actions_in(DEPENDENTS)
     assert set(permissions.SENSITIVE) <= permissions.actions_in(DEPENDENTS)
     decrypt = next(s for s in DEPENDENTS["Statement"] if s["Sid"] == "EvictDecrypt")
-    assert decrypt["Action"] == ["kms:Decrypt"] and all("*" != via for via in decrypt["Condition"]["StringLike"]["kms:ViaService"])
+    assert decrypt["Action"] == ["kms:Decrypt"] and all(via != "*" for via in decrypt["Condition"]["StringLike"]["kms:ViaService"])
 
 
 def test_every_generator_of_steps_is_run() -> None:

@@ -617,7 +617,11 @@ def _statement(sid: str, actions: list[str], resource: Any) -> dict[str, Any]:
 
 def responder_policy() -> dict[str, Any]:
     """For the role that is assumed in each account (or for the caller itself, where it works in its own account)."""
-    mine = [need for need in needs().values() if need.action not in CALLER and not need.action.startswith("organizations:") and need.modules != {DISCOVERY}]
+    mine = [
+        need
+        for need in needs().values()
+        if need.action not in CALLER and not need.action.startswith("organizations:") and need.modules != {DISCOVERY}
+    ]
     statements = [_statement("EvictRead", [need.action for need in mine if not need.write], "*")]
     by_resource: dict[str, list[str]] = {}
     beyond = [need.action for need in mine if need.action in _BEYOND]

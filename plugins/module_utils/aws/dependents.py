@@ -184,6 +184,8 @@ def find(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
 def _incident(params: Params) -> incidents.Incident | None:
     if params["case"]:
         return incidents.from_case(open_store({**(params["store"] or {}), "url": params["case"]}))
+    if params["incident_data"]:
+        return incidents.validate(params["incident_data"], "incident_data")
     return incidents.validate(incidents.load(params["incident"]), params["incident"]) if params["incident"] else None
 
 

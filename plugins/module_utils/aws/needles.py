@@ -239,7 +239,11 @@ class _Search:
             item, here = todo.pop()
             named = _named(item)
             if isinstance(item, dict) or named:
-                members = {str(k): (f"{here}/{_escape(str(k))}", v) for k, v in item.items()} if isinstance(item, dict) else {k: (f"{here}{at}", v) for k, (at, v) in named.items()}
+                members = (
+                    {str(k): (f"{here}/{_escape(str(k))}", v) for k, v in item.items()}
+                    if isinstance(item, dict)
+                    else {k: (f"{here}{at}", v) for k, (at, v) in named.items()}
+                )
                 self._members(members, steps, depth, form, flat=form == "variable" and not here)
                 if isinstance(item, list):  # what else such an entry holds
                     told = {at for at, _value in named.values()}

@@ -37,7 +37,11 @@ def arn(service: str, rest: str) -> str:
 
 CI = arn("secretsmanager", "secret:prod/ci-a1b2c3")
 SECRETS: dict[str, dict[str, tuple[list[str], Any]]] = {  # name -> {version: (labels, value)}
-    "prod/ci": {"v2": (["AWSCURRENT"], json.dumps({"aws": {"key": KEY, "secret": SECRET}})), "v1": (["AWSPREVIOUS"], INI), "v3": (["AWSPENDING"], "{}")},
+    "prod/ci": {
+        "v2": (["AWSCURRENT"], json.dumps({"aws": {"key": KEY, "secret": SECRET}})),
+        "v1": (["AWSPREVIOUS"], INI),
+        "v3": (["AWSPENDING"], "{}"),
+    },
     "app/access_key_id": {"w1": (["AWSCURRENT"], KEY)},
     "app/secret_access_key": {"w2": (["AWSCURRENT"], SECRET)},
     "blob": {"b1": (["AWSCURRENT"], ENV.encode())},
@@ -74,7 +78,9 @@ def _secret(asked: dict[str, Any]) -> Any:
 def _parameters(asked: dict[str, Any]) -> Any:
     config = asked["PaginationConfig"]
     names, start = sorted(PARAMETERS), int(config.get("StartingToken") or 0)
-    answer: dict[str, Any] = {"Parameters": [{"Name": n, "Type": "SecureString"} for n in names[start : start + 5]]}  # pages of five, whatever was asked
+    answer: dict[str, Any] = {
+        "Parameters": [{"Name": n, "Type": "SecureString"} for n in names[start : start + 5]]
+    }  # pages of five, whatever was asked
     return answer | ({"NextToken": str(start + 5)} if start + 5 < len(names) else {})
 
 
@@ -107,7 +113,14 @@ def _definition(asked: dict[str, Any]) -> Any:
     if family == "worker":
         container["secrets"] = [{"name": "KEY", "valueFrom": f"{CI}:aws::"}]
         container["environmentFiles"] = [{"type": "s3", "value": "arn:aws:s3:::config/worker.env"}]
-    return {"taskDefinition": {"taskDefinitionArn": asked["taskDefinition"], "family": family, "revision": int(revision), "containerDefinitions": [container]}}
+    return {
+        "taskDefinition": {
+            "taskDefinitionArn": asked["taskDefinition"],
+            "family": family,
+            "revision": int(revision),
+            "containerDefinitions": [container],
+        }
+    }
 
 
 def _task_definition(name: str) -> str:

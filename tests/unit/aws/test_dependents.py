@@ -18,7 +18,7 @@ from tests.tools import permissions
 from tests.unit.aws import planted
 from tests.unit.aws.planted import ENV, KEY, OTHER, OTHERS, REGION, SECRET, A, Estate, arn, secret_arn
 
-PARAMS: dict[str, Any] = {"suspects": [KEY], "incident": None, "case": None, "store": None, "account": None, "accounts": None, "regions": None,
+PARAMS: dict[str, Any] = {"suspects": [KEY], "incident": None, "incident_data": None, "case": None, "store": None, "account": None, "accounts": None, "regions": None,
                           "places": None, "logs": 5, "threads": 4, "threads_per_account": 4}  # fmt: skip
 SEVERAL = {"ec2:DescribeRegions": {"Regions": [{"RegionName": r} for r in (REGION, "us-east-1", "ap-southeast-7")]}}
 
@@ -108,14 +108,18 @@ def test_versions_and_revisions_say_whether_something_runs_with_them(whole: dict
 def test_each_thing_is_asked_once_and_the_second_search_asks_for_nothing_twice() -> None:
     estate = Estate()
     find(estate)
-    asked = [repr(call) for call in estate.calls if call.service not in ("iam", "sts", "cloudtrail") and call.operation != "DescribeRegions"]
+    asked = [
+        repr(call) for call in estate.calls if call.service not in ("iam", "sts", "cloudtrail") and call.operation != "DescribeRegions"
+    ]
     assert len(asked) == len(set(asked)) and sum("DescribeInstances'" in call for call in asked) == 1
 
 
 def test_it_reads_and_nothing_else() -> None:
     estate = Estate()
     find(estate)
-    assert {call.operation for call in estate.calls if not call.operation.startswith(("Describe", "List", "Get", "BatchGet", "LookupEvents"))} == set()
+    assert {
+        call.operation for call in estate.calls if not call.operation.startswith(("Describe", "List", "Get", "BatchGet", "LookupEvents"))
+    } == set()
     reads = set(permissions.reads())
     assert {call.name for call in estate.calls} <= reads | {"sts:GetCallerIdentity"}
 
@@ -206,7 +210,15 @@ def test_regions_and_places_that_were_left_out_are_unknown() -> None:
 
 
 def test_a_key_of_another_account_and_a_role_are_named() -> None:
-    role = {"Role": {"RoleName": "deploy", "RoleId": "AROADEPLOYEXAMPLE00", "Path": "/", "Arn": f"arn:aws:iam::{A}:role/deploy", "CreateDate": "2024-01-01T00:00:00Z"}}
+    role = {
+        "Role": {
+            "RoleName": "deploy",
+            "RoleId": "AROADEPLOYEXAMPLE00",
+            "Path": "/",
+            "Arn": f"arn:aws:iam::{A}:role/deploy",
+            "CreateDate": "2024-01-01T00:00:00Z",
+        }
+    }
     found = find(Estate(answers={"iam:GetRole": role}), suspects=[f"arn:aws:iam::{A}:role/deploy"])
     assert found["keys"] == [] and not found["complete"] and found["problems"]
     gone = Estate(refused={("iam:GetAccessKeyLastUsed", ""): "NoSuchEntity"})
@@ -268,7 +280,9 @@ def test_who_used_it_is_told_and_what_nothing_explains_is_a_dependent_without_a_
     assert used["203.0.113.9"]["by"] == ["i-1"] and used["192.0.2.4"]["by"] == ["office"]
     assert len(used["10.1.2.3"]["by"]) == 4 and "anybody can write that" in used["10.1.2.3"]["basis"]
     named = {row["why"] for row in unknown(found, "use")}
-    assert len(named) == 2 and any("used from 198.51.100.7 by aws-cli/2.15: 2 calls of s3" in why and "no place was found" in why for why in named)
+    assert len(named) == 2 and any(
+        "used from 198.51.100.7 by aws-cli/2.15: 2 calls of s3" in why and "no place was found" in why for why in named
+    )
     assert any("100.64.0.1 (a trusted network)" in why and "\x1b" not in why and len(why) < 400 for why in named)
     assert found["keys"][0]["last_used"] == {"at": "2026-01-20T10:00:00Z", "service": "s3", "region": REGION}
 
@@ -296,7 +310,11 @@ def test_the_public_half_of_a_service_credential_is_found_in_an_api_key() -> Non
                                             "ServiceName": "bedrock.amazonaws.com", "CreateDate": "2026-01-01T00:00:00Z", "ServiceCredentialAlias": alias}]}  # fmt: skip
     api_key = "ABSK" + base64.b64encode(f"{alias}:{SECRET}".encode()).decode()
     user = {"User": {**planted.ANSWERS["iam:GetUser"]["User"], "UserName": "BedrockAPIKey-ab12"}}
-    definition = {"Functions": [{"FunctionName": "ask", "FunctionArn": arn("lambda", "function:ask:$LATEST"), "Environment": {"Variables": {"TOKEN": api_key}}}]}
+    definition = {
+        "Functions": [
+            {"FunctionName": "ask", "FunctionArn": arn("lambda", "function:ask:$LATEST"), "Environment": {"Variables": {"TOKEN": api_key}}}
+        ]
+    }
     estate = Estate(answers={"iam:ListServiceSpecificCredentials": made, "iam:GetUser": user, "lambda:ListFunctions": definition})
     found = find(estate, suspects=[alias])
     assert one(found, "lambda_function")["key"] == "ACCAEXAMPLEEXAMPLE01" and api_key not in json.dumps(found)

@@ -73,7 +73,9 @@ def test_the_lines_of_a_file_and_the_section_of_a_profile_are_told() -> None:
     assert found["secret"] == [{"form": "ini", "at": "aws_secret_access_key", "line": 7, "section": "ci"}]
 
 
-@pytest.mark.parametrize("text", ["", "x", f"X{KEY}", f"{KEY}Y", KEY.lower(), OTHER, coded(f"a{KEY}b"), "{" * 5000, '{"a":' * 3000 + "1", "%" * 99])
+@pytest.mark.parametrize(
+    "text", ["", "x", f"X{KEY}", f"{KEY}Y", KEY.lower(), OTHER, coded(f"a{KEY}b"), "{" * 5000, '{"a":' * 3000 + "1", "%" * 99]
+)
 def test_what_is_not_it_is_not_found(text: str) -> None:
     assert NEEDLES.find(text, "Value") == []
 
@@ -82,7 +84,9 @@ def test_of_two_secrets_that_might_be_it_none_is_named() -> None:
     assert row(NEEDLES.find(json.dumps({"id": KEY, "xx": SECRET, "yy": OTHERS}), "Value"))["secret"] is None
 
 
-@pytest.mark.parametrize("user_data", [ENV.encode(), gzip.compress(ENV.encode()), MIME.encode(), ENV.encode("utf-16"), ENV.encode("utf-16-le")])
+@pytest.mark.parametrize(
+    "user_data", [ENV.encode(), gzip.compress(ENV.encode()), MIME.encode(), ENV.encode("utf-16"), ENV.encode("utf-16-le")]
+)
 def test_user_data_is_unpacked(user_data: bytes) -> None:
     found = row(NEEDLES.find_encoded(base64.b64encode(user_data).decode(), "UserData"))
     assert found["at"][-1]["at"] == "AWS_ACCESS_KEY_ID" and found["form"].endswith("env")
