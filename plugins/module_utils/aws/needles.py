@@ -29,7 +29,7 @@ _RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _WRAPPED = re.compile(r"[A-Za-z0-9+/_=\s-]{24,}")
 # NAME=value and name: value, quoted or not, also several in a line and inside a URL's query; not the `https:` of a URL.
 _PAIR = re.compile(
-    r"(?P<q>[\"']?)(?P<name>-{0,2}[A-Za-z_][\w.\-]{0,199})(?P=q)[ \t]*(?P<sep>=>|:=|[:=])[ \t]*(?!//)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'&;,<>]+)"
+    r"(?<![\w.\-])(?P<q>[\"']?)(?P<name>-{0,2}[A-Za-z_][\w.\-]{0,199})(?P=q)[ \t]*(?P<sep>=>|:=|[:=])[ \t]*(?!//)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'&;,<>]+)"
 )
 _SECTION = re.compile(r"[ \t]*\[([^\]\r\n]{1,200})\][ \t]*(?:[#;].*)?")
 _BEHIND = re.compile(r"[\"']?[ \t]*[:,;|\t ][ \t]*[\"']?[A-Za-z0-9/+%]{40,60}(?![A-Za-z0-9/+])")
@@ -169,11 +169,10 @@ class _Search:
             if unpacked is not None:
                 self.data(unpacked, (*steps, {"form": "gzip"}), depth + 1, packed=True)
                 return
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in data[1:4:2]:
-            text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le", "replace")
-        else:
-            text = data.decode("utf-8", "replace")
-        self.text(text, steps, depth)
+        before = len(self.spots)
+        self.text(data.decode("utf-8", "replace"), steps, depth)
+        if len(self.spots) == before and b"\x00" in data:  # two bytes a character, as PowerShell writes
+            self.text(data.decode("utf-16-be" if data[:2] == b"\xfe\xff" else "utf-16-le", "replace").lstrip("\ufeff"), steps, depth)
 
     def text(self, text: str, steps: Steps, depth: int) -> None:
         if len(text) > LIMIT:

@@ -79,7 +79,7 @@ def _parameters(asked: dict[str, Any]) -> Any:
     config = asked["PaginationConfig"]
     names, start = sorted(PARAMETERS), int(config.get("StartingToken") or 0)
     answer: dict[str, Any] = {
-        "Parameters": [{"Name": n, "Type": "SecureString"} for n in names[start : start + 5]]
+        "Parameters": [{"Name": n, "Type": "SecureString", "KeyId": "alias/ci", "Tier": "Standard"} for n in names[start : start + 5]]
     }  # pages of five, whatever was asked
     return answer | ({"NextToken": str(start + 5)} if start + 5 < len(names) else {})
 

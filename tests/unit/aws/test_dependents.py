@@ -85,6 +85,7 @@ def test_the_versions_of_a_secret_are_told_apart(whole: dict[str, Any]) -> None:
 def test_an_id_and_a_secret_in_two_objects_are_one_dependent(whole: dict[str, Any]) -> None:
     parameter, secret = one(whole, "ssm_parameter", "AWS_ACCESS_KEY_ID"), one(whole, "secrets_manager", "app/access_key_id")
     assert parameter["spots"][0]["secret"] == [{"form": "parameter", "at": "/ci/AWS_SECRET_ACCESS_KEY", "version": "3"}]
+    assert parameter["data"] == {"name": "/ci/AWS_ACCESS_KEY_ID", "type": "SecureString", "key": "alias/ci", "tier": "Standard"}
     assert secret["spots"][0]["secret"][0]["id"] == secret_arn("app/secret_access_key")
 
 
@@ -165,6 +166,10 @@ def test_a_service_that_a_region_does_not_have_is_no_gap() -> None:
     assert not unknown(found, "app_runner") and not unknown(found, "amplify")
     asked = [c for c in estate.calls if c.service == "apprunner" and c.target.region == "us-east-1"]
     assert len(asked) == 1 and not asked[0].idempotent, "where nobody expects it, one request that is not repeated"
+
+
+def test_a_second_look_reads_the_same() -> None:
+    assert find(Estate()) == find(Estate())
 
 
 def test_what_is_throttled_is_asked_again_with_less_at_a_time() -> None:

@@ -25,41 +25,51 @@ _TEN = 10
 
 def search(target: Target, needles: Needles, reader: Reader) -> Iterator[Told]:
     for page in pages(reader, target, "ssm", "DescribeParameters", {}, 50):
-        names = [str(p["Name"]) for p in page.get("Parameters", [])]
-        for some in batches(names, _TEN):
-            yield Part(", ".join(some), lambda some=some: _look(target, some, needles, reader))  # type: ignore[misc]
+        for some in batches(page.get("Parameters", []), _TEN):
+            yield Part(", ".join(_names(some)), lambda some=some: _look(target, some, needles, reader))  # type: ignore[misc]
+
+
+def _names(listed: list[dict[str, t.Any]]) -> list[str]:
+    return [str(parameter["Name"]) for parameter in listed]
 
 
 def _get(target: Target, names: list[str], reader: Reader) -> dict[str, t.Any]:
     return reader.get(Call(target, "ssm", "GetParameters", {"Names": names, "WithDecryption": True}))
 
 
-def _look(target: Target, names: list[str], needles: Needles, reader: Reader) -> Iterator[Told]:
+def _look(target: Target, listed: list[dict[str, t.Any]], needles: Needles, reader: Reader) -> Iterator[Told]:
+    about = {str(parameter["Name"]): parameter for parameter in listed}
     try:
-        answer = _get(target, names, reader)
+        answer = _get(target, _names(listed), reader)
     except CloudError as error:  # one key that refuses, or one path that is not granted, fails all ten
         if throttled(error):
             raise
-        yield from _one_by_one(target, names, error, needles, reader)
+        yield from _one_by_one(target, listed, error, needles, reader)
         return
-    yield from each(answer.get("Parameters", []), lambda p: str(p.get("Name")), lambda p: _one(target, p, needles, reader))
+    yield from each(
+        answer.get("Parameters", []),
+        lambda p: str(p.get("Name")),
+        lambda p: _one(target, p, about.get(str(p.get("Name")), {}), needles, reader),
+    )
     for name in answer.get("InvalidParameters", []):
         yield Seen()
         yield Gap(str(name), EvictError("was listed, and could not be read", object=str(name), operation="ssm:GetParameters"))
 
 
-def _one_by_one(target: Target, names: list[str], error: CloudError, needles: Needles, reader: Reader) -> Iterator[Told]:
-    if len(names) == 1:
+def _one_by_one(target: Target, listed: list[dict[str, t.Any]], error: CloudError, needles: Needles, reader: Reader) -> Iterator[Told]:
+    if len(listed) == 1:
         yield Seen()
-        yield Gap(names[0], error)
+        yield Gap(str(listed[0]["Name"]), error)
         return
-    for name in names:
-        yield Part(name, lambda name=name: _look(target, [name], needles, reader))  # type: ignore[misc]
+    for one in listed:
+        yield Part(str(one["Name"]), lambda one=one: _look(target, [one], needles, reader))  # type: ignore[misc]
 
 
-def _one(target: Target, parameter: dict[str, t.Any], needles: Needles, reader: Reader) -> Iterator[Told]:
+def _one(target: Target, parameter: dict[str, t.Any], about: dict[str, t.Any], needles: Needles, reader: Reader) -> Iterator[Told]:
     name = str(parameter["Name"])
-    data = {"name": name, "type": parameter.get("Type", "")}
+    # What PutParameter would otherwise choose anew: the key, the tier.
+    kept = {"key": about.get("KeyId"), "tier": about.get("Tier"), "data_type": about.get("DataType")}
+    data = {"name": name, "type": parameter.get("Type", ""), **{k: v for k, v in kept.items() if v}}
     for told in found(target, str(parameter.get("ARN") or name), f"parameter {name} in {target.region}", needles.find(parameter.get("Value") or "", "Value"),
                       version=str(parameter.get("Version", "")), data=data):  # fmt: skip
         yield _paired(told, target, name, needles, reader)
