@@ -180,7 +180,9 @@ dependents:
       data: {name: prod/ci, stages: [AWSCURRENT]}
       declared: false
 unknown:
-  description: What could not be read, with C(place), C(account), C(regions), C(objects), C(count), C(code), C(why) and C(remedy); and uses without a place (V(use)).
+  description:
+    - What could not be read, with C(place), C(account), C(regions), C(objects), C(count), C(code), C(why) and C(remedy).
+    - With the place V(use), a use that nothing explains.
   returned: always
   type: list
   elements: dict

@@ -155,8 +155,10 @@ class Unknown:
         what = f"{use.calls} calls of {', '.join(sorted(use.services)[:5])}, the last at {use.last}"
         known = " (a trusted network)" if trusted else ""
         why = f"used from {use.source}{known} by {use.agent or 'an unnamed program'}: {what}; no place was found for it"
-        self._rows["use", use.key, use.source, use.agent] = {"place": "use", "account": "", "regions": sorted(use.regions), "objects": [use.key], "count": use.calls,
-                                                             "code": "no_place", "why": why, "remedy": "find out whose it is, and declare it (incident.dependents)"}  # fmt: skip
+        self._rows["use", use.key, use.source, use.agent] = {
+            "place": "use", "account": "", "regions": sorted(use.regions), "objects": [use.key], "count": use.calls, "code": "no_place", "why": why,
+            "remedy": "find out whose it is, and declare it (incident.dependents)",
+        }  # fmt: skip
 
     def covers(self, kind: str, region: str) -> bool:
         """Whether something of that kind may have been missed."""

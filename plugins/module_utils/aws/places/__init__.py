@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registry of the places in which a credential may be written down: one file each, which says all that the driver (``dependents``) needs to know (``kind.Kind``)."""
+"""Registry of the places in which a credential may be written down: one file each, which says all that ``dependents`` needs to know (``kind.Kind``)."""
 
 from __future__ import annotations
 

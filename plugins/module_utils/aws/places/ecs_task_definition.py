@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ECS task definitions: the revisions that services and tasks run, what a running task was given beside it, and the newest of each family, which a schedule may start."""
+"""ECS task definitions: the revisions that services and tasks run, what running tasks were given beside, and the newest of each family, for schedules."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EventBridge connections: user name, key name and parameters. The secret half is in a managed secret that EventBridge writes: the search of the secrets reads it."""
+"""EventBridge connections: user name, key name and parameters. The secret half is in a secret that EventBridge manages, which ``secrets_manager`` reads."""
 
 from __future__ import annotations
 
