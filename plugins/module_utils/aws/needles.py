@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import difflib
 import email
 import json
 import re
@@ -21,6 +20,7 @@ from collections.abc import Iterable, Mapping
 
 from ..common.errors import EvictError
 from ..common.schema import printable, secret_in
+from . import halves
 
 LIMIT = 2 * 1024 * 1024  # characters of one document, and bytes of what is unpacked of it
 _DEPTH, _SPOTS, _NAME = 6, 50, 200
@@ -33,9 +33,6 @@ _PAIR = re.compile(
 )
 _SECTION = re.compile(r"[ \t]*\[([^\]\r\n]{1,200})\][ \t]*(?:[#;].*)?")
 _BEHIND = re.compile(r"[\"']?[ \t]*[:,;|\t ][ \t]*[\"']?[A-Za-z0-9/+%]{40,60}(?![A-Za-z0-9/+])")
-_SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
-_SECRET_NAME = re.compile(r"secret|passw|private|(?:^|[_.-])sk$", re.IGNORECASE)
-_REFERENCE = re.compile(r"arn:|\{\{|https?:|s3:|true$|false$", re.IGNORECASE)
 _NAMES, _VALUES = ("name", "Name", "Key", "key"), ("value", "Value", "valueFrom", "ParameterValue", "OutputValue")
 Steps = tuple[Mapping[str, t.Any], ...]
 
@@ -266,7 +263,7 @@ class _Search:
             if self.needles.pairs and (found := self.needles.whole(name)):
                 self._add(found, (*steps, step(name)), (*steps, step(name)) if value else None)
             elif found := self.needles.whole(value):
-                other = _partner(name, texts)
+                other = halves.partner(name, texts)
                 self._add(found, (*steps, step(name)), (*steps, step(other)) if other else None)
             else:
                 self._string(value, (*steps, step(name)), depth)
@@ -306,7 +303,7 @@ class _Search:
             if name and (found := self.needles.whole(name)):
                 self._add(found, (*steps, {"form": "pair", "line": number}), (*steps, {"form": "pair", "line": number}))
             elif name and (found := self.needles.whole(text)):
-                other = _partner(name, known)
+                other = halves.partner(name, known)
                 self._add(found, (*steps, where), (*steps, sections[group][other][1]) if other else None)
             elif name and depth < _DEPTH and self.needles.may_hold(text):
                 self.text(text, (*steps, where), depth + 1)
@@ -376,53 +373,6 @@ def _named(item: t.Any) -> dict[str, tuple[str, t.Any]]:
         if name is not None and value is not None:
             found[name] = f"/{number}/{value}", entry[value]
     return found
-
-
-def _partner(name: str, texts: Mapping[str, str]) -> str:
-    """The name under which the secret of the id under ``name`` stands; "" when there is none, or when nobody can say which."""
-    found = [n for n, value in texts.items() if n != name and secretive(n, value)]
-    if len(found) > 1:
-        ranked = sorted(((_likeness(name, n), n) for n in found), reverse=True)
-        found = [ranked[0][1]] if ranked[0][0] > ranked[1][0] else []
-    return found[0] if found else ""
-
-
-def secretive(name: str, value: str) -> bool:
-    """Whether a value looks like the secret half of a credential, by its form, or by its name."""
-    plain = urllib.parse.unquote(value.strip())
-    return bool(_SECRET.fullmatch(plain)) or (len(plain) >= 16 and bool(_SECRET_NAME.search(name)) and not _REFERENCE.match(plain))
-
-
-def _likeness(one: str, other: str) -> tuple[float, bool]:
-    return round(difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio(), 3), bool(_SECRET_NAME.search(other))
-
-
-_TWINS = (
-    ("access_key_id", "secret_access_key"), ("access-key-id", "secret-access-key"), ("accesskeyid", "secretaccesskey"), ("access_key", "secret_key"),
-    ("access-key", "secret-key"), ("accesskey", "secretkey"), ("access_key", "secret_access_key"), ("access-key", "secret-access-key"),
-    ("key_id", "key_secret"), ("key-id", "key-secret"), ("key_id", "secret_key"), ("key_id", "secret"), ("key-id", "secret"), ("keyid", "secret"),
-    ("id", "secret"), ("username", "password"), ("user", "password"),
-)  # fmt: skip
-
-
-def twins(name: str) -> list[str]:
-    """What the object beside ``name`` may be called if that holds the id and it the secret: at most ten names, written as ``name`` is."""
-    path, slash, last = name.rpartition("/")
-    found: list[str] = []
-    for id_word, secret_word in _TWINS:
-        start = last.lower().rfind(id_word)
-        if start < 0:
-            continue
-        old = last[start : start + len(id_word)]
-        word = secret_word.upper() if old.isupper() else secret_word
-        if old[:1].isupper() and not old.isupper():
-            word = {"secretaccesskey": "SecretAccessKey", "secretkey": "SecretKey"}.get(secret_word, secret_word.capitalize())
-        elif old != old.lower() and not old.isupper():
-            word = {"secretaccesskey": "secretAccessKey", "secretkey": "secretKey"}.get(secret_word, secret_word)
-        twin = f"{path}{slash}{last[:start]}{word}{last[start + len(id_word) :]}"
-        if twin not in found:
-            found.append(twin)
-    return found[:10]
 
 
 def _step(form: str, at: str) -> dict[str, t.Any]:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.needles import LIMIT, Needles, References, TooLarge, twins
+from ansible_collections.evict.cloud.plugins.module_utils.aws.halves import twins
+from ansible_collections.evict.cloud.plugins.module_utils.aws.needles import LIMIT, Needles, References, TooLarge
 from tests.unit.aws.planted import ENV, INI, KEY, OTHER, OTHERS, PAIRS, SECRET, coded, packed
 
 NEEDLES = Needles({KEY: KEY})

@@ -59,7 +59,7 @@ class Part:
     search: Callable[[], Iterator[Told]]
 
 
-Told = Found | Seen | Gap | Part
+Told = t.Union[Found, Seen, Gap, Part]  # noqa: UP007 - ansible-test's pylint takes no | of classes
 
 
 class Kind(t.Protocol):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from ...common.errors import CloudError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
-from ..needles import Needles, secretive, twins
+from ..halves import secretive, twins
+from ..needles import Needles
 from .kind import LIKELY, OLD, SURE, Found, Part, Seen, Told, found, pages
 
 KIND = "secrets_manager"

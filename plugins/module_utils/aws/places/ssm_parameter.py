@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from ...common.errors import CloudError, EvictError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
-from ..needles import Needles, secretive, twins
+from ..halves import secretive, twins
+from ..needles import Needles
 from .kind import Found, Gap, Part, Seen, Told, batches, each, found, pages, throttled
 
 KIND = "ssm_parameter"
