@@ -212,7 +212,7 @@ used:
       regions: [eu-west-1]
       by: []
       basis: ""
-keys:
+credentials:
   description: What was looked for, with its account, its owner, and the last use by IAM's own account.
   returned: always
   type: list

@@ -13,7 +13,7 @@ def lines(result: dict[str, t.Any]) -> list[str]:
     """The table of dependents, surest first, then uses, then what is unknown."""
     if "dependents" not in result:
         return []
-    out = [f"  {key['id']}  {key['owner'] or key['account']}{_last(key)}" for key in result.get("keys", [])]
+    out = [f"  {key['id']}  {key['owner'] or key['account']}{_last(key)}" for key in result.get("credentials", [])]
     rows = sorted(result["dependents"], key=lambda r: -int(r["confidence"]))
     cells = [("DEPENDENT", "STATE", "HOLDS", "SURE")] + [
         (r["text"], r["state"], _holds(r), str(r["confidence"] or "-")) for r in rows[:_ROWS]

@@ -140,7 +140,7 @@ def test_what_uses_a_key_is_found_by_its_policy_alone_and_no_secret_is_shown_at_
     known = len(desk.bed.calls())
     # By its user, who holds it.
     found = desk.run("aws_dependent_info", **{**options, "suspects": [company.production.users["ci-deploy"]]})
-    assert key.access_key in {row["id"] for row in found["keys"]}
+    assert key.access_key in {row["id"] for row in found["credentials"]}
     rows = {
         row["kind"]: row for row in found["dependents"] if made.get(row["kind"], "?") in row["id"] or row["kind"] == "cloudformation_stack"
     }

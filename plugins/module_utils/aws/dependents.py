@@ -149,7 +149,7 @@ class Sought(t.NamedTuple):
 
 
 def find(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
-    """aws_dependent_info: {"dependents", "unknown", "used", "keys", "looked", "complete", "problems"}."""
+    """aws_dependent_info: {"dependents", "unknown", "used", "credentials", "looked", "complete", "problems"}."""
     incident = _incident(params)
     aws = connect(params, incident.connection.get("aws") if incident else None, incident=incident.id if incident else "")
     named = [s for text in params["suspects"] or () for s in classify(text, account=params["account"])]
@@ -287,7 +287,7 @@ def _result(
         "dependents": list(discovery.found),
         "unknown": unknown,
         "used": [use.row() for use in used[: rows.MOST]],
-        "keys": keys,
+        "credentials": keys,
         "looked": discovery.looked,
         "regions": sorted({target.region for target in targets}),
         "complete": not unknown and not problems and bool(keys),

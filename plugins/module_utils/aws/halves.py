@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which value beside the id of a credential is its secret: by form and name, since nobody here has the secret to compare with. Pure; names come out, no values."""
+"""Which value beside the id of a credential is its secret: by form and name, since nobody here has the secret to compare with. Pure; only names come out."""
 
 from __future__ import annotations
 

@@ -225,11 +225,11 @@ def test_a_key_of_another_account_and_a_role_are_named() -> None:
         }
     }
     found = find(Estate(answers={"iam:GetRole": role}), suspects=[f"arn:aws:iam::{A}:role/deploy"])
-    assert found["keys"] == [] and not found["complete"] and found["problems"]
+    assert found["credentials"] == [] and not found["complete"] and found["problems"]
     gone = Estate(refused={("iam:GetAccessKeyLastUsed", ""): "NoSuchEntity"})
     assert find(gone)["problems"][0]["object"] == KEY
     kept = find(gone, account=A)  # a deleted key may still be written somewhere
-    assert kept["keys"][0]["id"] == KEY and kept["dependents"] and any(row["place"] == "cloudtrail" for row in kept["unknown"])
+    assert kept["credentials"][0]["id"] == KEY and kept["dependents"] and any(row["place"] == "cloudtrail" for row in kept["unknown"])
 
 
 # -- the incident -------------------------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_who_used_it_is_told_and_what_nothing_explains_is_a_dependent_without_a_
         "used from 198.51.100.7 by aws-cli/2.15: 2 calls of s3" in why and "no place was found" in why for why in named
     )
     assert any("100.64.0.1 (a trusted network)" in why and "\x1b" not in why and len(why) < 400 for why in named)
-    assert found["keys"][0]["last_used"] == {"at": "2026-01-20T10:00:00Z", "service": "s3", "region": REGION}
+    assert found["credentials"][0]["last_used"] == {"at": "2026-01-20T10:00:00Z", "service": "s3", "region": REGION}
 
 
 def test_logs_that_could_not_be_read_are_unknown() -> None:
@@ -304,7 +304,7 @@ def test_uses_are_summed_purely() -> None:
 def test_two_keys_of_one_user_are_told_apart() -> None:
     keys = {"AccessKeyMetadata": [{"AccessKeyId": key, "Status": "Active"} for key in (KEY, OTHER)]}
     found = find(Estate(answers={"iam:ListAccessKeys": keys}), suspects=[f"arn:aws:iam::{A}:user/ci"])
-    assert {key["id"] for key in found["keys"]} == {KEY, OTHER}
+    assert {key["id"] for key in found["credentials"]} == {KEY, OTHER}
     ini = [row for row in rows(found, "secrets_manager") if row["id"] == planted.CI and row["state"] == "previous"]
     assert {row["key"]: row["spots"][0]["at"][0]["section"] for row in ini} == {KEY: "ci", OTHER: "default"}
 
