@@ -74,6 +74,7 @@ bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users
 	$(CLEAN) $(BIN)/python tests/bench/contain.py
 	$(CLEAN) $(BIN)/python tests/bench/scale.py
 	$(CLEAN) $(BIN)/python tests/bench/resources.py
+	$(CLEAN) $(BIN)/python tests/bench/dependents.py
 
 lock: ## resolve requirements/*.in anew into the lock files
 	$(PYTHON3) tests/tools/environment.py --lock

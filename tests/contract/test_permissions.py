@@ -10,8 +10,16 @@ import pytest
 from tests.tools import permissions
 
 RESPONDER, RESOURCES, CALLER = permissions.responder_policy(), permissions.resources_policy(), permissions.caller_policy()
-MANAGEMENT, READINESS = permissions.management_policy(), permissions.readiness_policy()
-GRANTED = set().union(*map(permissions.actions_in, (RESPONDER, RESOURCES, CALLER, MANAGEMENT, READINESS)))
+MANAGEMENT, READINESS, DEPENDENTS = permissions.management_policy(), permissions.readiness_policy(), permissions.dependents_policy()
+DOCUMENTS = {
+    "responder": RESPONDER,
+    "resources": RESOURCES,
+    "caller": CALLER,
+    "management": MANAGEMENT,
+    "readiness": READINESS,
+    "dependents": DEPENDENTS,
+}
+GRANTED = set().union(*map(permissions.actions_in, DOCUMENTS.values()))
 
 
 @pytest.mark.parametrize(("path", "text"), [pytest.param(path, text, id=path) for path, text in permissions.files()])
@@ -19,15 +27,14 @@ def test_what_is_on_disk_is_what_the_code_needs_now(path: str, text: str) -> Non
     assert (permissions.ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make generate`"
 
 
-@pytest.mark.parametrize(
-    "policy", [RESPONDER, RESOURCES, CALLER, MANAGEMENT, READINESS], ids=["responder", "resources", "caller", "management", "readiness"]
-)
+@pytest.mark.parametrize("policy", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     assert policy["Version"] == "2012-10-17"
     sids = [statement["Sid"] for statement in policy["Statement"]]
     assert len(set(sids)) == len(sids) and all(sid.isalnum() for sid in sids)
     for statement in policy["Statement"]:
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource"} and statement["Effect"] == "Allow"
+        limited = {"Condition"} if statement["Sid"] == "EvictDecrypt" else set()
+        assert set(statement) == {"Sid", "Effect", "Action", "Resource"} | limited and statement["Effect"] == "Allow"
         assert statement["Action"] == sorted(set(statement["Action"])) and not any("*" in action for action in statement["Action"])
     assert len(json.dumps(policy, separators=(",", ":"))) < 6144  # a managed policy's limit; an inline one of a role may have 10,240
 
@@ -73,6 +80,24 @@ def test_what_is_simulated_is_what_is_granted() -> None:
     assert {action for found in actions.MANAGEMENT.values() for action in found} == permissions.actions_in(MANAGEMENT)
 
 
+def test_what_contains_cannot_read_secrets_and_what_reads_them_writes_nothing() -> None:
+    secret = {
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
+        "kms:Decrypt",
+        "glue:GetConnections",
+    }  # DescribeInstanceAttribute shows user data, and isolation needs it
+    assert (
+        secret <= permissions.actions_in(DEPENDENTS)
+        and not secret & permissions.actions_in(RESPONDER)
+        and secret <= permissions.only_discovery()
+    )
+    assert not {need.action for need in permissions.needs().values() if need.write} & permissions.actions_in(DEPENDENTS)
+    assert set(permissions.SENSITIVE) <= permissions.actions_in(DEPENDENTS)
+    decrypt = next(s for s in DEPENDENTS["Statement"] if s["Sid"] == "EvictDecrypt")
+    assert decrypt["Action"] == ["kms:Decrypt"] and all(via != "*" for via in decrypt["Condition"]["StringLike"]["kms:ViaService"])
+
+
 def test_every_generator_of_steps_is_run() -> None:
     assert {run.generator for run in permissions.runs()} == permissions.generators()
 
@@ -95,7 +120,7 @@ def test_what_the_source_calls_is_granted() -> None:
 
 def test_what_is_granted_is_called_by_the_source() -> None:
     called = {permissions.action_of(name) for name in permissions.literal_calls()}
-    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT}
+    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT, *permissions.DECRYPTING}
     for action, (operation, parameter) in permissions.PARAMETERS.items():
         assert action in GRANTED and operation in called
         assert f'"{parameter}"' in (permissions.FOLDER / f"{permissions.DECLARED[action]}.py").read_text(encoding="utf-8")

@@ -230,7 +230,7 @@ def hostile(desk: Desk) -> Desk:
     desk.mallory = Credentials.of(iam.create_access_key(UserName="mallory")["AccessKey"])  # type: ignore[attr-defined]
     desk.secrets.append(desk.mallory.secret_key)  # type: ignore[attr-defined]
     desk.incident(
-        desk.company.leaked.access_key, title=text, dependents=[text, {"name": text, text: text}], approvers=[text], notify=[{"kind": text}],
+        desk.company.leaked.access_key, title=text, dependents=[text, {"kind": "other", "name": text, "note": text}], approvers=[text], notify=[{"kind": text}],
         overrides=[{"guard": "protected", "object": f"{P}:role/break-glass", "reason": text, "by": text}], protected=[f"{P}:role/break-glass"],
     )  # fmt: skip
     return desk

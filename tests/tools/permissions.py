@@ -29,6 +29,7 @@ CALLER_POLICY = "docs/permissions/aws-caller.json"
 MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
 READINESS_POLICY = "docs/permissions/aws-readiness.json"
 ACTIONS_FILE = "plugins/module_utils/aws/readiness/actions.py"
+DEPENDENTS_POLICY = "docs/permissions/aws-dependents.json"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -37,8 +38,9 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecr", "ecs", "eks", "glue", "guardduty",
-        "iam", "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+        "amplify", "apprunner", "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecr", "ecs",
+        "eks", "elasticbeanstalk", "events", "glue", "guardduty", "iam", "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere",
+        "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
     )
 } | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
@@ -75,17 +77,29 @@ DEPENDENT = {
 _PLANNING = (
     "aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
 )  # fmt: skip
-_EVERY = (*_PLANNING, "aws_restore")
+DISCOVERY = "aws_dependent_info"
+_EVERY = (*_PLANNING, "aws_restore", DISCOVERY)
 READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
 _LOOKING = ("aws_readiness_info",)
+DECRYPTING = {"kms:Decrypt": "places.secrets_manager"}  # the same, and a read
+# What shows the values of secrets, and lists or describes more than names: for the policy's own statement, and for whoever decides about it.
+SENSITIVE = (
+    "amplify:ListApps", "amplify:ListBranches", "apprunner:DescribeService", "batch:DescribeJobDefinitions", "cloudformation:DescribeStacks",
+    "codebuild:BatchGetProjects", "ec2:DescribeInstanceAttribute", "ec2:DescribeLaunchTemplateVersions", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks",
+    "elasticbeanstalk:DescribeConfigurationSettings", "events:DescribeConnection", "glue:GetConnections", "glue:GetJobs", "lambda:ListFunctions",
+    "secretsmanager:GetSecretValue", "ssm:GetParameters", "states:DescribeStateMachine",
+)  # fmt: skip
+# Through which services the key of a secret may be used: "kms:ViaService" in their documentation.
+_VIA = ("glue", "lambda", "secretsmanager", "ssm", "states")
+
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
     **{
         f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info")
-        for kind in ("access_key", "login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
+        for kind in ("login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
     },
+    "credentials.access_key": ("aws_contain", "aws_credential", DISCOVERY, "aws_principal_info"),
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
-    "credentials.service_specific_credential": _PLANNING,  # a suspect may be one
     "account_state": ("aws_baseline", "aws_contain"),
     **{
         f"readiness.{path.stem}": _LOOKING
@@ -93,6 +107,7 @@ USERS: dict[str, tuple[str, ...]] = {
         if path.stem not in ("__init__", "kind", "actions")
     },
     "ready": READY,
+    "credentials.service_specific_credential": (*_PLANNING, DISCOVERY),  # a suspect may be one
     "authors": _PLANNING,  # a suspect may have written itself into the responder's trust policy
     "aftermath": ("aws_contain",),
     **{f"live.{path.stem}": ("aws_contain",) for path in (FOLDER / "live").glob("*.py") if path.stem not in ("__init__", "kind")},
@@ -108,10 +123,12 @@ USERS: dict[str, tuple[str, ...]] = {
     },
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
-    "events": (*_PLANNING, "aws_readiness_info"),
+    "dependents": (DISCOVERY,),
+    "events": (*_PLANNING, DISCOVERY, "aws_readiness_info"),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
-    "principal": _PLANNING,
+    **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "principal": (*_PLANNING, DISCOVERY),
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
@@ -125,6 +142,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
+    "uses": (DISCOVERY,),
 }
 WHY = {
     "autoscaling:AttachInstances": "release: an isolated instance back into its auto-scaling group",
@@ -199,19 +217,42 @@ WHY = {
     "organizations:ListParents": "readiness: what stands above an account",
     "s3:ListBucket": "readiness: whether the trail's bucket can be reached",
     "sso:ListInstances": "readiness: whether there is an Identity Center",
+    "amplify:ListApps": "variables and build specifications of apps",
+    "amplify:ListBranches": "variables and build specifications of branches",
+    "apprunner:DescribeService": "variables of a service",
+    "apprunner:ListServices": "which services there are",
+    "batch:DescribeJobDefinitions": "variables and parameters of jobs",
+    "codebuild:BatchGetProjects": "variables and build specifications of projects",
+    "ec2:DescribeLaunchTemplateVersions": "user data of launch templates",
+    "ec2:DescribeLaunchTemplates": "which launch templates there are",
+    "ecs:ListServices": "which services there are, to see which task definitions are in use",
+    "ecs:ListTaskDefinitions": "the newest revision of each family",
+    "elasticbeanstalk:DescribeConfigurationSettings": "option settings of environments",
+    "elasticbeanstalk:DescribeEnvironments": "which environments there are",
+    "events:DescribeConnection": "user names and parameters of connections",
+    "events:ListConnections": "which connections there are",
+    "glue:GetConnections": "properties of connections, with passwords",
+    "glue:GetJobs": "arguments of jobs",
+    "kms:Decrypt": "AWS asks for it where a customer's own key encrypts a secret, a parameter or an environment",
+    "secretsmanager:GetSecretValue": "compare the values of secrets, in memory",
+    "secretsmanager:ListSecrets": "which secrets there are, and the versions that have labels",
+    "ssm:DescribeParameters": "which parameters there are",
+    "ssm:GetParameters": "compare the values of parameters, decrypted, in memory",
+    "states:DescribeStateMachine": "definitions of state machines",
+    "states:ListStateMachines": "which state machines there are",
     "batch:DescribeJobs": "whether a job that the log names still runs; read back",
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
-    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back",
+    "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
     "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
     "codebuild:ListBuildsForProject": "which builds run, and who started them",
-    "codebuild:ListProjects": "which builds run, and who started them",
+    "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
     "codebuild:StopBuild": "end a build that a suspect started",
     "ec2:DescribeIamInstanceProfileAssociations": "which instances run as a role whose sessions were revoked",
     "ec2:ReplaceIamInstanceProfileAssociation": "make an instance fetch new credentials after a revocation",
-    "ecs:DescribeServices": "how a service is deployed; read back",
-    "ecs:DescribeTaskDefinition": "which role a task runs as",
-    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked",
+    "ecs:DescribeServices": "how a service is deployed, and with which task definition; read back",
+    "ecs:DescribeTaskDefinition": "which role a task runs as; its variables",
+    "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked; what they were given beside their definition",
     "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
     "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
     "ecs:UpdateService": "give a service new tasks after a revocation",
@@ -228,8 +269,8 @@ WHY = {
     "glue:GetJobRun": "whether a run that the log names still runs; read back",
     "iam:PassRole": "AWS asks for it when an instance profile is replaced",
     "lambda:GetFunctionConfiguration": "the description of a function; read back",
-    "lambda:ListAliases": "which aliases lead to published versions, which cannot be refreshed",
-    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked",
+    "lambda:ListAliases": "which aliases lead to published versions, which cannot be changed",
+    "lambda:ListFunctions": "which functions run as a role whose sessions were revoked; their environments",
     "lambda:UpdateFunctionConfiguration": "give a function new execution environments after a revocation; release: its description",
     "rolesanywhere:DisableCrl": "switch off a revocation list that a suspect imported",
     "rolesanywhere:DisableProfile": "switch off a profile that a suspect made",
@@ -815,8 +856,8 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
-    for action, source in DEPENDENT.items():
-        found[action] = Need(action, not action.split(":")[1].startswith("Get"), {source}, set(USERS[source]))
+    for action, source in {**DEPENDENT, **DECRYPTING}.items():
+        found[action] = Need(action, action in DEPENDENT and ":Get" not in action, {source}, set(USERS[source]))
     return dict(sorted(found.items()))
 
 
@@ -949,7 +990,7 @@ def readiness_policy() -> dict[str, Any]:
 
 def _acting() -> list[Need]:
     """What an incident needs; what only the good day does is in a document of its own."""
-    return [need for need in needs().values() if not need.modules <= set(READY)]
+    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY}]
 
 
 def _is_identity(action: str) -> bool:
@@ -959,7 +1000,7 @@ def _is_identity(action: str) -> bool:
 
 def _of_role() -> list[Need]:
     """What the role in an account needs in an incident."""
-    return [need for need in _acting() if need.action not in CALLER and not _of_management(need)]
+    return [need for need in _acting() if need.action not in CALLER and not _of_management(need) and need.modules != {DISCOVERY}]
 
 
 def responder_policy() -> dict[str, Any]:
@@ -994,6 +1035,26 @@ def resources_policy() -> dict[str, Any]:
 def role_policy() -> dict[str, Any]:
     """Both documents of the role as one, for tests: no IAM would take it as a managed policy."""
     return {"Version": "2012-10-17", "Statement": [*responder_policy()["Statement"], *resources_policy()["Statement"]]}
+
+
+def only_discovery() -> set[str]:
+    """Actions that nothing but aws_dependent_info needs."""
+    return {need.action for need in needs().values() if need.modules == {DISCOVERY}}
+
+
+def dependents_policy() -> dict[str, Any]:
+    """All that aws_dependent_info needs in an account, so that it may have a role of its own: nothing that contains has to be able to read secrets."""
+    mine = [need.action for need in needs().values() if DISCOVERY in need.modules and need.action not in CALLER]
+    mine = [action for action in mine if not action.startswith("organizations:")]
+    via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictFind", [action for action in mine if action not in (*SENSITIVE, *DECRYPTING)], "*"),
+            _statement("EvictReadSecrets", [action for action in mine if action in SENSITIVE], "*"),
+            {**_statement("EvictDecrypt", list(DECRYPTING), "*"), "Condition": via},
+        ],
+    }
 
 
 def caller_policy() -> dict[str, Any]:
@@ -1046,6 +1107,10 @@ def _table() -> str:
         "fourth AWSDenyAll takes the place of those fences.",
         "[aws-readiness.json](permissions/aws-readiness.json) is what `readiness.yml` looks at on a good day, reads only: for all three, beside their own.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
+        "",
+        "Another, [aws-dependents.json](permissions/aws-dependents.json), is all that `aws_dependent_info` needs in an account, and holds what nothing else here does: the right to",
+        "read secrets (`secretsmanager:GetSecretValue`, `ssm:GetParameters`, `kms:Decrypt` through those services, user data, variables of functions, tasks and builds). Give it a role of",
+        "its own (`role_arn`), so that what contains cannot read secrets; or leave it out, and those places are named as unknown. Narrow its `Resource` as you like: what it may not read is named.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
@@ -1110,6 +1175,7 @@ def files() -> Files:
         (CALLER_POLICY, caller_policy()),
         (MANAGEMENT_POLICY, management_policy()),
         (READINESS_POLICY, readiness_policy()),
+        (DEPENDENTS_POLICY, dependents_policy()),
     )
     for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"
@@ -1117,15 +1183,23 @@ def files() -> Files:
     yield TABLE, _table()
 
 
+_CALLING = {"Call": 1, "pages": 2, "unpaged": 2}
+# Calls of what somebody else names: the pages of a listing, and the first of a place's READS.
+_PASSED_ON = {("places/kind.py", "service"), ("dependents.py", "service")}
+
+
 def literal_calls() -> dict[str, list[str]]:
     """{"<service>:<Operation>": places} of every Call that the source spells out, f-strings over a noun included; the rest is refused."""
     found: dict[str, list[str]] = {}
     for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Call" and len(node.args) > 2):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLING and len(node.args) > 2):
                 continue
-            for name in _operations(node.args[2], path):
-                service = ast.literal_eval(node.args[1])
+            first = _CALLING[node.func.id]  # the service's place among the arguments
+            if (path.relative_to(FOLDER).as_posix(), ast.unparse(node.args[first])) in _PASSED_ON:
+                continue
+            for name in _operations(node.args[first + 1], path):
+                service = ast.literal_eval(node.args[first])
                 found.setdefault(f"{service}:{name}", []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
     return found
 

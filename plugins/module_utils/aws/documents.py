@@ -41,6 +41,8 @@ def _bucket_lifecycle(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe,
     bucket = {"Bucket": name["Bucket"], "ExpectedBucketOwner": target.account}
 
     def write(document: t.Any) -> Call:
+        if document is None:
+            raise EvictError(f"bucket {name['Bucket']}: S3 refuses an empty lifecycle", object=str(name["Bucket"]), operation="edit")
         kept = {k: v for k, v in document.items() if k == "TransitionDefaultMinimumObjectSize"}
         rules = {"LifecycleConfiguration": {"Rules": document.get("Rules", [])}}
         return Call(target, "s3", "PutBucketLifecycleConfiguration", {**bucket, **rules, **kept})

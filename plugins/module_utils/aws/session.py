@@ -7,6 +7,7 @@ The only file that imports boto3 and botocore.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import email.utils
@@ -49,7 +50,8 @@ _NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthF
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"}
 # Of S3, EC2 and others; IAM and STS have no code of their own for it.
 _SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
-_RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
+# Seconds between two requests of one account and region: AWS allows two a second, and of GetParameters forty.
+_RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5, "ssm:GetParameters": 0.026}
 _BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
@@ -153,7 +155,11 @@ class Aws:
         service = error.operation.partition(":")[0]
         if getattr(error, "code", "") != "EndpointConnectionError" or not service:
             return False
-        return region not in self._session.get_available_regions(service, partition_name=self.partition)
+        return not self.offers(service, region)
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether AWS has the service in ``region``, as far as botocore knows."""
+        return region in self._session.get_available_regions(service, partition_name=self.partition)
 
     def offered(self, service: str) -> list[str]:
         """The regions that have ``service``, as far as botocore knows."""
@@ -421,11 +427,13 @@ def _document(text: t.Any) -> t.Any:
 
 
 def _plain(value: t.Any) -> t.Any:
-    """An answer as JSON values; times as RFC 3339; policy documents stay the dicts that botocore decodes."""
+    """An answer as JSON values; times as RFC 3339; bytes in base64; policy documents stay the dicts that botocore decodes."""
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, datetime.datetime):
         return iso(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value if value is None or isinstance(value, (str, int, float, bool)) else json.loads(json.dumps(value, default=str))

@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import estate, yamlio
+from . import dependents, estate, yamlio
 from . import resources as resource_key
 from .compute import Compute
 from .compute import read as read_compute
@@ -244,7 +244,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         password=fields.choice("password", PASSWORDS, "drop"),
         root_credentials=fields.choice("root_credentials", ROOT_CREDENTIALS, "keep"),
         aware_at=fields.time("aware_at", now),
-        dependents=_entries(fields, "dependents"),
+        dependents=dependents.read(fields),
         approvers=_entries(fields, "approvers"),
         notify=_entries(fields, "notify", _INLINE),
         connection=_connection(fields),

@@ -50,6 +50,13 @@ class Reader:
             raise box[0]
         return box[0]
 
+    def forget(self, which: Callable[[EvictError], bool]) -> None:
+        """Ask again, when asked the next time, for what failed with such an error. Not while others read."""
+        with self._lock:
+            self._seen = {
+                k: (r, box) for k, (r, box) in self._seen.items() if not (box and isinstance(box[0], EvictError) and which(box[0]))
+            }
+
     def read(self, probe: Probe) -> t.Any:
         """The value that ``probe`` sees; None when the cloud says that it is not there."""
         try:

@@ -10,7 +10,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "autoscaling:DescribeAutoScalingGroups": "whether a group that a suspect made runs anything; read back",
         "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",
         "batch:DescribeJobs": "whether a job that the log names still runs; read back",
-        "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back",
+        "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
         "cloudtrail:GetEventDataStore": "whether an event data store that a suspect stopped or deleted can be had back; read back",
         "cloudtrail:GetEventSelectors": "whether a trail logs management events; read back",
         "cloudtrail:GetTrail": "what a trail that a suspect changed logs; read back",
@@ -19,7 +19,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "cloudwatch:GetMetricStatistics": "whether something on an instance uses version 1 of the metadata service",
         "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
         "codebuild:ListBuildsForProject": "which builds run, and who started them",
-        "codebuild:ListProjects": "which builds run, and who started them",
+        "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
         "config:DescribeConfigurationRecorderStatus": "whether a recorder that a suspect stopped records; read back",
         "config:StartConfigurationRecorder": "start what a suspect stopped",
         "ec2:DescribeFleets": "whether a fleet that a suspect made asks for anything; read back",
@@ -33,9 +33,11 @@ RESPONDER: dict[str, dict[str, str]] = {
         "ec2:DescribeSnapshots": "whether a snapshot was started by an earlier run",
         "ec2:DescribeSpotFleetRequests": "whether a fleet that a suspect made asks for anything; read back",
         "ecr:GetRepositoryPolicy": "the policy of a repository; read back",
-        "ecs:DescribeServices": "how a service is deployed; read back",
-        "ecs:DescribeTaskDefinition": "which role a task runs as",
-        "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked",
+        "ecs:DescribeServices": "how a service is deployed, and with which task definition; read back",
+        "ecs:DescribeTaskDefinition": "which role a task runs as; its variables",
+        "ecs:DescribeTasks":
+            "which tasks run as a role whose sessions were revoked; what they were given beside their "
+            "definition",
         "ecs:GetTaskProtection": "whether a task is kept aside; read back",
         "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
         "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
@@ -93,10 +95,10 @@ RESPONDER: dict[str, dict[str, str]] = {
         "lambda:GetFunctionUrlConfig": "whether a function URL asks for a signature; read back",
         "lambda:GetPolicy": "AWS asks for it when a function's policy is read",
         "lambda:GetResourcePolicy": "the policy of a function; read back",
-        "lambda:ListAliases": "which aliases lead to published versions, which cannot be refreshed",
+        "lambda:ListAliases": "which aliases lead to published versions, which cannot be changed",
         "lambda:ListEventSourceMappings": "the triggers of a function",
         "lambda:ListFunctionUrlConfigs": "the URLs of a function",
-        "lambda:ListFunctions": "which functions run as a role whose sessions were revoked",
+        "lambda:ListFunctions": "which functions run as a role whose sessions were revoked; their environments",
         "logs:DescribeLogGroups": "whether a retention that a suspect set stands; read back",
         "rolesanywhere:GetCrl": "whether it is on; read back",
         "rolesanywhere:GetProfile": "whether it is on; read back",
@@ -143,6 +145,9 @@ RESPONDER: dict[str, dict[str, str]] = {
     "arn:{partition}:codebuild:{region}:{account}:project/evict-readiness": {
         "codebuild:StopBuild": "end a build that a suspect started",
     },
+    "arn:{partition}:ec2:{region}::snapshot/evict-readiness": {
+        "ec2:CreateTags": "AWS asks for it when a snapshot or a group is made with tags",
+    },
     "arn:{partition}:ec2:{region}:{account}:fleet/evict-readiness": {
         "ec2:ModifyFleet": "set a fleet that a suspect made to 0",
     },
@@ -175,6 +180,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "ec2:CreateSecurityGroup": "the two groups of an isolation",
     },
     "arn:{partition}:ecr:{region}:{account}:repository/evict-readiness": {
+        "ecr:DeleteRepositoryPolicy": "release: no policy, if there was none",
         "ecr:SetRepositoryPolicy": "deny the contained in it; release: take that out again",
     },
     "arn:{partition}:ecs:{region}:{account}:service/evict-readiness": {
@@ -261,6 +267,7 @@ RESPONDER: dict[str, dict[str, str]] = {
     "arn:{partition}:lambda:{region}:{account}:function:evict-readiness": {
         "lambda:AddPermission": "AWS asks for it when a function's policy is written",
         "lambda:DeleteFunctionConcurrency": "release: no reserved concurrency, if there was none",
+        "lambda:DeleteResourcePolicy": "release: no policy, if there was none",
         "lambda:PutFunctionConcurrency": "let nobody invoke an isolated function; release: its concurrency",
         "lambda:PutResourcePolicy": "deny the contained in it; release: take that out again",
         "lambda:RemovePermission": "AWS asks for it when a function's policy is written",
@@ -284,11 +291,13 @@ RESPONDER: dict[str, dict[str, str]] = {
         "rolesanywhere:EnableTrustAnchor": "release: a trust anchor",
     },
     "arn:{partition}:s3:::evict-readiness": {
+        "s3:DeleteBucketPolicy": "release: no policy, if there was none",
         "s3:PutBucketPolicy": "deny the contained in it; release: take that out again",
         "s3:PutBucketPublicAccessBlock": "close a bucket that a suspect opened; release: as it was",
         "s3:PutLifecycleConfiguration": "suspend a lifecycle rule that a suspect wrote",
     },
     "arn:{partition}:secretsmanager:{region}:{account}:secret:evict-readiness": {
+        "secretsmanager:DeleteResourcePolicy": "release: no policy, if there was none",
         "secretsmanager:PutResourcePolicy": "deny the contained in it; release: take that out again",
         "secretsmanager:RestoreSecret": "stop the deletion of a secret that a suspect scheduled",
     },

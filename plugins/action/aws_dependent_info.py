@@ -1,0 +1,62 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands the public variables to ``evict.cloud.aws_dependent_info`` as they were written, never templated, and shows its table."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.common import incident as incidents
+from ..module_utils.common import suspect as suspects
+from ..module_utils.common.errors import InvalidInput
+from ..plugin_utils import dependents_table, raw
+from ..plugin_utils.live import say
+
+_SOURCES = ("suspects", "incident", "incident_data", "case")
+
+
+class ActionModule(ActionBase):
+    """Runs the module once; its long lists stay in the result, the table is for reading."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        try:
+            arguments = _arguments(self._task.args, task_vars or {})
+        except InvalidInput as error:
+            for path, message in error.problems:
+                say(f"  {path}: {message}")
+            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+        result_file = arguments.pop("result_file", None)
+        result.update(self._execute_module(module_name="evict.cloud.aws_dependent_info", module_args=arguments, task_vars=task_vars))
+        for line in dependents_table.lines(result):
+            say(line)
+        if result_file and "dependents" in result:
+            with open(os.open(str(result_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump({k: v for k, v in result.items() if k != "invocation"}, file, indent=1, sort_keys=True, default=str)
+        return result
+
+
+def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The task's own, and what it leaves out of the public variables. Raises InvalidInput, without a secret that somebody pasted."""
+    arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", [])}
+    if any(arguments.get(key) for key in _SOURCES):
+        return arguments
+    incident, suspect, case = (raw.variable(variables, key) for key in ("incident", "suspect", "case"))
+    if isinstance(incident, dict):
+        arguments["incident_data"] = incidents.validate(incident, "the variable incident").as_dict()
+    elif incident:
+        arguments["incident"] = os.path.abspath(os.path.expanduser(str(incident)))
+    elif suspect:
+        arguments["suspects"] = [suspects.minimal(suspects.only(str(suspect)))]
+    elif case:
+        arguments["case"] = str(case)
+    else:
+        raise InvalidInput("nothing to look for", [("suspect", "pass one of -e suspect=INDICATOR, -e incident=FILE and -e case=STORE/ID")])
+    return arguments

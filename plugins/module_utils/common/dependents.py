@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``incident.dependents``: what uses a credential, as its owners know it. Free text is taken too, as declared and unstructured."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .schema import ARN, Fields, Problem, json_types, show
+
+# The kinds of place that discovery knows (aws/places), and what it cannot look into.
+PLACES = ("amplify", "app_runner", "batch_job_definition", "cloudformation_stack", "codebuild_project", "ecs_task_definition", "elastic_beanstalk",
+          "eventbridge_connection", "glue", "instance_user_data", "lambda_function", "launch_template", "secrets_manager", "ssm_parameter",
+          "step_function")  # fmt: skip
+ELSEWHERE = ("kubernetes_secret", "vault", "github_actions", "gitlab_ci", "azure_key_vault", "gcp_secret_manager", "hook", "other")
+KINDS = (*PLACES, *ELSEWHERE)
+_KEYS = ("kind", "arn", "name", "account", "region", "check", "networks", "note")
+_CHECKS = ("http", "command", "alarm", "lambda")
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+_URL = re.compile(r"https?://[!-~]{1,2000}", re.ASCII)
+_WORD = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}")
+
+
+def read(fields: Fields) -> list[t.Any]:
+    """The entries, each text or a mapping of ``kind``, ``arn`` or ``name``, and what else is known; problems are noted by path."""
+    result: list[t.Any] = []
+    for path, item in fields.sequence("dependents"):
+        if isinstance(item, str) and item.strip():
+            result.append(item)
+        elif isinstance(item, dict) and item:
+            result.append(json_types(_structured(item, path, fields.problems)))
+        else:
+            fields.problems.append((path, f"must be text or a mapping, not {show(item)}"))
+    return result
+
+
+def _structured(item: dict[t.Any, t.Any], path: str, problems: list[Problem]) -> dict[str, t.Any]:
+    fields = Fields(item, path, problems, _KEYS)
+    found: dict[str, t.Any] = {
+        "kind": fields.choice("kind", KINDS, "other", required=True),
+        "arn": fields.text("arn", pattern=ARN, says="not an ARN"),
+        "name": fields.text("name", pattern=_WORD, says="holds control characters, or is too long"),
+        "account": fields.account(),
+        "region": fields.text("region", pattern=_REGION, says="not a region"),
+        "networks": fields.networks("networks"),
+        "note": fields.text("note"),
+    }
+    if not (item.get("arn") or item.get("name")):
+        problems.append((path, "names nothing; give arn, or name and region"))
+    if item.get("check") is not None:
+        found["check"] = _check(item["check"], f"{path}.check", problems)
+    return {key: value for key, value in found.items() if value not in ("", [], {})}
+
+
+def _check(raw: t.Any, path: str, problems: list[Problem]) -> dict[str, t.Any]:
+    """How one sees that it works: {http: URL, status}, {command: [words]}, {alarm: name} or {lambda: name or ARN}, each with ``seconds`` at most."""
+    fields = Fields(raw, path, problems, (*_CHECKS, "status", "seconds"))
+    given = [key for key in _CHECKS if fields.raw.get(key) is not None]
+    if len(given) != 1 and isinstance(raw, dict):
+        problems.append((path, f"must say one of {', '.join(_CHECKS)}" + (f", not {' and '.join(given)}" if given else "")))
+    found: dict[str, t.Any] = {}
+    for key in given:
+        if key == "command":  # words, never a line: nothing is given to a shell
+            words = fields.raw[key]
+            if not isinstance(words, list) or not words or not all(isinstance(w, str) and w for w in words):
+                problems.append(
+                    (f"{path}.command", "must be a list of words, as [curl, --fail, https://example.com]; it is not run by a shell")
+                )
+            found[key] = [w for w in words if isinstance(w, str)] if isinstance(words, list) else []
+        else:
+            found[key] = fields.text(
+                key, pattern=_URL if key == "http" else _WORD, says="not an http(s) URL" if key == "http" else "not a name"
+            )
+    if "status" in fields.raw:
+        found["status"] = fields.count("status", 200)
+        if "http" not in given:
+            problems.append((f"{path}.status", "belongs to http"))
+    if "seconds" in fields.raw:
+        found["seconds"] = fields.count("seconds", 30)
+    return found
