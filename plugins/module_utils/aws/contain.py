@@ -20,7 +20,7 @@ from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
-from . import account_fence, claims, credentials, live, quarantine, sessions, shares, sharing, snapshot, space, trust
+from . import account_fence, claims, credentials, facts, live, quarantine, sessions, shares, sharing, snapshot, space, trust
 from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
@@ -76,7 +76,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS)
+            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=live.EVENTS | facts.EVENTS)
         self.take(self.suspects)
         self.runner.wait()
         if self.scope:

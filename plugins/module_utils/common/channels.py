@@ -60,7 +60,9 @@ def read(fields: Fields, refused: Mapping[str, str]) -> list[t.Any]:
         channel = _channel(item, path, fields.problems, refused)
         first = names.setdefault(str(channel.get("name")).lower(), path)
         if first != path and channel.get("name"):
-            fields.problems.append((f"{path}.name", f"is the name of {first} too; an escalation could not tell them apart: {show(channel['name'])}"))
+            fields.problems.append(
+                (f"{path}.name", f"is the name of {first} too; an escalation could not tell them apart: {show(channel['name'])}")
+            )
         result.append(channel)
     return result
 
@@ -77,7 +79,9 @@ def escalation(fields: Fields, names: Sequence[str]) -> list[t.Any]:
         }
         if not entry["to"]:
             inner.problems.append((f"{path}.to", "is empty; name channels of incident.notify"))
-        inner.problems.extend((f"{path}.to", f"there is no channel {show(name)} in incident.notify") for name in entry["to"] if name not in names)
+        inner.problems.extend(
+            (f"{path}.to", f"there is no channel {show(name)} in incident.notify") for name in entry["to"] if name not in names
+        )
         result.append(entry)
     return result
 

@@ -120,7 +120,11 @@ def _deadlines(result: Mapping[str, t.Any]) -> list[str]:
         + (f" - met, says {escaped(row['by'])}" if row["state"] == "met" else "")
         for row in result["legal"]
     ]
-    return [f"Counted from when you became aware. This is {NO_ADVICE}; which of them apply is for a lawyer to say.\n", *rows] if rows else ["[no clock runs: aware_at is not set]"]
+    return (
+        [f"Counted from when you became aware. This is {NO_ADVICE}; which of them apply is for a lawyer to say.\n", *rows]
+        if rows
+        else ["[no clock runs: aware_at is not set]"]
+    )
 
 
 def _none(rows: t.Sequence[t.Any]) -> list[str]:

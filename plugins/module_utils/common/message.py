@@ -54,7 +54,9 @@ class Message:
     @property
     def text(self) -> str:
         """Plain text, lines of which each begins with words of ours."""
-        return "\n".join([self.subject, *(f"{label}: {text}" for label, text in self.facts), "", *(f"- {line}" for line in self.lines)]).rstrip()
+        return "\n".join(
+            [self.subject, *(f"{label}: {text}" for label, text in self.facts), "", *(f"- {line}" for line in self.lines)]
+        ).rstrip()
 
 
 def tame(value: t.Any, limit: int = 300) -> str:
@@ -82,7 +84,13 @@ def compose(
         lines += _outcome(result)
     lines += [f"severity: {tame(why)}" for why in severity.get("why", [])[:_ROWS]]
     lines += [f"legal clock ({NO_ADVICE}): {tame(row['law'])}: {tame(row['duty'])}: {row['deadline']}" for row in _next(legal)]
-    facts = [("Incident", tame(incident.id)), ("Title", tame(incident.title) or "(none)"), ("Severity", level), ("Case", printable(case, 300)), ("Time", at)]
+    facts = [
+        ("Incident", tame(incident.id)),
+        ("Title", tame(incident.title) or "(none)"),
+        ("Severity", level),
+        ("Case", printable(case, 300)),
+        ("Time", at),
+    ]
     return Message(key, tame(incident.id), event, level, _HEADLINES[event], tame(incident.title), tuple(facts), tuple(lines), at)
 
 

@@ -24,12 +24,18 @@ def propose(facts: Mapping[str, Sequence[str]], principals: int) -> tuple[str, l
     there = [name for name in FACTS if facts.get(name)]
     why = [f"{name}: {reason}" for name in there for reason in facts[name]]
     why += [f"not known: {reason}" for reason in facts.get("unknown", ())]
-    deadly = "resistance" in there or ("privilege" in there and len(there) > 1) or {"production", "data read"} <= set(there) or len(there) > 2
+    deadly = (
+        "resistance" in there or ("privilege" in there and len(there) > 1) or {"production", "data read"} <= set(there) or len(there) > 2
+    )
     if deadly:
         return "critical", why
     if there or facts.get("unknown"):
         return "high", why
-    return ("medium", ["nothing of privilege, production, data read, persistence or spread was seen"]) if principals else ("low", ["no suspect is an identity"])
+    return (
+        ("medium", ["nothing of privilege, production, data read, persistence or spread was seen"])
+        if principals
+        else ("low", ["no suspect is an identity"])
+    )
 
 
 def worst(*levels: str) -> str:
@@ -43,7 +49,12 @@ def severity(incident: t.Any, notes: Notes, fresh: Mapping[str, t.Any] | None = 
     """
     found = [n["data"] for n in notes.get(NOTE, ())] + ([fresh] if fresh else [])
     why = list(dict.fromkeys(reason for entry in found for reason in entry["why"]))
-    was = [str(old["severity"]) for n in notes.get("incident", ()) for old in (n["data"].get("old"), n["data"].get("new")) if old and old.get("severity") in ORDER]
+    was = [
+        str(old["severity"])
+        for n in notes.get("incident", ())
+        for old in (n["data"].get("old"), n["data"].get("new"))
+        if old and old.get("severity") in ORDER
+    ]
     proposed = worst(*(str(entry["proposed"]) for entry in found)) if found else None
     level, by = worst(incident.severity, *was, *([proposed] if proposed else [])), ""
     said = [n["data"] for n in notes.get("confirmed", ()) if n["data"].get("item") == "severity"]

@@ -32,7 +32,15 @@ def payload(message: Message, _channel: Channel, _ref: str) -> dict[str, t.Any]:
     ]
     if message.lines:
         blocks.append({"type": "section", "text": _plain(escaped("\n".join(message.lines))[:_SECTION])})
-    return {"text": escaped(message.subject), "mrkdwn": False, "link_names": False, "parse": "none", "unfurl_links": False, "unfurl_media": False, "blocks": blocks}
+    return {
+        "text": escaped(message.subject),
+        "mrkdwn": False,
+        "link_names": False,
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "blocks": blocks,
+    }
 
 
 def request(_channel: Channel, payload: t.Any, secrets: Secrets) -> Request:

@@ -20,7 +20,10 @@ def payload(message: Message, _channel: Channel, _ref: str) -> dict[str, t.Any]:
     body = [_text(message.subject, weight="Bolder", size="Medium")]
     body += [_text(f"{label}: {text}") for label, text in message.facts] + [_text(line) for line in message.lines]
     card = {"$schema": _SCHEMA, "type": "AdaptiveCard", "version": "1.4", "body": body}
-    return {"type": "message", "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}]}
+    return {
+        "type": "message",
+        "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}],
+    }
 
 
 def request(_channel: Channel, payload: t.Any, secrets: Secrets) -> Request:

@@ -39,5 +39,9 @@ def request(channel: Channel, payload: t.Any, secrets: Secrets) -> Request:
     timestamp = str(channel["sent_at"])
     if not _SECONDS.fullmatch(timestamp):
         raise ValueError(timestamp)
-    headers = {"X-Evict-Id": str(payload["id"]), "X-Evict-Timestamp": timestamp, "X-Evict-Signature": signature(secrets["secret"], timestamp, body(payload))}
+    headers = {
+        "X-Evict-Id": str(payload["id"]),
+        "X-Evict-Timestamp": timestamp,
+        "X-Evict-Signature": signature(secrets["secret"], timestamp, body(payload)),
+    }
     return post(secrets["url"], payload, headers)
