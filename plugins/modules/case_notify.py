@@ -118,6 +118,8 @@ def main() -> None:
     result: dict[str, t.Any] = {}
     with errors.handler(module):
         result = notifying.run(module.params, _from_store, check=module.check_mode)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result)
 
 

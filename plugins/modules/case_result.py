@@ -170,6 +170,8 @@ def main() -> None:
     )
     with errors.handler(module):
         merged = result.together(module.params, check=module.check_mode)
+    for warning in merged.pop("warnings", []):
+        module.warn(warning)
     errors.leave(module, {**merged, "changed": 0}, merged["changed"])
 
 
