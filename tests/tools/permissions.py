@@ -33,7 +33,8 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere", "ssm", "sts",
+        "batch", "cloudformation", "cloudtrail", "codebuild", "ec2", "ecs", "eks", "glue", "iam", "lambda", "organizations", "rolesanywhere",
+        "secretsmanager", "sns", "ssm", "sts",
     )
 } | {"stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two differ: none so far
@@ -41,6 +42,10 @@ ACTIONS: dict[str, str] = {}  # "<service>:<Operation>" -> action, where the two
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
     "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
+    **dict.fromkeys(
+        ("secretsmanager:GetSecretValue", "sns:GetTopicAttributes", "sns:Publish", "ssm:GetParameter"),
+        "of notifiers, with their own access: whoever names a topic or a secret in the incident file gives the right to that one (docs: notifying)",
+    ),
 }
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
@@ -634,6 +639,8 @@ def _table() -> str:
         "writes the fences above the accounts. Where the caller works in its own account without assuming a role, it needs the first two; in the",
         "management account without `management_role_arn` the third as well. Without the third AWSDenyAll takes the place of those fences.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
+        "Notifiers work with their own access (`profile` or `role_arn` of the channel, else the SDK's chain): give it `sns:Publish` and `sns:GetTopicAttributes` on the topic, and",
+        "`secretsmanager:GetSecretValue` or `ssm:GetParameter` on the secrets that channels name. Nothing below does.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
