@@ -59,9 +59,7 @@ class ActionModule(ActionBase):
 
 def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[dict[str, t.Any]]:
     """A row for each message: {id, name, kind, event, ok, why, ref}. Nothing of a request or an answer is in it, but the id of a ticket."""
-    answers = {
-        str(one["item"]["id"]): one for group in registered for one in group if isinstance(one.get("item"), dict)
-    }
+    answers = {str(one["item"]["id"]): one for group in registered for one in group if isinstance(one.get("item"), dict)}
     rows = [{k: v for k, v in row.items() if k in ("id", "name", "kind", "event", "ok", "why")} for row in planned.get("rows", [])]
     for message in planned.get("messages", []):
         answer = answers.get(str(message["id"]), {})

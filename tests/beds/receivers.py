@@ -47,7 +47,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_PATCH = do_GET = do_PUT = do_POST
+            do_PATCH = do_GET = do_PUT = do_POST  # noqa: N815
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
@@ -88,7 +88,9 @@ class MailServer:
                 while line := self.rfile.readline().decode("utf-8", "replace").rstrip("\r\n"):
                     verb, rest = line[:4].upper(), line[5:]
                     if verb == "EHLO":
-                        self.wfile.write(b"250-loopback\r\n" + (b"250-STARTTLS\r\n" if context and not secure else b"") + b"250 AUTH PLAIN\r\n")
+                        self.wfile.write(
+                            b"250-loopback\r\n" + (b"250-STARTTLS\r\n" if context and not secure else b"") + b"250 AUTH PLAIN\r\n"
+                        )
                     elif verb == "STAR" and context and not secure:
                         self.say("220 go on")
                         self.request = context.wrap_socket(self.request, server_side=True)

@@ -20,7 +20,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.store import op
 from tests.beds.bed import root
 from tests.beds.company import allow, document
 from tests.beds.receivers import MailServer, Receiver, receivers
-from tests.integration.helpers import PLAYBOOKS, ROOT, Desk, call_module, environment, utc
+from tests.integration.helpers import PLAYBOOKS, ROOT, Desk, call_module, utc
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,15 @@ def channels(http: Receiver, mail: MailServer) -> list[dict[str, Any]]:
         {"kind": "webhook", "name": "soar", "url_env": "HOOK_URL", "secret_env": "HOOK_SECRET"},
         {"kind": "jira", "name": "jira", "endpoint_url": http.url, "user": "ir@example.com", "token_env": "JIRA_TOKEN", "project": "SEC"},
         {"kind": "servicenow", "name": "snow", "endpoint_url": http.url, "user": "ir", "password_env": "SNOW_PASSWORD"},
-        {"kind": "email", "name": "mail", "host": "127.0.0.1", "port": str(mail.port), "tls": "none", "from": "ir@example.com", "to": ["duty@example.com"]},
+        {
+            "kind": "email",
+            "name": "mail",
+            "host": "127.0.0.1",
+            "port": str(mail.port),
+            "tls": "none",
+            "from": "ir@example.com",
+            "to": ["duty@example.com"],
+        },
     ]
 
 
@@ -118,7 +126,11 @@ def test_everybody_is_told_once_and_who_could_not_be_told_is_named(bench: Bench)
     assert {len(http.on(path)) for path in ("/broken", "/moved", "/hangs")} == {2}  # once more at the end
 
     slack = json.loads(http.on("/slack")[0]["body"])
-    assert {block["text"]["type"] for block in slack["blocks"]} == {"plain_text"} and "<" not in json.dumps(slack) and "@here" not in json.dumps(slack)
+    assert (
+        {block["text"]["type"] for block in slack["blocks"]} == {"plain_text"}
+        and "<" not in json.dumps(slack)
+        and "@here" not in json.dumps(slack)
+    )
     assert "&lt;!channel&gt;" in json.dumps(slack)
     (attachment,) = json.loads(http.on("/teams")[0]["body"])["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -152,7 +164,9 @@ def test_everybody_is_told_once_and_who_could_not_be_told_is_named(bench: Bench)
     assert "NOTIFY" not in said and bench.leaks() == []
 
     # Somebody takes it on: PagerDuty's alert is acknowledged, the tickets get a comment.
-    code, said = bench.play("confirm", "-e", f"case={bench.case}", "-e", json.dumps({"item": "incident", "by": "Ada <b>", "reason": "on it"}))
+    code, said = bench.play(
+        "confirm", "-e", f"case={bench.case}", "-e", json.dumps({"item": "incident", "by": "Ada <b>", "reason": "on it"})
+    )
     assert code == 0, said
     assert bench.notes("confirmed") == [{"item": "incident", "by": "Ada <b>", "note": "on it"}]
     assert json.loads(http.on("/v2/enqueue")[-1]["body"])["event_action"] == "acknowledge"
@@ -173,7 +187,10 @@ def test_what_is_confirmed_is_named_once_and_by_somebody(bench: Bench) -> None:
     assert "must be one of" in confirm(bench.case, item="severity", by="Ada", note="n")["msg"]
     assert "AWS secret" in confirm(bench.case, item="incident", by="Ada", note="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")["msg"]
     assert confirm(bench.case, True, item="incident", by="Ada")["changed"] and bench.notes("confirmed") == []
-    assert confirm(bench.case, item="incident", by="Ada", note=bench.payload)["changed"] and not confirm(bench.case, item="incident", by="Bob")["changed"]
+    assert (
+        confirm(bench.case, item="incident", by="Ada", note=bench.payload)["changed"]
+        and not confirm(bench.case, item="incident", by="Bob")["changed"]
+    )
     assert confirm(bench.case, item="incident", by="Bob")["by"] == "Ada" and bench.notes("confirmed")[0]["note"] == bench.payload
     assert confirm(bench.case, item="severity", level="low", by="Ada", note="a sandbox")["changed"]
     assert not confirm(bench.case, item="severity", level="low", by="Ada", note="a sandbox")["changed"]
@@ -190,7 +207,11 @@ def test_a_notifier_that_hangs_holds_no_containment_up(desk: Desk) -> None:
     def after_the_cut(_request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         end = time.time() + 50
         while time.time() < end and not seen:
-            seen.extend(s for s, known in desk.ledger().steps.items() if "#policy/evict-quarantine" in s and (known["outcome"] or {}).get("status") == "done")
+            seen.extend(
+                s
+                for s, known in desk.ledger().steps.items()
+                if "#policy/evict-quarantine" in s and (known["outcome"] or {}).get("status") == "done"
+            )
             time.sleep(0.2)
         return 200 if seen else 503, {}
 
@@ -205,7 +226,12 @@ def test_a_notifier_that_hangs_holds_no_containment_up(desk: Desk) -> None:
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     with Receiver() as http:
         http.answers = {"/hangs": after_the_cut, "/broken": 500}
-        env = {"HANGS": f"{http.url}/hangs", "BROKEN": f"{http.url}/broken", "GOOD": f"{http.url}/good", "SIGN": "s3cr3t-signing-key-for-the-hook"}
+        env = {
+            "HANGS": f"{http.url}/hangs",
+            "BROKEN": f"{http.url}/broken",
+            "GOOD": f"{http.url}/good",
+            "SIGN": "s3cr3t-signing-key-for-the-hook",
+        }
         hook = {"kind": "webhook", "secret_env": "SIGN"}
         desk.incident(desk.company.leaked.access_key, aware_at=utc(-3600), notify=[
             {**hook, "name": "hangs", "url_env": "HANGS", "timeout": 60, "out_of_band": True}, {**hook, "name": "broken", "url_env": "BROKEN"},
@@ -216,7 +242,9 @@ def test_a_notifier_that_hangs_holds_no_containment_up(desk: Desk) -> None:
         assert seen and code in (0, 2), said[-3000:]
         kept = json.loads((desk.case / "result.json").read_text())
         assert {r["action"] for r in kept["principals"]} & {"contained"}, said[-3000:]
-        assert [r["state"] for r in kept["notify"] if r["name"] == "hangs"] == ["sent"] * 2 and "notifier broken" in {o["object"] for o in kept["open"]}
+        assert [r["state"] for r in kept["notify"] if r["name"] == "hangs"] == ["sent"] * 2 and "notifier broken" in {
+            o["object"] for o in kept["open"]
+        }
         assert json.loads(copy.read_text())["notify"] == kept["notify"] and kept["status"] == ("ok" if code == 0 else kept["status"])
         assert "  SEVERITY critical" in said and "  LEGAL   " in said and "not legal advice" in said
         assert (desk.case / "report/drafts/regulator.md").stat().st_mode & 0o777 == 0o600

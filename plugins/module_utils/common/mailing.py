@@ -79,7 +79,11 @@ def _server(channel: Channel, secrets: Mapping[str, str]) -> Iterator[smtplib.SM
         said = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else str(error.smtp_error)
         raise _error(channel, f"the server answered {error.smtp_code} {tame(said, 120)}") from None
     except (OSError, smtplib.SMTPException, ValueError) as error:  # ssl.SSLError is an OSError
-        words = "no answer in time" if isinstance(error, TimeoutError) or "timed out" in str(error) else f"{type(error).__name__}: {tame(error, 160)}"
+        words = (
+            "no answer in time"
+            if isinstance(error, TimeoutError) or "timed out" in str(error)
+            else f"{type(error).__name__}: {tame(error, 160)}"
+        )
         raise _error(channel, words) from None
 
 

@@ -20,8 +20,18 @@ ALLOW = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*"
 @pytest.mark.parametrize(
     ("snapshot", "said"),
     [
-        ({"attached_policies": [{"PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}]}, "AdministratorAccess"),
-        ({"attached_policies": [{"PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::111122223333:policy/AdministratorAccess"}]}, ""),
+        (
+            {"attached_policies": [{"PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}]},
+            "AdministratorAccess",
+        ),
+        (
+            {
+                "attached_policies": [
+                    {"PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::111122223333:policy/AdministratorAccess"}
+                ]
+            },
+            "",
+        ),
         ({"inline_policies": {"work": ALLOW}}, "the inline policy work, which allows everything or all of IAM"),
         ({"inline_policies": {"work": {"Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "*"}]}}}, ""),
         ({"inline_policies": {"work": {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}}}, ""),

@@ -70,7 +70,9 @@ def test_what_is_wrong_is_named_by_its_path(keys: dict[str, Any], path: str, say
 
 
 def test_what_was_written_is_kept_and_reads_again() -> None:
-    once = read(notify=[SLACK], escalation=[{"after": "10m", "to": ["ops"]}], severity_matrix={"low": {"slack": ["opened"]}}, legal=["gdpr"])
+    once = read(
+        notify=[SLACK], escalation=[{"after": "10m", "to": ["ops"]}], severity_matrix={"low": {"slack": ["opened"]}}, legal=["gdpr"]
+    )
     assert once.escalation == [{"after": "10m", "unless": "acknowledged", "to": ["ops"]}]
     assert incidents.validate(json.loads(json.dumps(once.as_dict())), "again").as_dict() == once.as_dict()
 
@@ -79,17 +81,28 @@ def test_a_table_of_clocks_is_taken_over_from_beside_the_incident_file(tmp_path:
     (tmp_path / "mine.yml").write_text("- gdpr\n- {id: acme, law: Contract with ACME, duty: tell them, after: 2bd}\n")
     file = tmp_path / "incident.yml"
     file.write_text(json.dumps({"incident": BASE | {"legal": "mine.yml"}}))
-    assert [row if isinstance(row, str) else row["id"] for row in incidents.validate(incidents.load(str(file)), str(file)).legal or []] == ["gdpr", "acme"]
+    assert [row if isinstance(row, str) else row["id"] for row in incidents.validate(incidents.load(str(file)), str(file)).legal or []] == [
+        "gdpr",
+        "acme",
+    ]
 
 
 def test_the_matrix_says_who_is_told_and_can_be_overridden() -> None:
     page, chat = {"kind": "pagerduty", "name": "p"}, {"kind": "slack", "name": "s"}
     assert all(channels.wants(page, "critical", event, {}) for event in EVENTS)
-    assert not channels.wants(page, "medium", "contained", {}) and channels.wants(page, "medium", "escalated", {}) and not channels.wants(page, "low", "partial", {})
+    assert (
+        not channels.wants(page, "medium", "contained", {})
+        and channels.wants(page, "medium", "escalated", {})
+        and not channels.wants(page, "low", "partial", {})
+    )
     assert channels.wants(chat, "medium", "opened", {}) and not channels.wants(chat, "medium", "opened", {"medium": {"slack": ["partial"]}})
-    assert channels.wants({**page, "on": ["opened"]}, "low", "opened", {}) and not channels.wants({**page, "on": ["opened"]}, "critical", "partial", {})
+    assert channels.wants({**page, "on": ["opened"]}, "low", "opened", {}) and not channels.wants(
+        {**page, "on": ["opened"]}, "critical", "partial", {}
+    )
     assert not channels.wants({**chat, "at": ["critical"]}, "high", "opened", {})
-    assert set(channels.MATRIX) == set(channels.SEVERITIES) and all(set(events) <= set(EVENTS) for row in channels.MATRIX.values() for events in row.values())
+    assert set(channels.MATRIX) == set(channels.SEVERITIES) and all(
+        set(events) <= set(EVENTS) for row in channels.MATRIX.values() for events in row.values()
+    )
 
 
 def test_out_of_band() -> None:

@@ -35,7 +35,9 @@ def test_due(since: str, after: str, due: str) -> None:
 
 def incident(aware: str | None, table: list[object] | None = None) -> types.SimpleNamespace:
     window = types.SimpleNamespace(start=None, end=None)
-    return types.SimpleNamespace(id="IR-1", title="t", aware_at=at(aware) if aware else None, legal=table, opened=at("2026-11-22T08:00:00"), window=window)
+    return types.SimpleNamespace(
+        id="IR-1", title="t", aware_at=at(aware) if aware else None, legal=table, opened=at("2026-11-22T08:00:00"), window=window
+    )
 
 
 def test_no_clock_without_aware_at() -> None:
@@ -44,7 +46,11 @@ def test_no_clock_without_aware_at() -> None:
 
 def test_every_duty_of_the_table_has_its_deadline_and_its_source() -> None:
     rows = legal.rows(incident("2026-11-22T08:00:00"), [], at("2026-11-24T09:00:00"))
-    assert len(rows) == len(legal.TABLE) and rows == sorted(rows, key=lambda r: (r["deadline"], r["id"])) and all(r["cites"] and r["to"] for r in rows)
+    assert (
+        len(rows) == len(legal.TABLE)
+        and rows == sorted(rows, key=lambda r: (r["deadline"], r["id"]))
+        and all(r["cites"] and r["to"] for r in rows)
+    )
     by = {r["id"]: r for r in rows}
     assert by["gdpr"]["deadline"] == "2026-11-25T08:00:00Z" and by["gdpr"]["state"] == "running" and by["nis2-early"]["state"] == "passed"
     assert {"gdpr", "nis2-early", "nis2-notification", "nis2-final", "dora-initial", "sec", "hipaa", "pci"} <= set(by)
@@ -67,13 +73,24 @@ HOSTILE = "[x](javascript:alert(1)) <script> `c` **b** | a | # h ![i](http://evi
 def test_drafts_are_markdown_that_nobody_else_wrote() -> None:
     about = incident("2026-11-22T08:00:00")
     about.title = HOSTILE
-    row = {"arn": f"arn:aws:iam::111122223333:user/{HOSTILE}", "action": HOSTILE, "account": "111122223333", "contained_at": "2026-11-22T09:00:00Z"}
+    row = {
+        "arn": f"arn:aws:iam::111122223333:user/{HOSTILE}",
+        "action": HOSTILE,
+        "account": "111122223333",
+        "contained_at": "2026-11-22T09:00:00Z",
+    }
     result = {"status": "open", "principals": [row], "open": [{"object": HOSTILE, "why": HOSTILE}], "failed": [{"object": HOSTILE, "message": HOSTILE}],
               "severity": {"level": "critical", "by": HOSTILE, "why": [HOSTILE]}, "legal": legal.rows(about, [], at("2026-11-22T09:00:00"))}  # fmt: skip
     made = drafts.render(about, result)
     assert set(made) == {"management.md", "customers.md", "regulator.md"} and made == drafts.render(about, result)
     for text in made.values():
-        assert "<script>" not in text and "](javascript" not in text and "](http" not in text and "\n# heading" not in text and "**b**" not in text
+        assert (
+            "<script>" not in text
+            and "](javascript" not in text
+            and "](http" not in text
+            and "\n# heading" not in text
+            and "**b**" not in text
+        )
         assert "DRAFT" in text
     assert "arn:aws" not in made["customers.md"] and "2026-11-22" in made["customers.md"]
     assert "2026-11-25T08:00:00Z" in made["regulator.md"] and "not legal advice" in made["regulator.md"]

@@ -85,7 +85,10 @@ def test_every_event_has_a_message(name: str, event: str) -> None:
 def test_slack_takes_it_and_mentions_nobody() -> None:
     for text in HOSTILE:
         payload = sent("slack", text)
-        assert set(payload) == {"text", "mrkdwn", "link_names", "parse", "unfurl_links", "unfurl_media", "blocks"} and payload["mrkdwn"] is False
+        assert (
+            set(payload) == {"text", "mrkdwn", "link_names", "parse", "unfurl_links", "unfurl_media", "blocks"}
+            and payload["mrkdwn"] is False
+        )
         for block in payload["blocks"]:
             assert block["type"] in ("header", "section") and block["text"]["type"] == "plain_text"
             assert 0 < len(block["text"]["text"]) <= (150 if block["type"] == "header" else 3000)
@@ -105,7 +108,9 @@ def test_teams_shows_it_without_markdown() -> None:
         assert len(json.dumps(payload)) < 28_000
 
 
-@pytest.mark.parametrize(("event", "action"), [("opened", "trigger"), ("partial", "trigger"), ("acknowledged", "acknowledge"), ("released", "resolve")])
+@pytest.mark.parametrize(
+    ("event", "action"), [("opened", "trigger"), ("partial", "trigger"), ("acknowledged", "acknowledge"), ("released", "resolve")]
+)
 def test_pagerduty_has_one_alert_for_an_incident(event: str, action: str) -> None:
     payload = sent("pagerduty", HOSTILE[0], event=event)
     assert payload["event_action"] == action and payload["dedup_key"] == "evict-IR-1" and payload["routing_key"] == GIVEN["routing_key"]
@@ -131,7 +136,11 @@ def nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
 def test_jira_gets_text_nodes_and_then_comments() -> None:
     for text in HOSTILE:
         fields = sent("jira", text)["fields"]
-        assert set(fields) == {"project", "issuetype", "summary", "description", "labels"} and len(fields["summary"]) <= 255 and "\n" not in fields["summary"]
+        assert (
+            set(fields) == {"project", "issuetype", "summary", "description", "labels"}
+            and len(fields["summary"]) <= 255
+            and "\n" not in fields["summary"]
+        )
         assert not any(" " in label for label in fields["labels"])
         assert fields["description"]["type"] == "doc" and fields["description"]["version"] == 1
         for node in nodes(fields["description"]):
@@ -145,7 +154,13 @@ def test_servicenow_shows_no_html_and_then_gets_work_notes() -> None:
     for text in HOSTILE:
         fields = sent("servicenow", text)
         joined = "\n".join(texts(fields)).lower()
-        assert "<" not in joined and "[code]" not in joined and "[/code]" not in joined and "[ code]" not in joined and len(fields["short_description"]) <= 160
+        assert (
+            "<" not in joined
+            and "[code]" not in joined
+            and "[/code]" not in joined
+            and "[ code]" not in joined
+            and len(fields["short_description"]) <= 160
+        )
         assert fields["correlation_id"] == "evict-IR-1"
     channel = {**CHANNELS["servicenow"]}
     made = servicenow.request(channel, servicenow.payload(composed("x"), channel, "a" * 32), GIVEN)
@@ -158,7 +173,7 @@ def test_mail_is_plain_text_and_its_headers_are_one_line_each() -> None:
         built = mailing.build({"kind": "email", **CHANNELS["email"]}, sent("email", text))
         read = message_from_bytes(built.as_bytes(), policy=default)
         assert read.get_content_type() == "text/plain" and not read.is_multipart()
-        assert {name.lower() for name in read.keys()} <= {
+        assert {name.lower() for name in read} <= {
             "from", "to", "subject", "message-id", "in-reply-to", "references", "auto-submitted", "content-type", "content-transfer-encoding", "mime-version",
         }  # fmt: skip
         assert read["To"] == "a@example.com, b@example.com" and "\n" not in read["Subject"]
@@ -171,7 +186,18 @@ def test_sns_takes_the_subject() -> None:
         assert set(payload["MessageAttributes"]) == {"event", "severity"}
 
 
-@pytest.mark.parametrize("url", ["http://example.com/x", "ftp://x", "file:///etc/passwd", "https://", "https://a b", "gopher://127.0.0.1", "http://127.0.0.1.evil.example/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/x",
+        "ftp://x",
+        "file:///etc/passwd",
+        "https://",
+        "https://a b",
+        "gopher://127.0.0.1",
+        "http://127.0.0.1.evil.example/",
+    ],
+)
 def test_a_message_never_goes_in_the_clear(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not kind.allowed(url)
     monkeypatch.setenv("HOOK", url)

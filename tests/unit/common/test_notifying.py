@@ -23,7 +23,14 @@ ARN = "arn:aws:iam::111122223333:user/ci"
 class Room:
     def __init__(self, folder: Path, **more: Any) -> None:
         self.case = folder / "IR-1"
-        raw = {"id": "IR-1", "title": "t", "severity": "high", "opened": "2026-01-22T09:00:00Z", "suspects": [{"cloud": "aws", "arn": ARN}], "notify": [CHAT, PAGE, BOSS]}
+        raw = {
+            "id": "IR-1",
+            "title": "t",
+            "severity": "high",
+            "opened": "2026-01-22T09:00:00Z",
+            "suspects": [{"cloud": "aws", "arn": ARN}],
+            "notify": [CHAT, PAGE, BOSS],
+        }
         self.store = open_store(str(self.case))
         self.store.replace(incidents.FILE, incidents.text(incidents.validate(raw | more, "test").as_dict()).encode())
 
@@ -37,7 +44,9 @@ class Room:
         ledger.note("ran", {})
         ledger.end(status)
         principals = [{"arn": ARN, "action": "contained" if status == "ok" else "failed"}]
-        self.store.replace("result.json", json.dumps({"status": status, "principals": principals, "failed": [], "open": [], **more}).encode())
+        self.store.replace(
+            "result.json", json.dumps({"status": status, "principals": principals, "failed": [], "open": [], **more}).encode()
+        )
 
     def view(self, minutes: float = 0) -> notifying.View:
         return notifying.View.open({"case": str(self.case)}, check=False, moment=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes))
@@ -95,11 +104,15 @@ def test_who_could_not_be_told_is_open_and_the_status_stays(tmp_path: Path) -> N
     kept = room.result
     assert kept["status"] == "ok" and [o["object"] for o in kept["open"]] == ["x", "notifier chat", "notifier chat"]
     assert {r["state"] for r in kept["notify"]} == {"failed"} and "answered 500" in kept["open"][1]["why"]
-    files = len([n for n in Ledger.open(room.store, incident="IR-1", module="t", check=True).state.notes["notify_failed"]])
+    files = len(list(Ledger.open(room.store, incident="IR-1", module="t", check=True).state.notes["notify_failed"]))
     room.send(ok=False)
-    assert len(Ledger.open(room.store, incident="IR-1", module="t", check=True).state.notes["notify_failed"]) == files  # the same failure is one remark
+    assert (
+        len(Ledger.open(room.store, incident="IR-1", module="t", check=True).state.notes["notify_failed"]) == files
+    )  # the same failure is one remark
     room.send()
-    assert [o["object"] for o in room.result["open"]] == ["x"] and {r["state"] for r in room.result["notify"]} == {"sent"} and room.due() == []
+    assert (
+        [o["object"] for o in room.result["open"]] == ["x"] and {r["state"] for r in room.result["notify"]} == {"sent"} and room.due() == []
+    )
 
 
 def test_escalation_by_time_unless_acknowledged(tmp_path: Path) -> None:
@@ -150,7 +163,10 @@ def test_a_plan_holds_no_secret_and_names_what_cannot_be_used(tmp_path: Path, mo
 
 
 def test_a_ticket_is_made_before_anything_is_added_to_it(tmp_path: Path) -> None:
-    room = Room(tmp_path, notify=[{"kind": "jira", "name": "j", "token_env": "U", "endpoint_url": "https://x.example", "user": "a@b.cc", "project": "SEC"}])
+    room = Room(
+        tmp_path,
+        notify=[{"kind": "jira", "name": "j", "token_env": "U", "endpoint_url": "https://x.example", "user": "a@b.cc", "project": "SEC"}],
+    )
     room.ran("aws_contain", "ok")
     planned = notifying._planned(room.view(), "all", False)
     assert [m["event"] for m in planned["messages"]] == ["opened"]
@@ -162,7 +178,13 @@ def test_a_ticket_is_made_before_anything_is_added_to_it(tmp_path: Path) -> None
 
 
 def test_without_a_case_check_mode_says_what_would_be_told(tmp_path: Path) -> None:
-    raw = {"id": "IR-2", "opened": "2026-01-22T09:00:00Z", "suspects": [{"cloud": "aws", "arn": ARN}], "notify": [CHAT], "store": str(tmp_path / "cases")}
+    raw = {
+        "id": "IR-2",
+        "opened": "2026-01-22T09:00:00Z",
+        "suspects": [{"cloud": "aws", "arn": ARN}],
+        "notify": [CHAT],
+        "store": str(tmp_path / "cases"),
+    }
     params = {"case": str(tmp_path / "cases" / "IR-2"), "incident_data": raw, "state": "planned", "phase": "all"}
     planned = notifying.run(params, lambda arn: arn, check=True)
     assert [m["event"] for m in planned["messages"]] == ["opened"] and not (tmp_path / "cases").exists()

@@ -28,7 +28,11 @@ from ansible_collections.evict.cloud.plugins.plugin_utils import table
 )
 def test_propose(facts: dict[str, list[str]], principals: int, level: str) -> None:
     proposed, why = situation.propose(facts, principals)
-    assert proposed == level and (why or principals is None) and all(any(reason in text for text in why) for reasons in facts.values() for reason in reasons)
+    assert (
+        proposed == level
+        and (why or principals is None)
+        and all(any(reason in text for text in why) for reasons in facts.values() for reason in reasons)
+    )
 
 
 def note(data: dict[str, Any]) -> dict[str, Any]:
@@ -53,8 +57,15 @@ def test_only_a_named_person_lowers_it_and_new_reasons_raise_it_again() -> None:
 
 
 def test_an_edited_incident_file_lowers_nothing() -> None:
-    changes = {"incident": [note({"old": None, "new": {"severity": "critical"}}), note({"old": {"severity": "critical"}, "new": {"severity": "low"}})]}
-    assert situation.severity(incident("low"), changes)["level"] == "critical" and situation.severity(incident("low"), changes)["set"] == "low"
+    changes = {
+        "incident": [
+            note({"old": None, "new": {"severity": "critical"}}),
+            note({"old": {"severity": "critical"}, "new": {"severity": "low"}}),
+        ]
+    }
+    assert (
+        situation.severity(incident("low"), changes)["level"] == "critical" and situation.severity(incident("low"), changes)["set"] == "low"
+    )
 
 
 def test_a_critical_incident_without_an_out_of_band_channel_is_open_and_nothing_else() -> None:
