@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -125,6 +126,8 @@ def defaults(path: str) -> dict[str, t.Any]:
         raise InvalidInput("the file of defaults was refused", [("notify_file", f"must be a mapping with {', '.join(KEYS)}")])
     if unknown := [key for key in raw if key not in KEYS]:
         raise InvalidInput("the file of defaults was refused", [("notify_file", f"unknown key {show(key)}") for key in unknown])
+    if isinstance(raw.get("legal"), str):  # a path counts from beside the file that names it
+        raw["legal"] = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(raw["legal"]))
     return raw
 
 
