@@ -73,12 +73,7 @@ def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[
 
 def tested(rows: t.Iterable[t.Mapping[str, t.Any]], registered: t.Iterable[t.Any]) -> list[dict[str, t.Any]]:
     """{name, kind, ok, why} of each channel, with what the tasks registered that asked mail servers and topics."""
-    asked = {
-        str(one["item"]["name"]): one
-        for group in registered
-        for one in (group or {}).get("results", [])
-        if isinstance(one.get("item"), dict)
-    }
+    asked = {str(one["item"]["name"]): one for group in registered for one in group if isinstance(one.get("item"), dict)}
     found = []
     for row in rows:
         about: dict[str, t.Any] = {"name": str(row["name"]), "kind": str(row["kind"]), "ok": bool(row["ok"]), "why": str(row["why"])}

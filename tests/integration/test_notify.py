@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.common import ledger as ledgers
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 from tests.beds.bed import root
-from tests.beds.company import allow, document
+from tests.beds.company import PRODUCTION, allow, document
 from tests.beds.receivers import MailServer, Receiver, receivers
 from tests.integration.helpers import PLAYBOOKS, ROOT, Desk, call_module, utc
 
@@ -158,10 +158,17 @@ def test_everybody_is_told_once_and_who_could_not_be_told_is_named(bench: Bench)
     code, said = bench.play("notify", "-e", f"incident={file}")
     assert code == 0 and {path: len(http.on(path)) for path in before} == before and len(bench.mail.got) == 1, said[-2000:]
     assert {n["channel"] for n in bench.notes("notified")} >= {"broken", "moved", "hangs", "unset"}
-    records = len(list(bench.case.rglob("ledger/*/*.json")))
-    code, said = bench.play("notify", "-e", f"incident={file}")
-    assert code == 0 and "changed=0" in said and len(list(bench.case.rglob("ledger/*/*.json"))) == records, said
-    assert "NOTIFY" not in said and bench.leaks() == []
+    assert bench.leaks() == []
+
+    # A test asks everybody and sends nothing.
+    http.answers["/hangs"] = "hang"
+    bench.env["NOT_SET_ANYWHERE"] = "https://127.0.0.1:1/x"
+    count, records = len(http.got), len(list(bench.case.rglob("ledger/*/*.json")))
+    code, said = bench.play("notify", "-e", f"incident={file}", "-e", "notify_mode=test")
+    assert code == 0 and len(http.got) == count and len(bench.mail.got) == 1, said
+    assert "changed=0" in said and len(list(bench.case.rglob("ledger/*/*.json"))) == records
+    assert "NOTIFY  mail (email): answers, and takes the login" in said and "NOTIFY  duty (pagerduty): 127.0.0.1 answers" in said
+    assert "NOTIFY  unset (slack): CANNOT BE USED, 127.0.0.1: " in said
 
     # Somebody takes it on: PagerDuty's alert is acknowledged, the tickets get a comment.
     code, said = bench.play(
@@ -181,6 +188,14 @@ def confirm(case: Path, check: bool = False, **given: str) -> dict[str, Any]:
 def test_what_is_confirmed_is_named_once_and_by_somebody(bench: Bench) -> None:
     opened = call_module("case", {"incident": bench.incident([]), "directory": str(bench.folder)})
     assert opened["notifiers"] == [] and opened["changed"]
+    mine = bench.folder / "notify.yml"
+    mine.write_text(
+        json.dumps({"notify": [{"kind": "slack", "name": "ops", "url_env": "SLACK_URL"}], "escalation": [{"after": "10m", "to": ["ops"]}]})
+    )
+    one = {"suspect": KEY, "directory": str(bench.folder / "elsewhere"), "notify_file": str(mine), "allow_local_store": True}
+    (bench.folder / "elsewhere").mkdir()
+    found = call_module("case", one)
+    assert found["notifiers"] == ["ops"] and not call_module("case", one)["changed"], found
     wrong = confirm(bench.case, item="incidnet", by="Ada")
     assert wrong["failed"] and "did you mean 'incident'?" in wrong["msg"] and "severity" in wrong["msg"]
     assert "say who" in confirm(bench.case, item="incident")["msg"]
@@ -252,8 +267,10 @@ def test_a_notifier_that_hangs_holds_no_containment_up(desk: Desk) -> None:
         assert events[0] == "opened" and events[-1] in ("contained", "open") and len(events) == len(set(events))
         told = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
         assert told and all("IR-1" in m["Body"] for m in told), [line for line in said.splitlines() if "NOTIFY" in line or "topic" in line]
-        # Again: nobody is told twice; the containment changes nothing.
-        code, said = desk.play("contain", "-e", f"case={desk.case}", "-e", "hold=1s", env=env)
+        # Again, with a host for each account: nobody is told twice; the containment changes nothing.
+        hosts = desk.folder / "hosts.yml"
+        hosts.write_text(json.dumps({"aws_accounts": {"hosts": {PRODUCTION: {"ansible_connection": "local"}}}}))
+        code, said = desk.play("contain", "-e", f"case={desk.case}", "-e", "hold=1s", "-i", str(hosts), "-e", "target=all", env=env)
         assert len(http.on("/good")) == len(events) and "NOTIFY  good" not in said and "changed: 0" in said, said[-3000:]
         code, said = desk.play("recover", "-e", f"case={desk.case}", env=env)
         assert json.loads(http.on("/good")[-1]["body"])["event"] == "released", said[-2000:]
