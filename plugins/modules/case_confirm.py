@@ -75,7 +75,7 @@ at:
   returned: success
   type: str
   sample: "2026-11-22T09:16:04.120Z"
-items:
+known:
   description: What can be confirmed.
   returned: success
   type: list

@@ -27,7 +27,7 @@ options:
     description: An entry of C(incident.notify) of kind V(email).
     type: dict
     required: true
-  message:
+  payload:
     description: The C(payload) that M(evict.cloud.case_notify) returned.
     type: dict
   state:
@@ -71,10 +71,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "channel": {"type": "dict", "required": True},
-            "message": {"type": "dict"},
+            "payload": {"type": "dict"},
             "state": {"type": "str", "choices": ["sent", "tested"], "default": "sent"},
         },
-        required_if=[("state", "sent", ("message",))],
+        required_if=[("state", "sent", ("payload",))],
         supports_check_mode=True,
     )
     result: dict[str, t.Any] = {}

@@ -50,5 +50,5 @@ def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     if params["state"] == "tested":
         test(params["channel"])
     elif not check:
-        return {"changed": True, "message_id": send(params["channel"], params["message"])}
+        return {"changed": True, "message_id": send(params["channel"], params["payload"])}
     return {"changed": params["state"] == "sent", "message_id": ""}

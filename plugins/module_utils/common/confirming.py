@@ -48,7 +48,7 @@ def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
         ledger.end("ok", changed=1)
     last: dict[str, t.Any] = {"time": "", "data": data} if changed else same[-1]
     return {
-        "changed": changed, "incident": incident.id, "item": data["item"], "by": str(last["data"]["by"]), "at": str(last["time"]), "items": sorted(known),
+        "changed": changed, "incident": incident.id, "item": data["item"], "by": str(last["data"]["by"]), "at": str(last["time"]), "known": sorted(known),
         "diff": {"before_header": data["item"], "after_header": data["item"], "before": _said(same[-1]["data"]) if same else "",
                  "after": _said(last["data"])},
     }  # fmt: skip

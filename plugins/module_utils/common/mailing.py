@@ -51,7 +51,7 @@ def run(params: Mapping[str, t.Any], resolve: Callable[[Channel], Mapping[str, s
     if params["state"] == "tested":
         test(channel, resolve(channel))
     elif not check:
-        send(channel, params["message"], resolve(channel))
+        send(channel, params["payload"], resolve(channel))
     return {"changed": params["state"] == "sent", "to": list(channel["to"])}
 
 

@@ -86,5 +86,5 @@ def test_a_server_that_says_nothing_is_not_waited_for() -> None:
 
 def test_check_mode_sends_nothing() -> None:
     with MailServer() as server:
-        params = {"channel": channel(server, tls="none"), "message": PAYLOAD, "state": "sent"}
+        params = {"channel": channel(server, tls="none"), "payload": PAYLOAD, "state": "sent"}
         assert mailing.run(params, lambda _channel: {}, check=True)["changed"] and server.got == []
