@@ -51,6 +51,8 @@ def severity(run: Containment) -> dict[str, t.Any]:
 def _facts(run: Containment) -> dict[str, Iterator[str]]:
     principals = sorted(run.principals.values(), key=lambda p: (bool(p.discovered), p.arn))
     privileged, unknown = _privilege(run, [p for p in principals if not p.only][:_MOST])
+    if not principals and (run.refused or run.runner.failures):
+        unknown.append("who the suspects are")
     return {
         "privilege": iter(privileged),
         "production": _production(principals, run.incident),
@@ -71,8 +73,7 @@ def _privilege(run: Containment, principals: Iterable[Principal]) -> tuple[list[
         try:
             snapshot = json.loads(run.case.store.get(f"evidence/principals/{hashlib.sha256(principal.arn.encode()).hexdigest()[:32]}.json"))
         except (EvictError, ValueError, RecursionError):
-            if not run.runner.check:
-                unknown.append(f"what {principal.arn} may do")
+            unknown.append(f"what {principal.arn} may do" + (", of which check mode keeps no snapshot" if run.runner.check else ""))
             continue
         if said := administrative(snapshot):
             found.append(f"{principal.arn} has {said}")

@@ -206,7 +206,7 @@ def run(params: Mapping[str, t.Any], from_store: FromStore, *, check: bool) -> R
             "rows": [_tested(view, channel, from_store) for channel in view.incident.notify],
             "messages": [],
             "due": False,
-            "warnings": [],
+            "warnings": _missing(view),
         }
     return _planned(view, str(params["phase"]), check)
 
@@ -231,9 +231,8 @@ def _planned(view: View, phase: str, check: bool) -> Row:
         wait = int(due.channel.get("timeout") or channels.TIMEOUT)
         messages.append({**row, "by": kind.BY, "timeout": wait, "answers": list(kind.ANSWERS), "payload": payload,
                          "channel": {**due.channel, "sent_at": str(int(time.time()))}})  # fmt: skip
-    missing = _missing(view) if phase == "all" else []
     due_now = bool(messages or rows) or (phase == "all" and not check and _stale(view))
-    return {"changed": False, "messages": messages, "rows": rows, "due": due_now, "warnings": missing}
+    return {"changed": False, "messages": messages, "rows": rows, "due": due_now, "warnings": []}
 
 
 def _missing(view: View) -> list[str]:

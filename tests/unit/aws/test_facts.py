@@ -58,8 +58,9 @@ def run(tmp_path: Any, principals: list[Principal], snapshots: dict[str, Any] | 
     incident = types.SimpleNamespace(production=more.pop("production", []), severity="medium")
     scope = types.SimpleNamespace(kept=more.pop("kept", []))
     hold = types.SimpleNamespace(unrest=None)
-    return types.SimpleNamespace(principals={p.arn: p for p in principals}, case=case, incident=incident, scope=scope, hold=hold, share="",
-                                 runner=types.SimpleNamespace(check=False), **more)  # fmt: skip
+    runner = types.SimpleNamespace(check=False, failures=more.pop("failures", []))
+    return types.SimpleNamespace(principals={p.arn: p for p in principals}, case=case, incident=incident, scope=scope, hold=hold, share="", refused=[],
+                                 runner=runner, **more)  # fmt: skip
 
 
 def test_a_run_says_what_it_saw_once(tmp_path: Any) -> None:
@@ -72,6 +73,12 @@ def test_a_run_says_what_it_saw_once(tmp_path: Any) -> None:
     assert len(one.case.ledger.state.notes["severity"]) == 1
     one.scope.kept = []
     assert facts.severity(one)["why"] == found["why"] and len(one.case.ledger.state.notes["severity"]) == 1
+
+
+def test_suspects_that_could_not_be_looked_up_are_not_harmless(tmp_path: Any) -> None:
+    assert facts.severity(run(tmp_path, []))["proposed"] == "low"
+    found = facts.severity(run(tmp_path / "b", [], failures=[{"object": "x"}]))
+    assert found["proposed"] == "high" and found["why"] == ["not known: who the suspects are"]
 
 
 def test_what_could_not_be_read_is_unknown_and_not_harmless(tmp_path: Any) -> None:
