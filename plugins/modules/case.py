@@ -59,6 +59,11 @@ options:
     description: Accept a directory in a container's own layer as the store of a new case. It is lost with the container.
     type: bool
     default: false
+  notify_file:
+    description:
+      - A YAML file with the keys C(notify), C(escalation), C(severity_matrix), C(legal) and C(production), for an incident that does not have them.
+      - So people are told also when a case is opened from one indicator.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode, where nothing is written anywhere, and the store need not exist.
@@ -122,6 +127,12 @@ incident_data:
   returned: success, in check mode and for an emergency in a bucket
   type: dict
   sample: {}
+notifiers:
+  description: Names of the channels that are told of the case.
+  returned: success
+  type: list
+  elements: str
+  sample: [ops]
 severity:
   description: Severity of the incident.
   returned: success
@@ -173,6 +184,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "reason": {"type": "str"},
     "by": {"type": "str"},
     "allow_local_store": {"type": "bool", "default": False},
+    "notify_file": {"type": "path"},
 }
 
 

@@ -36,6 +36,8 @@ _LONG = (
     "workloads",
     "manual",
     "resource_fences",
+    "legal",
+    "severity",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
@@ -153,7 +155,9 @@ class LiveAction(ActionBase):
 
 def _write(path: str, result: dict[str, t.Any]) -> None:
     """``result.json`` of the interfaces: the count, and the list of failures, under their public names."""
-    public: dict[str, t.Any] = {k: result[k] for k in ("status", "incident", "principals", "open", "residual", "head") if k in result}
+    public: dict[str, t.Any] = {
+        k: result[k] for k in ("status", "incident", "principals", "open", "residual", "severity", "legal", "head") if k in result
+    }
     public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(public, file, indent=1, sort_keys=True, default=str)

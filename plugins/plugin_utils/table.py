@@ -47,6 +47,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
         out.append(f"  LEFT    {left['suspect']}: judged a false positive by {left['by']} ({left['reason']})")
     for text in result.get("recovered", []):
         out.append(f"  AFTER A CRASH  {text}")
+    out += _severity(result.get("severity") or {}) + _legal(result)
     out += _suggested(result.get("suggested", []))
     events = result.get("events") or {}
     if events.get("asked"):
@@ -167,6 +168,28 @@ def _resources(rows: list[dict[str, t.Any]]) -> list[str]:
         if row["remedy"] and row["state"] not in ("spared", "fenced"):
             out.append(f"          -> {row['remedy']}")
     return out
+
+
+def _severity(severity: dict[str, t.Any]) -> list[str]:
+    """How severe, who says so, and why."""
+    if not severity:
+        return []
+    proposed = f", proposed {severity['proposed']}" if severity.get("proposed") else ""
+    who = f", lowered by {severity['by']}" if severity.get("by") else ""
+    out = [f"  SEVERITY {severity['level']} (set {severity['set']}{proposed}{who})"]
+    return out + [f"           {why}" for why in severity.get("why", [])[:8]]
+
+
+def _legal(result: dict[str, t.Any]) -> list[str]:
+    """Every deadline, the first one first; where no clock runs, how one is started."""
+    if "legal" not in result:
+        return []
+    rows = result["legal"]
+    if not rows:
+        return ["  LEGAL   no clock runs: set aware_at in the incident file to when you became aware (not legal advice)"]
+    words = {"running": "", "passed": "PASSED, ", "met": "met, "}
+    out = [f"  LEGAL   {r['deadline']}  {words.get(r['state'], '')}{r['law']}: {r['duty']}, to: {r['to']}" for r in rows]
+    return [*out, "          counted from aware_at; which of them apply is for a lawyer to say: this is not legal advice"]
 
 
 def _suggested(suspects: list[dict[str, str]]) -> list[str]:

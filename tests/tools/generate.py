@@ -4,6 +4,7 @@ A generator is a function that yields (path relative to the checkout, text). To 
 GENERATORS; tests/contract/test_generated.py then fails whenever the file on disk differs.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,18 @@ def execution_environment() -> Files:
     yield "meta/ee-requirements.txt", "\n".join(["# Written by tests/tools/generate.py from requirements/run.in.", *wanted]) + "\n"
 
 
+def legal_clocks() -> Files:
+    """roles/notify/files/legal_clocks.yml: the default table, for people to copy and change."""
+    from ansible_collections.evict.cloud.plugins.module_utils.common import legal
+
+    lines = ["---", "# Written by tests/tools/generate.py from module_utils/common/legal.py. NOT LEGAL ADVICE: which of these apply to you is for a lawyer to say.",
+             "# Copy it, keep what applies, add what your contracts say, and name the copy in the incident file (or in notify_file): legal: my_clocks.yml",
+             "# after: hours (72h), days (30d), business days (4bd: Monday to Friday) or months (1mo), counted from aware_at."]  # fmt: skip
+    for row in legal.TABLE:
+        lines += [f"{'- ' if key == 'id' else '  '}{key}: {json.dumps(row[key])}" for key in ("id", "law", "duty", "to", "after", "cites")]
+    yield "roles/notify/files/legal_clocks.yml", "\n".join(lines) + "\n"
+
+
 def permissions() -> Files:
     """docs/permissions*: the IAM policies of the responder, from the Steps and READS of the collection."""
     from tests.tools import permissions as written
@@ -46,7 +59,7 @@ def permissions() -> Files:
     yield from written.files()
 
 
-GENERATORS: tuple[Callable[[], Files], ...] = (runtime, execution_environment, permissions)
+GENERATORS: tuple[Callable[[], Files], ...] = (runtime, execution_environment, legal_clocks, permissions)
 
 
 def files() -> Files:

@@ -55,6 +55,10 @@ ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two 
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
     "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
+    **dict.fromkeys(
+        ("secretsmanager:GetSecretValue", "sns:GetTopicAttributes", "sns:Publish", "ssm:GetParameter"),
+        "of notifiers, with their own access: whoever names a topic or a secret in the incident file gives the right to that one (docs: notifying)",
+    ),
 }
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
@@ -1107,6 +1111,8 @@ def _table() -> str:
         "fourth AWSDenyAll takes the place of those fences.",
         "[aws-readiness.json](permissions/aws-readiness.json) is what `readiness.yml` looks at on a good day, reads only: for all three, beside their own.",
         "`sts:GetCallerIdentity` is called too and needs no permission; the canary of the standing fence is trusted by the responder's role by name, and brings its own.",
+        "Notifiers work with their own access (`profile` or `role_arn` of the channel, else the SDK's chain): give it `sns:Publish` and `sns:GetTopicAttributes` on the topic, and",
+        "`secretsmanager:GetSecretValue` or `ssm:GetParameter` on the secrets that channels name. Nothing below does.",
         "",
         "Another, [aws-dependents.json](permissions/aws-dependents.json), is all that `aws_dependent_info` needs in an account, and holds what nothing else here does: the right to",
         "read secrets (`secretsmanager:GetSecretValue`, `ssm:GetParameters`, `kms:Decrypt` through those services, user data, variables of functions, tasks and builds). Give it a role of",

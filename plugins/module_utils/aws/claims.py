@@ -9,7 +9,7 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
-from . import credentials, residual
+from . import credentials, facts, residual
 from .managed import managed
 from .principal import Principal
 from .quarantine import RoleAction, trusted_by
@@ -239,7 +239,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": [*run.fences.recovered, *run.isolation.recovered], "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
-        "resource_fences": run.resources.rows(),
+        "resource_fences": run.resources.rows(), "severity": facts.severity(run),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ from . import (
     clocks,
     compute,
     credentials,
+    facts,
     live,
     quarantine,
     resource_fence,
@@ -104,7 +105,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS
+            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS
             self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep)
         self.take(self.suspects)
         self.runner.wait()

@@ -8,7 +8,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common import case as cases
-from ..common import errors
+from ..common import drafts, errors, situation
 from ..common.case import Case
 from ..common.run import Runner
 from . import own
@@ -54,6 +54,11 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
+                if module.params.get("phase") != "resolve" and not module.params.get(
+                    "shares"
+                ):  # hosts side by side: when their results are put together
+                    case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)
+                    case.warnings += [] if module.check_mode else drafts.keep(case.store, case.incident, result)
             except errors.EvictError:
                 case.abort()
                 raise

@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import dependents, estate, yamlio
+from . import channels, dependents, estate, legal, yamlio
 from . import resources as resource_key
 from .compute import Compute
 from .compute import read as read_compute
@@ -139,6 +139,10 @@ class Incident:
     dependents: list[t.Any]
     approvers: list[t.Any]
     notify: list[t.Any]
+    escalation: list[t.Any]
+    severity_matrix: dict[str, t.Any]
+    legal: list[t.Any] | None
+    production: list[str]
     connection: dict[str, dict[str, t.Any]]
     evidence_key: str | None
     accounts: list[str]
@@ -246,7 +250,11 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         aware_at=fields.time("aware_at", now),
         dependents=dependents.read(fields),
         approvers=_entries(fields, "approvers"),
-        notify=_entries(fields, "notify", _INLINE),
+        notify=channels.read(fields, _INLINE),
+        escalation=channels.escalation(fields, _names(fields)),
+        severity_matrix=channels.matrix(fields),
+        legal=legal.read(fields, os.path.dirname(source) if os.path.isfile(source) else os.curdir),
+        production=channels.production(fields),
         connection=_connection(fields),
         evidence_key=fields.text("evidence_key", pattern=re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{8,16000}"), says="not a public key")
         or None,
@@ -353,12 +361,15 @@ def _override(raw: t.Any, path: str, problems: list[Problem]) -> Override:
     return Override(guard, *(fields.text(key, required=True) for key in ("object", "reason", "by")))
 
 
-def _entries(fields: Fields, key: str, refused: t.Mapping[str, str] | None = None) -> list[t.Any]:
+def _names(fields: Fields) -> list[str]:
+    return [str(item.get("name")) for _path, item in Fields(fields.raw, "incident", [], KEYS).sequence("notify") if isinstance(item, dict)]
+
+
+def _entries(fields: Fields, key: str) -> list[t.Any]:
     """A list of texts or mappings that a later step gives their meaning; here only that they are data."""
     result: list[t.Any] = []
     for path, item in fields.sequence(key):
         if isinstance(item, dict) and item:
-            fields.problems.extend((f"{path}.{name}", refused[name]) for name in item if refused and name in refused)
             result.append(json_types(item))
         elif isinstance(item, str) and item.strip():
             result.append(item)

@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import errors, looks, process, template, yamlio
+from . import channels, errors, looks, process, template, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -47,6 +47,7 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
         "suspects": [suspect.display() for suspect in incident.suspects],
         "severity": incident.severity,
         "mode": incident.mode,
+        "notifiers": [channel["name"] for channel in incident.notify],
         "state": params["state"],
         "notes": [*chosen.notes, *told, *([store.banner] if isinstance(store, Spooled) and store.banner else [])],
         "store": {k: v for k, v in incident.store.items() if k != "url"} if isinstance(incident.store, dict) else {},
@@ -81,6 +82,12 @@ def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chos
         raw = incidents.load(file)
     else:
         raw, source = params["data"], "the variable incident"
+    if params.get("notify_file"):  # what the incident does not say of whom to tell
+        own = incidents.unwrap(raw, source)
+        raw = {
+            **{k: v for k, v in channels.defaults(os.path.join(directory, params["notify_file"])).items() if own.get(k) is None},
+            **{k: v for k, v in own.items() if v is not None or k not in channels.KEYS},
+        }
     incident = incidents.validate(raw, source, now=now)
     incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
     store = case_store(open_store(incident.store, base=directory), incident.id)

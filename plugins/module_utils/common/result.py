@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from . import drafts, situation
+from . import incident as incidents
 from .ledger import Ledger
 from .spool import standing_in
-from .store import Kept, Store, open_store
+from .store import Kept, NotFound, Store, open_store
 
 _LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "clocks", "resource_fences")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
@@ -63,10 +66,15 @@ def together(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     store = standing_in(open_store({**(params["store"] or {}), "url": params["case"]}), str(first.get("incident", "")))
     merged = merge(str(first.get("incident", "")), params["results"], first.get("shares") or {}, first)
     ledger = Ledger.open(store, incident=merged["incident"], module="case_result", check=check)
+    told: list[str] = []
+    with contextlib.suppress(NotFound):  # in check mode there may be no case
+        incident = incidents.from_case(store)
+        told += situation.add(merged, incident, ledger.state.notes, contains=True)
+        told += [] if check else drafts.keep(store, incident, merged)
     merged["head"] = ledger.end(merged["status"])
     if not check:
-        write(store, ledger.run, merged)
-    return merged
+        told += write(store, ledger.run, merged)
+    return {**merged, "warnings": told}
 
 
 def write(store: Store, run: str, result: Mapping[str, t.Any]) -> list[str]:

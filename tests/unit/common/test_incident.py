@@ -67,7 +67,11 @@ incident:
   aware_at: 2026-11-22T08:00:00Z
   dependents:
   approvers: []
-  notify: [{slack: {url_env: SLACK_URL}}]
+  notify: [{kind: slack, name: ops, url_env: SLACK_URL, at: [critical], out_of_band: true}]
+  escalation: [{after: 10m, to: [ops]}]
+  severity_matrix: {low: {slack: [opened]}}
+  legal: [gdpr, {id: contract, law: Contract with ACME, duty: tell them, after: 2bd}]
+  production: ["111122223333"]
   connection:
     aws: {role_arn: "arn:aws:iam::{account}:role/responder", external_id: abc, region: eu-central-1, endpoint_url: "http://127.0.0.1:4566", assume_own: true}
 """
