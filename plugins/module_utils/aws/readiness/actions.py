@@ -113,7 +113,6 @@ RESPONDER: dict[str, dict[str, str]] = {
         "s3:GetLifecycleConfiguration": "which lifecycle rules a bucket has; read back",
         "secretsmanager:DescribeSecret": "whether and when a secret is to be deleted; read back",
         "secretsmanager:GetResourcePolicy": "the policy of a secret; read back",
-        "sns:GetTopicAttributes": "the policy of a topic; read back",
         "sqs:GetQueueAttributes": "the policy of a queue; read back",
         "sqs:GetQueueUrl": "a queue by its ARN",
         "ssm:CancelCommand": "end a command that a suspect sent",
