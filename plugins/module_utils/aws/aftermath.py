@@ -125,7 +125,11 @@ class Aftermath:
     def _refresh_one(self, kind: workloads.Kind, role: Principal, one: workloads.Workload, cutoff: str, reader: Reader) -> None:
         until = iso(parse(cutoff) + kind.LONGEST)
         row = {"object": one.id, "text": one.text, "role": role.arn, "kind": kind.KIND, "state": "", "until": until, "why": "", "step": ""}
-        steps = [] if (kept := self.run.isolation.kept_from(one, role.sessions)) else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
+        steps = (
+            []
+            if (kept := self.run.isolation.kept_from(one, role.sessions))
+            else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
+        )
         done = [s for s in steps if (self.run.case.history.get(s.id) or {}).get("made")]
         if kept:
             row |= {"state": "left", "why": kept}

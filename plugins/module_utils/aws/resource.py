@@ -41,12 +41,19 @@ def resource_state(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.
             text,
         )  # fmt: skip
     sources = {n["data"]["arn"]: n["data"]["source"] for n in case.notes(NOTE) if n["data"]["source"]}
-    admitted = {arn: dataclasses.replace(one, source=sources.get(arn, "")) for arn, one in wanted.items() if _admit(run, one, arn in sources, isolation)}
+    admitted = {
+        arn: dataclasses.replace(one, source=sources.get(arn, ""))
+        for arn, one in wanted.items()
+        if _admit(run, one, arn in sources, isolation)
+    }
     isolation.work(admitted)
     rows, failed = isolation.rows(), run.refused + runner.failures
     done = [row for row in rows if row["state"] in _DONE]
     roles = sorted({role for n in case.notes(NOTE) for role in n["data"]["roles"] if n["data"]["arn"] in admitted})
-    until, why = iso(aws.now() + LONGEST), "what is isolated was given its credentials until now: run contain again, or aws_session with revoke_again"
+    until, why = (
+        iso(aws.now() + LONGEST),
+        "what is isolated was given its credentials until now: run contain again, or aws_session with revoke_again",
+    )
     open_items = isolation.open_items()
     status = ("partial" if done else "refused" if run.refused else "error") if failed else "open" if open_items else "ok"
     return {

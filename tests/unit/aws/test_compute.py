@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import compute, isolation
-from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import instance, metadata, task
+from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import chosen, instance, metadata, task
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute.chosen import Wanted
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
@@ -221,6 +221,21 @@ def test_what_a_logged_call_started() -> None:
     made = {**at, "responseElements": {"functionName": "miner"}}
     assert compute.KINDS["lambda_function"].started(made) == [f"arn:aws:lambda:{REGION}:{A}:function:miner"]
     assert task.started({"responseElements": {"tasks": [{"taskArn": "arn:t"}, {}]}}) == ["arn:t"]
+
+
+def test_what_came_from_a_trusted_network_is_left_to_a_person() -> None:
+    """A leaked key may be that of a pipeline which works on."""
+    event = {"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "eventTime": "2026-01-22T08:00:00Z", "awsRegion": REGION, "recipientAccountId": A,
+             "userIdentity": {"arn": f"arn:aws:iam::{A}:user/ci"}, "responseElements": {"instancesSet": {"items": [{"instanceId": ID}]}}}  # fmt: skip
+    addresses = ("198.51.100.7", "203.0.113.9", "cloudformation.amazonaws.com")
+    scope = types.SimpleNamespace(kept=[{**event, "sourceIPAddress": address} for address in addresses])
+    run: Any = types.SimpleNamespace(scope=scope, incident=incident(trusted={"networks": ["198.51.100.0/24"]}))
+    found = list(chosen.lineage(run))
+    assert (
+        [bool(w.doubt) for w in found] == [True, False, False]
+        and {w.arn for w in found} == {ARN}
+        and {w.source for w in found} == {f"arn:aws:iam::{A}:user/ci"}
+    )
 
 
 # -- an instance -----------------------------------------------------------------------------------------------------------------

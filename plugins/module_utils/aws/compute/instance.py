@@ -120,7 +120,9 @@ def protect(machine: Machine, _about: About, reader: Reader) -> Iterator[Step]:
         )  # fmt: skip
     for device, _volume in _volumes(machine.data):
         read = Call(machine.target, "ec2", "DescribeInstances", {"InstanceIds": [machine.id]})
-        probe = Probe(read, ("Reservations", 0, "Instances", 0, "BlockDeviceMappings", {"DeviceName": device}, "Ebs", "DeleteOnTermination"))
+        probe = Probe(
+            read, ("Reservations", 0, "Instances", 0, "BlockDeviceMappings", {"DeviceName": device}, "Ebs", "DeleteOnTermination")
+        )
         before = bool(reader.read(probe))
         yield step(
             machine, f"disk/{device}", f"DeleteOnTermination of {device}", "switch off", before, False,
