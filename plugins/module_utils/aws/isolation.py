@@ -344,7 +344,10 @@ class Isolation:
         self._row(wanted, state, "; ".join([*failed, *notes]), machine)
 
     def rows(self) -> list[Row]:
-        """``isolated`` in the result. States: isolated | stopped | would be isolated | partly | gone | spared | refused | left | unknown | serves | proposed."""
+        """``isolated`` in the result.
+
+        States: isolated | stopped | would be isolated | partly | gone | spared | refused | left | unknown | serves | proposed.
+        """
         return [row for _arn, row in sorted(self._rows.items())]
 
     def open_items(self) -> list[Row]:

@@ -88,7 +88,10 @@ def instances(run: Containment) -> set[str]:
 
 
 def lineage(run: Containment) -> Iterator[Wanted]:
-    """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what came from a trusted network is left to a person."""
+    """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what came from a trusted network is left
+
+    to a person.
+    """
     networks = [ipaddress.ip_network(n) for n in run.incident.trusted.networks]
     for event in list(run.scope.kept) if run.scope else ():
         for kind in KINDS.values():
