@@ -53,7 +53,8 @@ _BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organ
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
-               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId")  # fmt: skip
+               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "NetworkInterfaceId",
+               "InstanceId", "VolumeId", "GroupId", "GroupName", "AutoScalingGroupName", "TargetGroupArn", "UUID", "InstanceProfileName")  # fmt: skip
 Credentials = assumed.Keys
 
 
