@@ -89,10 +89,10 @@ options:
     default: true
   isolate:
     description:
-      - "Isolate the compute that a suspect started (from the quick scope; at most C(limits.compute)), that is named as a suspect, and that C(compute.isolate) of
-        the incident file names, as M(evict.cloud.aws_resource) does. When the role is off, its sessions are revoked once more."
-      - A machine of production whose role's credentials were used elsewhere goes on serving. Its role is revoked; IMDSv2 is required of it where CloudWatch shows
-        that nothing used version 1 for 14 days, and proposed otherwise. It gets new credentials when IMDSv2 is required, or the incident exempts it.
+      - "Isolate the compute that a suspect started (from the quick scope; at most C(limits.compute)), that is named as a suspect, and that C(compute.isolate)
+        of the incident file names, as M(evict.cloud.aws_resource) does. When the role is off, its sessions are revoked once more."
+      - A machine of production whose role's credentials were used elsewhere goes on serving. Its role is revoked; IMDSv2 is required of it where CloudWatch
+        shows that nothing used version 1 for 14 days, and proposed otherwise. It gets new credentials when IMDSv2 is required, or the incident exempts it.
     type: bool
     default: true
   clocks:

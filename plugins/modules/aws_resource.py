@@ -12,8 +12,8 @@ author:
   - evict.cloud contributors (@evict)
 description:
   - "EC2 instances: snapshots of their EBS volumes are started and stay; termination protection goes on and C(DeleteOnTermination) off; they leave auto-scaling
-    group (which replaces them) and target groups; their interfaces go through a security group that allows everything, so that nothing is tracked any more, into
-    one that allows nothing; their instance profile is taken away."
+    group (which replaces them) and target groups; their interfaces go through a security group that allows everything, so that nothing is tracked any more,
+    into one that allows nothing; their instance profile is taken away."
   - "Lambda functions: reserved concurrency 0, function URLs ask for a signature, event source mappings are switched off."
   - "ECS tasks: kept from deployments and scaling for 48 hours, out of their target groups, and their session of the role is denied. AWS lets nobody change
     their network."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -711,3 +713,23 @@ def test_a_user_with_a_path_is_judged_by_its_arn(bed: Bed, company: Company) -> 
     caller = bed.client("iam", company.leaked)
     assert outcome(caller.tag_user, UserName="app-orders", Tags=[{"Key": "a", "Value": "b"}]) == "AccessDenied"
     assert outcome(caller.tag_user, UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"
+
+
+def test_each_environment_of_a_function_has_its_own_credentials(bed: Bed, company: Company) -> None:
+    """It keeps them until the configuration changes; the old ones are a session of its role, older than the new ones."""
+    code, held = "import os\ndef h(event, context):\n    return os.environ['AWS_ACCESS_KEY_ID']\n", io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("h.py", code)
+    functions = bed.client("lambda", company.production.root, direct=True)
+    functions.create_function(
+        FunctionName="f",
+        Runtime="python3.12",
+        Role=company.production.roles["orders-lambda"],
+        Handler="h.h",
+        Code={"ZipFile": held.getvalue()},
+        Timeout=60,
+    )
+    keys = [json.loads(functions.invoke(FunctionName="f")["Payload"].read()) for _ in range(2)]
+    functions.update_function_configuration(FunctionName="f", Description="other")
+    keys.append(json.loads(functions.invoke(FunctionName="f")["Payload"].read()))
+    assert keys[0] == keys[1] != keys[2] and all(key.startswith("ASIA") for key in keys)

@@ -127,3 +127,17 @@ def test_what_the_suspect_made_is_isolated_and_comes_back_as_it_was(desk: Desk) 
     assert state() == (0, "AWS_IAM", False)
     desk.false_positive(thief.access_key)
     assert state() == before and functions.get_function_url_config(FunctionName="miner")["FunctionUrl"] == url
+
+
+def test_of_an_instance_that_is_gone_the_role_is_cut(desk: Desk) -> None:
+    """CloudTrail remembers under which role it acted: those credentials outlive it by hours."""
+    name, production = "i-0123456789abcdef0", desk.company.production
+    sts = desk.bed.client("sts", desk.company.leaked)
+    held = Credentials.of(sts.assume_role(RoleArn=production.roles["deploy"], RoleSessionName=name)["Credentials"])
+    assert works(desk.bed, held) == "ok"
+    next_second()
+    desk.incident({"instance": name, "account": production.id})
+    done = desk.contain()
+    assert done["problems"] == [] and status_of(done, "role/deploy")["suspect"] == name, done["problems"]
+    assert [r["state"] for r in done["isolated"]] == ["gone"] and "no enabled region has it" in done["isolated"][0]["why"]
+    assert works(desk.bed, held) in DENIED

@@ -59,9 +59,18 @@ class Isolation:
         if not self.on:
             return
         wanted = chosen.choose(run, self.gaps)
+        for name in sorted(chosen.instances(run) - {w.suspect for w in wanted.values()}):
+            why = (
+                "some region could not be asked"
+                if self.gaps
+                else "no enabled region has it any more; the role under which it last acted is cut, where the log names it"
+            )
+            self._row(Wanted(name, "it is named as a suspect", suspect=name), "unknown" if self.gaps else "gone", why)
         exempt = set(run.incident.compute.exempt)
         for arn in sorted(set(wanted) & exempt):
             self._row(wanted.pop(arn), "spared", "the incident file exempts it (compute.exempt)")
+        for arn in sorted(arn for arn, one in wanted.items() if one.doubt and not one.suspect):
+            self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}: look whether it is yours, and name it under compute.isolate if not")
         if run.options.later:
             wanted = {arn: w for arn, w in wanted.items() if arn not in self._released()}
         self.work(self._within_limit(wanted), reach=lambda w, arn, session: self._reached(run, w, arn, session))
@@ -87,13 +96,8 @@ class Isolation:
 
     def _reached(self, run: t.Any, wanted: Wanted, role: str, session: str) -> None:
         """The attacker started it with a role: the role is in their hands, as that session."""
-        at = next((e.get("eventTime") for e in run.scope.kept if wanted.arn.endswith(tuple(self._names(e)))), "") if run.scope else ""
         how = f"given to {wanted.arn.rsplit(':', 1)[-1]}, {wanted.how}"
-        run.findings.take(Found(role.split(":")[4], role, how, wanted.source, session=session, at=str(at)))
-
-    @staticmethod
-    def _names(event: t.Any) -> list[str]:
-        return [name for kind in compute.KINDS.values() for name in kind.started(event)] or ["\n"]
+        run.findings.take(Found(role.split(":")[4], role, how, wanted.source, session=session))
 
     def _released(self) -> set[str]:
         made = {
@@ -340,7 +344,10 @@ class Isolation:
         self._row(wanted, state, "; ".join([*failed, *notes]), machine)
 
     def rows(self) -> list[Row]:
-        """``isolated`` in the result. States: isolated | stopped | would be isolated | partly | gone | spared | refused | left | unknown | serves | proposed."""
+        """``isolated`` in the result.
+
+        States: isolated | stopped | would be isolated | partly | gone | spared | refused | left | unknown | serves | proposed.
+        """
         return [row for _arn, row in sorted(self._rows.items())]
 
     def open_items(self) -> list[Row]:

@@ -59,7 +59,8 @@ _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jo
                "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "Bucket", "KeyId", "TrailName", "EventDataStore",
                "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId", "MembershipId", "UserId",
                "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId", "QueueUrl", "QueueName", "TopicArn", "ResourceArn",
-               "repositoryName")  # fmt: skip
+               "repositoryName", "NetworkInterfaceId", "InstanceId", "VolumeId", "GroupId", "GroupName", "TargetGroupArn", "UUID",
+               "InstanceProfileName")  # fmt: skip
 Credentials = assumed.Keys
 
 

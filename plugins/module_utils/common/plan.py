@@ -206,8 +206,8 @@ def _matches(entry: t.Any, wanted: Mapping[str, t.Any]) -> bool:
 def dig(answer: t.Any, path: Path) -> t.Any:
     """The value at ``path``; None where a key, position or match is absent.
 
-    A dict in the path picks the first list entry that has its items (a dict among these: has its items in turn); {"": value} picks the entry that is that value. A list of dicts picks
-    every entry that one of them picks; one object alone is a list of one.
+    A dict in the path picks the first list entry that has its items (a dict among these: has its items in turn); {"": value} picks the entry that
+    is that value. A list of dicts picks every entry that one of them picks; one object alone is a list of one.
     """
     if isinstance(answer, Kept):
         return answer.get(path)

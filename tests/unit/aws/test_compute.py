@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import compute, isolation
-from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import instance, metadata, task
+from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import chosen, instance, metadata, task
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute.chosen import Wanted
+from ansible_collections.evict.cloud.plugins.module_utils.aws.workloads import Workload
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, InvalidInput, Refused
@@ -21,6 +22,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.guard import Gu
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from ansible_collections.evict.cloud.plugins.plugin_utils import table
 from tests.tools import permissions
 from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
 from tests.unit.common.fake_cloud import Journal
@@ -221,6 +223,21 @@ def test_what_a_logged_call_started() -> None:
     made = {**at, "responseElements": {"functionName": "miner"}}
     assert compute.KINDS["lambda_function"].started(made) == [f"arn:aws:lambda:{REGION}:{A}:function:miner"]
     assert task.started({"responseElements": {"tasks": [{"taskArn": "arn:t"}, {}]}}) == ["arn:t"]
+
+
+def test_what_came_from_a_trusted_network_is_left_to_a_person() -> None:
+    """A leaked key may be that of a pipeline which works on."""
+    event = {"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "eventTime": "2026-01-22T08:00:00Z", "awsRegion": REGION, "recipientAccountId": A,
+             "userIdentity": {"arn": f"arn:aws:iam::{A}:user/ci"}, "responseElements": {"instancesSet": {"items": [{"instanceId": ID}]}}}  # fmt: skip
+    addresses = ("198.51.100.7", "203.0.113.9", "cloudformation.amazonaws.com")
+    scope = types.SimpleNamespace(kept=[{**event, "sourceIPAddress": address} for address in addresses])
+    run: Any = types.SimpleNamespace(scope=scope, incident=incident(trusted={"networks": ["198.51.100.0/24"]}))
+    found = list(chosen.lineage(run))
+    assert (
+        [bool(w.doubt) for w in found] == [True, False, False]
+        and {w.arn for w in found} == {ARN}
+        and {w.source for w in found} == {f"arn:aws:iam::{A}:user/ci"}
+    )
 
 
 # -- an instance -----------------------------------------------------------------------------------------------------------------
@@ -430,6 +447,41 @@ def test_a_lone_task_is_left_running_and_said_so() -> None:
     run = Run(cloud, Journal())
     (row,) = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci")).rows()
     assert "belongs to no service" in row["why"] and not cloud.protected and cloud.target and cloud.deny
+
+
+# -- who gets new credentials ----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_isolated_gets_no_new_credentials_and_what_is_exempt_does() -> None:
+    service = f"arn:aws:ecs:{REGION}:{A}:service/web/shop"
+    run = Run(Ec2(), Journal(), compute={"exempt": [service]})
+    it = isolation.Isolation(run, pause=0)  # type: ignore[arg-type]
+    machines = (
+        compute.Machine(HERE, ARN, ID, "x", (ROLE,), ID),
+        compute.Machine(HERE, TASK, TASK.rsplit("/", 1)[-1], "x", (ROLE,), TASK.rsplit("/", 1)[-1]),
+    )
+    it._machines = {m.arn: (Wanted(m.arn, ""), m) for m in machines}
+    aside, other = TASK.rsplit("/", 1)[-1], "f" * 32
+    shop = Workload(HERE, f"arn:aws:ecs:{REGION}:{A}:cluster/web/shop", ROLE, "shop", frozenset({other}))
+    mail = Workload(HERE, f"arn:aws:ecs:{REGION}:{A}:cluster/web/mail", ROLE, "mail", frozenset({aside, other}))
+    assert it.kept_from(Workload(HERE, ID, ROLE, "x", frozenset({ID})), {ID}) == "it is isolated"
+    assert it.kept_from(shop, {other}) == ""  # exempt
+    assert it.kept_from(mail, {aside}) == "" and "isolate it first" in it.kept_from(
+        mail, {other}
+    )  # a task that is aside is replaced by a new one
+    run.runner.close()
+
+
+def test_the_table_says_what_became_of_each() -> None:
+    row = {
+        "object": ARN,
+        "text": f"EC2 instance {ID}",
+        "state": "partly",
+        "how": "it is named as a suspect",
+        "why": "not done: snapshot of vol-1",
+    }
+    (line,) = [t for t in table.lines({"status": "partial", "isolated": [row]}, "", preview=True) if "COMPUTE" in t]
+    assert line == f"  COMPUTE EC2 instance {ID}: partly (it is named as a suspect); not done: snapshot of vol-1"
 
 
 # -- the incident file -----------------------------------------------------------------------------------------------------------

@@ -164,3 +164,16 @@ def test_a_list_of_filters_picks_every_entry_that_matches_one() -> None:
         4,
     ]
     assert dig(answer, ("Policies", [{"Name": "x"}], "Id")) == [] and dig({}, ("Policies", [{"Name": "a"}], "Id")) is None
+
+
+def test_a_filter_in_a_filter_has_to_match_in_turn() -> None:
+    answer = {
+        "Targets": [
+            {"T": {"Id": "a", "Port": 80}, "Health": {"State": "healthy", "Reason": "x"}},
+            {"T": {"Id": "a"}, "Health": None},
+            {"T": "a"},
+        ]
+    }
+    assert dig(answer, ("Targets", [{"T": {"Id": "a"}, "Health": {"State": "healthy"}}], "T", "Port")) == [80]
+    assert dig(answer, ("Targets", [{"T": {"Id": "a"}, "Health": {"State": "draining"}}], "T", "Id")) == []
+    assert dig(answer, ("Targets", {"T": {"Id": "a"}}, "T", "Port")) == 80 and dig(answer, ("Targets", [{"T": {"Id": "b"}}])) == []

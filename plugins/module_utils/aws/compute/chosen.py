@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import ipaddress
 import re
 import typing as t
 from collections.abc import Iterable, Iterator
@@ -34,12 +35,16 @@ INSTANCE = re.compile(r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})")
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """``how``: why, in words; ``source``: ARN of the principal that started it, which makes it the attacker's; ``suspect``: as somebody named it."""
+    """``how``: why, in words; ``source``: ARN of the principal that started it, which makes it the attacker's; ``suspect``: as somebody named it;
+
+    ``doubt``: why it may be its owner's work all the same.
+    """
 
     arn: str
     how: str
     source: str = ""
     suspect: str = ""
+    doubt: str = ""
 
     @property
     def account(self) -> str:
@@ -67,24 +72,42 @@ def declared(run: Containment) -> Iterator[Wanted]:
 def named(run: Containment, gaps: set[str]) -> Iterator[Wanted]:
     """Suspects that are given as instances. Where one is, only its id does not say."""
     by_account: dict[str, dict[str, str]] = {}
-    judged = {left["suspect"] for left in run.left}
+    wanted = instances(run)
     for suspect in run.suspects:
-        if suspect.cloud == "aws" and suspect.kind == "instance" and suspect.value not in judged:
+        if suspect.value in wanted:
             by_account.setdefault(suspect.account or run.aws.caller["account"], {})[suspect.value] = suspect.value
     for account, ids in by_account.items():
         for name, arn in locate(run, account, ids, gaps).items():
             yield Wanted(arn, "it is named as a suspect", suspect=ids[name])
 
 
+def instances(run: Containment) -> set[str]:
+    """Ids of the suspects that are instances, less false positives."""
+    judged = {left["suspect"] for left in run.left}
+    return {s.value for s in run.suspects if s.cloud == "aws" and s.kind == "instance" and s.value not in judged}
+
+
 def lineage(run: Containment) -> Iterator[Wanted]:
-    """What the suspects' own calls started."""
+    """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what came from a trusted network is left
+
+    to a person.
+    """
+    networks = [ipaddress.ip_network(n) for n in run.incident.trusted.networks]
     for event in list(run.scope.kept) if run.scope else ():
         for kind in KINDS.values():
             if (event.get("eventSource"), event.get("eventName")) in kind.EVENTS:
-                source, at = caller_arn(event), event.get("eventTime")
+                source, at, address = caller_arn(event), event.get("eventTime"), str(event.get("sourceIPAddress") or "")
+                doubt = f"it was started from {address}, a trusted network" if _inside(address, networks) else ""
                 for arn in kind.started(event):
                     if kind.ARN.fullmatch(arn):
-                        yield Wanted(arn, f"started by {source} at {at}", source)
+                        yield Wanted(arn, f"started by {source} at {at}", source, doubt=doubt)
+
+
+def _inside(address: str, networks: Iterable[t.Any]) -> bool:
+    try:
+        return any(ipaddress.ip_address(address) in network for network in networks)
+    except ValueError:  # a service acted for somebody
+        return False
 
 
 def sessions(run: Containment) -> dict[str, set[str]]:

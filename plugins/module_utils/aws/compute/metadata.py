@@ -18,7 +18,9 @@ _REQUIRED = "required"
 
 
 def required(machine: Machine) -> bool:
-    return bool((machine.data.get("MetadataOptions") or {}).get("HttpTokens") == _REQUIRED)
+    """Whether version 1 answers nobody."""
+    options = machine.data.get("MetadataOptions") or {}
+    return bool(options.get("HttpTokens") == _REQUIRED or options.get("HttpEndpoint") == "disabled")
 
 
 def why_not(machine: Machine, now: datetime.datetime, reader: Reader) -> str:
