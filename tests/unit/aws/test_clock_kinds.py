@@ -389,6 +389,20 @@ def test_a_fleet_may_be_the_owners() -> None:
     assert doubt(event, made) == ""
 
 
+def test_whose_a_call_is() -> None:
+    """A contained user's; the suspect's session of a role that is not cut; listed and the suspect's by its key; anybody else's."""
+    role = f"arn:aws:iam::{A}:role/incident-responder"
+    session = {"arn": f"arn:aws:sts::{A}:assumed-role/incident-responder/evil", "sessionContext": {"sessionIssuer": {"arn": role}}}
+    kept = [call("kms", "ScheduleKeyDeletion").event, {**call("cloudtrail", "StopLogging").event, "userIdentity": session, "eventID": "2"}]
+    listed = [{**call("secretsmanager", "DeleteSecret", mine=mine).event, "eventID": mine} for mine in (True, False)]
+    scope = SimpleNamespace(kept=kept, knows=lambda key, arn: arn == USER.arn)
+    incident = SimpleNamespace(window=SimpleNamespace(start=None, end=None), trusted=SimpleNamespace(networks=()))
+    it = stop_clocks.Clocks(SimpleNamespace(scope=scope, principals={f"{A}:user/ci": USER}, incident=incident))  # type: ignore[arg-type]
+    it._listed = listed
+    whose = {kind: [one.principal for one in found] for (_target, kind), found in it._started().items()}
+    assert whose == {"kms_key": [USER.arn], "trail": [role], "secret": [USER.arn, ""]}
+
+
 def test_the_table_has_the_earliest_deadline_first() -> None:
     rows = [
         {"object": o, "what": "w", "deadline": d, "state": "running", "why": ""}

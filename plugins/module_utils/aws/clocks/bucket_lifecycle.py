@@ -60,6 +60,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
 def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[str, t.Any]], others: list[Event] | None) -> Iterator[Clock]:
     """What of the rules is the suspect's: first written by it, and not written by somebody else since."""
     last = mine[-1]
+    partition = last.arn_of("s3", bucket).split(":")[1]
     shapes, known = _authors(mine, others or ())
     since = [e for e in others or () if str(e.get("eventTime")) > last.at]
     written = [rule for one in mine for rule in _written(one.event)]
@@ -70,7 +71,14 @@ def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[st
         if shape(rule) in known or not (same or name in names or not written):
             continue
         text, what = f"bucket {bucket}, lifecycle rule {name}", f"{effect(rule)}, written by {last.by}"
-        row = Clock(target, f"{bucket}/{name}", last.principal, text, what, data={"bucket": bucket, "rule": name})
+        row = Clock(
+            target,
+            f"{bucket}/{name}",
+            last.principal,
+            text,
+            what,
+            data={"bucket": bucket, "rule": name, "arn": f"arn:{partition}:s3:::{bucket}"},
+        )
         if rule.get("Status") != "Enabled":
             yield _with(row, state="stopped", why="suspended; delete it, or put the rule back that was there before it")
             continue
