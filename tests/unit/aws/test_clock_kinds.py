@@ -205,6 +205,14 @@ def test_which_rules_are_the_suspects() -> None:
     assert lifecycle("AccessDenied", history(), wrote(NUKE)) == {"None": ("unknown", False)}
 
 
+def test_however_many_buckets_the_log_is_asked_once() -> None:
+    cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE), LookupEvents=history())
+    many = [wrote(NUKE, at=f"2026-11-28T09:00:{n:02}Z") for n in range(9)]
+    for n, one in enumerate(many):
+        one.event["requestParameters"]["bucketName"] = f"b{n}"  # type: ignore[index]
+    assert len(look(cloud, bucket_lifecycle, *many)) == 9 and len(cloud.asked("LookupEvents")) == 1
+
+
 def test_the_edit_touches_one_status() -> None:
     document = {"Rules": [NUKE, KEEP], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
     after = edits.apply("set_rule_status", document, {"rule": "nuke", "status": "Disabled"})
@@ -231,6 +239,10 @@ def test_a_trail_that_logs_to_nowhere_is_told() -> None:
 def test_a_trail_that_is_gone_or_moved_is_for_a_hand() -> None:
     (gone,) = look(ModelledCloud(GetTrail="TrailNotFoundException"), trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
     assert gone.state == "running" and "create it anew" in gone.why
+    made = call("cloudtrail", "CreateTrail", {"name": "org", "s3BucketName": "audit", "isMultiRegionTrail": True}, mine=False)
+    cloud = ModelledCloud(GetTrail="TrailNotFoundException", LookupEvents=history(made))
+    (gone,) = look(cloud, trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
+    assert "made with isMultiRegionTrail True, s3BucketName audit" in gone.why
     (back,) = look(ModelledCloud(GetTrail={"Trail": {"Name": "org"}}), trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
     assert back.state == "stopped"
     (moved,) = look(

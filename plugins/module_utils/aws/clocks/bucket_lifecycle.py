@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ...common.errors import CloudError
 from ...common.plan import Call, Edit, Probe, Step, Target
 from ...common.reader import Reader
+from ..live.kind import field
 from ..session import iso, parse
 from .kind import Clock, Event, Started, in_order, named, stop, unread
 
@@ -23,7 +24,7 @@ EVENTS = named("s3", *_WRITES)
 LISTED: tuple[str, ...] = ()
 READS: tuple[str, ...] = ("s3:GetBucketLifecycleConfiguration", "cloudtrail:LookupEvents")
 _NONE = ("NoSuchLifecycleConfiguration", "NoSuchBucket")
-_PAGES = 4  # of the history of one bucket
+_PAGES = 20  # of the history of one region
 _LISTS = {
     "transitions": "transition",
     "noncurrentversiontransitions": "noncurrentversiontransition",
@@ -41,6 +42,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
     for one in in_order(started):
         if one.principal and one.asked("bucketName"):
             buckets.setdefault(one.asked("bucketName"), []).append(one)
+    writes = _writes(target, reader) if buckets else []
     for bucket, mine in buckets.items():
         last = mine[-1]
         text, what = f"bucket {bucket}", f"lifecycle rules, written by {last.by}"
@@ -50,10 +52,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             if error.code not in _NONE:
                 yield unread(target, bucket, last, text, what, error)
             continue
-        try:
-            others = _others(target, bucket, {str(m.event.get("eventID")) for m in mine}, reader)
-        except CloudError:
-            others = None
+        others = _of_others(writes, bucket, {str(m.event.get("eventID")) for m in mine})
         yield from _rules(target, bucket, mine, rules, others)
 
 
@@ -114,20 +113,27 @@ def _with(clock: Clock, **more: t.Any) -> Clock:
     return Clock(**{**{name: getattr(clock, name) for name in clock.__dataclass_fields__}, **more})
 
 
-def _others(target: Target, bucket: str, mine: set[str], reader: Reader) -> list[Event]:
-    """Every write of the bucket's lifecycle in the log that is not the suspects'."""
-    asked: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": "ResourceName", "AttributeValue": bucket}], "MaxResults": 50}
+def _writes(target: Target, reader: Reader) -> list[Event] | None:
+    """Every write of a lifecycle in the region, the newest; None when the log cannot be read. One question for however many buckets."""
+    asked: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": _WRITES[0]}], "MaxResults": 50}
     writes = []
-    for _page in range(_PAGES):
-        answer = reader.get(Call(target, "cloudtrail", "LookupEvents", asked))
-        for entry in answer.get("Events", []):
-            event = json.loads(entry["CloudTrailEvent"])
-            if event.get("eventName") in _WRITES and not event.get("errorCode") and str(event.get("eventID")) not in mine:
-                writes.append(event)
-        if not answer.get("NextToken"):
-            break
-        asked = {**asked, "NextToken": answer["NextToken"]}
-    return writes
+    try:
+        for _page in range(_PAGES):
+            answer = reader.get(Call(target, "cloudtrail", "LookupEvents", asked))
+            writes += [json.loads(entry["CloudTrailEvent"]) for entry in answer.get("Events", [])]
+            if not answer.get("NextToken"):
+                break
+            asked = {**asked, "NextToken": answer["NextToken"]}
+    except CloudError:
+        return None
+    return [event for event in writes if not event.get("errorCode")]
+
+
+def _of_others(writes: list[Event] | None, bucket: str, mine: set[str]) -> list[Event] | None:
+    if writes is None:
+        return None
+    about = [e for e in writes if field(e, "requestParameters", "bucketName") == bucket]
+    return [e for e in about if str(e.get("eventID")) not in mine]
 
 
 def _get(place: t.Any, name: str) -> t.Any:
