@@ -126,9 +126,9 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     attack(stage, things)
     stage.incident(stage.company.leaked.access_key, **window())
     assert seen(stage, things) == ATTACKED
-    planned = stage.contain(check=True, scope=20)
+    planned = stage.contain(check=True, scope=20, clocks="stop")
     assert seen(stage, things) == ATTACKED and {r["why"] for r in planned["clocks"] if r["state"] == "running"} >= {"would be stopped"}
-    done = stage.contain(scope=20)
+    done = stage.contain(scope=20, clocks="stop")
     assert seen(stage, things) == STOPPED, done["clocks"]
     assert done["problems"] == []
     assert row(done, things["key"])["state"] == "stopped" and row(done, things["key"])["deadline"]
@@ -144,7 +144,7 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     lines = [line for line in table.lines(done, "") if line.startswith("  CLOCK ")]
     dates = [line.split()[1] for line in lines if line.split()[1].startswith("20")]
     assert dates == sorted(dates) and len(dates) >= 4 and len(lines) == len(done["clocks"])
-    again = stage.contain(scope=20)
+    again = stage.contain(scope=20, clocks="stop")
     assert again["changed_count"] == 0 and seen(stage, things) == STOPPED
     assert row(again, things["key"])["state"] == "stopped" and row(again, "rule nuke")["state"] == "stopped"
     released = stage.restore()  # what the suspect set going stays stopped, with a word
@@ -153,7 +153,7 @@ def test_what_a_suspect_set_going_is_stopped_and_nobody_elses(stage: Desk) -> No
     }
     assert [r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"]
     root(stage, "ecs").update_service(cluster="mine", service="xmr", desiredCount=1)  # its owner, it turns out
-    looked = stage.contain(scope=20)
+    looked = stage.contain(scope=20, clocks="stop")
     assert row(looked, "ECS service")["state"] == "running" and "set it going again" in row(looked, "ECS service")["why"]
     assert seen(stage, things)["fleets"] == (0, 0, 0, 1) and [o for o in looked["open"] if "ECS service" in o["object"]]
     root(stage, "ecs").update_service(cluster="mine", service="xmr", desiredCount=0)
@@ -166,7 +166,7 @@ HOSTILE = "x {{ 7 * 7 }} \u202eoops"
 
 
 def test_what_cannot_be_stopped_is_named_and_the_others_go_on(stage: Desk) -> None:
-    """KMS refuses; a secret's name is used again; a rule's name is hostile; fleets that may be the owner's wait for a person; then only a list."""
+    """KMS refuses; a secret is protected, another's name is used again; a rule's name is hostile; fleets that may be the owner's wait for a person; then only a list."""
     things = furnish(stage)
     attack(stage, things)
     rule = {**DAY, "ID": HOSTILE}
@@ -174,13 +174,21 @@ def test_what_cannot_be_stopped_is_named_and_the_others_go_on(stage: Desk) -> No
     other = root(stage, "secretsmanager").create_secret(Name="api", SecretString="new")["ARN"]
     denied = {"Effect": "Deny", "Action": ["kms:CancelKeyDeletion", "logs:DescribeLogGroups"], "Resource": "*"}
     root(stage, "iam").put_role_policy(RoleName="incident-responder", PolicyName="narrow", PolicyDocument=document(denied))
-    stage.incident(stage.company.leaked.access_key)
+    stage.incident(stage.company.leaked.access_key, protected=[things["secret"]])
     listed = stage.contain_below(scope=20, hold="1s", clocks="list")
     assert seen(stage, things)["logging"] is False and {r["state"] for r in listed["clocks"]} <= {"running", "unknown", "failed"}
     assert stage.contain_below(scope=20, hold="1s", clocks="none")["clocks"] == []
-    done = stage.contain_below(scope=20, hold="1s")
+    done = stage.contain_below(scope=20, hold="1s", clocks="stop")
     now = seen(stage, things)
-    assert {**now, "rules": 0} == {**STOPPED, "key": "PendingDeletion", "retention": 1, "fleets": ATTACKED["fleets"], "rules": 0}
+    assert {**now, "rules": 0} == {
+        **STOPPED,
+        "key": "PendingDeletion",
+        "retention": 1,
+        "fleets": ATTACKED["fleets"],
+        "secret": True,
+        "rules": 0,
+    }
+    assert "protects it" in row(done, things["secret"])["why"]
     assert now["rules"]["logs"] == "Enabled" and [v for k, v in now["rules"].items() if k != "logs"] == ["Disabled"]
     assert done["status"] == "partial" and status_of(done, "user/ci-deploy")["action"] == "contained"
     (problem,) = done["problems"]
@@ -206,9 +214,9 @@ def test_killed_around_a_call_the_next_run_ends_right(stage: Desk) -> None:
         stage.bed.rule(when, operation=operation, at=1, pgid=child.pgid)
         assert child.go()[0] == -9, operation
         stage.bed.clear_rules()
-    done = stage.contain(scope=20)
+    done = stage.contain(scope=20, clocks="stop")
     assert seen(stage, things) == STOPPED and done["problems"] == []
-    assert stage.contain(scope=20)["changed_count"] == 0 and stage.verified()
+    assert stage.contain(scope=20, clocks="stop")["changed_count"] == 0 and stage.verified()
     released = stage.restore()
     assert [
         r for r in released["open"] if things["key"] in r["object"] and r["kind"] == "irreversible"

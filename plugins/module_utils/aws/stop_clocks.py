@@ -45,7 +45,7 @@ class Clocks:
         self.run = run
         self.found: dict[str, tuple[Kind, Clock]] = {}
         self.gaps: set[str] = set()
-        self._listed: list[tuple[Target, str, events.Event]] = []
+        self._listed: list[events.Event] = []
         self._regions: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._deadline = 0.0
@@ -120,7 +120,7 @@ class Clocks:
                 for event in events.lookup(self.run.aws, target, "EventName", name, start, self._deadline, _MOST):
                     if not event.get("errorCode"):
                         with self._lock:
-                            self._listed.append((target, name, event))
+                            self._listed.append(event)
 
         return lookup
 
@@ -139,7 +139,7 @@ class Clocks:
         assert scope is not None
         who = live.Suspects(list(self.run.principals.values()), {}, {})
         calls = {str(e.get("eventID")): (e, True) for e in list(scope.kept)}
-        for _target, _name, event in self._listed:
+        for event in self._listed:
             caller = event.get("userIdentity") or {}
             mine = scope.knows(str(caller.get("accessKeyId") or ""), str(caller.get("arn") or ""))
             calls.setdefault(str(event.get("eventID")), (event, mine))
@@ -178,7 +178,7 @@ class Clocks:
 
     def _take(self, kind: Kind, clock: Clock) -> None:
         if clock.state == "running" and not clock.why:
-            if clock.id in self.run.incident.protected:
+            if {clock.id, clock.data.get("arn")} & set(self.run.incident.protected):
                 clock = dataclasses.replace(clock, why="the incident file protects it: left alone")
             elif self.run.options.clocks != "stop":
                 clock = dataclasses.replace(clock, why="clocks: list")

@@ -205,6 +205,14 @@ def test_which_rules_are_the_suspects() -> None:
     assert lifecycle("AccessDenied", history(), wrote(NUKE)) == {"None": ("unknown", False)}
 
 
+def test_however_many_buckets_the_log_is_asked_once() -> None:
+    cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE), LookupEvents=history())
+    many = [wrote(NUKE, at=f"2026-11-28T09:00:{n:02}Z") for n in range(9)]
+    for n, one in enumerate(many):
+        one.event["requestParameters"]["bucketName"] = f"b{n}"  # type: ignore[index]
+    assert len(look(cloud, bucket_lifecycle, *many)) == 9 and len(cloud.asked("LookupEvents")) == 1
+
+
 def test_the_edit_touches_one_status() -> None:
     document = {"Rules": [NUKE, KEEP], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
     after = edits.apply("set_rule_status", document, {"rule": "nuke", "status": "Disabled"})
@@ -231,6 +239,10 @@ def test_a_trail_that_logs_to_nowhere_is_told() -> None:
 def test_a_trail_that_is_gone_or_moved_is_for_a_hand() -> None:
     (gone,) = look(ModelledCloud(GetTrail="TrailNotFoundException"), trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
     assert gone.state == "running" and "create it anew" in gone.why
+    made = call("cloudtrail", "CreateTrail", {"name": "org", "s3BucketName": "audit", "isMultiRegionTrail": True}, mine=False)
+    cloud = ModelledCloud(GetTrail="TrailNotFoundException", LookupEvents=history(made))
+    (gone,) = look(cloud, trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
+    assert "made with isMultiRegionTrail True, s3BucketName audit" in gone.why
     (back,) = look(ModelledCloud(GetTrail={"Trail": {"Name": "org"}}), trail, call("cloudtrail", "DeleteTrail", {"name": "org"}))
     assert back.state == "stopped"
     (moved,) = look(
@@ -387,6 +399,20 @@ def test_a_fleet_may_be_the_owners() -> None:
         window=SimpleNamespace(start=None, end=None), trusted=SimpleNamespace(networks=()))))._doubt(event, None)  # fmt: skip
     made = Principal(A, "user", "evil", "AIDA2", f"arn:aws:iam::{A}:user/evil", "", discovered="made by ci", whole=True)
     assert doubt(event, made) == ""
+
+
+def test_whose_a_call_is() -> None:
+    """A contained user's; the suspect's session of a role that is not cut; listed and the suspect's by its key; anybody else's."""
+    role = f"arn:aws:iam::{A}:role/incident-responder"
+    session = {"arn": f"arn:aws:sts::{A}:assumed-role/incident-responder/evil", "sessionContext": {"sessionIssuer": {"arn": role}}}
+    kept = [call("kms", "ScheduleKeyDeletion").event, {**call("cloudtrail", "StopLogging").event, "userIdentity": session, "eventID": "2"}]
+    listed = [{**call("secretsmanager", "DeleteSecret", mine=mine).event, "eventID": mine} for mine in (True, False)]
+    scope = SimpleNamespace(kept=kept, knows=lambda key, arn: arn == USER.arn)
+    incident = SimpleNamespace(window=SimpleNamespace(start=None, end=None), trusted=SimpleNamespace(networks=()))
+    it = stop_clocks.Clocks(SimpleNamespace(scope=scope, principals={f"{A}:user/ci": USER}, incident=incident))  # type: ignore[arg-type]
+    it._listed = listed
+    whose = {kind: [one.principal for one in found] for (_target, kind), found in it._started().items()}
+    assert whose == {"kms_key": [USER.arn], "trail": [role], "secret": [USER.arn, ""]}
 
 
 def test_the_table_has_the_earliest_deadline_first() -> None:

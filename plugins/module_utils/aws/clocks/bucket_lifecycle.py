@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ...common.errors import CloudError
 from ...common.plan import Call, Edit, Probe, Step, Target
 from ...common.reader import Reader
+from ..live.kind import field
 from ..session import iso, parse
 from .kind import Clock, Event, Started, in_order, named, stop, unread
 
@@ -23,7 +24,7 @@ EVENTS = named("s3", *_WRITES)
 LISTED: tuple[str, ...] = ()
 READS: tuple[str, ...] = ("s3:GetBucketLifecycleConfiguration", "cloudtrail:LookupEvents")
 _NONE = ("NoSuchLifecycleConfiguration", "NoSuchBucket")
-_PAGES = 4  # of the history of one bucket
+_PAGES = 20  # of the history of one region
 _LISTS = {
     "transitions": "transition",
     "noncurrentversiontransitions": "noncurrentversiontransition",
@@ -41,6 +42,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
     for one in in_order(started):
         if one.principal and one.asked("bucketName"):
             buckets.setdefault(one.asked("bucketName"), []).append(one)
+    writes = _writes(target, reader) if buckets else []
     for bucket, mine in buckets.items():
         last = mine[-1]
         text, what = f"bucket {bucket}", f"lifecycle rules, written by {last.by}"
@@ -50,16 +52,14 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
             if error.code not in _NONE:
                 yield unread(target, bucket, last, text, what, error)
             continue
-        try:
-            others = _others(target, bucket, {str(m.event.get("eventID")) for m in mine}, reader)
-        except CloudError:
-            others = None
+        others = _of_others(writes, bucket, {str(m.event.get("eventID")) for m in mine})
         yield from _rules(target, bucket, mine, rules, others)
 
 
 def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[str, t.Any]], others: list[Event] | None) -> Iterator[Clock]:
     """What of the rules is the suspect's: first written by it, and not written by somebody else since."""
     last = mine[-1]
+    partition = last.arn_of("s3", bucket).split(":")[1]
     shapes, known = _authors(mine, others or ())
     since = [e for e in others or () if str(e.get("eventTime")) > last.at]
     written = [rule for one in mine for rule in _written(one.event)]
@@ -70,7 +70,14 @@ def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[st
         if shape(rule) in known or not (same or name in names or not written):
             continue
         text, what = f"bucket {bucket}, lifecycle rule {name}", f"{effect(rule)}, written by {last.by}"
-        row = Clock(target, f"{bucket}/{name}", last.principal, text, what, data={"bucket": bucket, "rule": name})
+        row = Clock(
+            target,
+            f"{bucket}/{name}",
+            last.principal,
+            text,
+            what,
+            data={"bucket": bucket, "rule": name, "arn": f"arn:{partition}:s3:::{bucket}"},
+        )
         if rule.get("Status") != "Enabled":
             yield _with(row, state="stopped", why="suspended; delete it, or put the rule back that was there before it")
             continue
@@ -106,20 +113,27 @@ def _with(clock: Clock, **more: t.Any) -> Clock:
     return Clock(**{**{name: getattr(clock, name) for name in clock.__dataclass_fields__}, **more})
 
 
-def _others(target: Target, bucket: str, mine: set[str], reader: Reader) -> list[Event]:
-    """Every write of the bucket's lifecycle in the log that is not the suspects'."""
-    asked: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": "ResourceName", "AttributeValue": bucket}], "MaxResults": 50}
+def _writes(target: Target, reader: Reader) -> list[Event] | None:
+    """Every write of a lifecycle in the region, the newest; None when the log cannot be read. One question for however many buckets."""
+    asked: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": _WRITES[0]}], "MaxResults": 50}
     writes = []
-    for _page in range(_PAGES):
-        answer = reader.get(Call(target, "cloudtrail", "LookupEvents", asked))
-        for entry in answer.get("Events", []):
-            event = json.loads(entry["CloudTrailEvent"])
-            if event.get("eventName") in _WRITES and not event.get("errorCode") and str(event.get("eventID")) not in mine:
-                writes.append(event)
-        if not answer.get("NextToken"):
-            break
-        asked = {**asked, "NextToken": answer["NextToken"]}
-    return writes
+    try:
+        for _page in range(_PAGES):
+            answer = reader.get(Call(target, "cloudtrail", "LookupEvents", asked))
+            writes += [json.loads(entry["CloudTrailEvent"]) for entry in answer.get("Events", [])]
+            if not answer.get("NextToken"):
+                break
+            asked = {**asked, "NextToken": answer["NextToken"]}
+    except CloudError:
+        return None
+    return [event for event in writes if not event.get("errorCode")]
+
+
+def _of_others(writes: list[Event] | None, bucket: str, mine: set[str]) -> list[Event] | None:
+    if writes is None:
+        return None
+    about = [e for e in writes if field(e, "requestParameters", "bucketName") == bucket]
+    return [e for e in about if str(e.get("eventID")) not in mine]
 
 
 def _get(place: t.Any, name: str) -> t.Any:

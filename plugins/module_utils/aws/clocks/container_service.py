@@ -63,7 +63,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 why=why,
                 remedy="set it to 0 by hand",
                 at=one.at,
-                data={"count": count},
+                data={"count": count, "arn": service.get("serviceArn")},
             )
 
 

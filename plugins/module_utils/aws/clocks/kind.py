@@ -61,7 +61,7 @@ class Clock:
     ``principal``: ARN of the suspect who did it, "" for anybody else; ``text``: the object, in words; ``what``: what happens to it;
     ``deadline`` (RFC 3339, "" for none): when, at the earliest; ``state``: running | stopped | unknown | failed; ``why``: when it runs, why nothing
     here stops it (a Step is made where there is none); ``remedy``: what is left to do when it cannot be stopped; ``at``: when it was set going, of
-    what is not stopped twice on the strength of one call; ``data``: what its kind needs to stop it, and ``since`` (with ``until``), the time in which
+    what is not stopped twice on the strength of one call; ``data``: what its kind needs to stop it, its ``arn`` where the id is none, and ``since`` (with ``until``), the time in which
     nothing was logged.
     """
 
@@ -103,7 +103,8 @@ def named(source: str, *names: str) -> frozenset[tuple[str, str]]:
 def in_order(started: Iterable[Started]) -> list[Started]:
     """Oldest first. Times have seconds, and CloudTrail answers with the newest first, so of one second the first that came is the last."""
     calls = list(started)
-    return sorted(calls[::-1], key=lambda s: s.at)  # noqa: C415 - of one second the order counts
+    calls.reverse()
+    return sorted(calls, key=lambda s: s.at)
 
 
 def newest(started: Iterable[Started], which: Callable[[Started], str], *names: str) -> dict[str, Started]:

@@ -55,7 +55,7 @@ def found(target: Target, started: Iterable[Started], reader: Reader) -> Iterato
                 why=why,
                 remedy=remedy,
                 at=one.at,
-                data={"sizes": sizes},
+                data={"sizes": sizes, "arn": group.get("AutoScalingGroupARN")},
             )
 
 

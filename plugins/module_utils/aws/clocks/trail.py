@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -17,7 +18,7 @@ NOUN = "CloudTrail trails"
 EARLY = True
 EVENTS = named("cloudtrail", "StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors")
 LISTED: tuple[str, ...] = ()
-READS: tuple[str, ...] = ("cloudtrail:GetTrailStatus", "cloudtrail:GetTrail", "cloudtrail:GetEventSelectors")
+READS: tuple[str, ...] = ("cloudtrail:GetTrailStatus", "cloudtrail:GetTrail", "cloudtrail:GetEventSelectors", "cloudtrail:LookupEvents")
 _GONE = ("TrailNotFoundException",)
 _REACH = ("IsMultiRegionTrail", "IncludeGlobalServiceEvents", "LogFileValidationEnabled")  # as GetTrail says it
 _SENT = {"LogFileValidationEnabled": "EnableLogFileValidation"}  # as UpdateTrail takes it
@@ -67,7 +68,9 @@ def _deleted(target: Target, name: str, one: Started, reader: Reader) -> Iterato
     except CloudError as error:
         if error.code not in _GONE:
             raise
-        why = "the log does not say how it was set up: create it anew, to its old bucket, from your own description of it, and start it"
+        made = _made(target, name, reader)
+        how = f"it was made with {made}" if made else "the log does not say how it was set up"
+        why = f"{how}: create it anew, to its old bucket, from your own description of it, and start it"
         yield Clock(target, f"{name}/deleted", one.principal, text, what, why=f"{why}. {_HISTORY}", data={"since": one.at})
         return
     yield Clock(
@@ -79,6 +82,20 @@ def _deleted(target: Target, name: str, one: Started, reader: Reader) -> Iterato
         state="stopped",
         why="there is one of that name again: look whether it is yours",
     )
+
+
+def _made(target: Target, name: str, reader: Reader) -> str:
+    """What the trail was made with, if that is in the newest of the log: for a person, since it may have been changed later."""
+    asked = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "CreateTrail"}], "MaxResults": 50}
+    try:
+        entries = reader.get(Call(target, "cloudtrail", "LookupEvents", asked)).get("Events", [])
+    except CloudError:
+        return ""
+    for event in (json.loads(entry["CloudTrailEvent"]) for entry in entries):
+        request = event.get("requestParameters") or {}
+        if request.get("name") == name and not event.get("errorCode"):
+            return ", ".join(f"{key} {value}" for key, value in sorted(request.items()) if key != "name" and isinstance(value, (str, bool)))
+    return ""
 
 
 def _narrowed(target: Target, name: str, one: Started, reader: Reader) -> Iterator[Clock]:
