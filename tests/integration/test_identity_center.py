@@ -5,12 +5,15 @@ The fence above the account is judged by the enforcing bed; the directory itself
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from ansible_collections.evict.cloud.plugins.module_utils.common import ledger as ledgers
 from tests.beds.bed import Credentials, root
 from tests.beds.company import document, trust
@@ -206,11 +209,9 @@ def test_what_cannot_be_had_is_named_and_the_next_best_holds(office: Office) -> 
     done = desk.contain()
     assert done["problems"] == [] and not any(p == office.eve for _a, _s, _k, p in d.assigned)
     confirm(desk, *(m["id"] for m in done["manual"]))
-    desk.bed.clock(13 * 3600)  # longer than her sessions last
-    try:
+    now = session.Aws.now
+    with mock.patch.object(session.Aws, "now", lambda aws: now(aws) + datetime.timedelta(hours=13)):  # longer than her sessions last
         back = desk.restore()
-    finally:
-        desk.bed.clock(0)
     assert "has not been confirmed" not in json.dumps(back["open"]) and works(desk.bed, office.session(EVE)) == "ok"
     assert len([p for _a, _s, _k, p in d.assigned if p == office.eve]) == 2 and "identitystore" not in d.sets[office.admin]["policy"]
 
