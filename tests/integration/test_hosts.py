@@ -34,7 +34,8 @@ def normal(desk: Desk) -> str:
     text = re.sub(r"IR-(?:[A-Z]|1)\b", "IR", desk.bed.snapshot())
     text = re.sub(r"\bp-[0-9a-f]{8}\b", "POLICY", text)
     text = re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)", "TIME", re.sub(r"Evict[0-9a-f]{16}", "SID", text))
-    return json.dumps(json.loads(text), sort_keys=True)  # the order is that of the ids
+    # The order is that of the ids; two policies have one name now, and neither may hide the other.
+    return json.dumps(json.loads(text, object_pairs_hook=lambda pairs: sorted(pairs, key=json.dumps)))
 
 
 def contain(desk: Desk, *arguments: str, hosts: dict[str, Any] | None = None) -> tuple[int, str, dict[str, Any]]:
