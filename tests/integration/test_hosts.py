@@ -34,7 +34,15 @@ def normal(desk: Desk) -> str:
     text = re.sub(r"IR-(?:[A-Z]|1)\b", "IR", desk.bed.snapshot())
     text = re.sub(r"\bp-[0-9a-f]{8}\b", "POLICY", text)
     text = re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)", "TIME", re.sub(r"Evict[0-9a-f]{16}", "SID", text))
-    return json.dumps(json.loads(text), sort_keys=True)  # the order is that of the ids
+    return json.dumps(json.loads(text, object_pairs_hook=_all), sort_keys=True)  # the order is that of the ids
+
+
+def _all(pairs: list[tuple[str, Any]]) -> dict[str, list[Any]]:
+    """Of two policies, whose ids are one word now, both."""
+    found: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: sorted(values, key=str) for key, values in found.items()}
 
 
 def contain(desk: Desk, *arguments: str, hosts: dict[str, Any] | None = None) -> tuple[int, str, dict[str, Any]]:
