@@ -55,6 +55,7 @@ class AccountFences:
         self._no_resources: dict[str, Unavailable] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
         self.frozen_in: set[str] = set()  # accounts in which that has stood
@@ -249,7 +250,7 @@ class AccountFences:
         if any(scp.frozen(statements) for statements in after):
             with self._lock:
                 self.frozen_in.add(account)
-        if first and self._learned(first, fence):
+        if first and (self._overtaken(first, fence) or self._learned(first, fence)):
             self._clear(fence, again=True)
             return
         if first:
@@ -310,6 +311,13 @@ class AccountFences:
             return sorted({name for name, _id in fence.policies.values()}), f"no room for {', '.join(fence.left)}" if fence.left else ""
         failed = next((d.message for d in done.values() if d and d.status not in STANDS and d.message), "")
         return [], failed or (why.message if why else "")
+
+    def _overtaken(self, failed: Done, fence: AccountFence) -> bool:
+        """Whether another run of this case made a policy of that name in the same moment: then it is planned anew, beside that one."""
+        if failed.code != "DuplicatePolicyException" or self._rivals.get(fence.account, 0) > 1:
+            return False
+        self._rivals[fence.account] = self._rivals.get(fence.account, 0) + 1
+        return True
 
     def _learned(self, failed: Done, fence: AccountFence) -> bool:
         """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""
