@@ -307,10 +307,11 @@ class AccountFences:
         """(names of the resource control policies that stand on the account, or why there is none)."""
         fence, why = self._resources.get(account), self._no_resources.get(account)
         done = {i: self.runner.done.get(i) for i in (fence.policies if fence else ())}
+        no_room = f"no room for {', '.join(fence.left)}" if fence and fence.left else ""
         if fence and done and all(d and d.status in STANDS for d in done.values()):
-            return sorted({name for name, _id in fence.policies.values()}), f"no room for {', '.join(fence.left)}" if fence.left else ""
+            return sorted({name for name, _id in fence.policies.values()}), no_room
         failed = next((d.message for d in done.values() if d and d.status not in STANDS and d.message), "")
-        return [], failed or (why.message if why else "")
+        return [], failed or (why.message if why else no_room)
 
     def _overtaken(self, failed: Done, fence: AccountFence) -> bool:
         """Whether another run of this case made a policy of that name in the same moment: then it is planned anew, beside that one."""

@@ -130,7 +130,9 @@ class Hold:
     def _hold(self, deadline: float) -> None:
         while True:
             waited, written = self.run.wait_for_spread(), self.runner.carried_out
-            self.quiet = self._pass(again=waited or written > 0 or self.passes > 0)  # also when reading the logs has taken longer than the spread
+            self.quiet = self._pass(
+                again=waited or written > 0 or self.passes > 0
+            )  # also when reading the logs has taken longer than the spread
             self.passes += 1
             done = self.quiet and self.runner.carried_out == written  # else what was written has to spread first
             if done or time.monotonic() + self.run.spread >= deadline:
