@@ -22,7 +22,7 @@ from . import deny_all, organization, policy, resource_control
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
-from .responders import exempt, note_responder
+from .responders import declared, exempt, note_responder
 from .service_control import Exempt, Held
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
@@ -216,8 +216,7 @@ class AccountFences:
             self._settle(fence)
             fence.exempt = exempt(self.run.aws, self.run.case, account)
             if self._until:
-                declared = [a for a in (*self.incident.trusted.principals, *self.incident.automations) if a.split(":")[4] == account]
-                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=tuple(sorted(declared)))
+                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
             note_responder(self.run.aws, self.run.case, account)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:
