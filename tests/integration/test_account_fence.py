@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -804,6 +805,20 @@ def test_a_resource_control_policy_alone_refuses_the_key_and_every_session(desk:
     assert desk.contain()["problems"] == [] and len(attached(bed)) == 1  # what is gone is put back
     assert desk.false_positive(company.leaked.access_key, ROLE)["status"] == "ok"
     assert resource_policies(bed) == {} and bed.snapshot() == before
+
+
+def test_without_room_for_a_resource_control_policy_the_result_says_so(desk: Desk) -> None:
+    org = organizations(desk.bed)
+    org.enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    deny = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:Purge*", "Resource": "*"}]}
+    )
+    while len(org.list_policies_for_target(TargetId=A, Filter=RCP)["Policies"]) < 5:
+        made = org.create_policy(Name=f"own-{time.monotonic_ns()}", Description="", Type=RCP, Content=deny)["Policy"]["PolicySummary"]["Id"]
+        org.attach_policy(PolicyId=made, TargetId=A)
+    desk.incident(BOB)
+    (fence,) = desk.contain()["fences"]
+    assert fence["resources"] == [] and BOB in fence["resources_why"] and "no room" in fence["resources_why"], fence
 
 
 def test_released_one_by_one_it_holds_the_others(desk: Desk) -> None:

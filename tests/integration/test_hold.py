@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws.contain import Containment
 from ansible_collections.evict.cloud.plugins.module_utils.common import looks
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import PRODUCTION, Company, document, seed, trust
@@ -79,6 +80,19 @@ def test_a_quiet_containment_ends_after_one_pass(desk: Desk, bed: Bed) -> None:
     before = bed.snapshot()
     again = hold(desk)
     assert again["changed"] is False and bed.snapshot() == before and again["looks"] == done["looks"]
+
+
+def test_every_control_is_looked_at_again_though_reading_the_logs_took_longer_than_the_spread(
+    desk: Desk, bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+    repeat = Containment.repeat
+    monkeypatch.setattr(Containment, "wait_for_spread", lambda _run: False)  # it is over when hold begins
+    monkeypatch.setattr(Containment, "repeat", lambda run, **more: (looked.append(more.get("everything", True)), repeat(run, **more))[1])
+    bed.lag(0)
+    assert hold(desk)["changed"] is True and looked == [True]
+    looked.clear()
+    assert hold(desk)["changed"] is False and looked == []  # a run that wrote nothing has just looked
 
 
 def test_the_deny_that_the_attacker_takes_away_is_written_again(desk: Desk, bed: Bed, company: Company) -> None:

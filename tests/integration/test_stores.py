@@ -538,6 +538,23 @@ def test_two_containments_at_once(desk: Desk, place: Callable[[], Store], jobs: 
     whole(place())
 
 
+def test_two_containments_at_once_do_not_fight_each_other(desk: Desk, jobs: Jobs) -> None:
+    """What the other writes meanwhile is no attack: nothing is frozen for it, and nobody accused."""
+    desk.incident(BOB, ALICE)
+    desk.bed.configure(latency_ms=60)
+    pair = [jobs.module("aws_contain", hold="20s", spread="2s", scope=5) for _n in range(2)]
+    answers = [jobs.answer(child) for child in pair]
+    desk.bed.configure(latency_ms=0)
+    for done in answers:
+        assert (done["status"], done["watch"], done["open"], done["problems"]) == ("ok", [], [], []), done["problems"]
+        assert {p["action"] for p in done["principals"]} == {"contained"} and done["fences"][0]["control"] == "scp", done["fences"]
+        assert "could write in IAM" not in json.dumps(done.get("warnings"), default=str)
+    assert desk.contain()["changed"] is False
+    org = desk.bed.client("organizations", root(desk.bed.management), direct=True)
+    desk.run("aws_restore", **UNDO)
+    assert [p["Name"] for p in org.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]] == ["FullAWSAccess"]
+
+
 def test_of_two_releases_one_is_told_who_works(desk: Desk, place: Callable[[], Store], jobs: Jobs) -> None:
     before = cloud(desk)
     assert desk.contain()["problems"] == []

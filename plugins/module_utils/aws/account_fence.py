@@ -22,7 +22,7 @@ from . import deny_all, organization, policy, resource_control
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
-from .responders import exempt, note_responder
+from .responders import declared, exempt, note_responder
 from .service_control import Exempt, Held
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
@@ -55,6 +55,7 @@ class AccountFences:
         self._no_resources: dict[str, Unavailable] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
         self.frozen_in: set[str] = set()  # accounts in which that has stood
@@ -224,8 +225,7 @@ class AccountFences:
             self._settle(fence)
             fence.exempt = exempt(self.run.aws, self.run.case, account)
             if self._until:
-                declared = [a for a in (*self.incident.trusted.principals, *self.incident.automations) if a.split(":")[4] == account]
-                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=tuple(sorted(declared)))
+                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
             note_responder(self.run.aws, self.run.case, account)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:
@@ -258,7 +258,7 @@ class AccountFences:
         if any(scp.frozen(statements) for statements in after):
             with self._lock:
                 self.frozen_in.add(account)
-        if first and self._learned(first, fence):
+        if first and (self._overtaken(first, fence) or self._learned(first, fence)):
             self._clear(fence, again=True)
             return
         if first:
@@ -315,10 +315,18 @@ class AccountFences:
         """(names of the resource control policies that stand on the account, or why there is none)."""
         fence, why = self._resources.get(account), self._no_resources.get(account)
         done = {i: self.runner.done.get(i) for i in (fence.policies if fence else ())}
+        no_room = f"no room for {', '.join(fence.left)}" if fence and fence.left else ""
         if fence and done and all(d and d.status in STANDS for d in done.values()):
-            return sorted({name for name, _id in fence.policies.values()}), f"no room for {', '.join(fence.left)}" if fence.left else ""
+            return sorted({name for name, _id in fence.policies.values()}), no_room
         failed = next((d.message for d in done.values() if d and d.status not in STANDS and d.message), "")
-        return [], failed or (why.message if why else "")
+        return [], failed or (why.message if why else no_room)
+
+    def _overtaken(self, failed: Done, fence: AccountFence) -> bool:
+        """Whether another run of this case made a policy of that name in the same moment: then it is planned anew, beside that one."""
+        if failed.code != "DuplicatePolicyException" or self._rivals.get(fence.account, 0) > 1:
+            return False
+        self._rivals[fence.account] = self._rivals.get(fence.account, 0) + 1
+        return True
 
     def _learned(self, failed: Done, fence: AccountFence) -> bool:
         """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""

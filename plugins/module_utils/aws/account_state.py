@@ -144,12 +144,24 @@ def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[st
     """(``before`` with what our Steps made of it, {(ARN, facet): Step})."""
     state, ours = {arn: dict(facets) for arn, facets in before.items()}, {}
     for step in steps:
-        place = owned(step)
-        if place:
+        if place := owned(step):
             ours[place] = step
-            facets = state.setdefault(place[0], {})
-            facets[place[1]] = True if place[1].startswith(("attached/", "group/")) and step.after else step.after
+            state.setdefault(place[0], {})[place[1]] = _value(place, step)
     return state, ours
+
+
+def written(steps: Iterable[Step]) -> dict[tuple[str, str], list[t.Any]]:
+    """{(ARN, facet): what these Steps put there}."""
+    found: dict[tuple[str, str], list[t.Any]] = {}
+    for step in steps:
+        if place := owned(step):
+            found.setdefault(place, []).append(_value(place, step))
+    return found
+
+
+def _value(place: tuple[str, str], step: Step) -> t.Any:
+    """What a state has there when the Step has been carried out."""
+    return True if place[1].startswith(("attached/", "group/")) and step.after else step.after
 
 
 def moved(before: State, now: State, arn: str, user_id: str) -> str:

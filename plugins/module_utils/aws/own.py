@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..common import ledger_record, plan
 from ..common.errors import EvictError
 from ..common.guard import identity, kind_of
 from ..common.ledger_read import read_chains
+from ..common.plan import Step
 from .session import Aws
 
 if t.TYPE_CHECKING:
@@ -38,6 +40,22 @@ def is_own(aws: Aws, case: Case, key: str) -> bool:
     except EvictError:
         return False
     return any(key in note["data"]["keys"] for note in later)
+
+
+def meanwhile(case: Case, since: str) -> list[Step]:
+    """What other runs of this case, at work beside this one, have set out to do since then (RFC 3339): two jobs may contain at once."""
+    ended = {run for run, about in case.ledger.state.runs.items() if about["status"] is not None}
+    found = []
+    try:
+        chains = ledger_record.layout(case.store.list(ledger_record.FOLDER)).chains
+        beside = [(run, seq) for run, numbers in chains.items() if run != case.ledger.run and run not in ended for seq in numbers]
+        answers = case.store.get_many(ledger_record.path(run, seq) for run, seq in beside)
+        for (run, seq), (_path, data) in zip(beside, answers, strict=True):
+            record = ledger_record.parse(data, run, seq) if isinstance(data, bytes) else {"time": ""}
+            found += [plan.decode(step) for step in record.get("intents", ()) if record["time"] >= since]
+    except (EvictError, ValueError):
+        return []  # then it is nobody's of ours
+    return found
 
 
 class Journal:

@@ -32,6 +32,12 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
     return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
 
 
+def declared(aws: Aws, incident: t.Any, account: str) -> tuple[str, ...]:
+    """Trusted principals and automations of ``account``, as ``aws:PrincipalArn`` has them: of a role's session, the role."""
+    named = {arn for arn in (*incident.trusted.principals, *incident.automations) if arn.split(":")[4] == account}
+    return tuple(sorted({found for arn in named for found in exact(aws, arn)}))
+
+
 def exact(aws: Aws, arn: str) -> list[str]:
     """``aws:PrincipalArn`` of what ``arn`` says: of a role session it is the role's ARN with its path, which only IAM knows."""
     if kind_of(arn) != "assumed-role":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import responders
 from ansible_collections.evict.cloud.plugins.module_utils.aws import service_control as scp
 from ansible_collections.evict.cloud.plugins.module_utils.aws.service_control import Exempt, Held
 
 SID = "Evict0123456789abcdef"
+A = "111122223333"
 GLASS = "arn:aws:iam::111122223333:role/break-glass"
 
 
@@ -67,3 +71,16 @@ def test_a_plain_arn_stays() -> None:
 def test_nobody_is_exempt_when_nobody_is_named() -> None:
     (write,) = [s for s in scp.statements(SID, [user("a")], Exempt()) if s["Sid"].endswith("W")]
     assert "Condition" not in write and "*" not in json.dumps(write["Resource"])
+
+
+def test_a_declared_automation_that_is_named_by_its_session_is_not_frozen() -> None:
+    """`aws:PrincipalArn` of a session is its role's ARN, with the path that only IAM knows."""
+    role, user = f"arn:aws:iam::{A}:role/ci/terraform", f"arn:aws:iam::{A}:user/deployer"
+
+    class Iam:
+        def call(self, call: Any) -> Any:
+            return {"Role": {"Arn": f"arn:aws:iam::{call.target.account}:role/ci/{call.parameters['RoleName']}"}}
+
+    trusted = SimpleNamespace(principals=[user, "arn:aws:iam::999999999999:user/elsewhere"])
+    incident = SimpleNamespace(trusted=trusted, automations=[f"arn:aws:sts::{A}:assumed-role/terraform/run-1"])
+    assert responders.declared(Iam(), incident, A) == (role, user)  # type: ignore[arg-type]
