@@ -151,6 +151,8 @@ class Release:
         return "quarantine" if step.id.endswith(shared) else ""
 
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
+        if "#rotation/" in step.id:
+            return "kept", "rotated: a release takes no new credential away", None
         if self.order.false_positive:
             return None
         if put_back.HELD in step.id:

@@ -49,7 +49,11 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 # Of S3, EC2 and others; IAM and STS have no code of their own for it.
 _SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5}  # seconds between two requests of one account and region (AWS allows two a second)
-_BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
+_BUSY = (
+    "ConcurrentModificationException",
+    "ResourceConflictException",
+    "TooManyRequestsException",
+)  # one change at a time; nothing was carried out
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
