@@ -90,6 +90,8 @@ def install(stores: dict[str, Any]) -> None:
     iam._role_xml = _role_xml
     iam._get_access_key_last_used = iam._IAM_HANDLERS["GetAccessKeyLastUsed"] = _get_access_key_last_used
     iam._IAM_HANDLERS["SetDefaultPolicyVersion"] = _set_default_policy_version
+    simulate = iam._IAM_HANDLERS["SimulatePrincipalPolicy"]
+    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = lambda p: simulate(_without_path(p))  # it takes the path for a part of the name
     for action, handler in list(iam._IAM_HANDLERS.items()):
         iam._IAM_HANDLERS[action] = _wrap(action, handler, stores)
 
@@ -470,3 +472,12 @@ def _complete_details(box: ET.Element, member: ET.Element) -> None:
     entity = (iam._users if kind == "UserDetailList" else iam._roles).get(name) or {}
     xml = _boundary_xml(entity) + (role_last_used_xml(name) if kind == "RoleDetailList" else "")
     member.extend(ET.fromstring(f'<x xmlns="{_NS}">{xml}</x>'))
+
+
+def _without_path(p: Any) -> Any:
+    """The request with the last part of the ARN's name alone: IAM's names are unique, whatever their path."""
+    arn = p.get("PolicySourceArn")
+    text = arn[0] if isinstance(arn, list) else str(arn or "")
+    head, _slash, rest = text.partition("/")
+    bare = f"{head}/{rest.rsplit('/', 1)[-1]}" if rest else text
+    return {**p, "PolicySourceArn": [bare] if isinstance(arn, list) else bare}

@@ -711,3 +711,12 @@ def test_a_user_with_a_path_is_judged_by_its_arn(bed: Bed, company: Company) -> 
     caller = bed.client("iam", company.leaked)
     assert outcome(caller.tag_user, UserName="app-orders", Tags=[{"Key": "a", "Value": "b"}]) == "AccessDenied"
     assert outcome(caller.tag_user, UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"
+
+
+def test_the_policies_of_a_user_with_a_path_are_simulated(bed: Bed, company: Company) -> None:
+    """The emulator takes the path for a part of the name, and so denies everything."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    found = iam.simulate_principal_policy(
+        PolicySourceArn=company.production.users["app-orders"], ActionNames=["sqs:ListQueues", "iam:CreateUser"]
+    )
+    assert [row["EvalDecision"] for row in found["EvaluationResults"]] == ["allowed", "implicitDeny"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.beds.bed import Credentials, root
-from tests.beds.company import OFFICE, PRODUCTION
+from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION, allow, document
 from tests.integration.helpers import Child, Desk, works
 
 pytestmark = pytest.mark.bed
@@ -143,3 +143,68 @@ def test_killed_and_run_again_ends_with_one_key_known_to_all(estate: Estate, ope
     assert result["status"] == "ok", result
     estate.is_rotated([estate.key.secret_key])
     assert not estate.rotate()["changed"]
+
+
+def test_emergency_switches_the_old_key_off_first(estate: Estate) -> None:
+    result = estate.rotate(mode="emergency")
+    assert result["status"] == "ok", result
+    calls = [c["operation"] for c in estate.bed.calls(mutating=True) if c["operation"] in ("UpdateAccessKey", "CreateAccessKey")]
+    assert calls[:2] == ["UpdateAccessKey", "CreateAccessKey"]
+    estate.is_rotated([estate.key.secret_key])
+
+
+def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_holds_him_out(estate: Estate) -> None:
+    """Deadline: none is waited for; the bridge clamps the user to the dependents' network while the key lives, and goes when it is off."""
+    thief = estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP)
+    thief.list_queues()
+    graceful = estate.rotate()
+    assert (
+        graceful["status"] == "refused"
+        and ATTACKER_IP in graceful["problems"][0]["message"]
+        and "bridge" in graceful["problems"][0]["remedy"]
+    )
+    assert estate.keys() == {estate.key.access_key: "Active"}
+    bridge = estate.rotate(mode="bridge", quiet="15m")
+    assert bridge["rotation"][0]["state"] == "VERIFIED_NEW", bridge
+    policy = estate.iam.get_user_policy(UserName=USER, PolicyName="evict-bridge-IR-1")["PolicyDocument"]
+    assert set(policy["Statement"][0]["Condition"]) == {"NotIpAddressIfExists", "StringNotEqualsIfExists", "BoolIfExists"}
+    with pytest.raises(Exception, match="explicit deny"):
+        thief.list_queues()
+    estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
+    hostile = estate.rotate(mode="bridge", quiet="15m", soak="1h")  # it tried again: the deadline is over for it
+    assert hostile["rotation"][0]["state"] == "OLD_DISABLED" and estate.keys()[estate.key.access_key] == "Inactive", hostile
+    done = estate.rotate(mode="bridge")
+    assert done["status"] == "ok" and sorted(estate.iam.list_user_policies(UserName=USER)["PolicyNames"]) == [
+        "evict-session-IR-1",
+        "work",
+    ], done
+    assert not estate.rotate(mode="bridge")["changed"]
+
+
+def test_a_user_that_may_write_in_iam_is_not_rotated_gracefully(estate: Estate) -> None:
+    estate.iam.put_user_policy(UserName=USER, PolicyName="more", PolicyDocument=document(allow("iam:CreateUser")))
+    result = estate.rotate()
+    assert result["status"] == "refused" and "iam:CreateUser" in result["problems"][0]["message"], result
+
+
+def test_a_second_key_in_use_is_refused_by_name_and_a_compromised_one_makes_room(estate: Estate) -> None:
+    second = Credentials.of(estate.iam.create_access_key(UserName=USER)["AccessKey"])
+    result = estate.rotate()
+    assert result["status"] == "refused" and second.access_key in result["problems"][0]["message"], result
+    assert set(estate.keys().values()) == {"Active"}
+    result = estate.rotate(free_slot=second.access_key)
+    assert result["status"] == "ok", result
+    estate.is_rotated([estate.key.secret_key])
+
+
+def test_a_check_that_fails_takes_the_place_back_before_the_old_key_is_touched(estate: Estate) -> None:
+    estate.dependents[1]["check"] = {"command": ["false"]}
+    before = estate.held()
+    result = estate.rotate()
+    assert result["status"] == "partial" and "check failed" in result["problems"][0]["message"], result
+    after = estate.held()
+    assert after[1] == before[1] and after[0] != before[0] and estate.keys()[estate.key.access_key] == "Active"
+    estate.dependents[1]["check"] = {"command": ["true"]}
+    result = estate.rotate()
+    assert result["status"] == "ok", result
+    estate.is_rotated([estate.key.secret_key])

@@ -359,7 +359,8 @@ class Machine:
             if place.id in i and e.get("made") and e.get("step") and not i.startswith("undo:") and i not in {s.id for s in mine}
         ]
         for step in reversed([s for s in mine if s.undo]):
-            back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=step.before, do=step.undo, undo=step.do, needs=(),
+            undone = getattr(targets.KINDS[place.kind], "undone", lambda s: s.before)
+            back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),
                                        action=f"undo: {step.action}", undoes=step.id, irreversible="")  # fmt: skip
             self.carry_out(lambda _r, b=back: [b])  # type: ignore[misc]
 

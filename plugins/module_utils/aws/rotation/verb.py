@@ -93,14 +93,16 @@ def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) ->
     given: dict[str, str] = {k: params.get(k) or "" for k in ("free_slot", "deadline", "by", "reason")}
     if given["deadline"]:
         _named(given)
-    times = {k: chosen.seconds(params[k], k) for k in ("quiet", "soak", "valid")}
-    options = chosen.Options(params["mode"] or case.incident.mode, **times, **given)
+    quiet, soak, valid = (chosen.seconds(params[k], k) for k in ("quiet", "soak", "valid"))
+    options = chosen.Options(
+        params["mode"] or case.incident.mode, quiet, soak, valid, given["free_slot"], given["deadline"], given["by"], given["reason"]
+    )
     declared = params["dependents"] if params["dependents"] is not None else case.incident.dependents
     run = Rotation(aws, case, runner, options, list(declared), "dependents" if params["dependents"] is not None else "incident.dependents")
     run.run()
     failed = run.refused + runner.failures
     waiting = [row for machine in run.machines for row in machine.open]
-    status = ("partial" if any(m.new or m.states for m in run.machines) else "refused") if failed else "open" if waiting else "ok"
+    status = ("partial" if any(m.new for m in run.machines) else "refused") if failed else "open" if waiting else "ok"
     return {
         "status": status, "incident": case.incident.id, "principals": [p.row() for p in run.principals.values()], "failed": failed, "open": waiting,
         "residual": [], "rotation": [m.row() for m in run.machines],

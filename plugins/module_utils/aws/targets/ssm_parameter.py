@@ -37,3 +37,8 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
         before=before, after=before + 1, probe=version, do=(Edit(place.target, document, "replace_credential", change.arguments(place)),),
         undo=(Edit(place.target, {**document, "Version": before}, "only", {"keys": ["Value"]}),),
     )  # fmt: skip
+
+
+def undone(step: Step) -> int:
+    """What the probe of ``step`` sees when it was taken back: writing the old value again makes one more version."""
+    return int(step.after) + 1
