@@ -34,6 +34,7 @@ _LONG = (
     "looks",
     "not_compared",
     "workloads",
+    "rotation",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store

@@ -23,6 +23,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     out += [f"  IAC     {row['arn']}: {row['managed']}" for row in result.get("principals", [])[:_ROWS] if row.get("managed")]
     for fence in result.get("fences", []):
         out += _fence(fence)
+    out += _rotation(result.get("rotation", []))
     out += _still(result)
     for problem in result.get("problems", []):
         out.append(f"  FAILED  {problem['object']}: {problem['message']}")
@@ -92,6 +93,18 @@ def _still(result: dict[str, t.Any]) -> list[str]:
     for row in result.get("workloads", [])[:_ROWS]:
         failing = f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest" if row["until"] else ""
         out.append(f"  WORKS   {row['text']}: {row['state']}{failing}" + (f"; {row['why']}" if row["why"] else ""))
+    return out
+
+
+def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
+    """What became of each key, and of each place that has to have the new one."""
+    out = []
+    for row in rows:
+        until = f"; the old key may live until {row['deadline']}" if row.get("deadline") else ""
+        out.append(
+            f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {row['state'] or 'nothing done'} ({row['mode']}{until})"
+        )
+        out += [f"          {place['state'].partition(':')[0] or '-':7} {place['place']}" for place in row["places"][:_ROWS]]
     return out
 
 
