@@ -38,6 +38,7 @@ _LONG = (
     "resource_fences",
     "legal",
     "severity",
+    "rotation",
 )
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store

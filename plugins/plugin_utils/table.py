@@ -25,6 +25,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
         out += _fence(fence)
     out += _manual(result, case)
     out += _resources(result.get("resource_fences") or [])
+    out += _rotation(result.get("rotation", []))
     out += _still(result)
     out += _isolated(result)
     out += _clocks(result)
@@ -133,6 +134,18 @@ def _clocks(result: dict[str, t.Any]) -> list[str]:
         when = f"{row['deadline']}  " if row["deadline"] else ""
         out.append(f"  CLOCK   {when}{row['object']}: {row['what']}: {row['state']}" + (f" ({row['why']})" if row["why"] else ""))
     return [*out, f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
+
+
+def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
+    """What became of each key, and of each place that has to have the new one."""
+    out = []
+    for row in rows:
+        until = f"; the old key may live until {row['deadline']}" if row.get("deadline") else ""
+        out.append(
+            f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {row['state'] or 'nothing done'} ({row['mode']}{until})"
+        )
+        out += [f"          {place['state'].partition(':')[0] or '-':7} {place['place']}" for place in row["places"][:_ROWS]]
+    return out
 
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:

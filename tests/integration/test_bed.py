@@ -733,3 +733,12 @@ def test_each_environment_of_a_function_has_its_own_credentials(bed: Bed, compan
     functions.update_function_configuration(FunctionName="f", Description="other")
     keys.append(json.loads(functions.invoke(FunctionName="f")["Payload"].read()))
     assert keys[0] == keys[1] != keys[2] and all(key.startswith("ASIA") for key in keys)
+
+
+def test_the_policies_of_a_user_with_a_path_are_simulated(bed: Bed, company: Company) -> None:
+    """The emulator takes the path for a part of the name, and so denies everything."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    found = iam.simulate_principal_policy(
+        PolicySourceArn=company.production.users["app-orders"], ActionNames=["sqs:ListQueues", "iam:CreateUser"]
+    )
+    assert [row["EvalDecision"] for row in found["EvaluationResults"]] == ["allowed", "implicitDeny"]

@@ -62,12 +62,53 @@ def _permission_set(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, W
     return Probe(Call(target, "sso-admin", "GetInlinePolicyForPermissionSet", permission_set), ("InlinePolicy",)), write
 
 
+def _secret_value(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """A new version of a secret, whose id is chosen here, so that a repeated request makes no second one. It waits under AWSPENDING."""
+    secret = {"SecretId": name["SecretId"]}
+
+    def write(document: t.Any) -> Call:
+        stages = {"VersionStages": ["AWSPENDING"], "ClientRequestToken": name["VersionId"]}
+        return Call(target, "secretsmanager", "PutSecretValue", {**secret, "SecretString": document, **stages})
+
+    return Probe(Call(target, "secretsmanager", "GetSecretValue", secret), ("SecretString",)), write
+
+
+def _parameter(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """A parameter's value; ``Type``, ``KeyId`` and ``Tier`` are given again, since SSM takes its defaults for those that are not."""
+    kept = {key: name[key] for key in ("Type", "KeyId", "Tier") if name.get(key)}
+
+    def write(document: t.Any) -> Call:
+        value = document["Value"] if isinstance(document, dict) else document
+        return Call(target, "ssm", "PutParameter", {"Name": name["Name"], "Value": value, "Overwrite": True, **kept}, idempotent=False)
+
+    if name.get("Version"):
+        history = Call(target, "ssm", "GetParameterHistory", {"Name": name["Name"], "WithDecryption": True})
+        return Probe(history, ("Parameters", {"Version": name["Version"]})), write
+    return Probe(Call(target, "ssm", "GetParameter", {"Name": name["Name"], "WithDecryption": True}), ("Parameter", "Value")), write
+
+
+def _function(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """A function's environment, with RevisionId, so that somebody else's edit in between is not lost; ``Version``: the one that is written again."""
+    function = {"FunctionName": name["FunctionName"]}
+
+    def write(document: t.Any) -> Call:
+        revision = {"RevisionId": document["RevisionId"]} if document.get("RevisionId") and not name.get("Version") else {}
+        environment = {"Environment": {"Variables": document["Environment"]["Variables"]}}
+        return Call(target, "lambda", "UpdateFunctionConfiguration", {**function, **environment, **revision}, idempotent=False)
+
+    qualifier = {"Qualifier": name["Version"]} if name.get("Version") else {}
+    return Probe(Call(target, "lambda", "GetFunctionConfiguration", {**function, **qualifier})), write
+
+
 DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {
     "iam.role-trust": _role_trust,
     "organizations.policy": _organizations_policy,
     "s3.lifecycle": _bucket_lifecycle,
     "sso-admin.permission-set": _permission_set,
     **resources.DOCUMENTS,
+    "secretsmanager.value": _secret_value,
+    "ssm.parameter": _parameter,
+    "lambda.function": _function,
 }
 
 

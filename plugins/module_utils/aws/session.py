@@ -52,7 +52,8 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "Autho
 _SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 # Seconds between two requests of one account and region: AWS allows two a second, and of GetParameters forty.
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5, "ssm:GetParameters": 0.026}
-_BUSY = ("ConcurrentModificationException", "TooManyRequestsException")  # Organizations takes one change at a time; nothing was carried out
+# One change at a time, of an organization or of a function; nothing was carried out.
+_BUSY = ("ConcurrentModificationException", "ResourceConflictException", "TooManyRequestsException")
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
 # Of what the other services call the thing that a request is about, for messages.
 _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",

@@ -15,9 +15,10 @@ PLACES = ("amplify", "app_runner", "batch_job_definition", "cloudformation_stack
           "step_function")  # fmt: skip
 ELSEWHERE = ("kubernetes_secret", "vault", "github_actions", "gitlab_ci", "azure_key_vault", "gcp_secret_manager", "hook", "other")
 KINDS = (*PLACES, *ELSEWHERE)
-_KEYS = ("kind", "arn", "name", "account", "region", "check", "networks", "note")
+_KEYS = ("kind", "arn", "name", "account", "region", "half", "check", "networks", "vpcs", "shared_network", "note")
 _CHECKS = ("http", "command", "alarm", "lambda")
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+_VPC = re.compile(r"vpc-[0-9a-f]{8,17}")
 _URL = re.compile(r"https?://[!-~]{1,2000}", re.ASCII)
 _WORD = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}")
 
@@ -43,14 +44,17 @@ def _structured(item: dict[t.Any, t.Any], path: str, problems: list[Problem]) ->
         "name": fields.text("name", pattern=_WORD, says="holds control characters, or is too long"),
         "account": fields.account(),
         "region": fields.text("region", pattern=_REGION, says="not a region"),
+        "half": fields.choice("half", ("id", "secret"), ""),
         "networks": fields.networks("networks"),
+        "vpcs": fields.texts("vpcs", _VPC, "not the id of a VPC"),
+        "shared_network": fields.flag("shared_network"),
         "note": fields.text("note"),
     }
     if not (item.get("arn") or item.get("name")):
         problems.append((path, "names nothing; give arn, or name and region"))
     if item.get("check") is not None:
         found["check"] = _check(item["check"], f"{path}.check", problems)
-    return {key: value for key, value in found.items() if value not in ("", [], {})}
+    return {key: value for key, value in found.items() if value not in ("", [], {}, None, False)}
 
 
 def _check(raw: t.Any, path: str, problems: list[Problem]) -> dict[str, t.Any]:

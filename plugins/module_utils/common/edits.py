@@ -11,6 +11,7 @@ import copy
 import json
 import typing as t
 
+from . import credential_text
 from .errors import EvictError
 
 Document = dict[str, t.Any]
@@ -84,9 +85,35 @@ def replace_value(document: Document | None, path: list[t.Any], value: t.Any) ->
     return new
 
 
+def replace_credential(document: t.Any, old: str, new: str, secret: str, at: list[t.Any] | None = None, half: str = "") -> t.Any:
+    """``document`` with the access key ``old`` and its secret replaced, in the value at ``at`` (keys). ``half``: the value is one half alone, id or secret."""
+    value = document
+    for part in at or ():
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        raise EvictError(f"the document has nothing at {'.'.join(map(str, at or ('the top',)))}", operation="replace_credential")
+    changed = credential_text.half(value, secret) if half == "secret" else credential_text.replaced(value, old, new, secret)
+    return replace_value(document, list(at), changed) if at else changed
+
+
+def only(document: Document | None, keys: list[str]) -> Document:
+    """What ``document`` has under ``keys``: the part of an older version that is to be written again."""
+    return {key: (document or {})[key] for key in keys if key in (document or {})}
+
+
 EDITS: dict[str, t.Callable[..., Document | str | None]] = {
     f.__name__: f
-    for f in (add_statement, remove_statement, set_statements, restore_statements, swap_statements, set_rule_status, replace_value)
+    for f in (
+        add_statement,
+        remove_statement,
+        set_statements,
+        restore_statements,
+        swap_statements,
+        set_rule_status,
+        replace_value,
+        replace_credential,
+        only,
+    )
 }
 
 

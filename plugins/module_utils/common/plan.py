@@ -233,7 +233,7 @@ def refs(value: t.Any) -> Iterator[Ref]:
     if isinstance(value, Ref):
         yield value
     elif isinstance(value, (Call, Edit)):
-        yield from refs(value.parameters if isinstance(value, Call) else value.arguments)
+        yield from refs(value.parameters if isinstance(value, Call) else {**value.document, "": value.arguments})
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from refs(inner)

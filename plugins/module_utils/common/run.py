@@ -118,6 +118,21 @@ class Runner:
         with self._lock:
             self.failures = [f for f in self.failures if f["object"] != object]
 
+    def remember(self, step_id: str, answer: Mapping[str, t.Any]) -> None:
+        """The answer of an earlier run, whole: its secret was read back, in memory, from where that run had put it."""
+        with self._lock:
+            self.answers[step_id] = answer
+            self._old.discard(step_id)
+
+    def make_anew(self, step: Step) -> None:
+        """What an earlier run made is removed, since its secret died with that run and nobody has it; the Step will be carried out again."""
+        made = plan.dig(self.answers[step.id], step.owns.path)
+        if not self.check:
+            self._undo_orphan(step, made)
+        with self._lock:
+            del self.answers[step.id]
+            self._old.discard(step.id)
+
     @property
     def changed(self) -> int:
         return sum(d.status in ("done", "unverified", "would") for d in self.done.values())
@@ -218,11 +233,20 @@ class Runner:
     # -- one step ----------------------------------------------------------------------------------------------------------------
 
     def _act(self, action: plan.Action, answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            return self._send(action, answers)
+        except EvictError as error:  # clouds quote what they refuse
+            if any(isinstance(ref, Secret) for ref in plan.refs(action)):
+                said = getattr(error, "code", "") or "refused"
+                error.message = f"{error.operation or 'write'} on {error.object}: {said} (the rest may hold a secret and is left out)"
+            raise
+
+    def _send(self, action: plan.Action, answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
         cloud = self.clouds[action.target.cloud]
         if isinstance(action, Call):
             return cloud.call(action, plan.resolve(action.parameters, answers))
         for last in (False, False, True):
-            probe, write = cloud.document(action)
+            probe, write = cloud.document(dataclasses.replace(action, document=plan.resolve(action.document, answers)))
             reader = Reader(self.clouds)
             before = reader.read(probe)
             after = edits.apply(action.name, before, plan.resolve(action.arguments, answers))

@@ -1,0 +1,84 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the places share to which a rotation writes a new credential."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterator
+
+from ...common import credential_text
+from ...common.errors import EvictError
+from ...common.plan import Secret, Step, Target
+from ...common.reader import Reader
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a dependent keeps the credential. ``half``: "" = both halves, else "id" or "secret" alone; ``spec``: the dependent as it was declared."""
+
+    target: Target
+    kind: str
+    name: str
+    half: str = ""
+    spec: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    noun: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.noun or self.kind} {self.name} in {self.target.region or self.target.account}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}/{self.target.account}/{self.target.region}/{self.name}" + (f"#{self.half}" if self.half else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is."""
+
+    user: str
+    old: str
+    new: str
+    secret: Secret
+
+    def step_id(self, place: Place, part: str = "") -> str:
+        return f"{self.user}#rotation/{self.new}/{place.id}" + (f"/{part}" if part else "")
+
+    def arguments(self, place: Place, at: list[str] | None = None) -> dict[str, t.Any]:
+        """Of the edit ``replace_credential``."""
+        found: dict[str, t.Any] = {"old": self.old, "new": self.new, "secret": self.secret}
+        return {**found, **({"at": at} if at else {}), **({"half": place.half} if place.half else {})}
+
+
+class Kind(t.Protocol):
+    """A file of this folder. ``value``: the text or map that is there (it holds secrets: it never leaves memory); ``steps``: write ``change`` to it,
+
+    with a read-back and a way back; the pre-image stays in the cloud's own versions.
+    """
+
+    KIND: str
+    NOUN: str
+    READS: tuple[str, ...]
+
+    def value(self, place: Place, reader: Reader) -> t.Any: ...
+
+    def steps(self, place: Place, change: Change, reader: Reader) -> Iterator[Step]: ...
+
+
+def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, reader: Reader) -> str:
+    """old | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``."""
+    try:
+        value = kind.value(place, reader)
+    except EvictError as error:
+        return f"unknown: {error.message}"
+    if value is None:
+        return "unknown: there is nothing"
+    if place.half == "secret":
+        return "half"
+    held = credential_text.identities(value, {*change_from, new} - {""})
+    if held & set(change_from):
+        return "old"
+    return "new" if new and new in held else "other"

@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets Manager: a new version under AWSPENDING, then AWSCURRENT moves to it. The version of before stays under AWSPREVIOUS, for the way back."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from collections.abc import Iterator
+
+from ...common.errors import EvictError
+from ...common.plan import Call, Edit, Phase, Probe, Step
+from ...common.reader import Reader
+from .kind import Change, Place
+
+KIND = "secrets_manager"
+NOUN = "secret"
+READS: tuple[str, ...] = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds")
+
+
+def value(place: Place, reader: Reader) -> t.Any:
+    answer = reader.get(Call(place.target, "secretsmanager", "GetSecretValue", {"SecretId": place.name}))
+    if answer.get("SecretString") is None:
+        raise EvictError(f"{place.text} holds no text", object=place.text, operation="secretsmanager:GetSecretValue")
+    return answer["SecretString"]
+
+
+def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
+    """Two Steps: the version, and the label. The version's id is derived, so that a lost answer makes no second one."""
+    version = str(uuid.uuid5(uuid.NAMESPACE_URL, change.step_id(place)))
+    secret = {"SecretId": place.name}
+    listing = Call(place.target, "secretsmanager", "ListSecretVersionIds", {**secret, "IncludeDeprecated": True})
+    there = Probe(listing, ("Versions", {"VersionId": version}, "VersionId"))
+    stages = reader.get(Call(place.target, "secretsmanager", "DescribeSecret", secret)).get("VersionIdsToStages", {})
+    current = next((v for v, labels in sorted(stages.items()) if "AWSCURRENT" in labels), "")
+    made = change.step_id(place, "version")
+    yield Step(
+        id=made, principal=change.user, resource=f"{place.text}, new version", action="write the new key, pending", phase=Phase.CREDENTIAL,
+        before=reader.read(there), after=version, probe=there,
+        do=(Edit(place.target, {"kind": "secretsmanager.value", **secret, "VersionId": version}, "replace_credential", change.arguments(place)),),
+        irreversible="a version without a label is deleted by Secrets Manager itself",
+    )  # fmt: skip
+
+    def label(name: str, **move: str) -> Call:
+        return Call(place.target, "secretsmanager", "UpdateSecretVersionStage", {**secret, "VersionStage": name, **move})
+
+    now = Probe(Call(place.target, "secretsmanager", "DescribeSecret", secret), ("VersionIdsToStages", version, {"": "AWSCURRENT"}))
+    yield Step(
+        id=change.step_id(place), principal=change.user, resource=place.text, action="use the new key", phase=Phase.CREDENTIAL,
+        before=reader.read(now), after="AWSCURRENT", probe=now, needs=(made,),
+        do=(label("AWSCURRENT", MoveToVersionId=version, RemoveFromVersionId=current), label("AWSPENDING", RemoveFromVersionId=version)),
+        undo=(label("AWSCURRENT", MoveToVersionId=current, RemoveFromVersionId=version),),
+    )  # fmt: skip

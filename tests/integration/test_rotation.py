@@ -1,0 +1,210 @@
+"""Rotation on the enforcing bed: a worker that reads a secret, a loop that reads a parameter and a function go on through all of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.beds.bed import Credentials, root
+from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION, allow, document
+from tests.integration.helpers import Child, Desk, works
+
+pytestmark = pytest.mark.bed
+
+USER = "app-orders"
+REGION = "us-east-1"
+CODE = """
+import boto3, os, json
+def handler(event, context):
+    keys = dict(aws_access_key_id=os.environ["KEY_ID"], aws_secret_access_key=os.environ["KEY_SECRET"])
+    boto3.client("sqs", region_name="us-east-1", **keys).list_queues()
+    return "ok"
+"""
+
+
+class Estate:
+    """One user with a leaked key, and three places that hold it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.bed = desk, desk.bed
+        self.key = desk.company.production.keys[USER]
+        self.iam = self.bed.client("iam", root(PRODUCTION), direct=True)
+        self.secrets = self.bed.client("secretsmanager", root(PRODUCTION), region=REGION, direct=True)
+        self.ssm = self.bed.client("ssm", root(PRODUCTION), region=REGION, direct=True)
+        self.functions = self.bed.client("lambda", root(PRODUCTION), region=REGION, direct=True)
+        both = {"key_id": self.key.access_key, "secret": self.key.secret_key}
+        self.secrets.create_secret(Name="app/aws", SecretString=json.dumps({**both, "endpoint": "x"}))
+        self.ssm.put_parameter(
+            Name="/app/env",
+            Type="SecureString",
+            Value=f"# ours\nAWS_ACCESS_KEY_ID={both['key_id']}\nAWS_SECRET_ACCESS_KEY={both['secret']}\n",
+        )
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr("index.py", CODE)
+        self.functions.create_function(
+            FunctionName="app", Runtime="python3.12", Role=f"arn:aws:iam::{PRODUCTION}:role/orders-lambda", Handler="index.handler", Code={"ZipFile": archive.getvalue()},
+            Environment={"Variables": {"KEY_ID": both["key_id"], "KEY_SECRET": both["secret"], "MODE": "fast"}},
+        )  # fmt: skip
+        self.functions.get_waiter("function_active_v2").wait(FunctionName="app", WaiterConfig={"Delay": 1})
+        self.dependents = [
+            {"kind": "secrets_manager", "name": "app/aws", "region": REGION, "networks": ["198.51.100.0/24"]},
+            {"kind": "ssm_parameter", "name": "/app/env", "region": REGION},
+            {"kind": "lambda_function", "name": "app", "region": REGION},
+        ]
+        desk.incident(self.key.access_key)
+
+    def held(self) -> list[Credentials]:
+        """What each place holds now."""
+        secret = json.loads(self.secrets.get_secret_value(SecretId="app/aws")["SecretString"])
+        assert secret["endpoint"] == "x"
+        text = self.ssm.get_parameter(Name="/app/env", WithDecryption=True)["Parameter"]["Value"]
+        assert text.startswith("# ours\n")
+        lines = dict(line.split("=", 1) for line in text.splitlines()[1:])
+        variables = self.functions.get_function_configuration(FunctionName="app")["Environment"]["Variables"]
+        assert variables["MODE"] == "fast"
+        return [
+            Credentials(secret["key_id"], secret["secret"]),
+            Credentials(lines["AWS_ACCESS_KEY_ID"], lines["AWS_SECRET_ACCESS_KEY"]),
+            Credentials(variables["KEY_ID"], variables["KEY_SECRET"]),
+        ]
+
+    def keys(self) -> dict[str, str]:
+        return {k["AccessKeyId"]: k["Status"] for k in self.iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]}
+
+    def rotate(self, check: bool = False, **params: Any) -> dict[str, Any]:
+        given = {"mode": "graceful", "quiet": "0s", "soak": "0s", "dependents": self.dependents, **params}
+        return self.desk.run("aws_credential_rotation", check, **given)
+
+    def is_rotated(self, secrets: list[str]) -> None:
+        (new,) = set(self.keys()) - {self.key.access_key}
+        held = self.held()
+        assert {c.access_key for c in held} == {new} and self.keys() == {new: "Active"}
+        assert [works(self.bed, c) for c in held] == ["ok"] * 3
+        assert self.desk.leaks(held[0].secret_key, *secrets) == [] and self.desk.verified()
+
+
+@pytest.fixture
+def estate(desk: Desk) -> Estate:
+    return Estate(desk)
+
+
+def test_graceful_from_plan_to_deletion_and_a_second_run_changes_nothing(estate: Estate) -> None:
+    """The whole machine in one run; the old secret and the new one are nowhere."""
+    estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
+    planned = estate.rotate(check=True)
+    assert planned["changed"] and estate.keys() == {estate.key.access_key: "Active"}, planned
+    result = estate.rotate()
+    assert result["status"] == "ok", result
+    (row,) = result["rotation"]
+    assert row["state"] == "OLD_DELETED" and [p["state"] for p in row["places"]] == ["new"] * 3
+    estate.is_rotated([estate.key.secret_key])
+    again = estate.rotate()
+    assert again["status"] == "ok" and not again["changed"], again
+
+
+def test_the_old_key_stays_until_nobody_uses_it_and_is_soaked(estate: Estate) -> None:
+    waiting = estate.rotate(quiet="15m", soak="1h")
+    assert waiting["status"] == "open" and waiting["rotation"][0]["state"] == "VERIFIED_NEW" and waiting["open"][0]["due"]
+    assert set(estate.keys().values()) == {"Active"} and len(estate.keys()) == 2
+    soaking = estate.rotate(soak="1h")
+    assert soaking["rotation"][0]["state"] == "OLD_DISABLED" and estate.keys()[estate.key.access_key] == "Inactive"
+    done = estate.rotate()
+    assert done["status"] == "ok", done
+    estate.is_rotated([estate.key.secret_key])
+
+
+def test_a_dependent_that_holds_something_else_stops_it_before_anything_is_touched(estate: Estate) -> None:
+    estate.secrets.put_secret_value(SecretId="app/aws", SecretString=json.dumps({"key_id": "AKIAIOSFODNN7EXAMPLE", "secret": "x" * 40}))
+    before = estate.bed.snapshot()
+    result = estate.rotate()
+    assert result["status"] == "refused" and "holds something else" in result["problems"][0]["message"], result
+    assert estate.bed.snapshot() == before
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [("CreateAccessKey", "after"), ("PutSecretValue", "after"), ("UpdateSecretVersionStage", "before"), ("PutParameter", "after"), ("PublishVersion", "after"),
+     ("UpdateFunctionConfiguration", "after"), ("UpdateAccessKey", "after"), ("DeleteAccessKey", "before")],
+)  # fmt: skip
+def test_killed_and_run_again_ends_with_one_key_known_to_all(estate: Estate, operation: str, when: str) -> None:
+    params = {"incident": str(estate.desk.file), "mode": "graceful", "quiet": "0s", "soak": "0s", "dependents": estate.dependents}
+    child = Child(estate.bed, {"module": "aws_credential_rotation", "params": params})
+    estate.bed.rule(when, operation=operation, pgid=child.pgid)
+    code, out, err = child.go()
+    assert code == -9, (out[-500:], err[-1500:])
+    estate.bed.clear_rules()
+    result = estate.rotate()
+    assert result["status"] == "ok", result
+    estate.is_rotated([estate.key.secret_key])
+    assert not estate.rotate()["changed"]
+
+
+def test_emergency_switches_the_old_key_off_first(estate: Estate) -> None:
+    result = estate.rotate(mode="emergency")
+    assert result["status"] == "ok", result
+    calls = [c["operation"] for c in estate.bed.calls(mutating=True) if c["operation"] in ("UpdateAccessKey", "CreateAccessKey")]
+    assert calls[:2] == ["UpdateAccessKey", "CreateAccessKey"]
+    estate.is_rotated([estate.key.secret_key])
+
+
+def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_holds_him_out(estate: Estate) -> None:
+    """Deadline: none is waited for; the bridge clamps the user to the dependents' network while the key lives, and goes when it is off."""
+    thief = estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP)
+    thief.list_queues()
+    graceful = estate.rotate()
+    assert (
+        graceful["status"] == "refused"
+        and ATTACKER_IP in graceful["problems"][0]["message"]
+        and "bridge" in graceful["problems"][0]["remedy"]
+    )
+    assert estate.keys() == {estate.key.access_key: "Active"}
+    bridge = estate.rotate(mode="bridge", quiet="15m")
+    assert bridge["rotation"][0]["state"] == "VERIFIED_NEW", bridge
+    policy = estate.iam.get_user_policy(UserName=USER, PolicyName="evict-bridge-IR-1")["PolicyDocument"]
+    assert set(policy["Statement"][0]["Condition"]) == {"NotIpAddressIfExists", "StringNotEqualsIfExists", "BoolIfExists"}
+    with pytest.raises(Exception, match="explicit deny"):
+        thief.list_queues()
+    estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
+    hostile = estate.rotate(mode="bridge", quiet="15m", soak="1h")  # it tried again: the deadline is over for it
+    assert hostile["rotation"][0]["state"] == "OLD_DISABLED" and estate.keys()[estate.key.access_key] == "Inactive", hostile
+    done = estate.rotate(mode="bridge")
+    assert done["status"] == "ok" and sorted(estate.iam.list_user_policies(UserName=USER)["PolicyNames"]) == [
+        "evict-session-IR-1",
+        "work",
+    ], done
+    assert not estate.rotate(mode="bridge")["changed"]
+
+
+def test_a_user_that_may_write_in_iam_is_not_rotated_gracefully(estate: Estate) -> None:
+    estate.iam.put_user_policy(UserName=USER, PolicyName="more", PolicyDocument=document(allow("iam:CreateUser")))
+    result = estate.rotate()
+    assert result["status"] == "refused" and "iam:CreateUser" in result["problems"][0]["message"], result
+
+
+def test_a_second_key_in_use_is_refused_by_name_and_a_compromised_one_makes_room(estate: Estate) -> None:
+    second = Credentials.of(estate.iam.create_access_key(UserName=USER)["AccessKey"])
+    result = estate.rotate()
+    assert result["status"] == "refused" and second.access_key in result["problems"][0]["message"], result
+    assert set(estate.keys().values()) == {"Active"}
+    result = estate.rotate(free_slot=second.access_key)
+    assert result["status"] == "ok", result
+    estate.is_rotated([estate.key.secret_key])
+
+
+def test_a_check_that_fails_takes_the_place_back_before_the_old_key_is_touched(estate: Estate) -> None:
+    estate.dependents[1]["check"] = {"command": ["false"]}
+    before = estate.held()
+    result = estate.rotate()
+    assert result["status"] == "partial" and "check failed" in result["problems"][0]["message"], result
+    after = estate.held()
+    assert after[1] == before[1] and after[0] != before[0] and estate.keys()[estate.key.access_key] == "Active"
+    estate.dependents[1]["check"] = {"command": ["true"]}
+    result = estate.rotate()
+    assert result["status"] == "ok", result
+    estate.is_rotated([estate.key.secret_key])
