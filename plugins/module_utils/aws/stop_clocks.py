@@ -108,19 +108,20 @@ class Clocks:
         """Every call that scheduled a destruction, whoever made it, in all regions."""
         names = sorted({name for kind in kinds for name in kind.LISTED})
         self._listed = []
-        for account in sorted({p.account for p in self.run.principals.values()}):
-            for region in self._enabled(account):
-                self._submit(account, self._lookup(Target("aws", account, region), names), f"deletions scheduled in {account} {region}")
+        accounts = sorted({p.account for p in self.run.principals.values()})
+        for name in names:  # region after region, so that nobody sleeps for AWS's limit of two requests a second and region
+            for account in accounts:
+                for region in self._enabled(account):
+                    self._submit(account, self._lookup(Target("aws", account, region), name), f"deletions scheduled in {account} {region}")
         self.run.runner.wait()
 
-    def _lookup(self, target: Target, names: Iterable[str]) -> Callable[[], None]:
+    def _lookup(self, target: Target, name: str) -> Callable[[], None]:
         def lookup() -> None:
             start = iso(self.run.aws.now() - _LONGEST)
-            for name in names:
-                for event in events.lookup(self.run.aws, target, "EventName", name, start, self._deadline, _MOST):
-                    if not event.get("errorCode"):
-                        with self._lock:
-                            self._listed.append(event)
+            for event in events.lookup(self.run.aws, target, "EventName", name, start, self._deadline, _MOST):
+                if not event.get("errorCode"):
+                    with self._lock:
+                        self._listed.append(event)
 
         return lookup
 
