@@ -12,7 +12,7 @@ from .ledger import Ledger
 from .spool import standing_in
 from .store import Kept, Store, open_store
 
-_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads")
+_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "manual")
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 
 
