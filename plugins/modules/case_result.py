@@ -121,6 +121,12 @@ fences:
   type: list
   elements: dict
   sample: []
+manual:
+  description: Steps that no API does, as M(evict.cloud.aws_contain) says them.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: []
 watch:
   description: What somebody changed meanwhile, and nothing says yet who.
   returned: when the case could be opened

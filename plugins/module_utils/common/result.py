@@ -15,7 +15,9 @@ from .ledger import Ledger
 from .spool import standing_in
 from .store import Kept, NotFound, Store, open_store
 
-_LISTS = ("principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "clocks", "resource_fences")
+_LISTS = (
+    "principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "isolated", "clocks", "resource_fences", "manual",
+)  # fmt: skip
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 
 
