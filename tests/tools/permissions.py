@@ -30,6 +30,7 @@ MANAGEMENT_POLICY = "docs/permissions/aws-management.json"
 READINESS_POLICY = "docs/permissions/aws-readiness.json"
 ACTIONS_FILE = "plugins/module_utils/aws/readiness/actions.py"
 DEPENDENTS_POLICY = "docs/permissions/aws-dependents.json"
+ROTATION_POLICY = "docs/permissions/aws-rotation.json"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -44,6 +45,7 @@ PREFIXES = {
     )
 } | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
+    "lambda:Invoke": "lambda:InvokeFunction",
     "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
@@ -55,10 +57,7 @@ ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two 
 NEEDS_NONE = {
     "sts:GetCallerIdentity": "AWS answers it whatever the policies say",
     "iam:ListAccountAliases": "made by the canary's own session, which is given that right",
-    **dict.fromkeys(
-        ("secretsmanager:GetSecretValue", "sns:GetTopicAttributes", "sns:Publish", "ssm:GetParameter"),
-        "of notifiers, with their own access: whoever names a topic or a secret in the incident file gives the right to that one (docs: notifying)",
-    ),
+    "sns:Publish": "of a notifier, with its own access: whoever names a topic in the incident file gives the right to that one (docs: notifying)",
 }
 # Made with the credentials that the command was started with, never with those of the role in an account.
 CALLER = ("organizations:DescribeAccount", "sts:AssumeRole", "sts:GetAccessKeyInfo", "sts:SetSourceIdentity")
@@ -79,13 +78,14 @@ DEPENDENT = {
 }  # fmt: skip
 
 _PLANNING = (
-    "aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
+    "aws_account_fence", "aws_contain", "aws_credential", "aws_credential_rotation", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
 )  # fmt: skip
-DISCOVERY = "aws_dependent_info"
+DISCOVERY, ROTATION = "aws_dependent_info", "aws_credential_rotation"  # each has a document of its own: they read secrets
 _EVERY = (*_PLANNING, "aws_restore", DISCOVERY)
 READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
 _LOOKING = ("aws_readiness_info",)
 DECRYPTING = {"kms:Decrypt": "places.secrets_manager"}  # the same, and a read
+CRYPTING = dict.fromkeys(("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"), "targets.secrets_manager")  # the same, of what is written
 # What shows the values of secrets, and lists or describes more than names: for the policy's own statement, and for whoever decides about it.
 SENSITIVE = (
     "amplify:ListApps", "amplify:ListBranches", "apprunner:DescribeService", "batch:DescribeJobDefinitions", "cloudformation:DescribeStacks",
@@ -102,7 +102,7 @@ USERS: dict[str, tuple[str, ...]] = {
         f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info")
         for kind in ("login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
     },
-    "credentials.access_key": ("aws_contain", "aws_credential", DISCOVERY, "aws_principal_info"),
+    "credentials.access_key": ("aws_contain", "aws_credential", ROTATION, DISCOVERY, "aws_principal_info"),
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "account_state": ("aws_baseline", "aws_contain"),
     **{
@@ -141,14 +141,41 @@ USERS: dict[str, tuple[str, ...]] = {
     "people": ("aws_contain",),
     "root_user": ("aws_contain",),
     "assumed": (*_EVERY, *READY),
-    "branch": ("aws_account_fence", "aws_contain", "aws_credential", "aws_identity_quarantine", "aws_resource_fence", "aws_session"),
+    "branch": (
+        "aws_account_fence",
+        "aws_contain",
+        "aws_credential",
+        ROTATION,
+        "aws_identity_quarantine",
+        "aws_resource_fence",
+        "aws_session",
+    ),
     "shared_tag": ("aws_account_fence", "aws_contain"),
-    "sessions": ("aws_contain", "aws_identity_quarantine", "aws_session"),
+    "sessions": ("aws_contain", ROTATION, "aws_identity_quarantine", "aws_session"),
     "snapshot": ("aws_contain", "aws_principal_info"),
     "trust": ("aws_contain",),
     "uses": (DISCOVERY,),
+    **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "rotation.health": (ROTATION,),
+    "rotation.machine": (ROTATION,),
 }
 WHY = {
+    "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",
+    "iam:CreateAccessKey": "rotation: the new key",
+    "kms:Encrypt": "AWS asks for it where a customer's own key encrypts what is written",
+    "kms:GenerateDataKey": "AWS asks for it where a customer's own key encrypts what is written",
+    "lambda:GetAlias": "rotation: to which version an alias leads; read back",
+    "lambda:InvokeFunction": "rotation: whether a dependent works, where it declares a function",
+    "lambda:ListVersionsByFunction": "rotation: which versions there are",
+    "lambda:PublishVersion": "rotation: the version that keeps the old environment, and the one with the new",
+    "lambda:UpdateAlias": "rotation: lead an alias to the version with the new key",
+    "secretsmanager:DescribeSecret": "rotation: which version is current; read back",
+    "secretsmanager:ListSecretVersionIds": "rotation: whether the new version is there; read back",
+    "secretsmanager:PutSecretValue": "rotation: the new key, pending",
+    "secretsmanager:UpdateSecretVersionStage": "rotation: make it current, and the way back",
+    "ssm:GetParameter": "rotation: the value and the version of a parameter; read back",
+    "ssm:GetParameterHistory": "rotation: the way back",
+    "ssm:PutParameter": "rotation: the new key",
     "autoscaling:AttachInstances": "release: an isolated instance back into its auto-scaling group",
     "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",
     "autoscaling:DetachInstances": "take an isolated instance out of its auto-scaling group",
@@ -214,7 +241,6 @@ WHY = {
     "logs:PutRetentionPolicy": "false positive: that retention",
     "s3:GetLifecycleConfiguration": "which lifecycle rules a bucket has; read back",
     "s3:PutLifecycleConfiguration": "suspend a lifecycle rule that a suspect wrote",
-    "secretsmanager:DescribeSecret": "whether and when a secret is to be deleted; read back",
     "secretsmanager:RestoreSecret": "stop the deletion of a secret that a suspect scheduled",
     "cloudtrail:DescribeTrails": "readiness: whether a trail covers all regions",
     "organizations:ListAccounts": "readiness: which accounts there are, and which are suspended",
@@ -561,7 +587,7 @@ def runs() -> Iterator[Run]:
             lambda r, a=action: quarantine.fence_role(role, file, a, ["198.51.100.0/24"], now, r),
         )  # fmt: skip
     for principal in (user, role):
-        yield run("sessions.revoke", revoking, lambda r, p=principal: sessions.revoke(p, file, now, r))
+        yield run("sessions.revoke", (*revoking, ROTATION), lambda r, p=principal: sessions.revoke(p, file, now, r))
     yield from _above(run, file)
     yield from _held(run)
     yield from _outliving(run, role)
@@ -569,10 +595,12 @@ def runs() -> Iterator[Run]:
     yield from _clocks(run, role)
     yield from _people(run, file)
     yield from _resources(run, file)
+    yield from _rotated(run, file)
     for kind in credentials.KINDS.values():
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
             modules = ("aws_contain", "aws_credential") if state == "disabled" else ("aws_credential",)
+            modules = (*modules, ROTATION) if kind.KIND == "access_key" and state != "enabled" else modules
             try:
                 yield run(f"{name}.steps", modules, lambda r, k=kind, s=state: k.steps(user, s, r, asked))
             except Exception as error:  # a state that the cloud does not have for this kind
@@ -786,12 +814,32 @@ def _resources(run: Any, file: Any) -> Iterator[Run]:
         )  # fmt: skip
 
 
+def _rotated(run: Any, file: Any) -> Iterator[Run]:
+    """The new key, each place that it is written to, and the bridge."""
+    targets, bridge, user = importlib.import_module(f"{PACKAGE}.aws.targets"), load("rotation.bridge"), principals()[0]
+    target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", user.account, "eu-west-1")
+    secret = importlib.import_module(f"{PACKAGE}.common.plan").Secret("mint", ("AccessKey", "SecretAccessKey"))
+    change = targets.Change(user.arn, "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", secret)
+    held = {"ID": change.old, "SECRET": "x" * 40}
+    answers = {
+        "DescribeSecret": {"VersionIdsToStages": {"v1": ["AWSCURRENT"]}}, "GetParameter": {"Parameter": {"Version": 1, "Value": "x"}},
+        "GetFunctionConfiguration": {"Environment": {"Variables": held}}, "ListAliases": {"Aliases": [{"Name": "live", "FunctionVersion": "1"}]},
+    }  # fmt: skip
+    for kind in targets.KINDS.values():
+        place = targets.Place(target, kind.KIND, "x")
+        yield run(f"targets.{kind.KIND}.steps", (ROTATION,), lambda r, k=kind, p=place: k.steps(p, change, r), **answers)
+    yield run("rotation.mint.steps", (ROTATION,), lambda r: load("rotation.mint").steps(user, "mint", change.old, r))
+    clamped = bridge.document(file.sid, file.trusted.networks, (), ())
+    yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, False, r))
+    yield run("rotation.bridge.lift", (ROTATION,), lambda r: bridge.lift(user, file, r), GetUserPolicy={"PolicyDocument": clamped})
+
+
 def _calls(action: Any) -> list[tuple[Any, bool]]:
     """(Call, whether it writes) of a Call or an Edit."""
     if not hasattr(action, "document"):
         return [(action, True)]
     probe, write = Cloud().document(action)
-    found = [(probe.call, False), (write({"Statement": [{}]}), True)]
+    found = [(probe.call, False), (write({"Statement": [{}], "Value": "x"}), True)]
     try:
         return [*found, (write(None), True)]
     except Exception as error:  # a document that there always is
@@ -807,6 +855,7 @@ def steps() -> Iterator[tuple[str, bool, str, tuple[str, ...]]]:
         # A release undoes; so does aws_identity_quarantine with state: absent, what is a fence.
         undoing = ("aws_restore", "aws_identity_quarantine") if source in ("quarantine", "sessions", "deny_all") else ("aws_restore",)
         undoing = (*undoing, "aws_resource") if source.startswith("compute.") else undoing
+        undoing = (ROTATION,) if source.startswith(("targets", "rotation")) else undoing
         undoing = (*undoing, "aws_account_fence") if source in ("organization", "tag_fence", "canary") else undoing
         undoing = (*undoing, "aws_resource_fence") if source.startswith("resource") else undoing
         for call in run.asked:
@@ -860,8 +909,11 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
-    for action, source in {**DEPENDENT, **DECRYPTING}.items():
-        found[action] = Need(action, action in DEPENDENT and ":Get" not in action, {source}, set(USERS[source]))
+    for group in (DEPENDENT, CRYPTING, DECRYPTING):
+        for action, source in group.items():
+            need = found.setdefault(action, Need(action, group is DEPENDENT and ":Get" not in action, set(), set()))
+            need.sources.add(source)
+            need.modules.update(USERS[source])
     return dict(sorted(found.items()))
 
 
@@ -913,6 +965,10 @@ _BEYOND |= {
     **{f"logs:{name}RetentionPolicy": "logs:*:*:log-group:*" for name in ("Put", "Delete")},
     **{f"cloudtrail:{name}": "cloudtrail:*:*:trail/*" for name in ("StartLogging", "UpdateTrail", "PutEventSelectors")},
     **{f"cloudtrail:{name}": "cloudtrail:*:*:eventdatastore/*" for name in ("RestoreEventDataStore", "StartEventDataStoreIngestion")},
+}  # fmt: skip
+_BEYOND |= {
+    "secretsmanager:PutSecretValue": "secretsmanager:*:*:secret:*", "secretsmanager:UpdateSecretVersionStage": "secretsmanager:*:*:secret:*",
+    "ssm:PutParameter": "ssm:*:*:parameter/*", "lambda:PublishVersion": "lambda:*:*:function:*", "lambda:UpdateAlias": "lambda:*:*:function:*",
 }  # fmt: skip
 CANARIES = "arn:aws:iam::*:role/evict-canary-*"
 
@@ -994,7 +1050,7 @@ def readiness_policy() -> dict[str, Any]:
 
 def _acting() -> list[Need]:
     """What an incident needs; what only the good day does is in a document of its own."""
-    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY}]
+    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY, ROTATION}]
 
 
 def _is_identity(action: str) -> bool:
@@ -1004,7 +1060,7 @@ def _is_identity(action: str) -> bool:
 
 def _of_role() -> list[Need]:
     """What the role in an account needs in an incident."""
-    return [need for need in _acting() if need.action not in CALLER and not _of_management(need) and need.modules != {DISCOVERY}]
+    return [need for need in _acting() if need.action not in CALLER and not _of_management(need)]
 
 
 def responder_policy() -> dict[str, Any]:
@@ -1042,8 +1098,8 @@ def role_policy() -> dict[str, Any]:
 
 
 def only_discovery() -> set[str]:
-    """Actions that nothing but aws_dependent_info needs."""
-    return {need.action for need in needs().values() if need.modules == {DISCOVERY}}
+    """Actions that nothing but the search for dependents and the rotation needs."""
+    return {need.action for need in needs().values() if need.modules <= {DISCOVERY, ROTATION}}
 
 
 def dependents_policy() -> dict[str, Any]:
@@ -1057,6 +1113,25 @@ def dependents_policy() -> dict[str, Any]:
             _statement("EvictFind", [action for action in mine if action not in (*SENSITIVE, *DECRYPTING)], "*"),
             _statement("EvictReadSecrets", [action for action in mine if action in SENSITIVE], "*"),
             {**_statement("EvictDecrypt", list(DECRYPTING), "*"), "Condition": via},
+        ],
+    }
+
+
+def rotation_policy() -> dict[str, Any]:
+    """All that aws_credential_rotation needs in an account, so that it may have a role of its own."""
+    mine = [
+        n
+        for n in needs().values()
+        if ROTATION in n.modules and n.action not in CALLER and not _of_management(n) and n.action not in CRYPTING
+    ]
+    writes = [need.action for need in mine if need.write]
+    via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictRotateRead", [need.action for need in mine if not need.write], "*"),
+            _statement("EvictRotate", writes, sorted({_scope(action) for action in writes})),
+            {**_statement("EvictCrypt", sorted(CRYPTING), "*"), "Condition": via},
         ],
     }
 
@@ -1182,6 +1257,7 @@ def files() -> Files:
         (MANAGEMENT_POLICY, management_policy()),
         (READINESS_POLICY, readiness_policy()),
         (DEPENDENTS_POLICY, dependents_policy()),
+        (ROTATION_POLICY, rotation_policy()),
     )
     for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"

@@ -67,6 +67,8 @@ def _secret_value(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Wri
     secret = {"SecretId": name["SecretId"]}
 
     def write(document: t.Any) -> Call:
+        if document is None:
+            raise EvictError(f"secret {name['SecretId']} is not emptied", object=str(name["SecretId"]), operation="edit")
         stages = {"VersionStages": ["AWSPENDING"], "ClientRequestToken": name["VersionId"]}
         return Call(target, "secretsmanager", "PutSecretValue", {**secret, "SecretString": document, **stages})
 
@@ -78,7 +80,9 @@ def _parameter(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer
     kept = {key: name[key] for key in ("Type", "KeyId", "Tier") if name.get(key)}
 
     def write(document: t.Any) -> Call:
-        value = document["Value"] if isinstance(document, dict) else document
+        value = document.get("Value") if isinstance(document, dict) else document
+        if value is None:
+            raise EvictError(f"parameter {name['Name']} is not emptied", object=str(name["Name"]), operation="edit")
         return Call(target, "ssm", "PutParameter", {"Name": name["Name"], "Value": value, "Overwrite": True, **kept}, idempotent=False)
 
     if name.get("Version"):
@@ -92,8 +96,10 @@ def _function(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]
     function = {"FunctionName": name["FunctionName"]}
 
     def write(document: t.Any) -> Call:
+        if not document:
+            raise EvictError(f"function {name['FunctionName']} is not emptied", object=str(name["FunctionName"]), operation="edit")
         revision = {"RevisionId": document["RevisionId"]} if document.get("RevisionId") and not name.get("Version") else {}
-        environment = {"Environment": {"Variables": document["Environment"]["Variables"]}}
+        environment = {"Environment": {"Variables": (document.get("Environment") or {}).get("Variables", {})}}
         return Call(target, "lambda", "UpdateFunctionConfiguration", {**function, **environment, **revision}, idempotent=False)
 
     qualifier = {"Qualifier": name["Version"]} if name.get("Version") else {}
@@ -108,7 +114,7 @@ DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer
     **resources.DOCUMENTS,
     "secretsmanager.value": _secret_value,
     "ssm.parameter": _parameter,
-    "lambda.function": _function,
+    "lambda.environment": _function,
 }
 
 

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from ...common.plan import Phase, Step
+from ...common.reader import Reader
+from .. import policy
+from ..principal import Principal
 
 PURPOSE = "bridge"
 _MORE = ["iam:*", "organizations:*", "sts:GetFederationToken", "sts:GetSessionToken"]
-# Hosted runners share their addresses with everybody else's jobs, so a network of theirs holds nobody out.
-SHARED = ("github", "gitlab.com", "circleci", "bitbucket", "travis", "azure-pipelines")
 
 
 def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: Iterable[str]) -> dict[str, t.Any]:
@@ -30,3 +33,22 @@ def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: It
             {"Sid": sid + "Roles", "Effect": "Deny", "Action": ["sts:AssumeRole"], **roles},
         ],
     }
+
+
+def clamp(user: Principal, incident: t.Any, wanted: dict[str, t.Any], keep: bool, reader: Reader) -> Iterator[Step]:
+    """The Step that puts it on the user; with ``keep`` what stands is what was decided first."""
+    before = policy.present(user, incident, PURPOSE, reader)
+    if before is None or not keep:
+        yield policy.inline_step(user, incident, PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL)
+
+
+def lift(user: Principal, incident: t.Any, reader: Reader) -> Iterator[Step]:
+    """The Step that takes it away, where it stands."""
+    name = incident.policy_name(PURPOSE)
+    probe, put, delete = policy.inline("user", user.name, name, user.target)
+    if (before := reader.read(probe)) is not None:
+        made = f"{user.arn}#policy/{name}"
+        yield Step(
+            id=f"undo:{made}", principal=user.arn, resource=f"{user.arn} inline policy {name}", action="take the bridge away", phase=Phase.CREDENTIAL,
+            before=before, after=None, do=(delete,), undo=(put(before),), probe=probe, undoes=made,
+        )  # fmt: skip

@@ -16,7 +16,7 @@ from ...common.plan import Call
 from ..session import Aws
 from ..targets import Place
 
-READS = ("cloudwatch:DescribeAlarms",)
+READS = ("cloudwatch:DescribeAlarms", "lambda:Invoke")
 TIMES, PAUSE, TRIES = 3, 1.0, 6  # so many good answers in a row, of so many looks
 _SECONDS = 10
 

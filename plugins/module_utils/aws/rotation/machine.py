@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterable
 from ...common import credential_text, plan
 from ...common.chain import Job
 from ...common.errors import CloudError, EvictError
-from ...common.plan import Call, Phase, Probe, Ref, Secret, Step
+from ...common.plan import Call, Phase, Secret, Step
 from ...common.reader import Reader
 from ...common.run import STANDS
-from .. import credentials, events, policy, sessions, targets
+from .. import credentials, events, sessions, targets
 from ..credentials import access_key
 from ..principal import Principal
 from ..session import iso, parse
-from . import bridge, health, slot
+from . import bridge, health, mint, slot
 from .options import DEADLINES, STATES, Options
 
 if t.TYPE_CHECKING:
@@ -262,16 +262,8 @@ class Machine:
         )
         return found
 
-    def minted(self, reader: Reader) -> Step:
-        """The Step that creates the new key; an orphan of a crash is an id that nobody knew."""
-        name = {"UserName": self.user.name}
-        probe = Probe(Call(self.user.target, "iam", "ListAccessKeys", name), ("AccessKeyMetadata", "AccessKeyId"))
-        return Step(
-            id=self.mint, principal=self.user.arn, resource=f"{self.user.arn} new access key for {self.old}", action="create", phase=Phase.CREDENTIAL,
-            before=reader.read(probe), after=None, probe=probe, owns=Ref(self.mint, ("AccessKey", "AccessKeyId")),
-            do=(Call(self.user.target, "iam", "CreateAccessKey", name, idempotent=False),),
-            undo=(Call(self.user.target, "iam", "DeleteAccessKey", {**name, "AccessKeyId": Ref(self.mint, ("AccessKey", "AccessKeyId"))}),),
-        )  # fmt: skip
+    def minted(self, reader: Reader) -> Iterable[Step]:
+        return mint.steps(self.user, self.mint, self.old, reader)
 
     def mint_key(self) -> None:
         if self.new and self.new not in self.keys():
@@ -282,9 +274,9 @@ class Machine:
             if secret := self._read_back():
                 self.runner.remember(self.mint, {"AccessKey": {"AccessKeyId": self.new, "SecretAccessKey": secret}})
             else:
-                self.runner.make_anew(self.minted(self.reader))
+                self.runner.make_anew(next(iter(self.minted(self.reader))))
         if not self.new:
-            self.carry_out(lambda reader: [self.minted(reader)])
+            self.carry_out(self.minted)
         if self.new:
             self.reach("MINTED", new=self.new)
 
@@ -404,17 +396,7 @@ class Machine:
         vpcs = sorted({str(v) for p in self.places for v in p.spec.get("vpcs") or ()})
         wanted = bridge.document(self.run_of.incident.sid, self.networks, vpcs, self._assumed())
 
-        def step(reader: Reader) -> list[Step]:
-            before = policy.present(self.user, self.run_of.incident, bridge.PURPOSE, reader)
-            if before is not None and self.reached("PLANNED"):
-                return []  # what stands is what was decided first
-            return [
-                policy.inline_step(
-                    self.user, self.run_of.incident, bridge.PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL
-                )
-            ]
-
-        self.carry_out(step)
+        self.carry_out(lambda reader: bridge.clamp(self.user, self.run_of.incident, wanted, bool(self.reached("PLANNED")), reader))
 
     def _assumed(self) -> list[str]:
         """Roles that the old key assumed before the incident's window."""
@@ -432,17 +414,7 @@ class Machine:
         """With the old key off the bridge has no purpose."""
         if self.options.mode != "bridge":
             return
-
-        def step(reader: Reader) -> list[Step]:
-            name = self.run_of.incident.policy_name(bridge.PURPOSE)
-            probe, put, delete = policy.inline("user", self.user.name, name, self.user.target)
-            if (before := reader.read(probe)) is None:
-                return []
-            made = f"{self.user.arn}#policy/{name}"
-            return [Step(id=f"undo:{made}", principal=self.user.arn, resource=f"{self.user.arn} inline policy {name}", action="take the bridge away",
-                         phase=Phase.CREDENTIAL, before=before, after=None, do=(delete,), undo=(put(before),), probe=probe, undoes=made)]  # fmt: skip
-
-        self.carry_out(step)
+        self.carry_out(lambda reader: bridge.lift(self.user, self.run_of.incident, reader))
 
     def soak(self) -> None:
         """SOAKED: inactive for a while, so that whoever was forgotten can be helped with one call."""

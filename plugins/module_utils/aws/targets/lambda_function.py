@@ -49,7 +49,7 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
         do=(Call(place.target, "lambda", "PublishVersion", {**function, "Description": "evict: before the rotation"}, idempotent=False),),
         irreversible="it keeps the environment of before, for the way back; delete it when the rotation is over",
     )  # fmt: skip
-    document = {"kind": "lambda.function", **function}
+    document = {"kind": "lambda.environment", **function}
     probe = Probe(_configuration(place), (*_AT, held[0]))
     yield Step(
         id=changed, principal=change.user, resource=f"{place.text}, environment", action="use the new key", phase=Phase.CREDENTIAL,
