@@ -40,6 +40,18 @@ _LONG = (
     "severity",
     "rotation",
 )
+_ANSIBLES = (
+    "calls",
+    "changed_count",
+    "deprecations",
+    "diff",
+    "exception",
+    "invocation",
+    "msg",
+    "problems",
+    "steps",
+    "warnings",
+)  # not in result.json
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
 
@@ -155,10 +167,8 @@ class LiveAction(ActionBase):
 
 
 def _write(path: str, result: dict[str, t.Any]) -> None:
-    """``result.json`` of the interfaces: the count, and the list of failures, under their public names."""
-    public: dict[str, t.Any] = {
-        k: result[k] for k in ("status", "incident", "principals", "open", "residual", "severity", "legal", "head") if k in result
-    }
+    """``result.json`` of the interfaces: all that the module found, with the count and the list of failures under their public names."""
+    public = {key: value for key, value in result.items() if key not in _ANSIBLES}
     public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(public, file, indent=1, sort_keys=True, default=str)

@@ -21,8 +21,8 @@ from typing import Any
 from tests.beds import company as seeds
 from tests.beds import loops
 from tests.beds.bed import Bed, Credentials
-from tests.drill import loopback
-from tests.drill.intruder import BACK_DOOR, NAMES, Intruder
+from tests.drill import brief, loopback
+from tests.drill.intruder import BACK_DOOR, MINER, NAMES, Intruder
 from tests.drill.play import ROOT, Run, command, play, verify
 from tests.drill.story import Story
 from tests.redteam.campaign import campaign
@@ -32,6 +32,7 @@ LAG = 1.0  # seconds until a change of IAM has spread
 HEAD_START = 4.0  # seconds that the attacker works before anybody notices
 AFTERWARDS = 3.0  # seconds that it goes on trying when all is over
 RED_TEAM = (7, 8)  # seeds of the red-team runs that a drill plays; `make redteam` plays a hundred
+TREASURE = "payments/api"
 NETWORK = "198.51.100.0/24"  # where the company's people and workloads call from
 INCIDENT = """\
 incident:
@@ -39,6 +40,7 @@ incident:
   title: CI key found in a public repository
   severity: critical
   opened: "{opened}"
+  aware_at: "{opened}"
   store: {store}
   suspects:
     - {{cloud: aws, access_key_id: {key}}}
@@ -72,6 +74,7 @@ class Drill:
         with Bed(lag=LAG) as bed:
             loopback.check_all(bed.environ(), cloud=bed.direct, endpoint=bed.endpoint)
             company = seeds.seed(bed)
+            bed.client("secretsmanager", company.production.root, direct=True).create_secret(Name=TREASURE, SecretString="initial")
             bed.lag(LAG)  # what was seeded has spread
             say("company", f"works in accounts {company.production.id} (production) and {company.staging.id} (staging), from {NETWORK}")
             self.attack(bed, company)
@@ -101,7 +104,12 @@ class Drill:
                 loop.start()
             self.story.tell("attacker", f"holds {company.leaked.access_key}, the key of {company.production.users['ci-deploy']}")
             attacker.open_back_door()
+            attacker.loot(company.production.buckets[0], TREASURE, company.production.roles["orders-lambda"])
             attacker.start()
+            self.story.tell(
+                "attacker",
+                "has opened a bucket to everybody, set its objects and a secret on their way to deletion, and started a function that mines",
+            )
             self.story.tell("attacker", f"has minted sessions in three ways and made itself a user, {BACK_DOOR}, with a key")
             time.sleep(HEAD_START)
             self.respond(bed, company, attacker, dependents)
@@ -141,7 +149,9 @@ class Drill:
             f"uses the second key of the same user and is down, as was said ({stopped} calls failed); the orders service never noticed",
         )
         case = str(self.directory / "cases" / "IR-DRILL-1")
+        shutil.copy(pathlib.Path(case) / "result.json", self.directory / "contained.json")  # a later run writes another
         self.fence(contain[0])
+        self.resources(bed, company, contain[0])
         self.perform("hold", incident, environment, "contain", case=_short(self.directory / "cases" / "IR-DRILL-1"), phase="hold")
         recover = self.perform("recover", incident, environment)
         time.sleep(AFTERWARDS)
@@ -176,6 +186,36 @@ class Drill:
         }
         self.promise(bool(stood), "no service control policy was attached")
         self.story.tell("fence", f"a service control policy above the account stood {_seconds(seconds)} after you pressed Enter")
+
+    def resources(self, bed: Bed, company: seeds.Company, contain: Run) -> None:
+        """What outlives credentials: what became of it, from the ledger and from the cloud."""
+        kinds = ("resource:", "#clock/", "#isolate/")  # as their Steps' ids say
+        done = [
+            (o["at"], o["id"])
+            for path in (self.directory / "cases" / "IR-DRILL-1" / "ledger").rglob("[0-9]*.json")
+            for o in json.loads(path.read_text()).get("outcomes", [])
+            if o["status"] == "done" and any(kind in o["id"] for kind in kinds)
+        ]
+        last = max((datetime.datetime.fromisoformat(at).timestamp() for at, _step in done), default=None)
+        self.summary["phases"]["resources"] = {
+            "rc": contain.rc,
+            "seconds": round(last - contain.started, 2) if last else None,
+            "changed": len(done),
+            "second_run_changed": self.runs["contain"][1].changed,
+        }
+        account, bucket = company.production, company.production.buckets[0]
+        s3, functions = bed.client("s3", account.root, direct=True), bed.client("lambda", account.root, direct=True)
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        public = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        secret = bed.client("secretsmanager", account.root, direct=True).describe_secret(SecretId=TREASURE)
+        concurrency = functions.get_function_concurrency(FunctionName=MINER).get("ReservedConcurrentExecutions")
+        self.promise(all(rule["Status"] == "Disabled" for rule in rules), f"the objects of {bucket} are still on their way to deletion")
+        self.promise(public.get("RestrictPublicBuckets") is True, f"{bucket} is still open to everybody")
+        self.promise("DeletedDate" not in secret, f"the secret {TREASURE} is still on its way to deletion")
+        self.promise(concurrency == 0, f"the function {MINER} still runs")
+        self.story.tell(
+            "resources", f"{bucket} closed, its rule suspended; secret {TREASURE} restored; function {MINER} stopped ({len(done)} changes)"
+        )
 
     def perform(self, name: str, incident: pathlib.Path, environment: dict[str, str], playbook: str = "", **extra: str) -> tuple[Run, Run]:
         """The playbook, shown, and a second time, which must change nothing. ``extra``: in the place of the incident."""
@@ -260,6 +300,11 @@ class Drill:
         self.summary["broken_promises"] = self.broken
         (self.directory / "summary.json").write_text(json.dumps(self.summary, indent=1) + "\n")
         tell = self.story.line
+        result = self.directory / "contained.json"
+        if result.exists():
+            tell()
+            for text in brief.lines(json.loads(result.read_text())):
+                tell(text)
         tell()
         for name, path in (
             ("incident", "incident.yml"),

