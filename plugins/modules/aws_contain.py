@@ -289,12 +289,12 @@ resource_fences:
 severity:
   description:
     - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who lowered it (C(by)).
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: dict
   sample: {set: high, proposed: critical, level: critical, why: ["privilege: arn:aws:iam::111122223333:user/ci has AdministratorAccess"], by: ""}
 legal:
   description: The legal clocks that run from C(aware_at), with C(law), C(duty), C(to), C(deadline), C(state) and C(cites). Not legal advice.
-  returned: when the case could be opened
+  returned: with O(phase=all)
   type: list
   elements: dict
   sample: [{id: gdpr, law: GDPR, duty: notification of a personal data breach, to: supervisory authority, deadline: "2026-11-25T09:00:00Z",

@@ -87,6 +87,19 @@ rotation:
       state: OLD_DISABLED
       deadline: null
       places: [{place: secret app/aws in eu-west-1, state: new}]
+severity:
+  description:
+    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who lowered it (C(by)).
+  returned: when the case could be opened
+  type: dict
+  sample: {set: high, proposed: critical, level: critical, why: ["privilege: arn:aws:iam::111122223333:user/ci has AdministratorAccess"], by: ""}
+legal:
+  description: The legal clocks that run from C(aware_at), with C(law), C(duty), C(to), C(deadline), C(state) and C(cites). Not legal advice.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample: [{id: gdpr, law: GDPR, duty: notification of a personal data breach, to: supervisory authority, deadline: "2026-11-25T09:00:00Z",
+            state: running, by: "", cites: "Regulation (EU) 2016/679 Art. 33(1)"}]
 changed_count:
   description: How many objects were changed, or would be in check mode.
   returned: when the case could be opened

@@ -47,6 +47,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+isolated:
+  description:
+    - Compute that was isolated, or was not, with C(object), C(text), C(state), C(how) it came to be looked at, and C(why).
+    - C(state) is V(isolated), V(stopped), V(would be isolated), V(partly), V(gone), V(spared), V(refused), V(left), V(unknown), V(serves) or V(proposed).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: "arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0", text: EC2 instance i-0123456789abcdef0 in eu-west-1,
+            state: isolated, how: it is named as a suspect, why: ""}]
+clocks:
+  description:
+    - What runs out by itself or was switched off, the earliest deadline first, each with C(object), C(what), C(deadline), C(state) and C(why).
+    - C(state) is V(stopped), V(running), V(unknown) or V(failed).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{object: "KMS key arn:aws:kms:eu-west-1:111122223333:key/1234abcd", what: "deletion, scheduled by arn:aws:iam::111122223333:user/ci",
+            deadline: "2026-11-29T09:01:04Z", state: stopped, why: it is disabled until somebody enables it}]
 status:
   description: The worst status of all hosts.
   returned: always

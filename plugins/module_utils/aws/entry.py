@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
 RUN = {"threads": {"type": "int", "default": 16}, "threads_per_account": {"type": "int", "default": 8}}
 ARGUMENTS: dict[str, dict[str, t.Any]] = {**CONNECTION, **cases.ARGUMENTS, **RUN}
+_TABLES = ("aws_contain", "aws_credential_rotation", "aws_restore")
 _ROWS = 500  # steps listed in a result; the ledger has all
 Body = Callable[[Aws, Case, Runner], dict[str, t.Any]]
 
@@ -54,9 +55,8 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
-                if module.params.get("phase") != "resolve" and not module.params.get(
-                    "shares"
-                ):  # hosts side by side: when their results are put together
+                # Of what ends in a table; of hosts side by side when their results are put together.
+                if name in _TABLES and module.params.get("phase") != "resolve" and not module.params.get("shares"):
                     case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)
                     case.warnings += [] if module.check_mode else drafts.keep(case.store, case.incident, result)
             except errors.EvictError:

@@ -117,8 +117,11 @@ EDITS: dict[str, t.Callable[..., Document | str | None]] = {
 }
 
 
+_STATEMENTS = ("add_statement", "remove_statement", "set_statements", "restore_statements", "swap_statements")
+
+
 def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | str | None:
-    if isinstance(document, str):
+    if isinstance(document, str) and name in _STATEMENTS:
         raise EvictError("the policy is no valid JSON, so nothing is written into it", operation="edit")
     if name not in EDITS:
         raise EvictError(f"no such edit: {name}", operation="edit")

@@ -418,7 +418,11 @@ class Machine:
 
     def soak(self) -> None:
         """SOAKED: inactive for a while, so that whoever was forgotten can be helped with one call."""
-        if self.runner.check or self.reached("SOAKED"):
+        if self.reached("SOAKED"):
+            return
+        if self.runner.check:
+            if self.options.soak:
+                raise Stop  # not in this run
             return
         due = parse(self.reached("OLD_DISABLED")) + datetime.timedelta(seconds=self.options.soak)
         if self.aws.now() < due:
@@ -426,8 +430,6 @@ class Machine:
         self.reach("SOAKED")
 
     def delete(self) -> None:
-        if self.runner.check:
-            return
         asked = credentials.Asked(only=self.compromised)
         self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
         self.reach("OLD_DELETED")

@@ -12,6 +12,7 @@ from ...common.case import Case
 from ...common.errors import EvictError, InvalidInput
 from ...common.reader import Reader
 from ...common.run import Runner
+from ...common.schema import show
 from ..credentials import access_key
 from ..principal import Principal
 from ..respond import Response
@@ -48,11 +49,15 @@ class Rotation(Response):
     def run(self) -> None:
         self.take(self.suspects)
         self.runner.wait()
-        for principal in list(self.principals.values()):
+        found = list(self.principals.values())
+        if found and not any(principal.kind == "user" for principal in found):
+            names = ", ".join(principal.arn for principal in found)
+            self.runner.fail(
+                EvictError(f"no suspect is a user, and only users hold access keys: {names}", object=self.incident.id, operation="rotate")
+            )
+        for principal in found:
             if principal.kind != "user":
-                self.runner.fail(EvictError(f"{principal.arn} holds no access keys of its own", object=principal.arn, operation="rotate",
-                                            remedy="sessions of a role end by themselves or by contain; nothing is to be rotated"))  # fmt: skip
-                continue
+                continue  # it holds no keys of its own; its sessions end by themselves, or by contain
             try:
                 self._rotate(principal)
             except EvictError as error:
@@ -114,6 +119,6 @@ def _named(given: Mapping[str, t.Any]) -> None:
     try:
         parse(given["deadline"])
     except ValueError:
-        problems.append(("deadline", "is no time (RFC 3339)"))
+        problems.append(("deadline", f"is no time (RFC 3339): {show(given['deadline'])}"))
     if problems:
         raise InvalidInput("the deadline was refused", problems)
