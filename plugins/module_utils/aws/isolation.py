@@ -70,7 +70,7 @@ class Isolation:
         for arn in sorted(set(wanted) & exempt):
             self._row(wanted.pop(arn), "spared", "the incident file exempts it (compute.exempt)")
         for arn in sorted(arn for arn, one in wanted.items() if one.doubt and not one.suspect):
-            self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}: look whether it is yours, and name it under compute.isolate if not")
+            self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}; look whether it is yours, and name it under compute.isolate if not")
         if run.options.later:
             wanted = {arn: w for arn, w in wanted.items() if arn not in self._released()}
         self.work(self._within_limit(wanted), reach=lambda w, arn, session: self._reached(run, w, arn, session))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import ipaddress
 import threading
 import time
 import typing as t
@@ -21,11 +20,10 @@ from ..common.errors import EvictError
 from ..common.plan import Phase, Target
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import clocks, events, live
+from . import clocks, doubt, events, live
 from .clocks import Clock, Kind, Started
-from .credentials.kind import begin
 from .scope import caller_arn
-from .session import iso, parse
+from .session import iso
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -157,16 +155,8 @@ class Clocks:
 
     def _doubt(self, event: events.Event, principal: t.Any) -> str:
         """Why the call may be the owner's, who used the same credential: what ends work (a fleet) is then left to a person."""
-        if principal and principal.discovered and principal.whole:
-            return ""  # the suspect made this identity, so nobody else works with it
-        incident, at = self.run.incident, str(event.get("eventTime") or "")
-        if _within(str(event.get("sourceIPAddress") or ""), incident.trusted.networks):
-            return "made from a trusted network, so it may be the owner's: left alone"
-        if incident.window.start is None:
-            return "it may be the owner's: set window.start in the incident file and run again, or set it to 0 by hand"
-        if not at or parse(at) < begin(incident) or (incident.window.end and parse(at) > incident.window.end):
-            return "made outside the incident's window: left alone"
-        return ""
+        why = doubt.of(self.run.incident, event, principal)
+        return f"{why}, or set it to 0 by hand" if why == doubt.NO_WINDOW else f"{why}: left alone" if why else ""
 
     # -- one kind in one place ---------------------------------------------------------------------------------------------------------
 
@@ -250,11 +240,3 @@ class Clocks:
             more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
             items.append({"object": "clocks", "why": f"not known: {'; '.join(listed[:5])}{more}", "due": None})
         return items
-
-
-def _within(address: str, networks: Iterable[str]) -> bool:
-    try:
-        place = ipaddress.ip_address(address)
-    except ValueError:  # the name of an AWS service
-        return False
-    return any(place in ipaddress.ip_network(network, strict=False) for network in networks)

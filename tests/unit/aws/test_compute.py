@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.aws import compute, isolation
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import chosen, instance, metadata, task
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute.chosen import Wanted
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.workloads import Workload
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
@@ -225,19 +227,51 @@ def test_what_a_logged_call_started() -> None:
     assert task.started({"responseElements": {"tasks": [{"taskArn": "arn:t"}, {}]}}) == ["arn:t"]
 
 
-def test_what_came_from_a_trusted_network_is_left_to_a_person() -> None:
-    """A leaked key may be that of a pipeline which works on."""
+def started(run: Any, *events: dict[str, Any]) -> list[Wanted]:
+    """What RunInstances of the key of `ci` started, as far as the log says."""
     event = {"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "eventTime": "2026-01-22T08:00:00Z", "awsRegion": REGION, "recipientAccountId": A,
              "userIdentity": {"arn": f"arn:aws:iam::{A}:user/ci"}, "responseElements": {"instancesSet": {"items": [{"instanceId": ID}]}}}  # fmt: skip
-    addresses = ("198.51.100.7", "203.0.113.9", "cloudformation.amazonaws.com")
-    scope = types.SimpleNamespace(kept=[{**event, "sourceIPAddress": address} for address in addresses])
-    run: Any = types.SimpleNamespace(scope=scope, incident=incident(trusted={"networks": ["198.51.100.0/24"]}))
-    found = list(chosen.lineage(run))
+    run.scope = types.SimpleNamespace(kept=[event | more for more in events])
+    run.share, run.suspects, run.left, run.options = "", [], [], types.SimpleNamespace(later=False)
+    return list(chosen.lineage(run))
+
+
+def test_what_may_be_the_owners_is_left_to_a_person() -> None:
+    """A leaked key may be that of a pipeline which works on: only what was started in the window, from elsewhere, is the attacker's."""
+    run: Any = types.SimpleNamespace(
+        principals={}, incident=incident(trusted={"networks": ["198.51.100.0/24"]}, window={"start": "2026-01-22T07:00:00Z", "end": None})
+    )
+    found = started(
+        run,
+        {"sourceIPAddress": "198.51.100.7"},
+        {"sourceIPAddress": "203.0.113.9", "eventTime": "2026-01-21T08:00:00Z"},
+        {"sourceIPAddress": "203.0.113.9"},
+        {"sourceIPAddress": "cloudformation.amazonaws.com"},
+    )
     assert (
-        [bool(w.doubt) for w in found] == [True, False, False]
+        [bool(w.doubt) for w in found] == [True, True, False, False]
         and {w.arn for w in found} == {ARN}
         and {w.source for w in found} == {f"arn:aws:iam::{A}:user/ci"}
     )
+    run.incident = incident()
+    (found,) = [started(run, {"sourceIPAddress": "203.0.113.9"})]
+    assert "window.start" in found[0].doubt
+    made = Principal(A, "user", "ci", "AIDA2", f"arn:aws:iam::{A}:user/ci", "", discovered="made by x", whole=True)
+    run.principals = {f"{A}:user/ci": made}  # which the suspect made: nobody else works as it
+    assert started(run, {"sourceIPAddress": "203.0.113.9"})[0].doubt == ""
+
+
+def test_what_is_doubted_is_untouched_and_open() -> None:
+    cloud = Ec2()
+    run: Any = Run(cloud, Journal())
+    run.principals, run._lock = {}, contextlib.nullcontext()
+    started(run, {"sourceIPAddress": "203.0.113.9"})
+    it = isolation.Isolation(run, pause=0)
+    it.contain(run)
+    run.runner.close()
+    assert [r["state"] for r in it.rows()] == ["left"] and cloud.writes == []
+    (item,) = it.open_items()
+    assert "window.start" in item["why"] and "compute.isolate" in item["why"]
 
 
 # -- an instance -----------------------------------------------------------------------------------------------------------------
