@@ -24,6 +24,7 @@ from ..common.run import STANDS
 from . import compute, quarantine
 from .compute import chosen, groups, instance, metadata, task
 from .compute.chosen import NOTE, Wanted
+from .compute.exposed import Exposed
 from .compute.kind import MARK, About, Machine
 from .principal import role
 from .scope import Found
@@ -51,6 +52,7 @@ class Isolation:
         self._proposed: list[Row] = []
         self._unplanned: dict[str, list[str]] = {}  # ARN -> what could not even be looked at
         self._lock = threading.Lock()
+        self.exposed = Exposed(run)
 
     # -- from aws_contain ----------------------------------------------------------------------------------------------------------
 
@@ -73,6 +75,10 @@ class Isolation:
             self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}; look whether it is yours, and name it under compute.isolate if not")
         if run.options.later:
             wanted = {arn: w for arn, w in wanted.items() if arn not in self._released()}
+        self._settle()
+        for arn, one in self.exposed.before().items():
+            if arn not in wanted and (not run.share or one.account == run.share):
+                wanted[arn] = one
         self.work(self._within_limit(wanted), reach=lambda w, arn, session: self._reached(run, w, arn, session))
         self._keep_serving(run, exempt)
         isolated = {
@@ -125,14 +131,16 @@ class Isolation:
         for _one, machine in machines:
             self._queue(machine, about, self._kind(machine).FIRST)
         self.runner.wait()
-        if any(d.status == "done" and f"{MARK}network/" in i for i, d in list(self.runner.done.items())):
+        if any(d.status == "done" and f"{MARK}{instance.NETWORK}" in i for i, d in list(self.runner.done.items())):
             time.sleep(self.pause)
+        self.exposed.remember(about)
         for one, machine in machines:
             stop = (instance.stop,) if self.stopping and one.source and machine.kind == instance.KIND else ()
             self._queue(machine, about, (*self._kind(machine).SECOND, *stop))
             if machine.kind == task.KIND:
                 self._deny_session(machine)
         self.runner.wait()
+        self.exposed.give_back([m for _w, m in machines], about)
         for one, machine in machines:
             self._say(one, machine)
 
@@ -331,9 +339,9 @@ class Isolation:
 
     def _say(self, wanted: Wanted, machine: Machine) -> None:
         mine = {i: d for i, d in list(self.runner.done.items()) if compute.kept_at(i) == machine.arn}
-        bad = [*self._unplanned.get(machine.arn, ())]
+        bad = [*self.exposed.said.get(machine.arn, ()), *self._unplanned.get(machine.arn, ())]
         bad += [d.step.resource.removeprefix(f"{machine.text}, ") for d in mine.values() if d.status not in STANDS]
-        if machine.kind == instance.KIND and not any(f"{MARK}network/" in i for i in mine):
+        if machine.kind == instance.KIND and not any(f"{MARK}{instance.NETWORK}" in i for i in mine):
             bad.append("its network")
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
         state = "partly" if bad else "would be isolated" if self.runner.check else "stopped" if stopped else "isolated"

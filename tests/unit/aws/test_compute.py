@@ -356,6 +356,68 @@ def test_a_group_that_is_not_tight_is_not_used() -> None:
     assert [f["operation"] for f in run.runner.failures] == ["ec2:CreateSecurityGroup"]
 
 
+def closes(cloud: Ec2, refuse: Any) -> None:
+    """``refuse``: whether a change of an interface's groups is refused."""
+    regroup = cloud.answers["ModifyNetworkInterfaceAttribute"]
+    cloud.answers["ModifyNetworkInterfaceAttribute"] = lambda p: "UnauthorizedOperation" if refuse(cloud, p) else regroup(p)
+
+
+def is_closed(cloud: Ec2, sent: dict[str, Any]) -> bool:
+    return sent["Groups"] == [n for n, g in cloud.groups.items() if g["GroupName"] == "evict-closed-IR-1"]
+
+
+def test_what_cannot_be_closed_does_not_stay_open_to_everybody() -> None:
+    cloud, journal = Ec2(), Journal()
+    closes(cloud, lambda c, p: is_closed(c, p) and p["NetworkInterfaceId"] == "eni-2")
+    run = Run(cloud, journal)
+    it = isolate(run)
+    (row,) = it.rows()
+    assert cloud.interfaces["eni-2"] == ["sg-web", "sg-ssh"] and cloud.interfaces["eni-1"] != ["sg-web"]
+    assert row["state"] == "partly" and "first security groups again" in row["why"] and it.open_items()
+    assert [f for f in run.runner.failures if "eni-2 could not be closed" in f["message"]]
+
+
+def test_what_stays_open_to_everybody_is_named() -> None:
+    cloud, journal = Ec2(), Journal()
+    closes(cloud, lambda c, p: is_closed(c, p) or "sg-web" in p["Groups"])
+    run = Run(cloud, journal)
+    (row,) = isolate(run).rows()
+    assert row["state"] == "partly" and "eni-1 STANDS IN" in row["why"] and "sg-web, sg-ssh by hand" in row["why"], row
+    assert [f for f in run.runner.failures if "ALLOWS EVERYTHING" in f["message"]]
+
+
+def test_a_network_that_could_not_even_be_looked_at_again_is_not_called_isolated() -> None:
+    cloud = Ec2()
+    look, counted = cloud.answers["DescribeNetworkInterfaces"], []
+
+    def fails(sent: dict[str, Any]) -> Any:
+        opened = [n for n, g in cloud.groups.items() if g["GroupName"] == "evict-open-IR-1"]
+        counted.extend(n for n in sent["NetworkInterfaceIds"] if cloud.interfaces[n] == opened)
+        return "RequestLimitExceeded" if len(counted) > 2 else look(sent)
+
+    cloud.answers["DescribeNetworkInterfaces"] = fails
+    (row,) = isolate(Run(cloud, Journal())).rows()
+    assert row["state"] == "partly" and "STANDS IN" in row["why"], row
+
+
+def test_a_machine_that_a_killed_run_left_open_is_found_again() -> None:
+    """Whether or not the log, or the incident file, still names it."""
+    cloud, journal = Ec2(), Journal()
+    run: Any = Run(cloud, journal)
+    isolate(run)
+    steps = [i["$step"] for i in journal.intents]
+    history: dict[str, Any] = {}
+    for place, step in enumerate(s for s in steps if "network/eni-1" in s["id"] or s["id"].endswith("group/open")):
+        known = history.setdefault(step["id"], {"first": {"$step": step}})
+        if "made" not in known:  # the first of an interface: into the open group
+            answer = next((o for o in journal.outcomes if o["id"] == step["id"] and o.get("answer")), None)
+            known |= {"step": {"$step": step}, "made": {"status": "done", "step": None}, "places": {"made": place}, "answered": answer}
+    run.case.history = history
+    assert set(isolation.Isolation(run).exposed.before()) == {ARN}
+    run.case.history = {k: v for k, v in history.items() if "network" not in k}
+    assert not isolation.Isolation(run).exposed.before()
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
