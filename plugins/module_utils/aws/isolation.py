@@ -262,35 +262,45 @@ class Isolation:
 
     def _keep_serving(self, run: t.Any, exempt: set[str]) -> None:
         """Machines of production under whose name a suspect acted: IMDSv2 where nothing is broken by it, else that is proposed."""
+        looked = []
         for account, names in chosen.sessions(run).items():
             for arn in chosen.locate(run, account, names, self.gaps).values():
                 if arn in self._machines or arn in self._rows and arn not in exempt:
                     continue
-                self._serve(Wanted(arn, ""), arn in exempt)
+                if asked := self._serve(Wanted(arn, "")):
+                    looked.append((Wanted(arn, ""), *asked, arn in exempt))
         self.runner.wait()
+        for each in looked:
+            self._served(*each)
 
-    def _serve(self, wanted: Wanted, exempt: bool) -> None:
-        reader, why = Reader(self.runner.clouds), ""
+    def _serve(self, wanted: Wanted) -> tuple[Machine, str, bool] | None:
+        """(the machine, why version 1 cannot be switched off, whether that was asked for now); None when it is gone."""
+        reader = Reader(self.runner.clouds)
         try:
             machine = instance.look(wanted.target, wanted.arn, reader)
             if machine.gone:
                 self._row(wanted, "gone", f"{machine.gone}; its role's sessions are revoked", machine)
-                return
+                return None
             closed = metadata.required(machine)
             why = "" if closed else metadata.why_not(machine, self.run.aws.now(), reader)
         except EvictError as error:
-            closed, why, machine = False, error.message, Machine(wanted.target, wanted.arn, wanted.arn.rsplit("/", 1)[-1], wanted.arn)
-        if not closed and not why:
+            return Machine(wanted.target, wanted.arn, wanted.arn.rsplit("/", 1)[-1], wanted.arn), error.message, False
+        asked = not closed and not why
+        if asked:
             self.runner.add(machine.arn, machine.target.account, [Job(Phase.RESOURCE, lambda r: metadata.require(machine, r))])
-        if closed or exempt or not why:
+        return machine, why, asked
+
+    def _served(self, wanted: Wanted, machine: Machine, why: str, asked: bool, exempt: bool) -> None:
+        """What became of it: new credentials are for a machine of which it is seen that version 1 answers nobody."""
+        done = self.runner.done.get(f"{machine.arn}{MARK}{metadata.PART}")
+        if asked and (done is None or done.status not in STANDS):
+            why = f"requiring it failed: {done.message or done.status if done else 'see what failed'}"
+        if exempt or not why:
             self._serving.add(machine.id)
         if not why:
-            self._row(
-                wanted,
-                "serves",
-                "a suspect acted under its name: its role is revoked, and its metadata service asks for version 2",
-                machine,
-            )
+            would = asked and done is not None and done.status == "would"
+            service = "its metadata service would be made to ask for version 2" if would else "its metadata service asks for version 2"
+            self._row(wanted, "serves", f"a suspect acted under its name: its role is revoked, and {service}", machine)
             return
         text = f"a suspect acted under its name, and IMDSv2 is not required: {why}"
         more = (

@@ -487,6 +487,29 @@ def test_version_1_goes_only_where_nothing_used_it_for_fourteen_days(days: int, 
     assert (why in found) if why else found == ""
 
 
+@pytest.mark.parametrize(("refused", "state"), [(False, "serves"), (True, "proposed")])
+def test_a_machine_is_called_safe_only_when_version_1_is_seen_to_be_off(refused: bool, state: str) -> None:
+    """Else it would be handed new credentials over the way by which the old ones were read."""
+    points = [{"Timestamp": (NOW - datetime.timedelta(days=d)).strftime("%Y-%m-%dT00:00:00Z"), "Sum": 0.0} for d in range(15)]
+    options = {"HttpTokens": "optional"}
+    modify: Any = "UnauthorizedOperation" if refused else lambda p: options.update(HttpTokens=p["HttpTokens"]) or {}
+    cloud = Ec2(GetMetricStatistics={"Datapoints": points}, ModifyInstanceMetadataOptions=modify)
+    plain = cloud.answers["DescribeInstances"]
+    cloud.answers["DescribeInstances"] = lambda p: {
+        "Reservations": [{"Instances": [plain(p)["Reservations"][0]["Instances"][0] | {"MetadataOptions": dict(options)}]}]
+    }
+    run: Any = Run(cloud, Journal())
+    held = Principal(A, "role", "web", "AROAEXAMPLEEXAMPLE1", ROLE, "", sessions={ID})
+    run.principals, run.aws.absent = {f"{A}:role/web": held}, lambda *_a: False
+    run.aws.call = lambda call: {"Regions": [{"RegionName": REGION}]} if call.operation == "DescribeRegions" else cloud.call(call)
+    it = isolation.Isolation(run, pause=0)
+    it._keep_serving(run, set())
+    run.runner.close()
+    (row,) = it.rows()
+    assert row["state"] == state and bool(it.open_items()) is refused, row
+    assert bool(it.kept_from(Workload(HERE, ID, ROLE, "x", frozenset({ID})), {ID})) is refused
+
+
 # -- a task ----------------------------------------------------------------------------------------------------------------------
 
 TASK = f"arn:aws:ecs:{REGION}:{A}:task/web/0123456789abcdef0123456789abcdef"
