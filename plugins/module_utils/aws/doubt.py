@@ -16,7 +16,7 @@ NO_WINDOW = "it may be the owner's: set window.start in the incident file and ru
 
 def of(incident: t.Any, event: Mapping[str, t.Any], principal: t.Any) -> str:
     """Why a call of a suspect may be the owner's; "" when it is the suspect's. ``principal``: who made it, as far as it is contained."""
-    if principal and principal.discovered and principal.whole:
+    if principal and principal.kind in ("user", "role") and principal.discovered and principal.whole:
         return ""  # the suspect made this identity, so nobody else works with it
     at, address = str(event.get("eventTime") or ""), str(event.get("sourceIPAddress") or "")
     if within(address, incident.trusted.networks):

@@ -188,6 +188,14 @@ class People:
     def principals(self) -> list[Principal]:
         return [*(one.principal for one in self.persons.values()), *self.roots.found.values()]
 
+    def behind_session(self, arn: str) -> Principal | None:
+        """Which of these a session of the portal is."""
+        found = identity_center.session_of(arn)
+        with self._lock:
+            known = list(self.persons.values()) if found else []
+        mine = [p for p in known if found and found[0] in p.accounts and found[2].casefold() in {n.casefold() for n in p.sessions}]
+        return mine[0].principal if mine else None
+
     # -- above the accounts ------------------------------------------------------------------------------------------------------
 
     def accounts(self) -> set[str]:

@@ -23,7 +23,7 @@ from ..common.guard import identity
 from ..common.plan import Edit, Phase, Probe, Step, Target
 from ..common.reader import Reader
 from ..common.run import STANDS
-from . import live, quarantine, resource_policy, resources, responders
+from . import everybody, live, quarantine, resource_policy, resources, responders
 from . import service_control as scp
 from .resource_touched import Touched, touched
 from .resources import Gone, Resource, Unfenceable, bucket
@@ -69,10 +69,22 @@ class ResourceFences:
         """Fence them all; returns when it is done. ``only``: these ARNs and no others; ``later``: leave alone what has been released."""
         chosen = self._chosen(only, later)
         held = self._held() if chosen else []
+        if chosen and not held and not later:
+            self._nobody(chosen)
         for one in chosen if held else ():
             principal = f"{PREFIX}{one.kind.SERVICE}:{one.target.account}:{one.target.region}:{one.name}"
             self.run.runner.add(principal, one.target.account, [Job(Phase.RESOURCE, lambda r, one=one: self._plan(one, held, r))])  # type: ignore[misc]
         self.run.runner.wait()
+
+    def _nobody(self, chosen: Iterable[Touched]) -> None:
+        """What was asked for is never passed over silently."""
+        people = bool(getattr(self.run, "people", None) and self.run.people.principals())
+        why = "nobody is contained whom its policy could deny" + (
+            ": people of Identity Center and root users are held above their accounts alone" if people else ""
+        )
+        for one in chosen:
+            if one.declared:
+                self._row(one.name, one.name, "left", why, "look at its own policy and at what they did with it")
 
     def _chosen(self, only: Iterable[str] | None, later: bool) -> list[Touched]:
         wanted: dict[t.Any, Touched] = {}
@@ -114,7 +126,7 @@ class ResourceFences:
                 self._row(named.arn, named.arn, "left", f"it is not in account {self._share}, whose share this is", "")
                 return []
             return [Target("aws", named.account, named.region)]
-        accounts = [self._share] if self._share else sorted({p.account for p in self.run.principals.values()})
+        accounts = [self._share] if self._share else everybody.accounts(self.run)
         accounts = accounts or [self.run.aws.caller["account"]]
         if len(accounts) == 1 and not self._share:
             return [Target("aws", accounts[0])]
@@ -139,7 +151,7 @@ class ResourceFences:
     def _seen(self) -> list[Touched]:
         if self.scope is None:
             return []
-        who = live.Suspects(self.run.principals.values(), {}, {})
+        who = everybody.suspects(self.run)
 
         def caller(event: live.kind.Event) -> str:
             found = who.caller(event)

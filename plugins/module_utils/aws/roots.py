@@ -144,7 +144,7 @@ class Roots:
         return not (gone and self.above(account))
 
     def _deleted(self, account: str) -> bool:
-        mine = [d for d in list(self.runner.done.values()) if d.step.principal == self.found[account].arn]
+        mine = [d for i, d in list(self.runner.done.items()) if i.startswith(f"{self.found[account].arn}#{root_user.PART}")]
         return bool(mine) and all(d.status in STANDS for d in mine)
 
     def _root_row(self, account: str, root: Principal) -> Row:

@@ -20,7 +20,7 @@ from ..common.errors import EvictError
 from ..common.plan import Phase, Target
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import clocks, doubt, events, live
+from . import clocks, doubt, events, everybody
 from .clocks import Clock, Kind, Started
 from .scope import caller_arn
 from .session import iso
@@ -53,7 +53,7 @@ class Clocks:
     @property
     def wanted(self) -> bool:
         """Only the log says who set a clock going, so nothing is known without the quick scope."""
-        return self.run.options.clocks != "none" and self.run.scope is not None and bool(self.run.principals)
+        return self.run.options.clocks != "none" and self.run.scope is not None and bool(everybody.principals(self.run))
 
     def first(self) -> None:
         """Logging, so that the rest of the response is logged, and what acts at midnight. Returns when it is done."""
@@ -106,7 +106,7 @@ class Clocks:
         """Every call that scheduled a destruction, whoever made it, in all regions."""
         names = sorted({name for kind in kinds for name in kind.LISTED})
         self._listed = []
-        accounts = sorted({p.account for p in self.run.principals.values()})
+        accounts = everybody.accounts(self.run)
         for name in names:  # region after region, so that nobody sleeps for AWS's limit of two requests a second and region
             for account in accounts:
                 for region in self._enabled(account):
@@ -136,7 +136,7 @@ class Clocks:
         """By place and kind: the suspects' calls that the scope kept, and what was listed beside them."""
         scope = self.run.scope
         assert scope is not None
-        who = live.Suspects(list(self.run.principals.values()), {}, {})
+        who = everybody.suspects(self.run)
         calls = {str(e.get("eventID")): (e, True) for e in list(scope.kept)}
         for event in self._listed:
             caller = event.get("userIdentity") or {}

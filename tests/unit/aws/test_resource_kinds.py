@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from typing import Any
 
 import pytest
@@ -108,6 +109,19 @@ def fence(cloud: Place, held: list[Held] | None = None, **more: Any) -> tuple[Ru
     run.runner.wait()
     run.runner.close()
     return run, fences
+
+
+def test_what_is_declared_is_named_when_nobody_is_held_by_it() -> None:
+    """People and root users are held above their accounts, which its policy cannot say."""
+    run: Any = Run(Place("sqs", None))
+    run.incident = incidents.validate({**FILE.as_dict(), "resources": {"fence": [ARNS["sqs"][0]]}}, "test")
+    run.people = types.SimpleNamespace(principals=lambda: [object()], accounts=lambda: {A}, behind_session=lambda _arn: None)
+    run.case = types.SimpleNamespace(history={})
+    fences = resource_fence.ResourceFences(run, None)  # type: ignore[arg-type]
+    fences.fence()
+    run.runner.close()
+    (row,), (item,) = fences.rows(), fences.open_items()
+    assert row["state"] == "left" and item["object"] == ARNS["sqs"][0] and "held above their accounts" in item["why"]
 
 
 ORIGINAL = json.dumps({"Version": "2012-10-17", "Statement": [ADMINS]}, indent=3)

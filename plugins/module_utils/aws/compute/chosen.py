@@ -18,7 +18,7 @@ from ...common.errors import EvictError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
 from ...common.suspect import Suspect
-from .. import doubt, events, live
+from .. import doubt, events, everybody
 from ..principal import Principal, role
 from ..scope import caller_arn
 from . import KINDS, kind_of
@@ -88,7 +88,7 @@ def instances(run: Containment) -> set[str]:
 
 def lineage(run: Containment) -> Iterator[Wanted]:
     """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what may be its owner's is left to a person."""
-    who = live.Suspects(list(run.principals.values()), {}, {})
+    who = everybody.suspects(run)
     for event in list(run.scope.kept) if run.scope else ():
         for kind in KINDS.values():
             if (event.get("eventSource"), event.get("eventName")) in kind.EVENTS:
