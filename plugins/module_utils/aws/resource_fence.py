@@ -100,17 +100,23 @@ class ResourceFences:
             if one.key in wanted:
                 wanted[one.key].by |= one.by
                 wanted[one.key].opened += one.opened
+                wanted[one.key].loosened |= one.loosened
         if only is not None:
             return list(wanted.values())
         for one in self._standing():
             if one.key not in wanted:
-                wanted[one.key] = dataclasses.replace(one, opened=next((s.opened for s in seen if s.key == one.key), []))
+                same_one = next((s for s in seen if s.key == one.key), one)
+                wanted[one.key] = dataclasses.replace(one, opened=same_one.opened, loosened=same_one.loosened)
         room = self.incident.limits["resources"] - sum(not w.declared for w in wanted.values())
         released = self._released() if later else set()
+        known = {*everybody.accounts(self.run), *(w.target.account for w in wanted.values())}
         for one in seen if self.incident.resources.discover == "touched" else ():
             if one.key in wanted:
                 continue
-            if one.key in released:
+            if one.target.account not in known:  # a suspect may name whatever account it likes
+                why = f"{one.how}; account {one.target.account} is none of this incident's"
+                self._row(one.name, one.name, "left", why, "look at it and name it under incident.resources.fence")
+            elif one.key in released:
                 self._row(one.name, one.name, "left", "it was released since it was fenced, so this look leaves it alone", "")
             elif room > 0:
                 wanted[one.key], room = one, room - 1
@@ -307,6 +313,10 @@ class ResourceFences:
                 return before, after, sids
         raise Unfenceable(why, object=one.arn, operation="fence")
 
+    def _mine_already(self) -> set[str]:
+        """Ids of what this case has done and not undone."""
+        return {latest.id for _first, latest in restore.standing(self.run.case.history)}
+
     def _close(self, asked: Touched, one: Resource, policy: t.Any, reader: Reader) -> Iterator[Step]:
         """The policy first: with Block Public Access before it, AWS would refuse to write one that is public."""
         calls = ", ".join(dict.fromkeys(asked.opened))
@@ -315,6 +325,9 @@ class ResourceFences:
             if by := bucket.opened(one, reader):
                 if serving := bucket.serves(one, policy, reader):
                     said, by_hand = f"left public by its {by} ({calls} by a suspect), since {serving}: look at it by hand", True
+                elif not (asked.loosened or f"{PREFIX}{one.arn}#public" in self._mine_already()):
+                    said = f"public by its {by}, which a suspect wrote ({calls}) or carried along as it was: left so, look at it by hand"
+                    by_hand = True
                 else:
                     said, steps = f"closed: its {by} had made it public ({calls} by a suspect)", list(bucket.block(one, by, reader))
         except EvictError as error:
