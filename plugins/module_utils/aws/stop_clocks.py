@@ -193,6 +193,10 @@ class Clocks:
         at = str(last.get("at") or "") if known.get("made") and last.get("status") == "done" else ""
         return at if clock.at and clock.at <= at else ""
 
+    def _ours(self, kind: Kind, clock: Clock) -> bool:
+        """Whether this case stopped it."""
+        return bool(self._done(kind, clock) or (self.run.case.history.get(clocks.step_id(clock, kind.KIND)) or {}).get("made"))
+
     # -- what it comes to ----------------------------------------------------------------------------------------------------------------
 
     def _done(self, kind: Kind, clock: Clock) -> Done | None:
@@ -206,7 +210,7 @@ class Clocks:
             elif done.status == "would":
                 why = "would be stopped"
             else:
-                state, why = "stopped", done.step.irreversible or clocks.KEPT
+                state, why = "stopped", clocks.PERHAPS if clock.data.get("carried") else done.step.irreversible or clocks.KEPT
         return {
             "object": clock.text,
             "what": f"{clock.what}{self._blind(clock, done)}",
@@ -233,7 +237,10 @@ class Clocks:
         items = []
         for kind, clock in list(self.found.values()):
             row = self._row(kind, clock)
-            if clock.principal and row["state"] in ("running", "unknown") and not self.run.runner.check:
+            perhaps = row["state"] == "stopped" and clock.data.get("carried") and self._ours(kind, clock)
+            if perhaps:
+                row["why"] = clocks.PERHAPS
+            if clock.principal and (perhaps or row["state"] in ("running", "unknown")) and not self.run.runner.check:
                 items.append({"object": row["object"], "why": f"{row['what']}: {row['why']}", "due": row["deadline"]})
         if self.gaps:
             listed = sorted(self.gaps)
