@@ -353,6 +353,8 @@ class Isolation:
         bad += [d.step.resource.removeprefix(f"{machine.text}, ") for d in mine.values() if d.status not in STANDS]
         if machine.kind == instance.KIND and not any(f"{MARK}{instance.NETWORK}" in i for i in mine):
             bad.append("its network")
+        if machine.kind == task.KIND and task.lone(machine.data):
+            bad.append("its network, which goes on")
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
         state = "partly" if bad else "would be isolated" if self.runner.check else "stopped" if stopped else "isolated"
         notes = list(machine.notes)

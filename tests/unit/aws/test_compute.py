@@ -564,7 +564,9 @@ def test_one_task_is_kept_aside_and_its_session_is_denied() -> None:
 def test_a_lone_task_is_left_running_and_said_so() -> None:
     cloud = Ecs(group="family:job")
     run = Run(cloud, Journal())
-    (row,) = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci")).rows()
+    it = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci"))
+    (row,) = it.rows()
+    assert row["state"] == "partly" and "not done: its network" in row["why"] and [o for o in it.open_items() if "its network" in o["why"]]
     assert "belongs to no service" in row["why"] and not cloud.protected and cloud.target and cloud.deny
 
 
