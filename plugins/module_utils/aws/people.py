@@ -309,22 +309,22 @@ class People:
         """The steps for a person, the identity provider first."""
         rows = []
         for one in self.persons.values():
-            who, key = one.who, one.who.id or one.who.name
+            who, key, cut = one.who, one.who.id or one.who.name, self._cut(one)
             page = _CONSOLE.format(name=who.name)
             if who.issuer:
                 rows.append(manual.row(
                     self.case, f"manual/identity-provider/{key}", one.arn,
                     f"disable {who.name} in the identity provider ({who.issuer}) and end its sessions there",
-                    "do this first: its provisioning (SCIM) brings the user's memberships back",
+                    "do this first: its provisioning (SCIM) brings the user's memberships back", cut,
                 ))  # fmt: skip
             elif who.status != "DISABLED":
                 rows.append(manual.row(
                     self.case, f"manual/sign-in/{key}", one.arn, f"{page} > Disable user access; reset the password and look at the MFA devices",
-                    "no API disables a user of Identity Center, who can sign in again",
+                    "no API disables a user of Identity Center, who can sign in again", cut,
                 ))  # fmt: skip
             rows.append(manual.row(
                 self.case, f"manual/portal-session/{key}", one.arn, f"{page} > Active sessions > select all > Delete session",
-                "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)",
+                "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)", cut,
             ))  # fmt: skip
         return rows + self.roots.manual()
 
@@ -342,7 +342,7 @@ class People:
         rows, now = [], self.run.aws.now()
         for one in self.persons.values():
             key = one.who.id or one.who.name
-            if not manual.confirmed(self.case, f"manual/portal-session/{key}"):
+            if not manual.confirmed(self.case, f"manual/portal-session/{key}", self._cut(one)):
                 why = f"no API does; it gives no role that is not assigned any more or is held ({iso(now + identity_center.PORTAL)} at the latest)"
                 rows.append(residual.row(one.arn, "portal session", "somebody ends it", why))
             rows += self._left(one, now)
@@ -355,6 +355,9 @@ class People:
         minting = [d for d in failed_of(self.run, one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
         until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
+
+    def _cut(self, one: Contained) -> manual.Place | None:
+        return manual.newest_cut(self.case.history, one.arn, one.accounts)
 
     def warnings(self) -> list[str]:
         return self.roots.warnings()

@@ -163,7 +163,10 @@ class Roots:
                 f"a service control policy denies it everything meanwhile; it holds {len(held.get('access_keys', ()))} access key(s),"
                 f" {len(held.get('certificates', ()))} certificate(s)" + (", a password" if held.get("password") else "")
             )
-        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why)
+        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why, self._cut(account))
+
+    def _cut(self, account: str) -> manual.Place | None:
+        return manual.newest_cut(self.case.history, self.found[account].arn, [account])
 
     def warnings(self) -> list[str]:
         """What is said loudly."""
