@@ -356,7 +356,7 @@ class People:
         until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
 
-    def _cut(self, one: Contained) -> manual.Place | None:
+    def _cut(self, one: Contained) -> list[t.Any] | None:
         return manual.newest_cut(self.case.history, one.arn, one.accounts)
 
     def warnings(self) -> list[str]:

@@ -349,7 +349,7 @@ class ResourceFences:
         rows = []
         for row in self._rows.values():
             done = self.run.runner.done.get(row.get("step", ""))
-            shown = {**{k: v for k, v in row.items() if k != "step"}, "public": self._public.get(row["object"], ("", False))[0]}
+            shown = {**{k: v for k, v in row.items() if k != "step"}, "public": self._opened(row["object"])[0]}
             if row["state"] == "fenced" and done and done.status not in STANDS:
                 shown |= {"state": "failed", "why": done.message, "remedy": "; ".join(filter(None, (done.remedy, NEXT)))}
             elif row["state"] == "fenced" and done and done.status == "would":
@@ -366,9 +366,21 @@ class ResourceFences:
         rows = [row for row in self._rows.values() if row["state"] in ("refused", "unknown")]
         return [{"object": r["object"], "operation": "fence", "message": r["why"], "remedy": r["remedy"]} for r in rows]
 
+    def _opened(self, arn: str) -> tuple[str, bool]:
+        """(what became of a bucket that a suspect may have opened, whether a person has to look): closed it is only when the Step says so."""
+        said, by_hand = self._public.get(arn, ("", False))
+        if not said.startswith("closed"):
+            return said, by_hand
+        done = self.run.runner.done.get(f"{PREFIX}{arn}#public")
+        if done is None or done.status not in STANDS:
+            why = (done.message or done.status) if done else "it was not tried"
+            return f"not {said}; Block Public Access failed: {why}", True
+        return (f"would be {said}" if done.status == "would" else said), by_hand
+
     def by_hand(self) -> list[dict[str, t.Any]]:
         """Buckets at which a person has to look."""
-        return [{"object": arn, "why": said, "due": None} for arn, (said, by_hand) in self._public.items() if by_hand]
+        found = {arn: self._opened(arn) for arn in self._public}
+        return [{"object": arn, "why": said, "due": None} for arn, (said, by_hand) in found.items() if by_hand]
 
     def open_items(self) -> list[dict[str, t.Any]]:
         """What a person has to look at; a write that failed stands under ``failed``."""

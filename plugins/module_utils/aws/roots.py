@@ -165,7 +165,7 @@ class Roots:
             )
         return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why, self._cut(account))
 
-    def _cut(self, account: str) -> manual.Place | None:
+    def _cut(self, account: str) -> list[t.Any] | None:
         return manual.newest_cut(self.case.history, self.found[account].arn, [account])
 
     def warnings(self) -> list[str]:

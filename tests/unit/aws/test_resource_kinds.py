@@ -260,6 +260,14 @@ def test_block_public_access_is_for_a_bucket_that_a_suspect_opened(answers: Any,
         Reader({"aws": cloud}).get(step.undo[0])  # a request that AWS's model takes
 
 
+def test_a_bucket_is_called_closed_when_it_is() -> None:
+    cloud = Place("s3", ORIGINAL, GetBucketPolicyStatus=PUBLIC, GetBucketWebsite="NoSuchWebsiteConfiguration", PutPublicAccessBlock="AccessDenied",
+                  GetPublicAccessBlock="NoSuchPublicAccessBlockConfiguration")  # fmt: skip
+    _run, fences = fence(cloud, opened=["PutBucketPolicy"], loosened=True)
+    (row,) = fences.rows()
+    assert row["public"].startswith("not closed") and "AccessDenied" in row["public"] and fences.by_hand()
+
+
 def test_a_bucket_that_may_have_been_public_all_along_is_listed() -> None:
     """Who writes a policy carries along what stands in it."""
     cloud = Place("s3", ORIGINAL, GetBucketPolicyStatus=PUBLIC, GetBucketWebsite="NoSuchWebsiteConfiguration")
