@@ -328,6 +328,11 @@ shares:
   returned: with O(phase=resolve)
   type: dict
   sample: {"111122223333": [{arn: "arn:aws:iam::111122223333:user/ci"}]}
+isolate:
+  description: "How many of C(compute.isolate) are in each account, {account: number}, so that one without a host is named."
+  returned: with O(phase=resolve)
+  type: dict
+  sample: {"111122223333": 1}
 guard_hash:
   description: Hash over RV(shares).
   returned: with O(phase=resolve)

@@ -62,6 +62,11 @@ def merge(
         elif "status" not in results[account]:
             why = str(results[account].get("msg") or "its host did not answer")
             merged["failed"].append({"object": account, "operation": "contain", "message": why, "remedy": "run the same command again"})
+    for account, count in sorted((first.get("isolate") or {}).items()):
+        if account not in results:
+            why = f"{count} of compute.isolate in an account that no host of the target stands for"
+            merged["open"].append({"object": account, "why": why, "due": None})
+            ranks.append("partial")
     merged["status"] = max(ranks, key=_RANK.index)
     merged["idle"] = sorted(account for account in results if not shares.get(account))
     return merged
