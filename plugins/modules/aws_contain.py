@@ -91,6 +91,7 @@ options:
     description:
       - "Isolate the compute that a suspect started (from the quick scope; at most C(limits.compute)), that is named as a suspect, and that C(compute.isolate)
         of the incident file names, as M(evict.cloud.aws_resource) does. When the role is off, its sessions are revoked once more."
+      - What a suspect's credential started counts as the suspect's under the conditions of O(clocks) for fleets, since its owner may have used it as well.
       - A machine of production whose role's credentials were used elsewhere goes on serving. Its role is revoked; IMDSv2 is required of it where CloudWatch
         shows that nothing used version 1 for 14 days, and proposed otherwise. It gets new credentials when IMDSv2 is required, or the incident exempts it.
     type: bool
@@ -327,6 +328,11 @@ shares:
   returned: with O(phase=resolve)
   type: dict
   sample: {"111122223333": [{arn: "arn:aws:iam::111122223333:user/ci"}]}
+isolate:
+  description: "How many of C(compute.isolate) are in each account, {account: number}, so that one without a host is named."
+  returned: with O(phase=resolve)
+  type: dict
+  sample: {"111122223333": 1}
 guard_hash:
   description: Hash over RV(shares).
   returned: with O(phase=resolve)

@@ -39,6 +39,8 @@ _LONG = (
     "legal",
     "severity",
     "rotation",
+    "isolated",
+    "clocks",
 )
 _ANSIBLES = (
     "calls",
@@ -168,7 +170,7 @@ class LiveAction(ActionBase):
 
 def _write(path: str, result: dict[str, t.Any]) -> None:
     """``result.json`` of the interfaces: all that the module found, with the count and the list of failures under their public names."""
-    public = {key: value for key, value in result.items() if key not in _ANSIBLES}
+    public = {key: value for key, value in result.items() if key not in _ANSIBLES and not key.startswith("_ansible_")}
     public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(public, file, indent=1, sort_keys=True, default=str)

@@ -41,6 +41,7 @@ incident:
   severity: critical
   opened: "{opened}"
   aware_at: "{opened}"
+  window: {{start: "{start}"}}
   store: {store}
   suspects:
     - {{cloud: aws, access_key_id: {key}}}
@@ -58,6 +59,7 @@ class Drill:
             path = directory / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         directory.mkdir(parents=True, exist_ok=True)
+        self.began = time.time()
         self.story = Story(directory / "story.txt")
         self.summary: dict[str, Any] = {}
         self.broken: list[str] = []
@@ -126,7 +128,7 @@ class Drill:
         incident = self.directory / "incident.yml"
         incident.write_text(
             INCIDENT.format(
-                opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), store=_short(self.directory / "cases"), key=company.leaked.access_key,
+                opened=_utc(time.time()), start=_utc(self.began - 60), store=_short(self.directory / "cases"), key=company.leaked.access_key,
                 network=NETWORK, role=company.role_template,
             )
         )  # fmt: skip
@@ -365,6 +367,10 @@ def _works(bed: Bed, credentials: Credentials, seconds: float = 5) -> str:
         time.sleep(0.2)
     wire.close()
     return code
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _short(path: pathlib.Path) -> str:

@@ -12,6 +12,7 @@ import pytest
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import DENIED, Desk, next_second, status_of, works
+from tests.integration.test_clocks import window
 from tests.integration.test_live import REGION, root
 
 pytestmark = pytest.mark.bed
@@ -95,7 +96,7 @@ def test_what_the_suspect_made_is_isolated_and_comes_back_as_it_was(desk: Desk) 
     functions = root(desk, "lambda")
     url, trigger = miner(desk.bed, thief, desk, role)
     functions.put_function_concurrency(FunctionName="shop", ReservedConcurrentExecutions=7)
-    desk.incident(thief.access_key)
+    desk.incident(thief.access_key, **window())
 
     def state() -> tuple[Any, ...]:
         held = functions.get_function_concurrency(FunctionName="miner").get("ReservedConcurrentExecutions")

@@ -726,6 +726,8 @@ def _isolating(run: Any) -> Iterator[Run]:
                 yield run(f"{kind.__name__.split('.aws.', 1)[1]}.{stage.__name__}", both, lambda r, s=stage, m=machine: s(m, about, r),
                           **answers, GetFunctionConcurrency=held)  # fmt: skip
         if kind.KIND == "ec2_instance":
+            yield run("compute.instance.give_back", both, lambda r, k=kind, m=machine: k.give_back(m, "eni-1", ["sg-1"], "sg-open", r),
+                      **{**answers, "DescribeNetworkInterfaces": {"NetworkInterfaces": [{"Groups": [{"GroupId": "sg-open"}]}]}})  # fmt: skip
             yield run("compute.metadata.require", ("aws_contain",), lambda r, m=machine: metadata.require(m, r))
             yield run("compute.target_groups.left", both, lambda r, m=machine: target_groups.left(m, "vpc-1", ("10.0.0.9",), r), **answers)
 

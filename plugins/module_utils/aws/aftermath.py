@@ -17,7 +17,7 @@ from ..common.errors import EvictError
 from ..common.guard import identity
 from ..common.plan import Phase, Target
 from ..common.reader import Reader
-from . import events, live, policy, residual, workloads
+from . import events, everybody, live, policy, residual, workloads
 from .principal import Principal
 from .quarantine import longest, trusted_by
 from .session import iso, parse
@@ -53,14 +53,14 @@ class Aftermath:
 
     def end(self) -> None:
         """List what the suspects started and end it. Returns when it is done."""
-        if not self.wanted or not self.run.principals:
+        if not self.wanted or not everybody.principals(self.run):
             return
         who, started = self._suspects(), self._started()
         if not self.run.scope:
             blind = sorted(kind.NOUN for kind in live.KINDS.values() if not kind.LISTED)
             self.gaps.add(f"{', '.join(blind)}: only the log says who started them, and the quick scope is off")
         tasks: list[tuple[str, Callable[[], None]]] = []
-        for account in sorted({p.account for p in who.all}):
+        for account in everybody.accounts(self.run):
             names = self._enabled(account)
             for kind in live.KINDS.values():
                 mine = {target: found for (target, noun), found in started.items() if noun == kind.KIND and target.account == account}
@@ -75,7 +75,7 @@ class Aftermath:
         for principal in principals:
             cutoff = self.cutoff(principal)
             ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
-        return live.Suspects(principals, {key: action.action for key, action in self.run.actions.items()}, ends)
+        return everybody.suspects(self.run, {key: action.action for key, action in self.run.actions.items()}, ends)
 
     def _started(self) -> dict[tuple[Target, str], list[events.Event]]:
         """The suspects' own calls that started something, by place and kind."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..common import situation
 from ..common.errors import EvictError
+from . import everybody
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -36,7 +37,7 @@ _EACH = 3  # reasons of a kind
 
 def severity(run: Containment) -> dict[str, t.Any]:
     """The result's ``severity``; what was found is kept in the ledger, so that looking less later makes nothing less severe."""
-    level, why = situation.propose({name: _first(reasons) for name, reasons in _facts(run).items()}, len(run.principals))
+    level, why = situation.propose({name: _first(reasons) for name, reasons in _facts(run).items()}, len(everybody.principals(run)))
     fresh = {"share": run.share, "proposed": level, "why": why}
     notes = run.case.ledger.state.notes
     noted = [n["data"] for n in notes.get(situation.NOTE, ()) if n["data"]["share"] == run.share]
@@ -51,7 +52,7 @@ def severity(run: Containment) -> dict[str, t.Any]:
 def _facts(run: Containment) -> dict[str, Iterator[str]]:
     principals = sorted(run.principals.values(), key=lambda p: (bool(p.discovered), p.arn))
     privileged, unknown = _privilege(run, [p for p in principals if not p.only][:_MOST])
-    if not principals and (run.refused or run.runner.failures):
+    if not everybody.principals(run) and (run.refused or run.runner.failures):
         unknown.append("who the suspects are")
     return {
         "privilege": iter(privileged),

@@ -24,6 +24,7 @@ from ..common.run import STANDS
 from . import compute, quarantine
 from .compute import chosen, groups, instance, metadata, task
 from .compute.chosen import NOTE, Wanted
+from .compute.exposed import Exposed
 from .compute.kind import MARK, About, Machine
 from .principal import role
 from .scope import Found
@@ -51,6 +52,7 @@ class Isolation:
         self._proposed: list[Row] = []
         self._unplanned: dict[str, list[str]] = {}  # ARN -> what could not even be looked at
         self._lock = threading.Lock()
+        self.exposed = Exposed(run)
 
     # -- from aws_contain ----------------------------------------------------------------------------------------------------------
 
@@ -70,9 +72,13 @@ class Isolation:
         for arn in sorted(set(wanted) & exempt):
             self._row(wanted.pop(arn), "spared", "the incident file exempts it (compute.exempt)")
         for arn in sorted(arn for arn, one in wanted.items() if one.doubt and not one.suspect):
-            self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}: look whether it is yours, and name it under compute.isolate if not")
+            self._row(wanted[arn], "left", f"{wanted.pop(arn).doubt}; look whether it is yours, and name it under compute.isolate if not")
         if run.options.later:
             wanted = {arn: w for arn, w in wanted.items() if arn not in self._released()}
+        self._settle()
+        for arn, one in self.exposed.before().items():
+            if arn not in wanted and (not run.share or one.account == run.share):
+                wanted[arn] = one
         self.work(self._within_limit(wanted), reach=lambda w, arn, session: self._reached(run, w, arn, session))
         self._keep_serving(run, exempt)
         isolated = {
@@ -125,14 +131,16 @@ class Isolation:
         for _one, machine in machines:
             self._queue(machine, about, self._kind(machine).FIRST)
         self.runner.wait()
-        if any(d.status == "done" and f"{MARK}network/" in i for i, d in list(self.runner.done.items())):
+        if any(d.status == "done" and f"{MARK}{instance.NETWORK}" in i for i, d in list(self.runner.done.items())):
             time.sleep(self.pause)
+        self.exposed.remember(about)
         for one, machine in machines:
             stop = (instance.stop,) if self.stopping and one.source and machine.kind == instance.KIND else ()
             self._queue(machine, about, (*self._kind(machine).SECOND, *stop))
             if machine.kind == task.KIND:
                 self._deny_session(machine)
         self.runner.wait()
+        self.exposed.give_back([m for _w, m in machines], about)
         for one, machine in machines:
             self._say(one, machine)
 
@@ -254,35 +262,45 @@ class Isolation:
 
     def _keep_serving(self, run: t.Any, exempt: set[str]) -> None:
         """Machines of production under whose name a suspect acted: IMDSv2 where nothing is broken by it, else that is proposed."""
+        looked = []
         for account, names in chosen.sessions(run).items():
             for arn in chosen.locate(run, account, names, self.gaps).values():
                 if arn in self._machines or arn in self._rows and arn not in exempt:
                     continue
-                self._serve(Wanted(arn, ""), arn in exempt)
+                if asked := self._serve(Wanted(arn, "")):
+                    looked.append((Wanted(arn, ""), *asked, arn in exempt))
         self.runner.wait()
+        for each in looked:
+            self._served(*each)
 
-    def _serve(self, wanted: Wanted, exempt: bool) -> None:
-        reader, why = Reader(self.runner.clouds), ""
+    def _serve(self, wanted: Wanted) -> tuple[Machine, str, bool] | None:
+        """(the machine, why version 1 cannot be switched off, whether that was asked for now); None when it is gone."""
+        reader = Reader(self.runner.clouds)
         try:
             machine = instance.look(wanted.target, wanted.arn, reader)
             if machine.gone:
                 self._row(wanted, "gone", f"{machine.gone}; its role's sessions are revoked", machine)
-                return
+                return None
             closed = metadata.required(machine)
             why = "" if closed else metadata.why_not(machine, self.run.aws.now(), reader)
         except EvictError as error:
-            closed, why, machine = False, error.message, Machine(wanted.target, wanted.arn, wanted.arn.rsplit("/", 1)[-1], wanted.arn)
-        if not closed and not why:
+            return Machine(wanted.target, wanted.arn, wanted.arn.rsplit("/", 1)[-1], wanted.arn), error.message, False
+        asked = not closed and not why
+        if asked:
             self.runner.add(machine.arn, machine.target.account, [Job(Phase.RESOURCE, lambda r: metadata.require(machine, r))])
-        if closed or exempt or not why:
+        return machine, why, asked
+
+    def _served(self, wanted: Wanted, machine: Machine, why: str, asked: bool, exempt: bool) -> None:
+        """What became of it: new credentials are for a machine of which it is seen that version 1 answers nobody."""
+        done = self.runner.done.get(f"{machine.arn}{MARK}{metadata.PART}")
+        if asked and (done is None or done.status not in STANDS):
+            why = f"requiring it failed: {done.message or done.status if done else 'see what failed'}"
+        if exempt or not why:
             self._serving.add(machine.id)
         if not why:
-            self._row(
-                wanted,
-                "serves",
-                "a suspect acted under its name: its role is revoked, and its metadata service asks for version 2",
-                machine,
-            )
+            would = asked and done is not None and done.status == "would"
+            service = "its metadata service would be made to ask for version 2" if would else "its metadata service asks for version 2"
+            self._row(wanted, "serves", f"a suspect acted under its name: its role is revoked, and {service}", machine)
             return
         text = f"a suspect acted under its name, and IMDSv2 is not required: {why}"
         more = (
@@ -331,10 +349,12 @@ class Isolation:
 
     def _say(self, wanted: Wanted, machine: Machine) -> None:
         mine = {i: d for i, d in list(self.runner.done.items()) if compute.kept_at(i) == machine.arn}
-        bad = [*self._unplanned.get(machine.arn, ())]
+        bad = [*self.exposed.said.get(machine.arn, ()), *self._unplanned.get(machine.arn, ())]
         bad += [d.step.resource.removeprefix(f"{machine.text}, ") for d in mine.values() if d.status not in STANDS]
-        if machine.kind == instance.KIND and not any(f"{MARK}network/" in i for i in mine):
+        if machine.kind == instance.KIND and not any(f"{MARK}{instance.NETWORK}" in i for i in mine):
             bad.append("its network")
+        if machine.kind == task.KIND and task.lone(machine.data):
+            bad.append("its network, which goes on")
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
         state = "partly" if bad else "would be isolated" if self.runner.check else "stopped" if stopped else "isolated"
         notes = list(machine.notes)

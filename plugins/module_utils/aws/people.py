@@ -188,6 +188,14 @@ class People:
     def principals(self) -> list[Principal]:
         return [*(one.principal for one in self.persons.values()), *self.roots.found.values()]
 
+    def behind_session(self, arn: str) -> Principal | None:
+        """Which of these a session of the portal is."""
+        found = identity_center.session_of(arn)
+        with self._lock:
+            known = list(self.persons.values()) if found else []
+        mine = [p for p in known if found and found[0] in p.accounts and found[2].casefold() in {n.casefold() for n in p.sessions}]
+        return mine[0].principal if mine else None
+
     # -- above the accounts ------------------------------------------------------------------------------------------------------
 
     def accounts(self) -> set[str]:
@@ -301,22 +309,22 @@ class People:
         """The steps for a person, the identity provider first."""
         rows = []
         for one in self.persons.values():
-            who, key = one.who, one.who.id or one.who.name
+            who, key, cut = one.who, one.who.id or one.who.name, self._cut(one)
             page = _CONSOLE.format(name=who.name)
             if who.issuer:
                 rows.append(manual.row(
                     self.case, f"manual/identity-provider/{key}", one.arn,
                     f"disable {who.name} in the identity provider ({who.issuer}) and end its sessions there",
-                    "do this first: its provisioning (SCIM) brings the user's memberships back",
+                    "do this first: its provisioning (SCIM) brings the user's memberships back", cut,
                 ))  # fmt: skip
             elif who.status != "DISABLED":
                 rows.append(manual.row(
                     self.case, f"manual/sign-in/{key}", one.arn, f"{page} > Disable user access; reset the password and look at the MFA devices",
-                    "no API disables a user of Identity Center, who can sign in again",
+                    "no API disables a user of Identity Center, who can sign in again", cut,
                 ))  # fmt: skip
             rows.append(manual.row(
                 self.case, f"manual/portal-session/{key}", one.arn, f"{page} > Active sessions > select all > Delete session",
-                "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)",
+                "no API ends a session of the access portal: it lasts up to 90 days, as it is configured (8 hours by default)", cut,
             ))  # fmt: skip
         return rows + self.roots.manual()
 
@@ -334,7 +342,7 @@ class People:
         rows, now = [], self.run.aws.now()
         for one in self.persons.values():
             key = one.who.id or one.who.name
-            if not manual.confirmed(self.case, f"manual/portal-session/{key}"):
+            if not manual.confirmed(self.case, f"manual/portal-session/{key}", self._cut(one)):
                 why = f"no API does; it gives no role that is not assigned any more or is held ({iso(now + identity_center.PORTAL)} at the latest)"
                 rows.append(residual.row(one.arn, "portal session", "somebody ends it", why))
             rows += self._left(one, now)
@@ -347,6 +355,9 @@ class People:
         minting = [d for d in failed_of(self.run, one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
         until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
+
+    def _cut(self, one: Contained) -> list[t.Any] | None:
+        return manual.newest_cut(self.case.history, one.arn, one.accounts)
 
     def warnings(self) -> list[str]:
         return self.roots.warnings()

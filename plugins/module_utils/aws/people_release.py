@@ -64,7 +64,8 @@ def stays(release: Release, held: Held, chosen: set[str] | None) -> tuple[str, K
     if release.order.purposes:
         return who, ("kept", "nothing else holds it", None)
     item = f"manual/root/{who.split(':')[4]}" if note is None else _portal(note)
-    if not manual.confirmed(release.case, item):
+    since = manual.newest_cut(release.case.history, who, note["accounts"] if note else [who.split(":")[4]])
+    if not manual.confirmed(release.case, item, since):
         return who, ("kept", f"{item} has not been confirmed, and what it is about would come back to life", None)
     due = _due(release, note) if note else None
     return (who, ("due", "lifting it earlier would revive sessions that it holds back", due)) if due else None
@@ -73,7 +74,9 @@ def stays(release: Release, held: Held, chosen: set[str] | None) -> tuple[str, K
 def kept(release: Release, step: Step) -> Kept | None:
     """Why an assignment or a membership stays away."""
     note = _noted(release).get(step.principal)
-    if not note or not any(part in step.id for part in _TAKEN) or manual.confirmed(release.case, _portal(note)):
+    if not note or not any(part in step.id for part in _TAKEN):
+        return None
+    if manual.confirmed(release.case, _portal(note), manual.newest_cut(release.case.history, note["arn"], note["accounts"])):
         return None
     why = f"{_portal(note)} has not been confirmed: with its assignments back, an open session of the access portal gets roles again"
     return "kept", why, None

@@ -184,7 +184,7 @@ class Release:
             return away
         if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
-        if clocks.CLOCK in step.id and step.undo:
+        if clocks.CLOCK in step.id and step.undo and step.action != clocks.CARRIED:
             return "kept", clocks.KEPT, None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             what = "started this" if step.principal.split(":")[2] != "iam" else "created this identity"

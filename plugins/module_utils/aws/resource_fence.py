@@ -23,7 +23,7 @@ from ..common.guard import identity
 from ..common.plan import Edit, Phase, Probe, Step, Target
 from ..common.reader import Reader
 from ..common.run import STANDS
-from . import live, quarantine, resource_policy, resources, responders
+from . import everybody, live, quarantine, resource_policy, resources, responders
 from . import service_control as scp
 from .resource_touched import Touched, touched
 from .resources import Gone, Resource, Unfenceable, bucket
@@ -69,10 +69,22 @@ class ResourceFences:
         """Fence them all; returns when it is done. ``only``: these ARNs and no others; ``later``: leave alone what has been released."""
         chosen = self._chosen(only, later)
         held = self._held() if chosen else []
+        if chosen and not held and not later:
+            self._nobody(chosen)
         for one in chosen if held else ():
             principal = f"{PREFIX}{one.kind.SERVICE}:{one.target.account}:{one.target.region}:{one.name}"
             self.run.runner.add(principal, one.target.account, [Job(Phase.RESOURCE, lambda r, one=one: self._plan(one, held, r))])  # type: ignore[misc]
         self.run.runner.wait()
+
+    def _nobody(self, chosen: Iterable[Touched]) -> None:
+        """What was asked for is never passed over silently."""
+        people = bool(getattr(self.run, "people", None) and self.run.people.principals())
+        why = "nobody is contained whom its policy could deny" + (
+            ": people of Identity Center and root users are held above their accounts alone" if people else ""
+        )
+        for one in chosen:
+            if one.declared:
+                self._row(one.name, one.name, "left", why, "look at its own policy and at what they did with it")
 
     def _chosen(self, only: Iterable[str] | None, later: bool) -> list[Touched]:
         wanted: dict[t.Any, Touched] = {}
@@ -88,17 +100,23 @@ class ResourceFences:
             if one.key in wanted:
                 wanted[one.key].by |= one.by
                 wanted[one.key].opened += one.opened
+                wanted[one.key].loosened |= one.loosened
         if only is not None:
             return list(wanted.values())
         for one in self._standing():
             if one.key not in wanted:
-                wanted[one.key] = dataclasses.replace(one, opened=next((s.opened for s in seen if s.key == one.key), []))
+                same_one = next((s for s in seen if s.key == one.key), one)
+                wanted[one.key] = dataclasses.replace(one, opened=same_one.opened, loosened=same_one.loosened)
         room = self.incident.limits["resources"] - sum(not w.declared for w in wanted.values())
         released = self._released() if later else set()
+        known = {*everybody.accounts(self.run), *(w.target.account for w in wanted.values())}
         for one in seen if self.incident.resources.discover == "touched" else ():
             if one.key in wanted:
                 continue
-            if one.key in released:
+            if one.target.account not in known:  # a suspect may name whatever account it likes
+                why = f"{one.how}; account {one.target.account} is none of this incident's"
+                self._row(one.name, one.name, "left", why, "look at it and name it under incident.resources.fence")
+            elif one.key in released:
                 self._row(one.name, one.name, "left", "it was released since it was fenced, so this look leaves it alone", "")
             elif room > 0:
                 wanted[one.key], room = one, room - 1
@@ -114,7 +132,7 @@ class ResourceFences:
                 self._row(named.arn, named.arn, "left", f"it is not in account {self._share}, whose share this is", "")
                 return []
             return [Target("aws", named.account, named.region)]
-        accounts = [self._share] if self._share else sorted({p.account for p in self.run.principals.values()})
+        accounts = [self._share] if self._share else everybody.accounts(self.run)
         accounts = accounts or [self.run.aws.caller["account"]]
         if len(accounts) == 1 and not self._share:
             return [Target("aws", accounts[0])]
@@ -139,7 +157,7 @@ class ResourceFences:
     def _seen(self) -> list[Touched]:
         if self.scope is None:
             return []
-        who = live.Suspects(self.run.principals.values(), {}, {})
+        who = everybody.suspects(self.run)
 
         def caller(event: live.kind.Event) -> str:
             found = who.caller(event)
@@ -295,6 +313,10 @@ class ResourceFences:
                 return before, after, sids
         raise Unfenceable(why, object=one.arn, operation="fence")
 
+    def _mine_already(self) -> set[str]:
+        """Ids of what this case has done and not undone."""
+        return {latest.id for _first, latest in restore.standing(self.run.case.history)}
+
     def _close(self, asked: Touched, one: Resource, policy: t.Any, reader: Reader) -> Iterator[Step]:
         """The policy first: with Block Public Access before it, AWS would refuse to write one that is public."""
         calls = ", ".join(dict.fromkeys(asked.opened))
@@ -303,6 +325,9 @@ class ResourceFences:
             if by := bucket.opened(one, reader):
                 if serving := bucket.serves(one, policy, reader):
                     said, by_hand = f"left public by its {by} ({calls} by a suspect), since {serving}: look at it by hand", True
+                elif not (asked.loosened or f"{PREFIX}{one.arn}#public" in self._mine_already()):
+                    said = f"public by its {by}, which a suspect wrote ({calls}) or carried along as it was: left so, look at it by hand"
+                    by_hand = True
                 else:
                     said, steps = f"closed: its {by} had made it public ({calls} by a suspect)", list(bucket.block(one, by, reader))
         except EvictError as error:
@@ -324,7 +349,7 @@ class ResourceFences:
         rows = []
         for row in self._rows.values():
             done = self.run.runner.done.get(row.get("step", ""))
-            shown = {**{k: v for k, v in row.items() if k != "step"}, "public": self._public.get(row["object"], ("", False))[0]}
+            shown = {**{k: v for k, v in row.items() if k != "step"}, "public": self._opened(row["object"])[0]}
             if row["state"] == "fenced" and done and done.status not in STANDS:
                 shown |= {"state": "failed", "why": done.message, "remedy": "; ".join(filter(None, (done.remedy, NEXT)))}
             elif row["state"] == "fenced" and done and done.status == "would":
@@ -341,9 +366,21 @@ class ResourceFences:
         rows = [row for row in self._rows.values() if row["state"] in ("refused", "unknown")]
         return [{"object": r["object"], "operation": "fence", "message": r["why"], "remedy": r["remedy"]} for r in rows]
 
+    def _opened(self, arn: str) -> tuple[str, bool]:
+        """(what became of a bucket that a suspect may have opened, whether a person has to look): closed it is only when the Step says so."""
+        said, by_hand = self._public.get(arn, ("", False))
+        if not said.startswith("closed"):
+            return said, by_hand
+        done = self.run.runner.done.get(f"{PREFIX}{arn}#public")
+        if done is None or done.status not in STANDS:
+            why = (done.message or done.status) if done else "it was not tried"
+            return f"not {said}; Block Public Access failed: {why}", True
+        return (f"would be {said}" if done.status == "would" else said), by_hand
+
     def by_hand(self) -> list[dict[str, t.Any]]:
         """Buckets at which a person has to look."""
-        return [{"object": arn, "why": said, "due": None} for arn, (said, by_hand) in self._public.items() if by_hand]
+        found = {arn: self._opened(arn) for arn in self._public}
+        return [{"object": arn, "why": said, "due": None} for arn, (said, by_hand) in found.items() if by_hand]
 
     def open_items(self) -> list[dict[str, t.Any]]:
         """What a person has to look at; a write that failed stands under ``failed``."""

@@ -20,7 +20,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 @dataclasses.dataclass
 class Touched:
-    """A resource that is asked for: ``name`` as an ARN, or as the event has it. ``how``: in words; ``opened``: calls that may have opened it to everybody."""
+    """A resource that is asked for: ``name`` as an ARN, or as the event has it. ``how``: in words; ``opened``: calls that may have opened it to everybody;
+
+    ``loosened``: one of them did change that, whatever the rest was before.
+    """
 
     kind: Kind
     target: Target
@@ -29,6 +32,7 @@ class Touched:
     by: set[str] = dataclasses.field(default_factory=set)
     opened: list[str] = dataclasses.field(default_factory=list)
     declared: bool = False
+    loosened: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -65,6 +69,7 @@ def touched(events: Iterable[Event], caller: t.Callable[[Event], str], until: st
                 and (not until or str(event.get("eventTime")) <= until)
             ):
                 one.opened.append(str(event.get("eventName")))
+                one.loosened |= bucket.loosens(event)
     return list(found.values())
 
 

@@ -34,6 +34,9 @@ def _certificates(target: Target) -> Probe:
     return Probe(Call(target, "iam", "ListSigningCertificates", {}), ("Certificates",))
 
 
+PART = "root-"  # of the ids of these Steps
+
+
 def _password(target: Target) -> Probe:
     return Probe(Call(target, "iam", "GetLoginProfile", {}), ("LoginProfile", "CreateDate"), _ABSENT)
 
@@ -55,15 +58,15 @@ def delete(account: str, arn: str, reader: Reader) -> Iterator[Step]:
     target, found = _as_root(DELETE, account), held(account, reader, DELETE)
 
     def step(part: str, noun: str, before: t.Any, do: Call, probe: Probe) -> Step:
-        return Step(id=f"{arn}#{part}", principal=arn, phase=Phase.CREDENTIAL, resource=f"{arn} {noun}", action="delete", before=before, after=None,
+        return Step(id=f"{arn}#{PART}{part}", principal=arn, phase=Phase.CREDENTIAL, resource=f"{arn} {noun}", action="delete", before=before, after=None,
                     do=(do,), probe=probe, irreversible=_FOR_GOOD)  # fmt: skip
 
     for key in sorted(found["access_keys"]):
         probe = Probe(_keys(target).call, ("AccessKeyMetadata", {"AccessKeyId": key}, "AccessKeyId"))
-        yield step(f"root-key/{key}", f"access key {key}", key, Call(target, "iam", "DeleteAccessKey", {"AccessKeyId": key}), probe)
+        yield step(f"key/{key}", f"access key {key}", key, Call(target, "iam", "DeleteAccessKey", {"AccessKeyId": key}), probe)
     for certificate in sorted(found["certificates"]):
         probe = Probe(_certificates(target).call, ("Certificates", {"CertificateId": certificate}, "CertificateId"))
         do = Call(target, "iam", "DeleteSigningCertificate", {"CertificateId": certificate})
-        yield step(f"root-certificate/{certificate}", f"signing certificate {certificate}", certificate, do, probe)
+        yield step(f"certificate/{certificate}", f"signing certificate {certificate}", certificate, do, probe)
     if found["password"]:
-        yield step("root-password", "password", found["password"], Call(target, "iam", "DeleteLoginProfile", {}), _password(target))
+        yield step("password", "password", found["password"], Call(target, "iam", "DeleteLoginProfile", {}), _password(target))

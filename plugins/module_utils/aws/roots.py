@@ -144,7 +144,7 @@ class Roots:
         return not (gone and self.above(account))
 
     def _deleted(self, account: str) -> bool:
-        mine = [d for d in list(self.runner.done.values()) if d.step.principal == self.found[account].arn]
+        mine = [d for i, d in list(self.runner.done.items()) if i.startswith(f"{self.found[account].arn}#{root_user.PART}")]
         return bool(mine) and all(d.status in STANDS for d in mine)
 
     def _root_row(self, account: str, root: Principal) -> Row:
@@ -163,7 +163,10 @@ class Roots:
                 f"a service control policy denies it everything meanwhile; it holds {len(held.get('access_keys', ()))} access key(s),"
                 f" {len(held.get('certificates', ()))} certificate(s)" + (", a password" if held.get("password") else "")
             )
-        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why)
+        return manual.row(self.case, f"manual/root/{account}", root.arn, signs_in, why, self._cut(account))
+
+    def _cut(self, account: str) -> list[t.Any] | None:
+        return manual.newest_cut(self.case.history, self.found[account].arn, [account])
 
     def warnings(self) -> list[str]:
         """What is said loudly."""

@@ -124,7 +124,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
 def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
     """One statement for each condition, in which everything is denied to whom it holds; and one for the federation sessions of users, whose ARN is a name
 
-    that the caller chose: all of the account's, but the declared ones.
+    that the caller chose: all of their accounts', but the declared ones.
     """
     groups: dict[str, list[Held]] = {}
     for one in held:
@@ -137,8 +137,9 @@ def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
     roots = [h.arn for members in groups.values() for h in members if h.purpose == "root"]
     users = sorted([*(h.arn for h in groups.get("{}", ()) if kind_of(h.arn) == "user"), *roots])
     if users:
-        partition, account = users[0].split(":")[1], users[0].split(":")[4]
-        federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": [f"arn:{partition}:sts::{account}:federated-user/*"]}}
+        accounts = sorted({(arn.split(":")[1], arn.split(":")[4]) for arn in users})
+        sessions = [f"arn:{partition}:sts::{account}:federated-user/*" for partition, account in accounts]
+        federated: dict[str, t.Any] = {"ArnLike": {"aws:PrincipalArn": sessions}}
         if exempt.federated:
             federated["ArnNotLike"] = {"aws:PrincipalArn": sorted(exempt.federated)}
         found.append(_deny(f"{sid}F", ["*"], ["*"], federated))

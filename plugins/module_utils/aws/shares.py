@@ -10,20 +10,29 @@ from ..common import incident as incidents
 from ..common.case import Case
 from ..common.errors import Refused
 from ..common.guard import share_hash
+from .compute import chosen
 
 if t.TYPE_CHECKING:
-    from .respond import Response
+    from .contain import Containment
 
 
-def resolve(run: Response) -> dict[str, t.Any]:
+def resolve(run: Containment) -> dict[str, t.Any]:
     """Resolve and guard the whole case, change nothing, and hand out the shares, with a hash that is kept in the ledger."""
     run.take(run.suspects, start=False)
     run.runner.wait()
     shares: dict[str, list[dict[str, str]]] = {}
     known = {n["data"]["suspect"] for n in run.case.notes("suspect")} | {s.value for s in run.suspects}
+    machines, handed = chosen.instances(run), set()
     for suspect in run.suspects:
         if principal := run.resolved.get(suspect.path):
             shares.setdefault(principal.account, []).append(suspect.as_dict())
+        elif suspect.value in machines:  # without a role it is no identity, and its host isolates it all the same
+            shares.setdefault(suspect.account or run.aws.caller["account"], []).append(suspect.as_dict())
+            handed.add(suspect.value)
+    run.runner.failures = [f for f in run.runner.failures if not (f["object"] in handed and f["operation"] == "resolve")]
+    isolate: dict[str, int] = {}
+    for arn in run.incident.compute.isolate:
+        isolate[arn.split(":")[4]] = isolate.get(arn.split(":")[4], 0) + 1
     digest = share_hash(shares)
     if not run.runner.check and digest not in [n["data"]["hash"] for n in run.case.notes("shares")]:
         run.case.note("shares", {"hash": digest, "suspects": sorted(known)})
@@ -41,6 +50,7 @@ def resolve(run: Response) -> dict[str, t.Any]:
         "open": [],
         "residual": [],
         "shares": shares,
+        "isolate": isolate,
         "guard_hash": digest,
     }
 

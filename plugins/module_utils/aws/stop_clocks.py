@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import ipaddress
 import threading
 import time
 import typing as t
@@ -21,11 +20,10 @@ from ..common.errors import EvictError
 from ..common.plan import Phase, Target
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import clocks, events, live
+from . import clocks, doubt, events, everybody
 from .clocks import Clock, Kind, Started
-from .credentials.kind import begin
 from .scope import caller_arn
-from .session import iso, parse
+from .session import iso
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -55,7 +53,7 @@ class Clocks:
     @property
     def wanted(self) -> bool:
         """Only the log says who set a clock going, so nothing is known without the quick scope."""
-        return self.run.options.clocks != "none" and self.run.scope is not None and bool(self.run.principals)
+        return self.run.options.clocks != "none" and self.run.scope is not None and bool(everybody.principals(self.run))
 
     def first(self) -> None:
         """Logging, so that the rest of the response is logged, and what acts at midnight. Returns when it is done."""
@@ -108,7 +106,7 @@ class Clocks:
         """Every call that scheduled a destruction, whoever made it, in all regions."""
         names = sorted({name for kind in kinds for name in kind.LISTED})
         self._listed = []
-        accounts = sorted({p.account for p in self.run.principals.values()})
+        accounts = everybody.accounts(self.run)
         for name in names:  # region after region, so that nobody sleeps for AWS's limit of two requests a second and region
             for account in accounts:
                 for region in self._enabled(account):
@@ -138,7 +136,7 @@ class Clocks:
         """By place and kind: the suspects' calls that the scope kept, and what was listed beside them."""
         scope = self.run.scope
         assert scope is not None
-        who = live.Suspects(list(self.run.principals.values()), {}, {})
+        who = everybody.suspects(self.run)
         calls = {str(e.get("eventID")): (e, True) for e in list(scope.kept)}
         for event in self._listed:
             caller = event.get("userIdentity") or {}
@@ -157,16 +155,8 @@ class Clocks:
 
     def _doubt(self, event: events.Event, principal: t.Any) -> str:
         """Why the call may be the owner's, who used the same credential: what ends work (a fleet) is then left to a person."""
-        if principal and principal.discovered and principal.whole:
-            return ""  # the suspect made this identity, so nobody else works with it
-        incident, at = self.run.incident, str(event.get("eventTime") or "")
-        if _within(str(event.get("sourceIPAddress") or ""), incident.trusted.networks):
-            return "made from a trusted network, so it may be the owner's: left alone"
-        if incident.window.start is None:
-            return "it may be the owner's: set window.start in the incident file and run again, or set it to 0 by hand"
-        if not at or parse(at) < begin(incident) or (incident.window.end and parse(at) > incident.window.end):
-            return "made outside the incident's window: left alone"
-        return ""
+        why = doubt.of(self.run.incident, event, principal)
+        return f"{why}, or set it to 0 by hand" if why == doubt.NO_WINDOW else f"{why}: left alone" if why else ""
 
     # -- one kind in one place ---------------------------------------------------------------------------------------------------------
 
@@ -203,6 +193,10 @@ class Clocks:
         at = str(last.get("at") or "") if known.get("made") and last.get("status") == "done" else ""
         return at if clock.at and clock.at <= at else ""
 
+    def _ours(self, kind: Kind, clock: Clock) -> bool:
+        """Whether this case stopped it."""
+        return bool(self._done(kind, clock) or (self.run.case.history.get(clocks.step_id(clock, kind.KIND)) or {}).get("made"))
+
     # -- what it comes to ----------------------------------------------------------------------------------------------------------------
 
     def _done(self, kind: Kind, clock: Clock) -> Done | None:
@@ -216,7 +210,7 @@ class Clocks:
             elif done.status == "would":
                 why = "would be stopped"
             else:
-                state, why = "stopped", done.step.irreversible or clocks.KEPT
+                state, why = "stopped", clocks.PERHAPS if clock.data.get("carried") else done.step.irreversible or clocks.KEPT
         return {
             "object": clock.text,
             "what": f"{clock.what}{self._blind(clock, done)}",
@@ -243,18 +237,13 @@ class Clocks:
         items = []
         for kind, clock in list(self.found.values()):
             row = self._row(kind, clock)
-            if clock.principal and row["state"] in ("running", "unknown") and not self.run.runner.check:
+            perhaps = row["state"] == "stopped" and clock.data.get("carried") and self._ours(kind, clock)
+            if perhaps:
+                row["why"] = clocks.PERHAPS
+            if clock.principal and (perhaps or row["state"] in ("running", "unknown")) and not self.run.runner.check:
                 items.append({"object": row["object"], "why": f"{row['what']}: {row['why']}", "due": row["deadline"]})
         if self.gaps:
             listed = sorted(self.gaps)
             more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
             items.append({"object": "clocks", "why": f"not known: {'; '.join(listed[:5])}{more}", "due": None})
         return items
-
-
-def _within(address: str, networks: Iterable[str]) -> bool:
-    try:
-        place = ipaddress.ip_address(address)
-    except ValueError:  # the name of an AWS service
-        return False
-    return any(place in ipaddress.ip_network(network, strict=False) for network in networks)

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 Row = dict[str, t.Any]
+Place = list[t.Any]  # in the ledger; they sort as things happened
+_CUTS = ("assignment/", "membership/", "deny/", "root-")  # parts of the ids of Steps that cut one of them
 
 
 class Noted(t.Protocol):
@@ -16,15 +18,34 @@ class Noted(t.Protocol):
     def notes(self, kind: str) -> list[dict[str, t.Any]]: ...
 
 
-def confirmed(case: Noted, id: str) -> dict[str, t.Any] | None:
-    """Who has said that the step was taken, and when: {by, at}; None while nobody has."""
-    found = next((n for n in reversed(case.notes("confirmed")) if n["data"].get("item") == id), None)
+def confirmed(case: Noted, id: str, since: Place | None = None) -> dict[str, t.Any] | None:
+    """Who has said that the step was taken, and when: {by, at}; None while nobody has. ``since``: what was said before that place counts no more."""
+    said = [n for n in case.notes("confirmed") if n["data"].get("item") == id and (since is None or list(n["place"]) > since)]
+    found = said[-1] if said else None
     return {"by": found["data"].get("by"), "at": found.get("time")} if found else None
 
 
-def row(case: Noted, id: str, object: str, what: str, why: str) -> Row:
+def row(case: Noted, id: str, object: str, what: str, why: str, since: Place | None = None) -> Row:
     """One step of the result key ``manual``. ``id`` is what a confirmation names, so it is the same in every run."""
-    return {"id": id, "object": object, "what": what, "why": why, "confirmed": confirmed(case, id)}
+    return {"id": id, "object": object, "what": what, "why": why, "confirmed": confirmed(case, id, since)}
+
+
+def newest_cut(history: Mapping[str, Mapping[str, t.Any]], arn: str, accounts: Iterable[str]) -> Place | None:
+    """Where in the ledger a person or root user (``arn``) was last cut: what a person did by hand before that may have been undone since.
+
+    Their own changes count, and what stands above ``accounts`` when it had been lifted and was made anew.
+    """
+    above = tuple(f"organizations:{account}:scp/" for account in accounts)
+    found: list[Place] = []
+    for name, entry in history.items():
+        place = entry["places"]["made"] if entry.get("made") else None
+        if place is None:
+            continue
+        own = name.partition(f"{arn}#")[2] if name.startswith(f"{arn}#") else ""
+        lifted = history.get(f"undo:{name}") or {}
+        if own.startswith(_CUTS) or (above and name.startswith(above) and lifted.get("made") and lifted["places"]["made"] < place):
+            found.append(list(place))
+    return max(found, default=None)
 
 
 def open_items(rows: Iterable[Row]) -> list[Row]:

@@ -17,6 +17,7 @@ from .store import Kept, NotFound, Store, open_store
 
 _LISTS = (
     "principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "isolated", "clocks", "resource_fences", "manual",
+    "recovered",
 )  # fmt: skip
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 
@@ -40,7 +41,11 @@ def merge(
     ranks = []
     for result in (first, *results.values()):
         for name in _LISTS:
-            merged[name] += [row for row in result.get(name) or [] if row not in merged[name] and row.get("action") != "resolved"]
+            merged[name] += [
+                row
+                for row in result.get(name) or []
+                if row not in merged[name] and not (isinstance(row, dict) and row.get("action") == "resolved")
+            ]
         merged["failed"] += [row for row in result.get("problems") or [] if row not in merged["failed"]]
         merged["changed"] += int(result.get("changed_count") or 0)
         ranks.append(str(result.get("status") or "partial"))  # a host that was left out by --limit, or that did not get so far
@@ -57,6 +62,11 @@ def merge(
         elif "status" not in results[account]:
             why = str(results[account].get("msg") or "its host did not answer")
             merged["failed"].append({"object": account, "operation": "contain", "message": why, "remedy": "run the same command again"})
+    for account, count in sorted((first.get("isolate") or {}).items()):
+        if account not in results:
+            why = f"{count} of compute.isolate in an account that no host of the target stands for"
+            merged["open"].append({"object": account, "why": why, "due": None})
+            ranks.append("partial")
     merged["status"] = max(ranks, key=_RANK.index)
     merged["idle"] = sorted(account for account in results if not shares.get(account))
     return merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import clocks, stop_clocks
+from ansible_collections.evict.cloud.plugins.module_utils.aws import clocks, release, stop_clocks
 from ansible_collections.evict.cloud.plugins.module_utils.aws.clocks import bucket_lifecycle, kms_key, secret, trail
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws
@@ -19,7 +20,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Jo
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Phase, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
-from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from ansible_collections.evict.cloud.plugins.module_utils.common.run import Done, Runner
 from ansible_collections.evict.cloud.plugins.plugin_utils import table
 from tests.integration.helpers import environment
 from tests.tools import permissions
@@ -203,6 +204,44 @@ def test_which_rules_are_the_suspects() -> None:
     assert lifecycle(rules_of(NUKE), "ThrottlingException", wrote(NUKE)) == {"nuke": yes}  # word for word the suspect's
     assert lifecycle("NoSuchBucket", history(), wrote(NUKE)) == {} and lifecycle(rules_of(NUKE), history(), wrote(NUKE, mine=False)) == {}
     assert lifecycle("AccessDenied", history(), wrote(NUKE)) == {"None": ("unknown", False)}
+
+
+def test_what_was_perhaps_there_before_is_suspended_and_said_so() -> None:
+    """Each write replaces all rules, so the owner's are carried along; where no write from before is known, nobody can tell."""
+
+    def carried(log: Any, *started: clocks.Started) -> dict[str, bool]:
+        cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE, KEEP), LookupEvents=log)
+        return {str(c.data["rule"]): bool(c.data["carried"]) for c in look(cloud, bucket_lifecycle, *started)}
+
+    assert carried(history(), wrote(NUKE, KEEP)) == {"nuke": True, "keep": True}
+    assert carried(history(wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False)), wrote(NUKE, KEEP)) == {"nuke": False}
+    assert carried(history(), wrote(KEEP), wrote(NUKE, KEEP, at="2026-11-28T11:00:00Z")) == {"keep": True, "nuke": False}
+    endless = {**history(wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False)), "NextToken": "more"}
+    assert carried(endless, wrote(NUKE, KEEP)) == {"nuke": True, "keep": True}  # the oldest writes are not read
+    cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE), LookupEvents=history())
+    (found,) = look(cloud, bucket_lifecycle, wrote(NUKE))
+    (step,) = bucket_lifecycle.steps(found)
+    assert "carried along" in found.what and step.action == clocks.CARRIED
+    runner = SimpleNamespace(check=False, done={step.id: Done(step, "done")})
+    it = stop_clocks.Clocks(SimpleNamespace(runner=runner, case=SimpleNamespace(history={})))  # type: ignore[arg-type]
+    it.found["x"] = (clocks.KINDS["bucket_lifecycle"], found)
+    assert [r["state"] for r in it.rows()] == ["stopped"] and "a release sets it going again" in it.open_items()[0]["why"]
+    runner.done, it.run.case.history = {}, {step.id: {"made": True}}  # type: ignore[misc]
+    it.found["x"] = (clocks.KINDS["bucket_lifecycle"], dataclasses.replace(found, state="stopped", why="suspended"))
+    assert "a release sets it going again" in it.open_items()[0]["why"]
+
+
+def test_a_release_undoes_what_was_perhaps_there_before_and_nothing_else() -> None:
+    steps = {}
+    for log in (history(), history(wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False))):
+        cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE), LookupEvents=log)
+        (found,) = look(cloud, bucket_lifecycle, wrote(NUKE))
+        (step,) = bucket_lifecycle.steps(found)
+        steps[step.action] = step
+    case = SimpleNamespace(notes=lambda _kind: [], incident=SimpleNamespace(policy_name=lambda p: p))
+    it: Any = SimpleNamespace(order=SimpleNamespace(false_positive=False, purposes=()), case=case, _known=[], _purpose=lambda _step: "")
+    kept = {action: release.Release._kept(it, step, []) for action, step in steps.items()}
+    assert kept == {clocks.CARRIED: None, "suspend the rule": ("kept", clocks.KEPT, None)}
 
 
 def test_however_many_buckets_the_log_is_asked_once() -> None:

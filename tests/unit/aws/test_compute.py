@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.aws import compute, isolation
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute import chosen, instance, metadata, task
 from ansible_collections.evict.cloud.plugins.module_utils.aws.compute.chosen import Wanted
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.workloads import Workload
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
@@ -225,19 +227,51 @@ def test_what_a_logged_call_started() -> None:
     assert task.started({"responseElements": {"tasks": [{"taskArn": "arn:t"}, {}]}}) == ["arn:t"]
 
 
-def test_what_came_from_a_trusted_network_is_left_to_a_person() -> None:
-    """A leaked key may be that of a pipeline which works on."""
+def started(run: Any, *events: dict[str, Any]) -> list[Wanted]:
+    """What RunInstances of the key of `ci` started, as far as the log says."""
     event = {"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "eventTime": "2026-01-22T08:00:00Z", "awsRegion": REGION, "recipientAccountId": A,
              "userIdentity": {"arn": f"arn:aws:iam::{A}:user/ci"}, "responseElements": {"instancesSet": {"items": [{"instanceId": ID}]}}}  # fmt: skip
-    addresses = ("198.51.100.7", "203.0.113.9", "cloudformation.amazonaws.com")
-    scope = types.SimpleNamespace(kept=[{**event, "sourceIPAddress": address} for address in addresses])
-    run: Any = types.SimpleNamespace(scope=scope, incident=incident(trusted={"networks": ["198.51.100.0/24"]}))
-    found = list(chosen.lineage(run))
+    run.scope = types.SimpleNamespace(kept=[event | more for more in events])
+    run.share, run.suspects, run.left, run.options = "", [], [], types.SimpleNamespace(later=False)
+    return list(chosen.lineage(run))
+
+
+def test_what_may_be_the_owners_is_left_to_a_person() -> None:
+    """A leaked key may be that of a pipeline which works on: only what was started in the window, from elsewhere, is the attacker's."""
+    run: Any = types.SimpleNamespace(
+        principals={}, incident=incident(trusted={"networks": ["198.51.100.0/24"]}, window={"start": "2026-01-22T07:00:00Z", "end": None})
+    )
+    found = started(
+        run,
+        {"sourceIPAddress": "198.51.100.7"},
+        {"sourceIPAddress": "203.0.113.9", "eventTime": "2026-01-21T08:00:00Z"},
+        {"sourceIPAddress": "203.0.113.9"},
+        {"sourceIPAddress": "cloudformation.amazonaws.com"},
+    )
     assert (
-        [bool(w.doubt) for w in found] == [True, False, False]
+        [bool(w.doubt) for w in found] == [True, True, False, False]
         and {w.arn for w in found} == {ARN}
         and {w.source for w in found} == {f"arn:aws:iam::{A}:user/ci"}
     )
+    run.incident = incident()
+    (found,) = [started(run, {"sourceIPAddress": "203.0.113.9"})]
+    assert "window.start" in found[0].doubt
+    made = Principal(A, "user", "ci", "AIDA2", f"arn:aws:iam::{A}:user/ci", "", discovered="made by x", whole=True)
+    run.principals = {f"{A}:user/ci": made}  # which the suspect made: nobody else works as it
+    assert started(run, {"sourceIPAddress": "203.0.113.9"})[0].doubt == ""
+
+
+def test_what_is_doubted_is_untouched_and_open() -> None:
+    cloud = Ec2()
+    run: Any = Run(cloud, Journal())
+    run.principals, run._lock = {}, contextlib.nullcontext()
+    started(run, {"sourceIPAddress": "203.0.113.9"})
+    it = isolation.Isolation(run, pause=0)
+    it.contain(run)
+    run.runner.close()
+    assert [r["state"] for r in it.rows()] == ["left"] and cloud.writes == []
+    (item,) = it.open_items()
+    assert "window.start" in item["why"] and "compute.isolate" in item["why"]
 
 
 # -- an instance -----------------------------------------------------------------------------------------------------------------
@@ -322,6 +356,68 @@ def test_a_group_that_is_not_tight_is_not_used() -> None:
     assert [f["operation"] for f in run.runner.failures] == ["ec2:CreateSecurityGroup"]
 
 
+def closes(cloud: Ec2, refuse: Any) -> None:
+    """``refuse``: whether a change of an interface's groups is refused."""
+    regroup = cloud.answers["ModifyNetworkInterfaceAttribute"]
+    cloud.answers["ModifyNetworkInterfaceAttribute"] = lambda p: "UnauthorizedOperation" if refuse(cloud, p) else regroup(p)
+
+
+def is_closed(cloud: Ec2, sent: dict[str, Any]) -> bool:
+    return sent["Groups"] == [n for n, g in cloud.groups.items() if g["GroupName"] == "evict-closed-IR-1"]
+
+
+def test_what_cannot_be_closed_does_not_stay_open_to_everybody() -> None:
+    cloud, journal = Ec2(), Journal()
+    closes(cloud, lambda c, p: is_closed(c, p) and p["NetworkInterfaceId"] == "eni-2")
+    run = Run(cloud, journal)
+    it = isolate(run)
+    (row,) = it.rows()
+    assert cloud.interfaces["eni-2"] == ["sg-web", "sg-ssh"] and cloud.interfaces["eni-1"] != ["sg-web"]
+    assert row["state"] == "partly" and "first security groups again" in row["why"] and it.open_items()
+    assert [f for f in run.runner.failures if "eni-2 could not be closed" in f["message"]]
+
+
+def test_what_stays_open_to_everybody_is_named() -> None:
+    cloud, journal = Ec2(), Journal()
+    closes(cloud, lambda c, p: is_closed(c, p) or "sg-web" in p["Groups"])
+    run = Run(cloud, journal)
+    (row,) = isolate(run).rows()
+    assert row["state"] == "partly" and "eni-1 STANDS IN" in row["why"] and "sg-web, sg-ssh by hand" in row["why"], row
+    assert [f for f in run.runner.failures if "ALLOWS EVERYTHING" in f["message"]]
+
+
+def test_a_network_that_could_not_even_be_looked_at_again_is_not_called_isolated() -> None:
+    cloud = Ec2()
+    look, counted = cloud.answers["DescribeNetworkInterfaces"], []
+
+    def fails(sent: dict[str, Any]) -> Any:
+        opened = [n for n, g in cloud.groups.items() if g["GroupName"] == "evict-open-IR-1"]
+        counted.extend(n for n in sent["NetworkInterfaceIds"] if cloud.interfaces[n] == opened)
+        return "RequestLimitExceeded" if len(counted) > 2 else look(sent)
+
+    cloud.answers["DescribeNetworkInterfaces"] = fails
+    (row,) = isolate(Run(cloud, Journal())).rows()
+    assert row["state"] == "partly" and "STANDS IN" in row["why"], row
+
+
+def test_a_machine_that_a_killed_run_left_open_is_found_again() -> None:
+    """Whether or not the log, or the incident file, still names it."""
+    cloud, journal = Ec2(), Journal()
+    run: Any = Run(cloud, journal)
+    isolate(run)
+    steps = [i["$step"] for i in journal.intents]
+    history: dict[str, Any] = {}
+    for place, step in enumerate(s for s in steps if "network/eni-1" in s["id"] or s["id"].endswith("group/open")):
+        known = history.setdefault(step["id"], {"first": {"$step": step}})
+        if "made" not in known:  # the first of an interface: into the open group
+            answer = next((o for o in journal.outcomes if o["id"] == step["id"] and o.get("answer")), None)
+            known |= {"step": {"$step": step}, "made": {"status": "done", "step": None}, "places": {"made": place}, "answered": answer}
+    run.case.history = history
+    assert set(isolation.Isolation(run).exposed.before()) == {ARN}
+    run.case.history = {k: v for k, v in history.items() if "network" not in k}
+    assert not isolation.Isolation(run).exposed.before()
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -391,6 +487,29 @@ def test_version_1_goes_only_where_nothing_used_it_for_fourteen_days(days: int, 
     assert (why in found) if why else found == ""
 
 
+@pytest.mark.parametrize(("refused", "state"), [(False, "serves"), (True, "proposed")])
+def test_a_machine_is_called_safe_only_when_version_1_is_seen_to_be_off(refused: bool, state: str) -> None:
+    """Else it would be handed new credentials over the way by which the old ones were read."""
+    points = [{"Timestamp": (NOW - datetime.timedelta(days=d)).strftime("%Y-%m-%dT00:00:00Z"), "Sum": 0.0} for d in range(15)]
+    options = {"HttpTokens": "optional"}
+    modify: Any = "UnauthorizedOperation" if refused else lambda p: options.update(HttpTokens=p["HttpTokens"]) or {}
+    cloud = Ec2(GetMetricStatistics={"Datapoints": points}, ModifyInstanceMetadataOptions=modify)
+    plain = cloud.answers["DescribeInstances"]
+    cloud.answers["DescribeInstances"] = lambda p: {
+        "Reservations": [{"Instances": [plain(p)["Reservations"][0]["Instances"][0] | {"MetadataOptions": dict(options)}]}]
+    }
+    run: Any = Run(cloud, Journal())
+    held = Principal(A, "role", "web", "AROAEXAMPLEEXAMPLE1", ROLE, "", sessions={ID})
+    run.principals, run.aws.absent = {f"{A}:role/web": held}, lambda *_a: False
+    run.aws.call = lambda call: {"Regions": [{"RegionName": REGION}]} if call.operation == "DescribeRegions" else cloud.call(call)
+    it = isolation.Isolation(run, pause=0)
+    it._keep_serving(run, set())
+    run.runner.close()
+    (row,) = it.rows()
+    assert row["state"] == state and bool(it.open_items()) is refused, row
+    assert bool(it.kept_from(Workload(HERE, ID, ROLE, "x", frozenset({ID})), {ID})) is refused
+
+
 # -- a task ----------------------------------------------------------------------------------------------------------------------
 
 TASK = f"arn:aws:ecs:{REGION}:{A}:task/web/0123456789abcdef0123456789abcdef"
@@ -445,7 +564,9 @@ def test_one_task_is_kept_aside_and_its_session_is_denied() -> None:
 def test_a_lone_task_is_left_running_and_said_so() -> None:
     cloud = Ecs(group="family:job")
     run = Run(cloud, Journal())
-    (row,) = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci")).rows()
+    it = isolate(run, Wanted(TASK, "started by ci", source=f"arn:aws:iam::{A}:user/ci"))
+    (row,) = it.rows()
+    assert row["state"] == "partly" and "not done: its network" in row["why"] and [o for o in it.open_items() if "its network" in o["why"]]
     assert "belongs to no service" in row["why"] and not cloud.protected and cloud.target and cloud.deny
 
 

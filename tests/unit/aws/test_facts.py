@@ -81,6 +81,12 @@ def test_suspects_that_could_not_be_looked_up_are_not_harmless(tmp_path: Any) ->
     assert found["proposed"] == "high" and found["why"] == ["not known: who the suspects are"]
 
 
+def test_people_and_root_users_are_somebody(tmp_path: Any) -> None:
+    one = run(tmp_path, [])
+    one.people = types.SimpleNamespace(principals=lambda: ["eve"])
+    assert facts.severity(one)["proposed"] == "medium"
+
+
 def test_what_could_not_be_read_is_unknown_and_not_harmless(tmp_path: Any) -> None:
     user, _role = permissions.principals()
     found = facts.severity(run(tmp_path, [user]))

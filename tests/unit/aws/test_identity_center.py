@@ -372,6 +372,25 @@ def test_a_step_for_a_person_is_open_until_somebody_confirms_it() -> None:
     assert manual.open_items([done, left]) == [{"object": "o", "why": "by hand: do (why)", "due": None}]
 
 
+def test_a_confirmation_counts_for_the_cut_that_it_followed_and_no_later_one() -> None:
+    """A second containment after a release, or of what an attacker has brought back, needs the hand again."""
+    arn, root = "arn:aws:identitystore:::user/u-1", "arn:aws:iam::222222222222:root"
+    case = Notes({"item": "manual/a", "by": "Ada", "note": ""})
+    case._notes[0]["place"] = [2, "r", 1, 0]
+    scp = "organizations:222222222222:scp/evict-IR-1"
+
+    def made(order: int) -> dict[str, Any]:
+        return {"made": {"status": "done"}, "places": {"made": [order, "r", 1, 0]}}
+
+    def counts(history: dict[str, Any], who: str = arn) -> bool:
+        return bool(manual.confirmed(case, "manual/a", manual.newest_cut(history, who, ["222222222222"])))
+
+    assert counts({}) and counts({f"{arn}#membership/g": made(1)}) and counts({f"{arn}#clock/kms/x": made(3), f"{arn}2#deny/x": made(3)})
+    assert not counts({f"{arn}#membership/g": made(1), f"{arn}#assignment/1/p": made(3)})
+    assert counts({scp: made(3)}, root)  # somebody else was added to it
+    assert not counts({scp: made(4), f"undo:{scp}": made(3)}, root) and counts({scp: made(1), f"undo:{scp}": made(3)}, root)
+
+
 def test_the_table_tells_the_steps_in_their_order_with_the_command_that_confirms() -> None:
     hostile = "eve'; rm -rf ~ #"
     rows = [{"id": f"manual/x/{hostile}", "object": "o", "what": "first", "why": "w", "confirmed": None},

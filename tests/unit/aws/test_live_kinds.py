@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import federation, live, workloads
+from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, live, people, workloads
 from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
     codebuild_build,
     eks_access,
@@ -242,6 +244,27 @@ def test_started_by(arn: str, whose: str) -> None:
     found = who.started_by(arn)
     assert (found.name if found else "") == whose
     assert who.started_by(innocent.arn) is None  # only one of its keys is the attacker's
+
+
+def test_whose_a_session_of_the_portal_is_and_what_root_started() -> None:
+    """The role behind a permission set is others' as well: only the person's own sessions count."""
+    session = f"arn:aws:sts::{A}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef"
+    eve = Principal("999999999999", "identity_center_user", "eve", "u-1", "arn:aws:identitystore:::user/u-1", "")
+    root = Principal(A, "root", "root", A, f"arn:aws:iam::{A}:root", "")
+    one = types.SimpleNamespace(principal=eve, accounts={A}, sessions={"eve@example.org"})
+    crowd = types.SimpleNamespace(
+        persons={eve.arn: one}, _lock=contextlib.nullcontext(), principals=lambda: [eve, root], accounts=lambda: {A}
+    )
+    crowd.behind_session = lambda arn: people.People.behind_session(crowd, arn)  # type: ignore[arg-type]
+    run = types.SimpleNamespace(principals={}, people=crowd)
+    who = everybody.suspects(run)
+    assert who.started_by(f"{session}/Eve@example.org") is eve and who.started_by(f"{session}/bob@example.org") is None
+    assert (
+        who.caller({"userIdentity": {"arn": f"{session}/eve@example.org"}}) is eve
+        and who.caller({"userIdentity": {"arn": root.arn}}) is root
+    )
+    assert who.started_by(root.arn) is root and who.started_by(f"{session.replace(A, '9' * 12)}/eve@example.org") is None
+    assert everybody.accounts(run) == [A] and everybody.principals(run) == [eve, root]
 
 
 def test_an_express_execution_cannot_be_described_and_is_no_gap() -> None:

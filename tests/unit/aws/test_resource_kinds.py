@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ class Run:
     def __init__(self, cloud: Place) -> None:
         self.runner, self.incident, self.principals = Runner({"aws": cloud}, Journal()), FILE, {}
         self.aws: Any = self
-        self.case: Any = None
+        self.case: Any = types.SimpleNamespace(history={})
         self.partition = "aws"
 
     def responder_arn(self, _account: str) -> str:
@@ -108,6 +109,19 @@ def fence(cloud: Place, held: list[Held] | None = None, **more: Any) -> tuple[Ru
     run.runner.wait()
     run.runner.close()
     return run, fences
+
+
+def test_what_is_declared_is_named_when_nobody_is_held_by_it() -> None:
+    """People and root users are held above their accounts, which its policy cannot say."""
+    run: Any = Run(Place("sqs", None))
+    run.incident = incidents.validate({**FILE.as_dict(), "resources": {"fence": [ARNS["sqs"][0]]}}, "test")
+    run.people = types.SimpleNamespace(principals=lambda: [object()], accounts=lambda: {A}, behind_session=lambda _arn: None)
+    run.case = types.SimpleNamespace(history={})
+    fences = resource_fence.ResourceFences(run, None)  # type: ignore[arg-type]
+    fences.fence()
+    run.runner.close()
+    (row,), (item,) = fences.rows(), fences.open_items()
+    assert row["state"] == "left" and item["object"] == ARNS["sqs"][0] and "held above their accounts" in item["why"]
 
 
 ORIGINAL = json.dumps({"Version": "2012-10-17", "Statement": [ADMINS]}, indent=3)
@@ -211,6 +225,7 @@ WORLD = {
     "Owner": {"ID": "x"},
     "Grants": [{"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}, "Permission": "READ"}],
 }
+FAKE_CDN = json.dumps({"Statement": {**ADMINS, "Sid": "cloudfront", "Resource": "arn:aws:s3:::x/origin access identity/canonicaluser"}})
 CDN = json.dumps({"Statement": {**ADMINS, "Principal": {"Service": "cloudfront.amazonaws.com"}}})
 
 
@@ -220,6 +235,7 @@ CDN = json.dumps({"Statement": {**ADMINS, "Principal": {"Service": "cloudfront.a
         ({"GetBucketPolicyStatus": PUBLIC}, ORIGINAL, "closed: its policy", True),
         ({"GetBucketAcl": WORLD, "GetBucketPolicyStatus": "NoSuchBucketPolicy"}, None, "closed: its ACL", True),
         ({"GetBucketPolicyStatus": {"PolicyStatus": {"IsPublic": False}}}, ORIGINAL, "not public", False),
+        ({"GetBucketPolicyStatus": PUBLIC}, FAKE_CDN, "closed: its policy", True),
         ({"GetBucketPolicyStatus": PUBLIC}, CDN, "since a CDN reads it", False),
         ({"GetBucketPolicyStatus": PUBLIC, "GetBucketWebsite": {"IndexDocument": {"Suffix": "i"}}}, ORIGINAL, "since it serves a website", False),
         ({"GetBucketPolicyStatus": "AccessDenied"}, ORIGINAL, "not known whether it is public", False),
@@ -230,7 +246,7 @@ def test_block_public_access_is_for_a_bucket_that_a_suspect_opened(answers: Any,
     here = {"GetPublicAccessBlock": lambda _p: {"PublicAccessBlockConfiguration": box[-1]} if box else "NoSuchPublicAccessBlockConfiguration",
             "PutPublicAccessBlock": lambda p: box.append(p["PublicAccessBlockConfiguration"]) or {}, "GetBucketWebsite": "NoSuchWebsiteConfiguration", **answers}  # fmt: skip
     cloud = Place("s3", policy, **here)
-    run, fences = fence(cloud, opened=["PutBucketPolicy"])
+    run, fences = fence(cloud, opened=["PutBucketPolicy"], loosened=True)
     assert said in fences.rows()[0]["public"], fences.rows()
     sent = cloud.asked("PutPublicAccessBlock")
     assert bool(sent) == closed and not [
@@ -242,6 +258,61 @@ def test_block_public_access_is_for_a_bucket_that_a_suspect_opened(answers: Any,
         step = next(d.step for d in run.runner.done.values() if d.step.id.endswith("#public"))
         assert [c.operation for c in step.undo if isinstance(c, Call)] == ["DeletePublicAccessBlock"] and step.needs
         Reader({"aws": cloud}).get(step.undo[0])  # a request that AWS's model takes
+
+
+def test_a_bucket_is_called_closed_when_it_is() -> None:
+    cloud = Place("s3", ORIGINAL, GetBucketPolicyStatus=PUBLIC, GetBucketWebsite="NoSuchWebsiteConfiguration", PutPublicAccessBlock="AccessDenied",
+                  GetPublicAccessBlock="NoSuchPublicAccessBlockConfiguration")  # fmt: skip
+    _run, fences = fence(cloud, opened=["PutBucketPolicy"], loosened=True)
+    (row,) = fences.rows()
+    assert row["public"].startswith("not closed") and "AccessDenied" in row["public"] and fences.by_hand()
+
+
+def test_a_bucket_that_may_have_been_public_all_along_is_listed() -> None:
+    """Who writes a policy carries along what stands in it."""
+    cloud = Place("s3", ORIGINAL, GetBucketPolicyStatus=PUBLIC, GetBucketWebsite="NoSuchWebsiteConfiguration")
+    _run, fences = fence(cloud, opened=["PutBucketPolicy"])
+    assert "carried along" in fences.rows()[0]["public"] and fences.by_hand() and not cloud.asked("PutPublicAccessBlock")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "loosens"),
+    [
+        ("PutBucketPolicy", {"bucketPolicy": {"Statement": []}}, False),
+        ("DeleteBucketPublicAccessBlock", {}, True),
+        ("PutBucketPublicAccessBlock", {"PublicAccessBlockConfiguration": {"BlockPublicAcls": False, "BlockPublicPolicy": True}}, True),
+        ("PutBucketPublicAccessBlock", {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True, "BlockPublicPolicy": True}}, False),
+        ("PutBucketOwnershipControls", {"OwnershipControls": {"Rule": {"ObjectOwnership": "ObjectWriter"}}}, True),
+    ],
+)
+def test_which_calls_opened_a_bucket_for_certain(name: str, asked: Any, loosens: bool) -> None:
+    (found,) = touched([event("s3", name, {"bucketName": "data-1", **asked})], lambda _e: USER)
+    assert found.opened == [name] and found.loosened is loosens
+
+
+def test_the_attacker_does_not_choose_the_account() -> None:
+    """What its calls name elsewhere is left to a person, unless the incident names something there."""
+    run: Any = Run(Place("sqs", None))
+    run.principals = {USER: types.SimpleNamespace(arn=USER, account=A, kind="user", only=set(), whole=True, discovered="", sessions=set())}
+    run.case = types.SimpleNamespace(history={})
+    scope: Any = types.SimpleNamespace(
+        kept=[event("sqs", "SetQueueAttributes", {"queueUrl": f"https://sqs/{a}/jobs"}) for a in (A, "444455556666")]
+    )
+    fences = resource_fence.ResourceFences(run, None, scope)  # type: ignore[arg-type]
+    assert [one.target.account for one in fences._chosen(None, later=False)] == [A]
+    (row,) = fences.rows()
+    assert row["state"] == "left" and "444455556666 is none of this incident's" in row["why"] and fences.open_items()
+    there = ARNS["sqs"][0].replace(A, "444455556666").replace("jobs", "other")
+    run.incident = incidents.validate({**FILE.as_dict(), "resources": {"fence": [there]}}, "test")
+    fences = resource_fence.ResourceFences(run, None, scope)  # type: ignore[arg-type]
+    assert len(fences._chosen(None, later=False)) == 3
+    run.runner.close()
+
+
+def test_federation_sessions_of_every_account_are_denied() -> None:
+    users = [Held(USER), Held(USER.replace(A, "444455556666"))]
+    found = resource_policy.statements("S", users, Exempt(), resources.KINDS["sqs"], resources.Resource(ARNS["sqs"][0], HERE, {}, "x"))
+    assert found[-1]["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [f"arn:aws:sts::{a}:federated-user/*" for a in (A, "444455556666")]
 
 
 # -- what the log names ----------------------------------------------------------------------------------------------------------

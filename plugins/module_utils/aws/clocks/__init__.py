@@ -17,11 +17,11 @@ from . import (
     secret,
     trail,
 )  # fmt: skip
-from .kind import CLOCK, KEPT, Clock, Kind, Started, step_id
+from .kind import CARRIED, CLOCK, KEPT, PERHAPS, Clock, Kind, Started, step_id
 
 _FILES: tuple[Kind, ...] = (
     trail, event_data_store, config_recorder, detector, log_retention, bucket_lifecycle, kms_key, secret, scaling_group, compute_fleet, container_service,
 )  # fmt: skip
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
 EVENTS: frozenset[tuple[str, str]] = frozenset(event for kind in _FILES for event in kind.EVENTS)
-__all__ = ["CLOCK", "EVENTS", "KEPT", "KINDS", "Clock", "Kind", "Started", "step_id"]
+__all__ = ["CARRIED", "CLOCK", "EVENTS", "KEPT", "KINDS", "PERHAPS", "Clock", "Kind", "Started", "step_id"]

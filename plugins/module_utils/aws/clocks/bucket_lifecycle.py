@@ -14,7 +14,7 @@ from ...common.plan import Call, Edit, Probe, Step, Target
 from ...common.reader import Reader
 from ..live.kind import field
 from ..session import iso, parse
-from .kind import Clock, Event, Started, in_order, named, stop, unread
+from .kind import CARRIED, Clock, Event, Started, in_order, named, stop, unread
 
 KIND = "bucket_lifecycle"
 NOUN = "lifecycle rules of buckets"
@@ -61,6 +61,9 @@ def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[st
     last = mine[-1]
     partition = last.arn_of("s3", bucket).split(":")[1]
     shapes, known = _authors(mine, others or ())
+    # A write replaces all rules. Where nothing is known from before the first of the suspects', what it held may have been there already.
+    before = [e for e in others or () if str(e.get("eventTime")) <= mine[0].at]
+    unsure = set() if before else {shape(rule) for rule in _written(mine[0].event)}
     since = [e for e in others or () if str(e.get("eventTime")) > last.at]
     written = [rule for one in mine for rule in _written(one.event)]
     names = {str(_get(rule, "ID")) for rule in written if _get(rule, "ID")}
@@ -69,14 +72,18 @@ def _rules(target: Target, bucket: str, mine: list[Started], rules: list[dict[st
         same = shape(rule) in shapes
         if shape(rule) in known or not (same or name in names or not written):
             continue
-        text, what = f"bucket {bucket}, lifecycle rule {name}", f"{effect(rule)}, written by {last.by}"
+        carried = shape(rule) in unsure
+        text, what = (
+            f"bucket {bucket}, lifecycle rule {name}",
+            f"{effect(rule)}, written {'or carried along ' if carried else ''}by {last.by}",
+        )
         row = Clock(
             target,
             f"{bucket}/{name}",
             last.principal,
             text,
             what,
-            data={"bucket": bucket, "rule": name, "arn": f"arn:{partition}:s3:::{bucket}"},
+            data={"bucket": bucket, "rule": name, "arn": f"arn:{partition}:s3:::{bucket}", "carried": carried},
         )
         if rule.get("Status") != "Enabled":
             yield _with(row, state="stopped", why="suspended; delete it, or put the rule back that was there before it")
@@ -124,6 +131,8 @@ def _writes(target: Target, reader: Reader) -> list[Event] | None:
             if not answer.get("NextToken"):
                 break
             asked = {**asked, "NextToken": answer["NextToken"]}
+        else:  # the oldest are not read: who wrote first is not known
+            return None
     except CloudError:
         return None
     return [event for event in writes if not event.get("errorCode")]
@@ -202,4 +211,13 @@ def steps(clock: Clock) -> Iterator[Step]:
     def edit(status: str) -> Edit:
         return Edit(clock.target, document, "set_rule_status", {"rule": rule, "status": status})
 
-    yield stop(clock, KIND, [edit("Disabled")], probe, "Enabled", "Disabled", "suspend the rule", undo=[edit("Enabled")])
+    yield stop(
+        clock,
+        KIND,
+        [edit("Disabled")],
+        probe,
+        "Enabled",
+        "Disabled",
+        CARRIED if clock.data.get("carried") else "suspend the rule",
+        undo=[edit("Enabled")],
+    )

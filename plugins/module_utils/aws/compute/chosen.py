@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import ipaddress
 import re
 import typing as t
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from ...common.errors import EvictError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
 from ...common.suspect import Suspect
-from .. import events
+from .. import doubt, events, everybody
 from ..principal import Principal, role
 from ..scope import caller_arn
 from . import KINDS, kind_of
@@ -88,26 +87,15 @@ def instances(run: Containment) -> set[str]:
 
 
 def lineage(run: Containment) -> Iterator[Wanted]:
-    """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what came from a trusted network is left
-
-    to a person.
-    """
-    networks = [ipaddress.ip_network(n) for n in run.incident.trusted.networks]
+    """What the suspects' own calls started. A key that leaked may be that of a pipeline which works on: what may be its owner's is left to a person."""
+    who = everybody.suspects(run)
     for event in list(run.scope.kept) if run.scope else ():
         for kind in KINDS.values():
             if (event.get("eventSource"), event.get("eventName")) in kind.EVENTS:
-                source, at, address = caller_arn(event), event.get("eventTime"), str(event.get("sourceIPAddress") or "")
-                doubt = f"it was started from {address}, a trusted network" if _inside(address, networks) else ""
+                source, at, why = caller_arn(event), event.get("eventTime"), doubt.of(run.incident, event, who.caller(event))
                 for arn in kind.started(event):
                     if kind.ARN.fullmatch(arn):
-                        yield Wanted(arn, f"started by {source} at {at}", source, doubt=doubt)
-
-
-def _inside(address: str, networks: Iterable[t.Any]) -> bool:
-    try:
-        return any(ipaddress.ip_address(address) in network for network in networks)
-    except ValueError:  # a service acted for somebody
-        return False
+                        yield Wanted(arn, f"started by {source} at {at}", source, doubt=why)
 
 
 def sessions(run: Containment) -> dict[str, set[str]]:

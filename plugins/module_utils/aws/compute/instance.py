@@ -26,6 +26,7 @@ READS: tuple[str, ...] = (
     "iam:GetInstanceProfile", "autoscaling:DescribeAutoScalingInstances", "ec2:DescribeNetworkInterfaces",
 )  # fmt: skip
 OFF = "profile"
+NETWORK = "network/"  # part of the ids of the Steps on an interface
 _NONE = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 _OVER = ("terminated", "shutting-down")
 _HELD = ("Pending", "Pending:Wait", "Pending:Proceed", "InService", "EnteringStandby", "Standby", "Quarantined")  # states in a group
@@ -169,23 +170,35 @@ def close_network(machine: Machine, about: About, reader: Reader) -> Iterator[St
         yield _regroup(machine, interface, now, closed or f"evict-closed-{about.incident}, which is made first", probe)
 
 
+def give_back(machine: Machine, interface: str, first: list[str], opened: str, reader: Reader) -> Iterator[Step]:
+    """An interface that stands in the group that allows everything, and could not be closed, gets the groups that it had."""
+    probe = _probe(machine, interface)
+    if first and (now := list(reader.read(probe) or [])) == [opened]:
+        yield _regroup(machine, interface, now, first, probe, "put back, since it could not be isolated")
+
+
 def _interfaces(machine: Machine, about: About, reader: Reader) -> Iterator[tuple[str, list[str], Probe, tuple[str, str]]]:
     for interface in machine.data.get("NetworkInterfaces", []):
         name = str(interface["NetworkInterfaceId"])
-        read = Call(machine.target, "ec2", "DescribeNetworkInterfaces", {"NetworkInterfaceIds": [name]})
-        probe = Probe(read, ("NetworkInterfaces", 0, "Groups", "GroupId"), ("InvalidNetworkInterfaceID.NotFound",))
+        probe = _probe(machine, name)
         pair = about.groups.get(str(interface.get("VpcId")))
         if pair:
             yield name, list(reader.read(probe) or []), probe, pair
 
 
-def _regroup(machine: Machine, interface: str, now: list[str], to: str, probe: Probe) -> Step:
+def _probe(machine: Machine, interface: str) -> Probe:
+    read = Call(machine.target, "ec2", "DescribeNetworkInterfaces", {"NetworkInterfaceIds": [interface]})
+    return Probe(read, ("NetworkInterfaces", 0, "Groups", "GroupId"), ("InvalidNetworkInterfaceID.NotFound",))
+
+
+def _regroup(machine: Machine, interface: str, now: list[str], to: str | list[str], probe: Probe, action: str = "isolate") -> Step:
+    wanted = [to] if isinstance(to, str) else to
+
     def modify(groups: list[str]) -> Call:
         return Call(machine.target, "ec2", "ModifyNetworkInterfaceAttribute", {"NetworkInterfaceId": interface, "Groups": groups})
 
-    return step(
-        machine, f"network/{interface}", f"security groups of {interface}", "isolate", now, [to], (modify([to]),), probe, (modify(now),)
-    )
+    what = f"security groups of {interface}"
+    return step(machine, f"{NETWORK}{interface}", what, action, now, wanted, (modify(wanted),), probe, (modify(now),))
 
 
 # -- last: the role ------------------------------------------------------------------------------------------------------------------

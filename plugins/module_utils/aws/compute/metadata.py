@@ -14,6 +14,7 @@ from .kind import Machine, step
 
 READS: tuple[str, ...] = ("ec2:DescribeInstances", "cloudwatch:GetMetricStatistics")
 DAYS = 14
+PART = "imds"  # of the Step's id
 _REQUIRED = "required"
 
 
@@ -45,7 +46,7 @@ def require(machine: Machine, reader: Reader) -> Iterator[Step]:
     before = reader.read(probe)
     options = {"InstanceId": machine.id, "HttpTokens": _REQUIRED}
     yield step(
-        machine, "imds", "metadata service", "require version 2", before, _REQUIRED,
+        machine, PART, "metadata service", "require version 2", before, _REQUIRED,
         (Call(machine.target, "ec2", "ModifyInstanceMetadataOptions", options),), probe,
         (Call(machine.target, "ec2", "ModifyInstanceMetadataOptions", {**options, "HttpTokens": before or "optional"}),),
     )  # fmt: skip

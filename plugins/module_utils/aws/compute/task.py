@@ -72,6 +72,11 @@ def _service(data: Mapping[str, t.Any]) -> str:
     return group.removeprefix("service:") if group.startswith("service:") else ""
 
 
+def lone(data: Mapping[str, t.Any]) -> bool:
+    """Whether it belongs to no service: then nothing of it is isolated but its session of the role."""
+    return not _service(data)
+
+
 def keep(machine: Machine, _about: About, reader: Reader) -> Iterator[Step]:
     """Neither a deployment nor scaling ends it."""
     if not _service(machine.data):

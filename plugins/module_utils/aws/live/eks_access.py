@@ -27,7 +27,7 @@ def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Read
 
     What the aws-auth ConfigMap of a cluster says is not to be read through AWS.
     """
-    mine = [p for p in who.all if p.account == target.account and not p.only]
+    mine = [p for p in who.all if p.account == target.account and p.kind in ("user", "role") and not p.only]
 
     def one(name: str) -> Iterator[Live]:
         cluster = reader.get(Call(target, "eks", "DescribeCluster", {"name": name})).get("cluster", {})

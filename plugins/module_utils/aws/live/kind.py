@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ...common.guard import identity, kind_of
 from ...common.plan import Call, Phase, Probe, Step, Target
@@ -55,11 +55,18 @@ class Kind(t.Protocol):
 
 
 class Suspects:
-    """The contained principals, as services name them. ``actions``: {identity: what is done to the role}; ``ends``: {ARN: when its last old token ends}."""
+    """The contained principals, as services name them. ``actions``: {identity: what is done to the role}; ``ends``: {ARN: when its last old token ends}.
 
-    def __init__(self, principals: Iterable[Principal], actions: Mapping[str, str], ends: Mapping[str, str]) -> None:
+    ``person``: whose session an ARN is, of the people of Identity Center: the role behind it is others' as well.
+    """
+
+    def __init__(
+        self, principals: Iterable[Principal], actions: Mapping[str, str], ends: Mapping[str, str],
+        person: Callable[[str], Principal | None] | None = None,
+    ) -> None:  # fmt: skip
         self._known = {identity(p.arn): p for p in principals}
         self.actions, self.ends = actions, ends
+        self._person = person or (lambda _arn: None)
 
     @property
     def all(self) -> list[Principal]:
@@ -67,25 +74,29 @@ class Suspects:
 
     def started_by(self, arn: str) -> Principal | None:
         """Whose it is: a user's, whatever session of it; of a role only what the suspect's sessions started, unless all of it is cut."""
+        if person := self._person(arn):
+            return person
         principal = self._known.get(identity(arn))
         if principal is None or principal.only:
             return None
         session = arn.split("/", 2)[2] if kind_of(arn) == "assumed-role" and arn.count("/") >= 2 else ""
-        if principal.kind == "user" or session in principal.sessions or self.cut(principal):
+        if principal.kind != "role" or session in principal.sessions or self.cut(principal):
             return principal
         return None
 
     def caller(self, event: Event) -> Principal | None:
         """Who made a call that is in the suspects' trail already."""
+        if person := self._person(field(event, "userIdentity", "arn")):
+            return person
         issuer = field(event, "userIdentity", "sessionContext", "sessionIssuer", "arn")
         return self._known.get(identity(issuer or field(event, "userIdentity", "arn")))
 
     def cut(self, principal: Principal) -> bool:
         """Nobody else's work is in it: a user, a denied role, or a role that was itself named as compromised."""
-        return principal.kind == "user" or principal.whole or self.actions.get(identity(principal.arn)) == "deny"
+        return principal.kind != "role" or principal.whole or self.actions.get(identity(principal.arn)) == "deny"
 
     def denied(self, principal: Principal) -> bool:
-        return principal.kind == "user" or self.actions.get(identity(principal.arn)) == "deny"
+        return principal.kind != "role" or self.actions.get(identity(principal.arn)) == "deny"
 
     def until(self, principal: Principal) -> str:
         """When the last token of it from before its cutoff runs out (RFC 3339)."""

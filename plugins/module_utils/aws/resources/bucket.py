@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from ...common.edits import statements_of
 from ...common.errors import CloudError
 from ...common.plan import Call, Path, Phase, Probe, Step, Target
 from ...common.reader import Reader
@@ -99,8 +102,42 @@ def serves(one: Resource, policy: t.Any, reader: Reader) -> str:
             raise Gone(f"{one.text} is not there any more", object=one.text, operation="s3:GetBucketWebsite") from error
         if error.code != "NoSuchWebsiteConfiguration":
             raise
-    said = str(policy).lower()
-    return "a CDN reads it" if any(word in said for word in ("cloudfront", "origin access identity", "canonicaluser")) else ""
+    return "a CDN reads it" if any(_for_cdn(s) for s in statements_of(policy or {}) if s.get("Effect") == "Allow") else ""
+
+
+def _for_cdn(statement: Mapping[str, t.Any]) -> bool:
+    """Whether a statement is for CloudFront, by whom it names; what else stands in it, anybody may write."""
+    named = statement.get("Principal")
+    who = named if isinstance(named, Mapping) else {}
+    services, users = (_texts(who.get(key)) for key in ("Service", "AWS"))
+    blocks = statement.get("Condition") or {}
+    sources = [
+        text
+        for block in (blocks.values() if isinstance(blocks, Mapping) else ())
+        for key, value in (block.items() if isinstance(block, Mapping) else ())
+        if str(key).lower() == "aws:sourcearn"
+        for text in _texts(value)
+    ]
+    return (
+        "cloudfront.amazonaws.com" in services
+        or "CanonicalUser" in who
+        or any(re.fullmatch(r"arn:[\w-]+:iam::cloudfront:user/.+", user) for user in users)
+        or any(re.match(r"arn:[\w-]+:cloudfront::[0-9]{12}:distribution/", source) for source in sources)
+    )
+
+
+def _texts(value: t.Any) -> list[str]:
+    return [str(v) for v in (value if isinstance(value, list) else [] if value is None else [value])]
+
+
+def loosens(event: Mapping[str, t.Any]) -> bool:
+    """Whether a call took something away that kept a bucket from being public. Of a policy or ACL the log does not say what was there before."""
+    name, asked = str(event.get("eventName")), event.get("requestParameters")
+    if name in ("PutBucketPublicAccessBlock", "PutPublicAccessBlock"):
+        return "false" in json.dumps(asked, default=str).lower()
+    if name == "PutBucketOwnershipControls":
+        return "BucketOwnerEnforced" not in json.dumps(asked, default=str)
+    return name in ("DeleteBucketPublicAccessBlock", "DeletePublicAccessBlock")
 
 
 def block(one: Resource, by: str, reader: Reader) -> Iterator[Step]:
