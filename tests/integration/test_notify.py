@@ -181,6 +181,16 @@ def test_everybody_is_told_once_and_who_could_not_be_told_is_named(bench: Bench)
     assert "Ada <b>: on it" in comment["body"] and http.on("/api/now/table/incident")[-1]["method"] == "PATCH"
 
 
+def test_a_containment_that_cannot_begin_is_told_with_a_target_too(bench: Bench) -> None:
+    file = bench.incident(channels(bench.http, bench.mail)[:1])
+    (bench.folder / "hosts").write_text("[aws_accounts]\nprod evict_account=111122223333\n")
+    bench.env |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1"}
+    code, said = bench.play("contain", "-e", f"incident={file}", "-i", str(bench.folder / "hosts"), "-e", "target=aws_accounts")
+    assert code == 2 and "could not be resolved" in said, said[-2000:]
+    told = [n["event"] for n in bench.notes("notified")]
+    assert told == ["opened", "error", "escalated"], (told, said[-2000:])
+
+
 def confirm(case: Path, check: bool = False, **given: str) -> dict[str, Any]:
     return call_module("case_confirm", {"case": str(case), **given}, check)
 

@@ -17,8 +17,9 @@ from . import incident as incidents
 from .errors import EvictError, InvalidInput
 from .incident import Incident
 from .ledger import Ledger
+from .ledger_read import alive_runs
 from .ledger_record import canonical, now
-from .message import OUTCOMES, Message, compose, outcome
+from .message import OUTCOMES, Message, about, compose, outcome
 from .notifiers import KINDS
 from .notifiers.secrets import FromStore, problem, resolve
 from .reach import reach
@@ -37,6 +38,7 @@ class View:
     def __init__(self, incident: Incident, store: Store, ledger: Ledger, result: Row, moment: dt.datetime) -> None:
         self.incident, self.store, self.ledger, self.result, self.moment = incident, store, ledger, result, moment
         self.notes = ledger.state.notes
+        self.last, self.contained = self._outcome()
         seen = result.get("severity") or {}
         fresh = {"proposed": seen["proposed"], "why": seen.get("why", [])} if seen.get("proposed") else None
         self.severity: Row = situation.severity(incident, self.notes, fresh)  # a named person may have judged it since the result
@@ -71,13 +73,39 @@ class View:
         found = [n for n in self.notes.get("confirmed", ()) if n["data"].get("item") == "incident"]
         return found[-1] if found else None
 
+    def _outcome(self) -> tuple[Row, bool]:
+        """(the run whose outcome counts, with its ``event``; whether the last containment was whole), by the ledger: other verbs write result.json too."""
+        runs = [(r["time"], run, r) for run, r in self.ledger.state.runs.items() if r["module"] in _CONTAINS + _RELEASES]
+        alive = alive_runs(self.store, self.ledger.state) if any(r["status"] is None for _time, _run, r in runs) else set()
+        found: list[Row] = []
+        for _time, run, row in sorted(runs, key=lambda one: one[:2], reverse=True):
+            status, contains = row["status"], row["module"] in _CONTAINS
+            if status is None and (run in alive or not contains):
+                continue
+            if row.get("covers") in ("share", "resolve"):  # case_result says what came of them
+                continue
+            if contains:
+                event = outcome(status or "error")
+            elif status == "error":
+                continue  # nothing is known to have been released
+            else:
+                event = "released" if status == "ok" and row.get("covers", "whole") == "whole" else "partly_released"
+            found.append({**row, "event": event})
+            if contains:
+                break
+        if not found:
+            return {}, False
+        return found[0], found[0]["event"] == "released" or found[-1]["event"] == "contained"
+
     @property
     def event(self) -> str:
-        """The outcome that result.json stands for; "" before there is one."""
-        runs = sorted(
-            (r["time"], r["module"]) for r in self.ledger.state.runs.values() if r["module"] in _CONTAINS + _RELEASES and r["status"]
-        )
-        return outcome(str(self.result["status"]), runs[-1][1] in _RELEASES) if runs and self.result.get("status") else ""
+        """The outcome that the case stands at; "" before there is one."""
+        return str(self.last.get("event", ""))
+
+    @property
+    def told(self) -> Row:
+        """The result of that run; {} when it left none, or when another verb has written over it."""
+        return self.result if self.last.get("about") and about(self.result) == self.last["about"] else {}
 
     def began(self) -> dt.datetime:
         """When the case was opened, by its ledger."""
@@ -100,9 +128,9 @@ def wanted(view: View, phase: str) -> list[Due]:
     plain = _events(view) if phase == "all" else _events(view)[:1]
     found = []
     for channel in view.incident.notify:
-        for event, about, extra in plain:
+        for event, of, extra in plain:
             if channels.wants(channel, level, event, changed):
-                found.append(Due(channel, event, _key(view, event, channel["name"], about), extra))
+                found.append(Due(channel, event, _key(view, event, channel["name"], of), extra))
     return found + (_escalations(view) if phase == "all" else [])
 
 
@@ -114,7 +142,8 @@ def _events(view: View) -> list[tuple[str, t.Any, tuple[str, ...]]]:
     if situation.worst(severity["level"], view.incident.severity) != view.incident.severity:
         found.append(("severity", severity["level"], (f"was {view.incident.severity}, is now {severity['level']}",)))
     if view.event:
-        found.append((view.event, _about(view), ()))
+        left = () if view.last.get("about") else (f"{view.last['module']}, begun {view.last['time']}, ended without a result",)
+        found.append((view.event, _about(view), left))
     if taken := view.acknowledged:
         found.append(("acknowledged", taken["time"], (f"by {taken['data'].get('by')}: {taken['data'].get('note') or 'no note'}",)))
     return found
@@ -134,9 +163,7 @@ def _escalations(view: View) -> list[Due]:
             for c in told
         ]
     for number, step in enumerate(steps):
-        met = {"acknowledged": bool(view.acknowledged), "contained": view.event in ("contained", "released"), "never": False}[
-            step["unless"]
-        ]
+        met = {"acknowledged": bool(view.acknowledged), "contained": view.contained, "never": False}[step["unless"]]
         if met or view.moment < view.began() + dt.timedelta(seconds=channels.seconds(step["after"])):
             continue
         why = (
@@ -158,13 +185,7 @@ def _escalations(view: View) -> list[Due]:
 
 def _about(view: View) -> t.Any:
     """What a message of the outcome is about: with the same, nobody is told again."""
-    result = view.result
-    return [
-        result.get("status"),
-        sorted([str(row.get("arn")), str(row.get("action"))] for row in result.get("principals", []) if "action" in row),
-        sorted([str(f.get("object")), str(f.get("operation"))] for f in result.get("failed", [])),
-        sorted([str(o.get("object")), str(o.get("kind") or "")] for o in result.get("open", []) if o.get("kind") != "notify"),
-    ]
+    return [view.event, view.last.get("about", "")]
 
 
 def _key(view: View, event: str, channel: str, about: t.Any) -> str:
@@ -181,7 +202,7 @@ def _sent(view: View, due: Due) -> Row | None:
 
 
 def _message(view: View, due: Due, at: str) -> Message:
-    result = view.result if due.event in OUTCOMES or due.event == "escalated" else None
+    result = view.told if due.event in OUTCOMES or due.event == "escalated" else None
     return compose(key=due.key, incident=view.incident, event=due.event, severity=view.severity, case=view.store.url, at=at, result=result,
                    legal=view.legal, extra=due.extra)  # fmt: skip
 

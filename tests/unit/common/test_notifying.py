@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
-from ansible_collections.evict.cloud.plugins.module_utils.common import notifying
+from ansible_collections.evict.cloud.plugins.module_utils.common import message, notifying, process
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
+from ansible_collections.evict.cloud.plugins.module_utils.common.notifiers import KINDS
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 
 CHAT = {"kind": "slack", "name": "chat", "url_env": "U", "out_of_band": True}
@@ -39,14 +40,19 @@ class Room:
         ledger.note(kind, data)
         ledger.end("ok")
 
-    def ran(self, module: str, status: str, **more: Any) -> None:
+    def ran(self, module: str, status: str, covers: str = "whole", **more: Any) -> None:
+        """A run as entry.change ends it: its share of several hosts leaves no result.json."""
         ledger = Ledger.open(self.store, incident="IR-1", module=module)
         ledger.note("ran", {})
-        ledger.end(status)
         principals = [{"arn": ARN, "action": "contained" if status == "ok" else "failed"}]
-        self.store.replace(
-            "result.json", json.dumps({"status": status, "principals": principals, "failed": [], "open": [], **more}).encode()
-        )
+        result = {"status": status, "principals": principals, "failed": [], "open": [], **more}
+        ledger.end(status, covers=covers, about=message.about(result))
+        if covers not in ("share", "resolve"):
+            self.store.replace("result.json", json.dumps(result).encode())
+
+    def died(self, module: str = "aws_contain") -> None:
+        """A run that stopped with an error, as Case.abort ends it: no result.json."""
+        Ledger.open(self.store, incident="IR-1", module=module).end("error")
 
     def view(self, minutes: float = 0) -> notifying.View:
         return notifying.View.open({"case": str(self.case)}, check=False, moment=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes))
@@ -188,3 +194,53 @@ def test_without_a_case_check_mode_says_what_would_be_told(tmp_path: Path) -> No
     params = {"case": str(tmp_path / "cases" / "IR-2"), "incident_data": raw, "state": "planned", "phase": "all"}
     planned = notifying.run(params, lambda arn: arn, check=True)
     assert [m["event"] for m in planned["messages"]] == ["opened"] and not (tmp_path / "cases").exists()
+
+
+def test_only_a_whole_release_is_told_as_one_and_what_is_not_does_not_resolve_the_alert(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.ran("aws_contain", "ok")
+    room.send()
+    for status, covers in (("partial", "whole"), ("open", "whole"), ("ok", "part")):
+        room.ran("aws_restore", status, covers)
+        assert room.view().event == "partly_released" and room.view().contained
+    room.died("aws_restore")
+    assert room.view().event == "partly_released"  # the last of which it is known
+    made = notifying._message(room.view(), notifying.Due(PAGE, "partly_released", "k"), "2026-01-22T09:00:00Z")
+    assert KINDS["pagerduty"].payload(made, PAGE, "")["event_action"] == "trigger" and "partly released" in made.headline
+    room.ran("aws_restore", "ok")
+    assert room.due() == [("chat", "released")]
+
+
+def test_what_other_verbs_leave_in_the_result_says_nothing_of_the_containment(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.ran("aws_contain", "partial", failed=[{"object": ARN, "operation": "iam:PutUserPolicy", "message": "m"}])
+    room.send()
+    for module in ("aws_credential_rotation", "aws_session", "case_confirm"):
+        room.ran(module, "ok", principals=[])
+        assert room.view().event == "partial" and not room.view().contained and room.due() == []
+    assert room.view().told == {}  # and its lines are not told as those of the containment
+    room.ran("aws_contain", "ok", "share")
+    room.ran("aws_contain", "ok", "resolve")
+    assert room.view().event == "partial"  # of one account's share, case_result says what came of all
+    room.ran("case_result", "ok")
+    assert room.due() == [("chat", "contained")] and room.view().told["status"] == "ok"
+
+
+def test_a_containment_that_left_no_result_is_told_as_an_error_once_and_escalates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, escalation=[{"after": "10m", "to": ["page"]}])
+    room.died()
+    assert room.due() == [("chat", "opened"), ("chat", "error"), ("page", "escalated")]
+    room.send()
+    room.died()
+    assert room.due() == []  # the same, and no second call in the night
+    room.ran("aws_contain", "ok")
+    assert room.due() == [("chat", "contained")]
+    room.send()
+    Ledger.open(room.store, incident="IR-1", module="aws_contain").flush()
+    ledger = Ledger.open(room.store, incident="IR-1", module="aws_contain")
+    ledger.note("begun", {})
+    ledger.flush()
+    assert room.view().event == "contained"  # it is at work
+    monkeypatch.setattr(process, "fate", lambda who: "dead")
+    assert room.view().event == "error"  # killed
+    ledger.end("ok", covers="whole", about="x")
