@@ -8,7 +8,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common import case as cases
-from ..common import drafts, errors, situation
+from ..common import drafts, errors, manual, situation
 from ..common.case import Case
 from ..common.message import about
 from ..common.run import Runner
@@ -64,6 +64,8 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
+                if not module.check_mode:
+                    manual.keep(case, result.get("manual", []))
                 # Of what ends in a table; of hosts side by side when their results are put together.
                 if name in _TABLES and module.params.get("phase") != "resolve" and not module.params.get("shares"):
                     case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)

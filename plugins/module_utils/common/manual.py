@@ -8,12 +8,19 @@ import typing as t
 from collections.abc import Iterable
 
 Row = dict[str, t.Any]
+NOTE = "manual"  # kind of note: a row of ``row`` without its confirmation
 
 
 class Noted(t.Protocol):
     """What is needed of ``case.Case``."""
 
     def notes(self, kind: str) -> list[dict[str, t.Any]]: ...
+
+
+class Noting(Noted, t.Protocol):
+    """The same, to be written to."""
+
+    def note(self, kind: str, data: dict[str, t.Any]) -> None: ...
 
 
 def confirmed(case: Noted, id: str) -> dict[str, t.Any] | None:
@@ -25,6 +32,15 @@ def confirmed(case: Noted, id: str) -> dict[str, t.Any] | None:
 def row(case: Noted, id: str, object: str, what: str, why: str) -> Row:
     """One step of the result key ``manual``. ``id`` is what a confirmation names, so it is the same in every run."""
     return {"id": id, "object": object, "what": what, "why": why, "confirmed": confirmed(case, id)}
+
+
+def keep(case: Noting, rows: Iterable[Row]) -> None:
+    """In the ledger, once each: result.json is of the last verb, and a step is confirmed when it is done."""
+    known = {n["data"]["id"] for n in case.notes(NOTE)}
+    for one in rows:
+        if one["id"] not in known:
+            known.add(one["id"])
+            case.note(NOTE, {name: one[name] for name in ("id", "object", "what", "why")})
 
 
 def open_items(rows: Iterable[Row]) -> list[Row]:
