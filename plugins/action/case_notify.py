@@ -8,10 +8,12 @@ import json
 import os
 import typing as t
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.common.errors import EvictError
 from ..module_utils.common.notifiers import made
+from ..module_utils.common.notifiers.secrets import KEPT
 from ..module_utils.common.store import open_store
 from ..plugin_utils import raw
 from ..plugin_utils.live import say
@@ -42,6 +44,8 @@ class ActionModule(ActionBase):
             arguments["sent"] = sent(planned, registered)
         result.update(self._execute_module(module_name="evict.cloud.case_notify", module_args=arguments, task_vars=task_vars))
         state = arguments.get("state", "planned")
+        if state == "planned" and constants.DEFAULT_KEEP_REMOTE_FILES:
+            _refuse_kept(result)
         if state == "planned" and self._task.check_mode:
             for message in result.get("messages", []):
                 say(f"  NOTIFY  would tell {message['name']} ({message['kind']}): {message['event']}")
@@ -55,6 +59,14 @@ class ActionModule(ActionBase):
             if result_file:
                 _copy(str(arguments.get("case", "")), arguments.get("store"), str(result_file))
         return result
+
+
+def _refuse_kept(result: dict[str, t.Any]) -> None:
+    """Requests would lie in files for good, with their secrets: those messages are not sent."""
+    messages = result.get("messages", [])
+    result["messages"] = [m for m in messages if m["by"] != "uri"]
+    result["rows"] = [*result.get("rows", []), *({**{k: m[k] for k in ("id", "name", "kind", "event")}, "ok": False, "why": KEPT}
+                                                 for m in messages if m["by"] == "uri")]  # fmt: skip
 
 
 def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[dict[str, t.Any]]:
