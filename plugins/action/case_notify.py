@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
             arguments["sent"] = sent(planned, registered)
         result.update(self._execute_module(module_name="evict.cloud.case_notify", module_args=arguments, task_vars=task_vars))
         state = arguments.get("state", "planned")
-        if state == "planned" and constants.DEFAULT_KEEP_REMOTE_FILES:
+        if state == "planned" and constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES"):
             _refuse_kept(result)
         if state == "planned" and self._task.check_mode:
             for message in result.get("messages", []):

@@ -59,7 +59,7 @@ class LookupModule(LookupBase):
     """See DOCUMENTATION."""
 
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
-        if constants.DEFAULT_KEEP_REMOTE_FILES:
+        if constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES"):
             raise AnsibleLookupError(KEPT)
         self.set_options(var_options=variables, direct=kwargs)
         try:
