@@ -69,7 +69,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 # Of what ends in a table; of hosts side by side when their results are put together.
                 if name in _TABLES and module.params.get("phase") != "resolve" and not module.params.get("shares"):
                     case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)
-                    case.warnings += [] if module.check_mode else drafts.keep(case.store, case.incident, result)
+                    case.warnings += drafts.keep(case.store, case.incident, result) if contain and not module.check_mode else []
             except Exception:
                 case.abort()
                 raise

@@ -67,10 +67,11 @@ def test_a_manual_step_can_be_confirmed_after_another_verb_has_written_the_resul
     steps = [manual.row(types.SimpleNamespace(notes=lambda kind: []), f"manual/root/{n}", "o", "end it", "w") for n in (1, 2)]
     run = module(tmp_path / "IR-1")
     empty: dict[str, Any] = {"status": "ok", "failed": [], "open": [], "principals": []}
-    for name, result in (("aws_contain", {"manual": steps}), ("aws_contain", {"manual": steps[:1]}), ("aws_restore", {})):
+    for name, result in (("aws_contain", {"manual": steps}), ("aws_contain", {"manual": steps[:1], "status": "partial"}), ("aws_restore", {})):
         run._name = f"evict.cloud.{name}"
         with pytest.raises(Left):
             entry.change(run, lambda *_, result=result: {**empty, **result}, contain=name == "aws_contain")  # type: ignore[misc]
+    assert "partly contained" in (tmp_path / "IR-1/report/drafts/management.md").read_text()  # a release writes no draft
     confirm = {"case": str(tmp_path / "IR-1"), "item": "manual/root/2", "by": "Ada"}
     assert confirming.run(confirm, check=False)["changed"]
     notes = Ledger.open(open_store(str(tmp_path / "IR-1")), incident="IR-1", module="t", check=True).state.notes
