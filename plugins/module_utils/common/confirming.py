@@ -12,6 +12,7 @@ from . import channels, legal, manual, process, situation
 from . import incident as incidents
 from .errors import EvictError, InvalidInput
 from .ledger import Ledger
+from .notifying import taken_on
 from .schema import meant, printable, secret_in, show
 from .spool import standing_in
 from .store import open_store
@@ -36,6 +37,8 @@ def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     known = items(incident, [*result.get("manual", []), *(n["data"] for n in notes.get(manual.NOTE, ()))], confirmed)
     data = _checked(params, known)
     same = [n for n in notes.get(NOTE, ()) if n["data"]["item"] == data["item"]]
+    if data["item"] == "incident":
+        same = [taken] if (taken := taken_on(notes)) else []
     if data["item"] == "severity":
         seen = result.get("severity") or {}
         fresh = {"proposed": seen["proposed"], "why": seen.get("why", [])} if seen.get("proposed") else None

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from . import channels, legal, process, situation
 from . import incident as incidents
@@ -30,6 +30,13 @@ from .store import NotFound, Store, case_store, open_store
 SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}
 _CONTAINS, _RELEASES = ("aws_contain", "case_result"), ("aws_restore",)
 Row = dict[str, t.Any]
+
+
+def taken_on(notes: Mapping[str, Sequence[Row]]) -> Row | None:
+    """The last acknowledgement; one from before the case was opened again says nothing of now."""
+    reopened = max((n["place"] for n in notes.get("reopened", ())), default=None)
+    found = [n for n in notes.get("confirmed", ()) if n["data"].get("item") == "incident" and (reopened is None or n["place"] > reopened)]
+    return found[-1] if found else None
 
 
 class View:
@@ -69,13 +76,15 @@ class View:
 
     @property
     def acknowledged(self) -> Row | None:
-        """The note of who has taken the incident on."""
-        found = [n for n in self.notes.get("confirmed", ()) if n["data"].get("item") == "incident"]
-        return found[-1] if found else None
+        """The note of who has taken the incident on, since it was last opened."""
+        return taken_on(self.notes)
 
     def _outcome(self) -> tuple[Row, bool]:
         """(the run whose outcome counts, with its ``event``; whether the last containment was whole), by the ledger: other verbs write result.json too."""
-        runs = [(r["time"], run, r) for run, r in self.ledger.state.runs.items() if r["module"] in _CONTAINS + _RELEASES]
+        since = max((n["time"] for n in self.notes.get("reopened", ())), default="")  # what was before a reopening has been closed
+        runs = [
+            (r["time"], run, r) for run, r in self.ledger.state.runs.items() if r["module"] in _CONTAINS + _RELEASES and r["time"] >= since
+        ]
         alive = alive_runs(self.store, self.ledger.state) if any(r["status"] is None for _time, _run, r in runs) else set()
         found: list[Row] = []
         for _time, run, row in sorted(runs, key=lambda one: one[:2], reverse=True):
@@ -108,7 +117,9 @@ class View:
         return self.result if self.last.get("about") and about(self.result) == self.last["about"] else {}
 
     def began(self) -> dt.datetime:
-        """When the case was opened, by its ledger."""
+        """When the case was opened, or opened again, by its ledger."""
+        if reopened := self.notes.get("reopened"):
+            return dt.datetime.fromisoformat(reopened[-1]["time"])
         times = [dt.datetime.fromisoformat(r["time"]) for r in self.ledger.state.runs.values()]
         return min(times, default=self.moment)
 
@@ -185,7 +196,7 @@ def _escalations(view: View) -> list[Due]:
 
 def _about(view: View) -> t.Any:
     """What a message of the outcome is about: with the same, nobody is told again."""
-    return [view.event, view.last.get("about", "")]
+    return [view.event, view.last.get("about", ""), len(view.notes.get("reopened", ()))]
 
 
 def _key(view: View, event: str, channel: str, about: t.Any) -> str:

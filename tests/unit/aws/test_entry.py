@@ -67,7 +67,11 @@ def test_a_manual_step_can_be_confirmed_after_another_verb_has_written_the_resul
     steps = [manual.row(types.SimpleNamespace(notes=lambda kind: []), f"manual/root/{n}", "o", "end it", "w") for n in (1, 2)]
     run = module(tmp_path / "IR-1")
     empty: dict[str, Any] = {"status": "ok", "failed": [], "open": [], "principals": []}
-    for name, result in (("aws_contain", {"manual": steps}), ("aws_contain", {"manual": steps[:1], "status": "partial"}), ("aws_restore", {})):
+    for name, result in (
+        ("aws_contain", {"manual": steps}),
+        ("aws_contain", {"manual": steps[:1], "status": "partial"}),
+        ("aws_restore", {}),
+    ):
         run._name = f"evict.cloud.{name}"
         with pytest.raises(Left):
             entry.change(run, lambda *_, result=result: {**empty, **result}, contain=name == "aws_contain")  # type: ignore[misc]

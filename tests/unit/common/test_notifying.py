@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import confirming, message, notifying, process
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
-from ansible_collections.evict.cloud.plugins.module_utils.common import message, notifying, process
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
 from ansible_collections.evict.cloud.plugins.module_utils.common.notifiers import KINDS
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
@@ -244,3 +244,23 @@ def test_a_containment_that_left_no_result_is_told_as_an_error_once_and_escalate
     monkeypatch.setattr(process, "fate", lambda who: "dead")
     assert room.view().event == "error"  # killed
     ledger.end("ok", covers="whole", about="x")
+
+
+def test_after_a_reopening_nobody_has_taken_it_on_and_the_time_runs_anew(tmp_path: Path) -> None:
+    steps = [{"after": "10m", "to": ["page"]}, {"after": "10m", "unless": "contained", "to": ["boss"]}]
+    room = Room(tmp_path, escalation=steps)
+    room.ran("aws_contain", "ok")
+    room.note("confirmed", {"item": "incident", "by": "Ada", "note": ""})
+    room.send()
+    confirm = {"case": str(room.case), "item": "incident", "by": "Bob"}
+    assert not confirming.run(confirm, check=False)["changed"]
+    room.note("closed", {"by": "Ada", "reason": "r"})
+    room.note("reopened", {"by": "Ada", "reason": "r"})
+    view = room.view()
+    assert view.acknowledged is None and not view.contained and view.event == ""
+    assert view.began() == dt.datetime.fromisoformat(view.notes["reopened"][-1]["time"])
+    assert room.due() == [("chat", "opened")]
+    assert room.due(11) == [("chat", "opened"), ("page", "escalated"), ("boss", "escalated")]
+    assert confirming.run(confirm, check=False)["by"] == "Bob"
+    room.ran("aws_contain", "ok")
+    assert room.due(11) == [("chat", "opened"), ("chat", "contained"), ("chat", "acknowledged")]
