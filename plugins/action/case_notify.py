@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
                 say(f"  NOTIFY  {row['name']} ({row['kind']}): " + ("" if row["ok"] else "CANNOT BE USED, ") + row["why"])
         if state == "recorded":
             for row in result.get("rows", []):
-                say(f"  NOTIFY  {row['name']} ({row['kind']}): {row['event']}: " + ("sent" if row["ok"] else f"NOT SENT, {row['why']}"))
+                say(f"  NOTIFY  {row['name']} ({row['kind']}): {row['event']}: " + (_sent(row) if row["ok"] else f"NOT SENT, {row['why']}"))
             if result_file:
                 _copy(str(arguments.get("case", "")), arguments.get("store"), str(result_file))
         return result
@@ -79,6 +79,7 @@ def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[
         rows.append({
             **{k: str(message[k]) for k in ("id", "name", "kind", "event")}, "ok": not why, "why": why,
             "ref": "" if why else made(str(message["kind"]), answer.get("json")),
+            **({"refused": [raw.printable(str(one), 300) for one in answer["refused"]]} if not why and answer.get("refused") else {}),
         })  # fmt: skip
     return rows
 
@@ -96,6 +97,10 @@ def tested(rows: t.Iterable[t.Mapping[str, t.Any]], registered: t.Iterable[t.Any
             about |= {"ok": not bad, "why": text if bad else "answers, and takes the login" if row["by"] == "mail" else "answers"}
         found.append(about)
     return found
+
+
+def _sent(row: t.Mapping[str, t.Any]) -> str:
+    return "sent" + (f", BUT THE SERVER REFUSED {', '.join(row['refused'])}" if row.get("refused") else "")
 
 
 def _why(message: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> str:

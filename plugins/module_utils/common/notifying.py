@@ -27,7 +27,7 @@ from .result import write
 from .spool import standing_in
 from .store import NotFound, Store, case_store, open_store
 
-SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}
+SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}, of mail with "refused"
 _CONTAINS, _RELEASES = ("aws_contain", "case_result"), ("aws_restore",)
 Row = dict[str, t.Any]
 
@@ -281,7 +281,8 @@ def _recorded(view: View, params: Mapping[str, t.Any], check: bool) -> Row:
     for row in sent:
         data = {"channel": row["name"], "kind": row["kind"], "event": row["event"], "key": row["id"]}
         if row["ok"]:
-            view.ledger.note(SENT, {**data, "ref": str(row.get("ref") or "")})
+            some = {"refused": [str(one) for one in row["refused"]]} if row.get("refused") else {}
+            view.ledger.note(SENT, {**data, "ref": str(row.get("ref") or ""), **some})
         else:
             said = {**data, "why": str(row["why"])}
             if said not in [n["data"] for n in view.notes.get(FAILED, ())][-50:]:
@@ -315,6 +316,11 @@ def _standing(view: View) -> tuple[list[Row], list[Row]]:
         {"object": f"notifier {row['name']}", "why": f"was not told ({row['event']}): {row['why']}; the next run tries again", "due": None, "kind": "notify"}
         for row in rows if row["state"] == "failed"
     ]  # fmt: skip
+    for channel in view.incident.notify:
+        last = [n["data"] for n in view.notes.get(SENT, ()) if n["data"].get("channel") == channel["name"]][-1:]
+        if last and last[0].get("refused"):
+            why = f"its server refused {', '.join(last[0]['refused'])} ({last[0]['event']}); the others were told"
+            bad.append({"object": f"notifier {channel['name']}", "why": why, "due": None, "kind": "notify"})
     return rows, bad
 
 

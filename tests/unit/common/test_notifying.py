@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.action import case_notify as action
 from ansible_collections.evict.cloud.plugins.module_utils.common import confirming, message, notifying, process
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
@@ -264,3 +265,16 @@ def test_after_a_reopening_nobody_has_taken_it_on_and_the_time_runs_anew(tmp_pat
     assert confirming.run(confirm, check=False)["by"] == "Bob"
     room.ran("aws_contain", "ok")
     assert room.due(11) == [("chat", "opened"), ("chat", "contained"), ("chat", "acknowledged")]
+
+
+def test_a_refused_recipient_is_open_and_the_mail_is_not_sent_again(tmp_path: Path) -> None:
+    mail = {"kind": "email", "name": "mail", "host": "h.example", "from": "a@b.cc", "to": ["c@b.cc", "gone@b.cc"]}
+    room = Room(tmp_path, notify=[mail])
+    room.ran("aws_contain", "ok")
+    planned = notifying._planned(room.view(), "all", False)
+    answers = [{"item": m, "refused": ["gone@b.cc"]} for m in planned["messages"]]
+    rows = action.sent(planned, [answers])
+    assert all(row["ok"] and row["refused"] == ["gone@b.cc"] for row in rows)
+    assert not notifying._recorded(room.view(), {"phase": "all", "sent": rows}, False)["due"]
+    (item,) = room.result["open"]
+    assert item["object"] == "notifier mail" and "refused gone@b.cc" in item["why"] and room.result["status"] == "ok" and room.due() == []
