@@ -150,8 +150,11 @@ def _events(view: View) -> list[tuple[str, t.Any, tuple[str, ...]]]:
     how = f"to acknowledge: ansible-playbook evict.cloud.confirm -e case={view.store.url} -e item=incident -e by=NAME"
     found: list[tuple[str, t.Any, tuple[str, ...]]] = [("opened", len(view.notes.get("reopened", ())), (how,))]
     severity = view.severity
-    if situation.worst(severity["level"], view.incident.severity) != view.incident.severity:
-        found.append(("severity", severity["level"], (f"was {view.incident.severity}, is now {severity['level']}",)))
+    first, level = situation.opened_at(view.incident, view.notes), severity["level"]
+    if situation.worst(level, first) != first:
+        lowered = [n for n in view.notes.get("confirmed", ()) if n["data"].get("item") == "severity"]
+        below = sum(1 for n in lowered if n["data"]["level"] != situation.worst(n["data"]["level"], level))
+        found.append(("severity", [level, below], (f"was {first}, is now {level}" + (", again" if below else ""),)))
     if view.event:
         left = () if view.last.get("about") else (f"{view.last['module']}, begun {view.last['time']}, ended without a result",)
         found.append((view.event, _about(view), left))

@@ -278,3 +278,28 @@ def test_a_refused_recipient_is_open_and_the_mail_is_not_sent_again(tmp_path: Pa
     assert not notifying._recorded(room.view(), {"phase": "all", "sent": rows}, False)["due"]
     (item,) = room.result["open"]
     assert item["object"] == "notifier mail" and "refused gone@b.cc" in item["why"] and room.result["status"] == "ok" and room.due() == []
+
+
+def test_a_severity_that_rises_again_is_told_again_and_one_set_by_hand_counts(tmp_path: Path) -> None:
+    room = Room(tmp_path, severity="medium", notify=[CHAT])
+    room.note("severity", {"share": "", "proposed": "critical", "why": ["a"]})
+    room.send()
+    judged = {"item": "severity", "level": "medium", "by": "Ada", "note": "n", "seen": ["a"]}
+    room.note("confirmed", judged)
+    assert room.due() == [] and room.view().severity["level"] == "medium"
+    room.note("severity", {"share": "", "proposed": "critical", "why": ["b"]})
+    assert room.due() == [("chat", "severity")]
+    room.send()
+    room.note("confirmed", {**judged, "level": "critical", "seen": ["a", "b"]})
+    assert room.due() == []  # it stays as it was told
+    room.note("confirmed", {**judged, "seen": ["a", "b"]})
+    assert room.view().severity["level"] == "medium"
+    room.note("incident", {"old": {"severity": "medium"}, "new": {"severity": "high"}})
+    assert room.view().severity == {**room.view().severity, "level": "high", "by": ""}
+
+
+def test_a_severity_raised_in_the_file_is_told(tmp_path: Path) -> None:
+    room = Room(tmp_path, severity="critical", notify=[CHAT])
+    room.note("incident", {"old": None, "new": {"severity": "low"}})
+    room.note("incident", {"old": {"severity": "low"}, "new": {"severity": "critical"}})
+    assert room.due() == [("chat", "opened"), ("chat", "severity")]
