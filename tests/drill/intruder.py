@@ -30,6 +30,7 @@ class Intruder(Attacker):
 
     def __init__(self, bed: Bed, company: Company) -> None:
         super().__init__(bed, company)
+        self._bed = bed
         self._door: Credentials | None = None
         self._counted = 0
 
@@ -61,6 +62,7 @@ class Intruder(Attacker):
         rule = {"ID": "clean-up", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
         client = lambda service: self._bed.client(service, self._key)  # noqa: E731 - these requests are not ones of the loop
         client("secretsmanager").delete_secret(SecretId=secret, RecoveryWindowInDays=7)
+        client("s3").delete_public_access_block(Bucket=bucket)
         client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everybody]}))
         client("s3").put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
         client("lambda").create_function(

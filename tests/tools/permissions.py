@@ -1223,7 +1223,8 @@ def simulated() -> str:
         above = _of_management(need)
         if need.action in CALLER and not above:
             continue
-        scope = "*" if not need.write else _scope_above(need.action) if above else _scope(need.action)
+        limited = need.write or need.action == "sts:AssumeRoot"
+        scope = "*" if not limited else _scope_above(need.action) if above else _scope(need.action)
         scope = scope if isinstance(scope, str) else next((one for one in scope if "policy" in one), scope[0])
         mine["MANAGEMENT" if above else "RESPONDER"].setdefault(_sample(scope), {})[need.action] = WHY[need.action]
     lines = [
