@@ -62,7 +62,7 @@ options:
   notify_file:
     description:
       - A YAML file with the keys C(notify), C(escalation), C(severity_matrix), C(legal) and C(production), for an incident that does not have them.
-      - So people are told also when a case is opened from one indicator.
+      - So people are told also when a case is opened from one indicator. Of a case that was opened before it does not count; a note says so.
     type: path
 attributes:
   check_mode:

@@ -51,6 +51,12 @@ to:
   type: list
   elements: str
   sample: [duty@example.com]
+refused:
+  description: The recipients that the server refused, while it took the others. Those are not told again of it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import typing as t

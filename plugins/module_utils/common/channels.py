@@ -22,7 +22,7 @@ KEYS = ("notify", "escalation", "severity_matrix", "legal", "production")  # of 
 WAYS = ("env", "file", "secret")  # where a secret of a notifier is: never in the incident file
 
 _BAD = ("partial", "refused", "error", "escalated", "severity")
-_NEWS = ("contained", "open", *_BAD, "released", "acknowledged")
+_NEWS = ("contained", "open", *_BAD, "released", "partly_released", "acknowledged")
 # severity -> kind of channel -> events. Each kind of notifier says which it is (GROUP).
 MATRIX: dict[str, dict[str, tuple[str, ...]]] = {
     "critical": {"page": EVENTS, "chat": EVENTS, "mail": EVENTS, "ticket": EVENTS, "machine": EVENTS},
