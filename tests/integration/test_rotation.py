@@ -208,6 +208,42 @@ def test_an_alias_keeps_the_old_key_alive_until_it_has_moved(estate: Estate) -> 
     assert not estate.rotate()["changed"]
 
 
+@pytest.mark.crash
+def test_a_new_key_that_nobody_holds_is_made_anew_and_one_that_leaks_as_well_is_rotated_in_turn(estate: Estate) -> None:
+    """Killed before the first place has it, and again after it was deleted; the user is the suspect, so that each of its keys is in question."""
+    arn = estate.iam.get_user(UserName=USER)["User"]["Arn"]
+    estate.desk.incident(estate.key.access_key, arn)
+    estate.dependents = estate.dependents[:2]
+    killed(estate, "PutSecretValue", "before")
+    killed(estate, "DeleteAccessKey", "after")
+    waiting = estate.rotate(quiet="15m")
+    assert waiting["rotation"][0]["state"] == "VERIFIED_NEW", waiting
+    new = estate.held()[0]
+    assert set(estate.keys()) == {estate.key.access_key, new.access_key} and works(estate.bed, new) == "ok"
+    estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP).list_queues()
+    cut = estate.rotate(quiet="15m", soak="1h")  # a hostile call ends grace at once
+    assert estate.keys() == {estate.key.access_key: "Inactive", new.access_key: "Active"} and works(estate.bed, new) == "ok", cut
+    estate.desk.incident(estate.key.access_key, arn, new.access_key)
+    estate.desk.run("case", incident=str(estate.desk.file), directory=str(estate.desk.folder), allow_local_store=True)
+    done = estate.rotate(mode="emergency")
+    assert done["status"] == "ok" and done["rotation"][0]["old"] == new.access_key, done
+    (third,) = estate.keys()
+    assert third not in (estate.key.access_key, new.access_key) and [works(estate.bed, c) for c in estate.held()[:2]] == ["ok"] * 2
+    assert not estate.rotate(mode="emergency")["changed"]
+
+
+def test_of_two_users_each_gets_the_places_that_hold_its_key(estate: Estate) -> None:
+    other = estate.desk.company.production.keys["bob"]
+    estate.ssm.put_parameter(Name="/other", Type="SecureString", Value=json.dumps({"id": other.access_key, "secret": other.secret_key}))
+    estate.desk.incident(estate.key.access_key, other.access_key)
+    estate.dependents = [estate.dependents[1], {**estate.dependents[1], "name": "/other"}]
+    result = estate.rotate(mode="emergency")
+    assert result["status"] == "ok", result
+    assert sorted([p["place"].split()[1] for p in row["places"]] for row in result["rotation"]) == [["/app/env"], ["/other"]]
+    held = json.loads(estate.ssm.get_parameter(Name="/other", WithDecryption=True)["Parameter"]["Value"])
+    assert works(estate.bed, Credentials(held["id"], held["secret"])) == "ok" == works(estate.bed, estate.held()[1])
+
+
 def test_at_the_deadline_it_is_switched_off_whatever_else_is_wrong(estate: Estate) -> None:
     """A dependent that cannot be moved gives a leaked key no more time; nor does one whose zone nobody said."""
     estate.secrets.put_secret_value(SecretId="app/aws", SecretString=json.dumps({"key_id": "AKIAIOSFODNN7EXAMPLE", "secret": "x" * 40}))
