@@ -198,6 +198,8 @@ def test_an_alias_keeps_the_old_key_alive_until_it_has_moved(estate: Estate) -> 
         FunctionName="app", Name="live", FunctionVersion=estate.functions.publish_version(FunctionName="app")["Version"]
     )
     killed(estate, "UpdateFunctionConfiguration", "after")
+    killed(estate, "PublishVersion", "after")  # the one with the new key
+    assert behind() == estate.key.access_key and set(estate.keys().values()) == {"Active"}
     estate.bed.rule("fail", operation="UpdateAlias", code="AccessDeniedException", status=403, message="no", times=99)
     stopped = estate.rotate()
     assert stopped["status"] == "partial" and behind() == estate.key.access_key and len(estate.keys()) == 2, stopped

@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
     from .verb import Rotation
 
 READS = ("iam:GetAccessKeyLastUsed", "iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy", "sts:GetCallerIdentity")
+_PARTS = 20  # of one place, one after the other: an environment, and each version that aliases lead to
 SETTLES = datetime.timedelta(seconds=10)  # until a policy that was just written holds everywhere
 
 
@@ -332,12 +333,15 @@ class Machine:
         """STORED with the first place, DISTRIBUTED with the last; one after the other, so that a stop leaves as few as may be in between."""
         change, moved = self.change(), False
         for number, place in enumerate(self.places):
-            found = self.state_of(place)
-            if found in ("old", "half"):
-                old = next((k for k in (self.old, *sorted(self.also)) if self._holds(place, k)), self.old)
-                this = dataclasses.replace(change, old=old)
-                self.carry_out(lambda reader, p=place, c=this: targets.KINDS[p.kind].steps(p, c, reader))  # type: ignore[misc]
+            for _part in range(_PARTS):
+                if self.state_of(place) not in ("old", "half"):
+                    break
                 moved = True
+                old = next((k for k in (self.old, *sorted(self.also)) if self._holds(place, k)), self.old)
+                this = dataclasses.replace(change, old=old, staged=not self.runner.check)
+                self.carry_out(lambda reader, p=place, c=this: targets.KINDS[p.kind].steps(p, c, reader))  # type: ignore[misc]
+                if self.runner.check:
+                    break
             if number == 0:
                 self.reach("STORED")
         self.reach("DISTRIBUTED", again=moved, places=[p.id for p in self.places])

@@ -78,7 +78,7 @@ class Rotation(Response):
         minted = {old: self._minted(user, old, notes) for old in known}
         made = set().union(*minted.values())
         named = {k for k in {*user.compromised, *(s.value for s in self.suspects)} if k.startswith("AKIA")}
-        again = named & made  # our own new key leaked as well
+        again = named & made - {n["data"]["suspect"] for n in self.case.notes("verdict")}  # our own new key leaked as well
         bad = {k for k in user.compromised if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
         bad -= made - again
         places = chosen.places(self.dependents, user, self.where)
@@ -102,10 +102,9 @@ class Rotation(Response):
 
     def _share(self) -> None:
         """Of several users each gets the places that hold a key of its own. What holds none is everybody's, and refused by name."""
-        mine = {id(m): {p.id for p in m.places if any(m._holds(p, k) for k in {*m.compromised, m.new} - {""})} for m in self.machines}
-        taken = set().union(*mine.values())
-        for machine in self.machines:
-            machine.places = [p for p in machine.places if p.id in mine[id(machine)] or p.id not in taken]
+        mine = [[p.spec for p in m.places if any(m._holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
+        for machine, own in zip(self.machines, mine, strict=True):
+            machine.places = [p for p in machine.places if p.spec in own or not any(p.spec in others for others in mine)]
 
     def _held(self, keys: set[str], places: list[t.Any], user: Principal) -> str:
         probe = Machine(self, user, "", set(), places, self.options)

@@ -37,12 +37,17 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is."""
+    """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is.
+
+    ``staged``: a target may yield the first part of its Steps alone, and is asked again while the place is ``old``: of two creations whose answers are lost
+    at once it could not be told which is which.
+    """
 
     user: str
     old: str
     new: str
     secret: Secret
+    staged: bool = False
 
     def step_id(self, place: Place, part: str = "") -> str:
         """``!`` is in no name of a place, so that no part of one place is another place."""

@@ -140,7 +140,9 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
             do=(Edit(place.target, document, "replace_credential", change.arguments(place, _AT)),),
             undo=(Edit(place.target, document, "replace_credential", {"old": change.new, "new": change.old, "secret": _back(changed), **at}),),
         )  # fmt: skip
-    for version in sorted({str(alias["FunctionVersion"]) for alias in moving}):
+        if change.staged:
+            return
+    for version in sorted({str(alias["FunctionVersion"]) for alias in moving})[: 1 if change.staged else None]:
         fresh = change.step_id(place, f"fresh/{version}")
         same = {"CodeSha256": latest["CodeSha256"]} if latest.get("CodeSha256") else {}  # nobody else's code in between
         yield Step(
