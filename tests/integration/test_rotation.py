@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import machine
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import health, machine
 from tests.beds.bed import Credentials, root
 from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION, allow, document
 from tests.integration.helpers import Child, Desk, works
@@ -92,7 +92,8 @@ class Estate:
 
 
 @pytest.fixture
-def estate(desk: Desk) -> Estate:
+def estate(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Estate:
+    monkeypatch.setattr(health, "PAUSE", 0.0)
     return Estate(desk)
 
 
