@@ -102,6 +102,7 @@ def test_graceful_from_plan_to_deletion_and_a_second_run_changes_nothing(estate:
     estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
     planned = estate.rotate(check=True)
     assert planned["changed"] and estate.keys() == {estate.key.access_key: "Active"}, planned
+    assert "it does not live longer than until" in json.dumps(planned["warnings"])  # check mode says what comes later
     result = estate.rotate()
     assert result["status"] == "ok", result
     (row,) = result["rotation"]
