@@ -53,6 +53,7 @@ class Machine:
         self.mode, self.alone = options.mode, alone  # alone: no other user is rotated, so that a half is this one's
         self.states: dict[str, str] = {}
         self._shown: dict[str, str] = {}
+        self._freed = ""  # id of the key whose slot is taken
         self._roles: list[str] = []  # that the old key assumed before the incident
 
     # -- what is known -----------------------------------------------------------------------------------------------------------
@@ -265,6 +266,7 @@ class Machine:
             self.runner.fail(EvictError(found.refused, object=self.user.arn, operation="rotate", remedy="nothing was changed"))
             self.wait_for("was not rotated: no slot is free for a new key")
         if found.free:
+            self._freed = found.free
             asked = credentials.Asked(only={found.free})
             self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
 
@@ -283,7 +285,9 @@ class Machine:
         return found
 
     def minted(self, reader: Reader) -> Iterable[Step]:
-        return mint.steps(self.user, self.mint, self.old, reader)
+        for step in mint.steps(self.user, self.mint, self.old, reader):
+            there = [key for key in step.before or () if not (self.runner.check and key == self._freed)]
+            yield dataclasses.replace(step, before=there)
 
     def mint_key(self) -> None:
         """MINTED. What was minted and is in no place may be made anew; what a place holds is never taken from it."""
@@ -503,7 +507,14 @@ class Machine:
 
     def delete(self) -> None:
         asked = credentials.Asked(only=self.compromised)
-        self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
+
+        def gone(reader: Reader) -> Iterable[Step]:
+            for step in access_key.steps(self.user, "absent", reader, asked):
+                yield (
+                    dataclasses.replace(step, before="Inactive") if self.runner.check else step
+                )  # that it was switched off was told before
+
+        self.carry_out(gone)
         self.reach("OLD_DELETED")
 
     # -- what it comes to --------------------------------------------------------------------------------------------------------
