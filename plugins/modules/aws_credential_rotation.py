@@ -25,7 +25,8 @@ options:
     description:
       - V(graceful) moves the dependents while the old key works, 60 minutes at most. It is refused when the old key was used from a network that is not known, when AWS
         found it in public, when its user may write in IAM or assume roles, or when that is not known.
-      - V(bridge) first clamps the user to the networks of its dependents, 24 hours at most.
+        A call from elsewhere later on switches the old key off at once.
+      - V(bridge) first clamps the user to the networks of its dependents, 24 hours at most. It is refused when a dependent declares neither C(networks) nor C(vpcs).
       - V(emergency) switches the old key off first; the dependents are down until they are moved.
       - If left out, the mode of the incident.
     type: str
@@ -33,7 +34,8 @@ options:
   dependents:
     description:
       - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network}). If left out, the dependents of the incident.
-      - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half alone, V(id) or V(secret).
+      - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half
+        alone, V(id) or V(secret); halves are declared in pairs.
       - C(check) is C({http, status}), C({command}), C({alarm}) or C({lambda}); three good answers in a row are wanted.
     type: list
     elements: dict
@@ -53,7 +55,7 @@ options:
     description: Id of a key of the user that may be deleted to make room. A user has two.
     type: str
   deadline:
-    description: Gives the old key time until then (RFC 3339). Needs O(by) and O(reason).
+    description: Gives the old key time until then (RFC 3339, with its zone). Needs O(by) and O(reason). The last one given counts.
     type: str
   by:
     description: Who gives it more time.

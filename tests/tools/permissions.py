@@ -832,7 +832,7 @@ def _rotated(run: Any, file: Any) -> Iterator[Run]:
         yield run(f"targets.{kind.KIND}.steps", (ROTATION,), lambda r, k=kind, p=place: k.steps(p, change, r), **answers)
     yield run("rotation.mint.steps", (ROTATION,), lambda r: load("rotation.mint").steps(user, "mint", change.old, r))
     clamped = bridge.document(file.sid, file.trusted.networks, (), ())
-    yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, False, r))
+    yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, r))
     yield run("rotation.bridge.lift", (ROTATION,), lambda r: bridge.lift(user, file, r), GetUserPolicy={"PolicyDocument": clamped})
 
 
