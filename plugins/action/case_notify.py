@@ -31,7 +31,10 @@ _WORDS = (  # of what urllib says, that which helps
 
 
 class ActionModule(ActionBase):
-    """``planned`` (what the module returned) and ``results`` (what the sending tasks registered) become ``sent``, or tell of a test. ``result_file``: a copy of result.json."""
+    """``planned`` (what the module returned) and ``results`` (what the sending tasks registered) become ``sent``, or tell of a test.
+
+    ``result_file``: a copy of result.json.
+    """
 
     TRANSFERS_FILES = False
 

@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is told what: the keys ``notify``, ``escalation`` and ``severity_matrix`` of the incident file, the default matrix, and which messages a channel wants."""
+"""Who is told what:
+
+the keys ``notify``, ``escalation`` and ``severity_matrix`` of the incident file, the default matrix, and which messages a channel wants.
+"""
 
 from __future__ import annotations
 

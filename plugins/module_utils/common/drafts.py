@@ -118,7 +118,8 @@ def _regulator(incident: t.Any, result: Mapping[str, t.Any]) -> str:
         f"# Notification of incident {escaped(incident.id)}\n",
         "The order is that of Art. 33(3) GDPR; other laws ask for much the same. This is " + NO_ADVICE + ".\n",
         f"1. **Nature.** Credentials of cloud identities were compromised ({len(rows)} identities in {len(accounts)} accounts are dealt with). "
-        f"Aware since {_time(incident.aware_at)}; the attacker may have been at work from {_time(incident.window.start)} to {_time(incident.window.end)}. [more]",
+        f"Aware since {_time(incident.aware_at)}; the attacker may have been at work from {_time(incident.window.start)} to"
+        f" {_time(incident.window.end)}. [more]",
         "2. **Whose data, and how much.** [categories and approximate number of persons and of records]",
         "3. **Contact.** [data protection officer or other contact: name, telephone, e-mail]",
         "4. **Likely consequences.** [for the persons]",

@@ -295,7 +295,8 @@ class Machine:
         having = [p.text for p in self.places if found[p.id] == "new"]
         if self.new and self.new not in self.keys():
             if having:
-                self.refuse(f"the new key {self.new} was deleted by somebody else, and {', '.join(having)} hold it", "give them a key that works, then run again",
+                self.refuse(f"the new key {self.new} was deleted by somebody else, and {', '.join(having)} hold it",
+                            "give them a key that works, then run again",
                             f"its new key {self.new} is gone")  # fmt: skip
             self.runner.drop(self.mint)
         if self.new and len(having) < len(self.places) and not self._secret():

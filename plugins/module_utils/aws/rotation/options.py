@@ -46,7 +46,10 @@ class Options:
 
 
 def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[targets.Place]:
-    """The declared dependents as places. Raises ``InvalidInput`` with every problem by its path (``where``: what they stand in). Free texts are for people and no places."""
+    """The declared dependents as places. Raises ``InvalidInput`` with every problem by its path (``where``:
+
+    what they stand in). Free texts are for people and no places.
+    """
     problems: list[Problem] = []
     declared = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
     found = []
