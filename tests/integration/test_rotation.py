@@ -206,8 +206,15 @@ def test_an_alias_keeps_the_old_key_alive_until_it_has_moved(estate: Estate) -> 
     stopped = estate.rotate()
     assert stopped["status"] == "partial" and behind() == estate.key.access_key and len(estate.keys()) == 2, stopped
     estate.bed.clear_rules()
+    estate.dependents[0]["check"] = {"command": ["false"]}
+    back = estate.rotate()
+    latest = estate.functions.get_function_configuration(FunctionName="app")["Environment"]["Variables"]
+    assert back["status"] == "partial" and behind() == latest["KEY_ID"] == estate.key.access_key and len(estate.keys()) == 2, back
+    assert latest["KEY_SECRET"] == estate.key.secret_key and latest["MODE"] == "fast"
+    del estate.dependents[0]["check"]
     done = estate.rotate()
     (new,) = estate.keys()
+    assert estate.desk.leaks(estate.key.secret_key) == []
     assert done["status"] == "ok" and behind() == new != estate.key.access_key, done
     assert not estate.rotate()["changed"]
 

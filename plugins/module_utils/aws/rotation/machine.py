@@ -415,7 +415,7 @@ class Machine:
             if not self.runner.shows(step, self.reader):
                 self.refuse(f"{place.text}: somebody has changed it since, so it was not given the old key back", "see to it by hand; the old key still works",
                             f"{place.text} does not work with the new key; the old one was not touched")  # fmt: skip
-            for name, answer in (kind.back(place, step, self.runner.answers, self.reader) if hasattr(kind, "back") else {}).items():
+            for name, answer in (kind.back(place, step, self.reader) if hasattr(kind, "back") else {}).items():
                 self.runner.remember(name, answer)
             undone = getattr(kind, "undone", lambda s: s.before)
             back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),

@@ -101,13 +101,18 @@ def _back(step_id: str) -> Secret:
     return Secret(f"{step_id}!back", ("Secret",))
 
 
-def back(place: Place, step: Step, answers: t.Mapping[str, t.Any], reader: Reader) -> dict[str, t.Any]:
-    """{step id: answer} for the way back of the environment's Step."""
-    if not (step.needs and isinstance(step.before, str) and step.id.endswith(place.id)):
+def back(place: Place, step: Step, reader: Reader) -> dict[str, t.Any]:
+    """{step id: answer} for the way back of the environment's Step: the secret of the old key, out of the newest version that holds that key.
+
+    Not by the answer of the Step that published one: AWS makes none where nothing has changed since the last, and a lost answer does not tell.
+    """
+    if not any(ref == _back(step.id) for action in step.undo for ref in plan.refs(action)):
         return {}
-    version = plan.dig(answers.get(step.needs[0]), ("Version",))
-    secret = credential_text.secret_of(_variables(reader.get(_configuration(place, str(version)))), step.before) if version else ""
-    return {_back(step.id).step: {"Secret": secret}} if secret else {}
+    listed = reader.get(Call(place.target, "lambda", "ListVersionsByFunction", {"FunctionName": place.name})).get("Versions", [])
+    for version in sorted((int(v["Version"]) for v in listed if str(v["Version"]).isdigit()), reverse=True):
+        if secret := credential_text.secret_of(_variables(reader.get(_configuration(place, str(version)))) or {}, str(step.before)):
+            return {_back(step.id).step: {"Secret": secret}}
+    raise _refused(place, f"no version keeps the environment with {step.before}, so it cannot be given back")
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
