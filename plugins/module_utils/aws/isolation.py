@@ -358,10 +358,18 @@ class Isolation:
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
         state = "partly" if bad else "would be isolated" if self.runner.check else "stopped" if stopped else "isolated"
         notes = list(machine.notes)
+        if machine.kind == task.KIND and (until := self._protected_until(machine)):
+            notes.insert(0, f"protected until {until}")
         if self.stopping and not stopped and machine.kind == instance.KIND:
             notes.append("it is not stopped: nothing shows that a suspect started it")
         failed = [f"not done: {', '.join(bad)}"] if bad else []
         self._row(wanted, state, "; ".join([*failed, *notes]), machine)
+
+    def _protected_until(self, machine: Machine) -> str:
+        try:
+            return "" if self.runner.check else task.protected_until(machine, Reader(self.runner.clouds))
+        except EvictError:
+            return ""
 
     def rows(self) -> list[Row]:
         """``isolated`` in the result.
