@@ -298,6 +298,20 @@ def test_evidence_then_production_then_the_network_then_the_role() -> None:
     assert run.suspected == [(ARN, ARN, "")] and it.last_given(ROLE) is not None and it.last_given(f"{ROLE}2") is None
 
 
+def test_what_was_handed_out_to_an_isolated_machine_is_named_unless_its_role_is_contained() -> None:
+    run: Any = Run(Ec2(), Journal())
+    run.principals = {}
+    it = isolate(run)
+    (row,) = it.residual()
+    assert row["object"] == ROLE and row["token_kind"] == "service-held role session" and "none of the contained" in row["why"]
+    again: Any = Run(run.runner.clouds["aws"], Journal())  # the profile is off by now
+    again.kept, again.principals = run.kept, {}
+    it = isolate(again)
+    assert [r["object"] for r in it.residual()] == [ROLE]
+    again.principals = {f"{A}:role/web": object()}
+    assert it.residual() == []
+
+
 def test_a_second_run_changes_nothing() -> None:
     cloud, journal = Ec2(), Journal()
     first = Run(cloud, journal)
