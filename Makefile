@@ -8,6 +8,8 @@ CLEAN := $(BIN)/python tests/tools/clean_env.py
 # For tools that call `ansible` and friends by name.
 ON_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST_WORKERS ?= 2
+# They mostly wait.
+INTEGRATION_WORKERS ?= 3
 
 # The checkout's own configuration, also where the folder is world-writable; and the collection as seen through .collections.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -38,7 +40,7 @@ unit: setup emulators ## unit and contract tests only
 	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
 
 integration: setup emulators ## tests on the emulated clouds (each starts its own, on free loopback ports)
-	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile tests/integration
+	$(CLEAN) $(BIN)/python -m pytest -n $(INTEGRATION_WORKERS) --dist loadfile tests/integration
 
 test-2.19: setup-2.19 emulators ## unit and contract tests on Python 3.11 with ansible-core 2.19
 	$(VENV_219)/bin/python tests/tools/clean_env.py $(VENV_219)/bin/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract

@@ -8,10 +8,12 @@ import json
 import os
 import typing as t
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.common.errors import EvictError
 from ..module_utils.common.notifiers import made
+from ..module_utils.common.notifiers.secrets import KEPT
 from ..module_utils.common.store import open_store
 from ..plugin_utils import raw
 from ..plugin_utils.live import say
@@ -29,7 +31,10 @@ _WORDS = (  # of what urllib says, that which helps
 
 
 class ActionModule(ActionBase):
-    """``planned`` (what the module returned) and ``results`` (what the sending tasks registered) become ``sent``, or tell of a test. ``result_file``: a copy of result.json."""
+    """``planned`` (what the module returned) and ``results`` (what the sending tasks registered) become ``sent``, or tell of a test.
+
+    ``result_file``: a copy of result.json.
+    """
 
     TRANSFERS_FILES = False
 
@@ -42,6 +47,8 @@ class ActionModule(ActionBase):
             arguments["sent"] = sent(planned, registered)
         result.update(self._execute_module(module_name="evict.cloud.case_notify", module_args=arguments, task_vars=task_vars))
         state = arguments.get("state", "planned")
+        if state == "planned" and constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES"):
+            _refuse_kept(result)
         if state == "planned" and self._task.check_mode:
             for message in result.get("messages", []):
                 say(f"  NOTIFY  would tell {message['name']} ({message['kind']}): {message['event']}")
@@ -51,10 +58,18 @@ class ActionModule(ActionBase):
                 say(f"  NOTIFY  {row['name']} ({row['kind']}): " + ("" if row["ok"] else "CANNOT BE USED, ") + row["why"])
         if state == "recorded":
             for row in result.get("rows", []):
-                say(f"  NOTIFY  {row['name']} ({row['kind']}): {row['event']}: " + ("sent" if row["ok"] else f"NOT SENT, {row['why']}"))
+                say(f"  NOTIFY  {row['name']} ({row['kind']}): {row['event']}: " + (_sent(row) if row["ok"] else f"NOT SENT, {row['why']}"))
             if result_file:
                 _copy(str(arguments.get("case", "")), arguments.get("store"), str(result_file))
         return result
+
+
+def _refuse_kept(result: dict[str, t.Any]) -> None:
+    """Requests would lie in files for good, with their secrets: those messages are not sent."""
+    messages = result.get("messages", [])
+    result["messages"] = [m for m in messages if m["by"] != "uri"]
+    result["rows"] = [*result.get("rows", []), *({**{k: m[k] for k in ("id", "name", "kind", "event")}, "ok": False, "why": KEPT}
+                                                 for m in messages if m["by"] == "uri")]  # fmt: skip
 
 
 def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[dict[str, t.Any]]:
@@ -67,6 +82,7 @@ def sent(planned: t.Mapping[str, t.Any], registered: t.Iterable[t.Any]) -> list[
         rows.append({
             **{k: str(message[k]) for k in ("id", "name", "kind", "event")}, "ok": not why, "why": why,
             "ref": "" if why else made(str(message["kind"]), answer.get("json")),
+            **({"refused": [raw.printable(str(one), 300) for one in answer["refused"]]} if not why and answer.get("refused") else {}),
         })  # fmt: skip
     return rows
 
@@ -84,6 +100,10 @@ def tested(rows: t.Iterable[t.Mapping[str, t.Any]], registered: t.Iterable[t.Any
             about |= {"ok": not bad, "why": text if bad else "answers, and takes the login" if row["by"] == "mail" else "answers"}
         found.append(about)
     return found
+
+
+def _sent(row: t.Mapping[str, t.Any]) -> str:
+    return "sent" + (f", BUT THE SERVER REFUSED {', '.join(row['refused'])}" if row.get("refused") else "")
 
 
 def _why(message: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> str:

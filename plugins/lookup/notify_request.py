@@ -39,13 +39,14 @@ _raw:
 import dataclasses
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils.common.errors import EvictError
 from ..module_utils.common.ledger_record import plain
 from ..module_utils.common.notifiers import KINDS
-from ..module_utils.common.notifiers.secrets import resolve
+from ..module_utils.common.notifiers.secrets import KEPT, resolve
 
 
 def _from_store(arn: str) -> str:
@@ -58,6 +59,8 @@ class LookupModule(LookupBase):
     """See DOCUMENTATION."""
 
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
+        if constants.config.get_config_value("DEFAULT_KEEP_REMOTE_FILES"):
+            raise AnsibleLookupError(KEPT)
         self.set_options(var_options=variables, direct=kwargs)
         try:
             return [_request(plain(term, "message")) for term in terms]

@@ -31,6 +31,10 @@ options:
     description: Which accounts. The default is C(accounts) of the file, else those of the organization, else the caller's own.
     type: list
     elements: str
+  keep:
+    description: V(false) reads the file, asks nothing of AWS and keeps nothing. What is returned tells the role C(readiness) whom to try.
+    type: bool
+    default: true
   allow_local_store:
     description: Accept a directory in a container's own layer as the store. It is lost with the container.
     type: bool
@@ -62,8 +66,9 @@ EXAMPLES = r"""
 RETURN = r"""
 baselines:
   description:
-    - One entry for each account. C(state) is V(kept) (as it was), V(written), V(would write), or V(unknown), when not all of it could be read.
-  returned: when the file was accepted and the store could be opened
+    - One entry for each account. C(state) is V(kept) (as it was), V(written), V(would write), or V(unknown), when not all of it could be read;
+      with an empty C(account), when none could, as without a store.
+  returned: when the file was accepted
   type: list
   elements: dict
   sample: [{account: "111122223333", state: written, path: "/srv/ir/cases/baseline/111122223333/20261122T090000Z.json", identities: 41, unknown: [],
@@ -105,6 +110,7 @@ def main() -> None:
             "incident_data": {"type": "dict"},
             "directory": {"type": "path"},
             "accounts": {"type": "list", "elements": "str"},
+            "keep": {"type": "bool", "default": True},
             "allow_local_store": {"type": "bool", "default": False},
             "threads": {"type": "int", "default": 16},
         },

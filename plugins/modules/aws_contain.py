@@ -98,8 +98,9 @@ options:
     default: true
   clocks:
     description:
-      - What suspects set going and what runs out by itself is stopped with V(stop). Logging is switched on again as soon as the fences stand (CloudTrail trails and
-        event data stores, AWS Config, GuardDuty, the retention of log groups), and S3 lifecycle rules that they wrote are suspended. At the end the
+      - What suspects set going and what runs out by itself is stopped with V(stop). Logging is switched on again as soon as the fences stand
+        (CloudTrail trails and event data stores, AWS Config, GuardDuty, the retention of log groups), and S3 lifecycle rules that they wrote are
+          suspended. At the end the
         deletion of KMS keys is cancelled (a key stays disabled), secrets are restored, and fleets that they made (auto-scaling groups, EC2 and spot fleets,
         ECS services) are set to 0, which ends what those run.
       - A fleet that serves a load balancer is left alone, and so is one that may be the owner's, who may have used the same key. It is the suspect's when the
@@ -289,7 +290,8 @@ resource_fences:
   sample: [{object: "arn:aws:s3:::customer-data", resource: bucket customer-data, state: fenced, why: declared, remedy: "", public: ""}]
 severity:
   description:
-    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who lowered it (C(by)).
+    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who
+      lowered it (C(by)).
   returned: with O(phase=all)
   type: dict
   sample: {set: high, proposed: critical, level: critical, why: ["privilege: arn:aws:iam::111122223333:user/ci has AdministratorAccess"], by: ""}

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Makes a new access key, writes it to every dependent, proves that AWS takes it and that the dependents work, and only then switches the old one off and, after a while, deletes it.
+  - Makes a new access key, writes it to every dependent, proves that AWS takes it and that the dependents work, and only then switches the old one
+    off and, after a while, deletes it.
   - Run it again to go on; what is done is known from the ledger and from what is there. What it waits for is told under RV(open), with a time.
   - The new secret goes from AWS's answer to the dependents, in memory. It is in no result, log or file.
   - The states are PLANNED, SLOT_READY, MINTED, STORED, DISTRIBUTED, VERIFIED_NEW, OLD_QUIESCENT, OLD_DISABLED, SOAKED and OLD_DELETED.
@@ -23,17 +24,21 @@ extends_documentation_fragment:
 options:
   mode:
     description:
-      - V(graceful) moves the dependents while the old key works, 60 minutes at most. It is refused when the old key was used from a network that is not known, when AWS
-        found it in public, when its user may write in IAM or assume roles, or when that is not known.
-      - V(bridge) first clamps the user to the networks of its dependents, 24 hours at most.
+      - V(graceful) moves the dependents while the old key works, 60 minutes at most. It is refused when the old key was used from a network that is
+        not known, when AWS found it in public, when its user may write in IAM or assume roles, or when that is not known.
+        A call from elsewhere later on switches the old key off at once.
+      - V(bridge) first clamps the user to the networks of its dependents, 24 hours at most. It is refused when a dependent declares neither
+        C(networks) nor C(vpcs).
       - V(emergency) switches the old key off first; the dependents are down until they are moved.
       - If left out, the mode of the incident.
     type: str
     choices: [graceful, bridge, emergency]
   dependents:
     description:
-      - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network}). If left out, the dependents of the incident.
-      - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half alone, V(id) or V(secret).
+      - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network}). If left out, the
+        dependents of the incident.
+      - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half
+        alone, V(id) or V(secret); halves are declared in pairs.
       - C(check) is C({http, status}), C({command}), C({alarm}) or C({lambda}); three good answers in a row are wanted.
     type: list
     elements: dict
@@ -53,7 +58,7 @@ options:
     description: Id of a key of the user that may be deleted to make room. A user has two.
     type: str
   deadline:
-    description: Gives the old key time until then (RFC 3339). Needs O(by) and O(reason).
+    description: Gives the old key time until then (RFC 3339, with its zone). Needs O(by) and O(reason). The last one given counts.
     type: str
   by:
     description: Who gives it more time.
@@ -89,7 +94,8 @@ rotation:
       places: [{place: secret app/aws in eu-west-1, state: new}]
 severity:
   description:
-    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who lowered it (C(by)).
+    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who
+      lowered it (C(by)).
   returned: when the case could be opened
   type: dict
   sample: {set: high, proposed: critical, level: critical, why: ["privilege: arn:aws:iam::111122223333:user/ci has AdministratorAccess"], by: ""}

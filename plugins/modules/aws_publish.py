@@ -11,8 +11,8 @@ version_added: 0.2.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Publishes one message, with the C(profile), C(role_arn) and C(endpoint_url) of the channel, else the SDK's own chain. They are apart from what the response works with, so that
-    the topic may lie in an account that the incident does not reach.
+  - Publishes one message, with the C(profile), C(role_arn) and C(endpoint_url) of the channel, else the SDK's own chain. They are apart from what
+    the response works with, so that the topic may lie in an account that the incident does not reach.
 attributes:
   check_mode:
     description: Can run in check mode, where nothing is sent.

@@ -32,8 +32,8 @@ options:
       - One indicator - an access key id, an ARN, a user name, an e-mail, an instance id or a pasted log line. Of a log line only the identity is kept.
       - An open case in C(./cases) that has this suspect is used again. Else a new incident gets defaults, and its file C(incident-<id>.yml) is written.
       - A text that names several identities is refused with the list of them. A text that holds a secret is refused without showing it.
-      - Beside O(incident) or O(data), that file is a template (what M(evict.cloud.aws_readiness_info) looks at), and this its suspect. Without an C(id) of its own
-        the incident gets one that follows from the suspect, so that the same job leads to the same case again.
+      - Beside O(incident) or O(data), that file is a template (what M(evict.cloud.aws_readiness_info) looks at), and this its suspect. Without an
+        C(id) of its own the incident gets one that follows from the suspect, so that the same job leads to the same case again.
     type: str
   case:
     description: An existing case, C(<store>/<id>).
@@ -62,7 +62,7 @@ options:
   notify_file:
     description:
       - A YAML file with the keys C(notify), C(escalation), C(severity_matrix), C(legal) and C(production), for an incident that does not have them.
-      - So people are told also when a case is opened from one indicator.
+      - So people are told also when a case is opened from one indicator. Of a case that was opened before it does not count; a note says so.
     type: path
 attributes:
   check_mode:

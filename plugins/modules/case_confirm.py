@@ -11,8 +11,8 @@ version_added: 0.2.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Records in the ledger that a person has taken the incident on (which ends its escalation), that a manual step is done, that a legal duty is met, or how severe the
-    incident is. Only this lowers a severity.
+  - Records in the ledger that a person has taken the incident on (which ends its escalation), that a manual step is done, that a legal duty is met,
+    or how severe the incident is. Only this lowers a severity.
   - What the task leaves out is taken from the variables V(item), V(by), V(reason) and V(level) as they were written, without templating.
 extends_documentation_fragment:
   - evict.cloud.attributes
@@ -25,7 +25,8 @@ options:
     description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
     type: dict
   item:
-    description: V(incident), V(severity), C(legal/<id of a clock>), or the C(id) of a manual step in the last result. Anything else is refused with a list of what there is.
+    description: V(incident), V(severity), C(legal/<id of a clock>), or the C(id) of a manual step in the last result. Anything else is refused with
+      a list of what there is.
     type: str
   by:
     description: Who says so. Must be given.

@@ -11,7 +11,8 @@ version_added: 0.2.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Hands one mail of plain text to an SMTP server, with TLS and the server's certificate checked. The password is read where the channel says, and is no option.
+  - Hands one mail of plain text to an SMTP server, with TLS and the server's certificate checked. The password is read where the channel says, and
+    is no option.
 attributes:
   check_mode:
     description: Can run in check mode, where nothing is sent.
@@ -51,6 +52,12 @@ to:
   type: list
   elements: str
   sample: [duty@example.com]
+refused:
+  description: The recipients that the server refused, while it took the others. Those are not told again of it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import typing as t

@@ -11,8 +11,8 @@ version_added: 0.2.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Compares what the case calls for (its opening, its outcome, escalations, a raised severity, an acknowledgement) and what the channels of C(incident.notify) want
-    with what the ledger says was sent, and returns the messages that are due. It sends nothing itself; the role C(notify) does.
+  - Compares what the case calls for (its opening, its outcome, escalations, a raised severity, an acknowledgement) and what the channels of
+    C(incident.notify) want with what the ledger says was sent, and returns the messages that are due. It sends nothing itself; the role C(notify) does.
   - Messages hold no secret. What others chose in them (names, titles) is escaped for each kind of notifier.
 extends_documentation_fragment:
   - evict.cloud.attributes

@@ -177,7 +177,8 @@ not_compared:
   sample: []
 severity:
   description:
-    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who lowered it (C(by)).
+    - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who
+      lowered it (C(by)).
   returned: when the case could be opened
   type: dict
   sample: {set: high, proposed: critical, level: critical, why: ["privilege: arn:aws:iam::111122223333:user/ci has AdministratorAccess"], by: ""}

@@ -76,6 +76,7 @@ class MailServer:
     def __init__(self, context: Any = None, password: str = "") -> None:
         self.got: list[tuple[dict[str, Any], str]] = []
         self.logins: list[str] = []
+        self.bye = "221 bye"
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -116,7 +117,7 @@ class MailServer:
                         outer.got.append((dict(envelope), b"".join(lines).decode()))
                         self.say("250 kept")
                     elif verb == "QUIT":
-                        self.say("221 bye")
+                        self.say(outer.bye)
                         return
                     else:
                         self.say("250 ok")

@@ -30,6 +30,7 @@ class Intruder(Attacker):
 
     def __init__(self, bed: Bed, company: Company) -> None:
         super().__init__(bed, company)
+        self._bed = bed
         self._door: Credentials | None = None
         self._counted = 0
 

@@ -53,7 +53,7 @@ class Desk:
     def incident(self, *suspects: Any, **more: Any) -> str:
         """Write the incident file; a suspect is an ARN, a key id, or the mapping itself."""
         raw = {
-            "id": self.name, "title": "t", "severity": "critical", "opened": utc(), "store": str(self.folder / "cases"),
+            "id": self.name, "title": "t", "severity": "high", "opened": utc(), "store": str(self.folder / "cases"),
             "suspects": [self._suspect(s) for s in suspects], "connection": {"aws": {"role_arn": self.company.role_template}},
         } | more  # fmt: skip
         self.file.write_text(json.dumps({"incident": raw}))

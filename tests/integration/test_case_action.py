@@ -143,7 +143,7 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("incident.title", {"title": "PAYLOAD"}),
     ("incident.suspects[0].access_key_id", {"suspects": [{"cloud": "aws", "access_key_id": "PAYLOAD"}]}),
     ("incident.protected[0]", {"protected": ["PAYLOAD"]}),
-    ("incident.dependents[0].a.b[0]", {"dependents": [{"a": {"b": ["PAYLOAD"]}}]}),
+    ("incident.dependents[0].name", {"dependents": [{"kind": "other", "name": "PAYLOAD"}]}),
     ("incident", {"PAYLOAD": "x"}),
     ("incident.connection.aws", {"connection": {"aws": {"PAYLOAD": "x"}}}),
     ("incident.id", {"id": "PAYLOAD"}),
@@ -159,7 +159,7 @@ def test_a_planted_template_in_an_incident_never_runs(bench: Bench, path: str, m
     assert code == 2 and not bench.planted.exists() and path in said and "holds a template" in said, said
     code, said = bench.play("-e", "incident=incident.yml", "-vvvv")
     assert not bench.planted.exists() and "Traceback" not in said
-    if path in ("incident.title", "incident.dependents[0].a.b[0]"):  # data, and valid
+    if path in ("incident.title", "incident.dependents[0].name"):  # data, and valid
         assert code == 0 and bench.payload in json.loads((bench.folder / "start/cases/IR-1/incident.json").read_bytes())[
             "title"
         ] + json.dumps(hostile).replace("\\", ""), said

@@ -399,6 +399,7 @@ def test_what_was_put_back_stays_so_until_it_is_judged_to_be_no_compromise(desk:
 def test_who_writes_something_else_into_our_policy_is_named_like_who_deletes_it(desk: Desk, bed: Bed, company: Company) -> None:
     """Written again by whichever plan comes first, and still somebody did it."""
     bed.client("iam", company.production.root, direct=True).put_user_policy(UserName="bob", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(LAG)  # what is there has spread
     bob = bed.client("iam", company.production.keys["bob"])
     act = lambda: outcome(bob, "put_user_policy", UserName="ci-deploy", PolicyName=DENY, PolicyDocument=ALL)  # noqa: E731
     with Undoer(bed, act, tries=1) as undoer:

@@ -278,7 +278,7 @@ def test_templates_in_incident_and_cloud_are_text_and_no_secret_is_shown_at_any_
     found = said_by_us(said)
     code2, said2 = desk.play("contain", "-e", f"case={desk.case}", "-e", "hold=1s", "-vvvv", "--check", env=env)
     code3, said3 = desk.play("recover", "-e", f"case={desk.case}", "-vvvv", env=env)
-    assert (code, code2, code3) == (0, 0, 0), (said[-1500:], said2[-1500:], said3[-1500:])
+    assert (code, code2, code3) == (0, 0, 0), (said[-4500:], said2[-1500:], said3[-1500:])
     assert not desk.planted.exists() and tokens(found + said_by_us(said2) + said_by_us(said3)) == []
     held = [c.secret_key for a in (desk.company.production, desk.company.staging) for c in a.keys.values()]
     assert desk.leaks(*held) == []

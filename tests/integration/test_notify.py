@@ -95,7 +95,7 @@ class Bench:
 
     def leaks(self) -> list[str]:
         texts = self.outputs + [path.read_text(errors="replace") for path in self.folder.rglob("*") if path.is_file()]
-        return sorted({name for name, value in self.env.items() for text in texts if value.rpartition("/")[2] in text})
+        return sorted({name for name, value in self.env.items() if name in SECRETS for text in texts if value.rpartition("/")[2] in text})
 
 
 @pytest.fixture
@@ -179,6 +179,37 @@ def test_everybody_is_told_once_and_who_could_not_be_told_is_named(bench: Bench)
     assert json.loads(http.on("/v2/enqueue")[-1]["body"])["event_action"] == "acknowledge"
     comment = http.on("/rest/api/3/issue/SEC-7/comment")[-1]
     assert "Ada <b>: on it" in comment["body"] and http.on("/api/now/table/incident")[-1]["method"] == "PATCH"
+
+
+def test_no_secret_of_a_notifier_lies_in_a_file_while_its_server_answers(bench: Bench) -> None:
+    seen: list[str] = []
+
+    def slow(_request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        seen.append(f"{len(list((bench.folder / 'remote').rglob('*')))} files, {bench.leaks()}")
+        return 200, {}
+
+    bench.http.answers["/slack"] = slow
+    (bench.folder / "remote").mkdir()
+    bench.env |= {"ANSIBLE_REMOTE_TEMP": str(bench.folder / "remote")}
+    file = bench.incident(channels(bench.http, bench.mail)[:1])
+    code, said = bench.play("notify", "-e", f"incident={file}")
+    assert code == 0 and len(seen) == 1 and seen[0].endswith(" []"), (seen, said[-2000:])
+    # Files that are kept on purpose would hold it for ever.
+    file = bench.incident(channels(bench.http, bench.mail)[:2])
+    bench.env |= {"ANSIBLE_KEEP_REMOTE_FILES": "1"}
+    code, said = bench.play("notify", "-e", f"incident={file}")
+    assert code == 0 and "NOTIFY  teams (teams): opened: NOT SENT, ANSIBLE_KEEP_REMOTE_FILES is set" in said, said[-2000:]
+    assert bench.http.on("/teams") == [] and bench.leaks() == []
+
+
+def test_a_containment_that_cannot_begin_is_told_with_a_target_too(bench: Bench) -> None:
+    file = bench.incident(channels(bench.http, bench.mail)[:1])
+    (bench.folder / "hosts").write_text("[aws_accounts]\nprod evict_account=111122223333\n")
+    bench.env |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1"}
+    code, said = bench.play("contain", "-e", f"incident={file}", "-i", str(bench.folder / "hosts"), "-e", "target=aws_accounts")
+    assert code == 2 and "could not be resolved" in said, said[-2000:]
+    told = [n["event"] for n in bench.notes("notified")]
+    assert told == ["opened", "error", "escalated"], (told, said[-2000:])
 
 
 def confirm(case: Path, check: bool = False, **given: str) -> dict[str, Any]:

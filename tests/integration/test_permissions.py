@@ -22,13 +22,21 @@ from tests.tools import permissions
 pytestmark = pytest.mark.bed
 
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+ELSEWHERE = ("places.", "readiness.", "rotation.", "targets.")  # their needs are in documents of their own, with tests of their own
+
+
+def _for(need: Any) -> list[str]:
+    """The files for which a containment or a release needs it."""
+    return [source for source in need.sources if not source.startswith(ELSEWHERE)]
+
+
 # What the bed does not have: Identity Center, AssumeRoot, security groups of interfaces, task protection, Roles Anywhere, stacks that are at work for longer than a call,
 # PassRole within another action, GuardDuty, event data stores, and fleets that can be changed. Contract tests only.
 NOT_ON_THE_BED = {
     "iam:ListRoles", "sts:AssumeRoot", *(action for action in permissions.needs() if action.startswith(("sso:", "identitystore:"))),
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", *permissions.DEPENDENT,
     *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
-      if need.sources and all(s.startswith("compute.") and s != "compute.function" for s in need.sources)),
+      if _for(need) and all(s.startswith("compute.") and s != "compute.function" for s in _for(need))),
     *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
@@ -39,7 +47,9 @@ ONLY_IN_A_FIGHT = {
 
 
 # What only stops a clock: a test of its own uses it.
-CLOCKS = {action for action, need in permissions.needs().items() if all(source.startswith("clocks.") for source in need.sources)}
+CLOCKS = {
+    action for action, need in permissions.needs().items() if _for(need) and all(source.startswith("clocks.") for source in _for(need))
+}
 # The bed notes S3's operations as CloudTrail names them.
 _ACTIONS = {f"s3:{verb}BucketLifecycle": f"s3:{verb}LifecycleConfiguration" for verb in ("Get", "Put")}
 
@@ -348,7 +358,7 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "jobs": ["j"], "jobId": "j", "reason": "r", "executionArn": "arn:aws:states:us-east-1:1:execution:a:b", "FunctionName": "orders",
               "AssociationId": "iip-assoc-0", "UUID": "0" * 36, "ReservedConcurrentExecutions": 0, "IamInstanceProfile": {"Name": "web"}, "tasks": ["t"], "taskDefinition": "web", "services": ["web"],
               "service": "web", "name": "prod", "clusterName": "prod", "principalArn": account.users["alice"], "policyArn": test_live.VIEW,
-              "accessScope": {"type": "cluster"}, "TrailName": "org", "ConfigurationRecorderName": "r",
+              "accessScope": {"type": "cluster"}, "InstanceId": "i-0", "Attribute": "disableApiTermination", "TrailName": "org", "ConfigurationRecorderName": "r",
               "logGroupName": "g", "retentionInDays": 1, "AutoScalingGroupName": "a", "ChildId": account.id,
               "Bucket": company.production.buckets[0], "Policy": json.dumps(nothing), "KeyId": "k", "QueueUrl": queue,
               "SecretId": SECRET, "ResourcePolicy": json.dumps(nothing), "TopicArn": f"arn:aws:sns:us-east-1:{account.id}:x", "AttributeName": "Policy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import health, machine
 from tests.beds.bed import Credentials, root
 from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION, allow, document
 from tests.integration.helpers import Child, Desk, works
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.bed
 
 USER = "app-orders"
 REGION = "us-east-1"
+NETWORKS = {"networks": ["198.51.100.0/24"]}
 CODE = """
 import boto3, os, json
 def handler(event, context):
@@ -52,9 +55,9 @@ class Estate:
         )  # fmt: skip
         self.functions.get_waiter("function_active_v2").wait(FunctionName="app", WaiterConfig={"Delay": 1})
         self.dependents = [
-            {"kind": "secrets_manager", "name": "app/aws", "region": REGION, "networks": ["198.51.100.0/24"]},
-            {"kind": "ssm_parameter", "name": "/app/env", "region": REGION},
-            {"kind": "lambda_function", "name": "app", "region": REGION},
+            {"kind": "secrets_manager", "name": "app/aws", "region": REGION, **NETWORKS},
+            {"kind": "ssm_parameter", "name": "/app/env", "region": REGION, **NETWORKS},
+            {"kind": "lambda_function", "name": "app", "region": REGION, **NETWORKS},
         ]
         desk.incident(self.key.access_key)
 
@@ -89,7 +92,8 @@ class Estate:
 
 
 @pytest.fixture
-def estate(desk: Desk) -> Estate:
+def estate(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Estate:
+    monkeypatch.setattr(health, "PAUSE", 0.0)
     return Estate(desk)
 
 
@@ -98,6 +102,7 @@ def test_graceful_from_plan_to_deletion_and_a_second_run_changes_nothing(estate:
     estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
     planned = estate.rotate(check=True)
     assert planned["changed"] and estate.keys() == {estate.key.access_key: "Active"}, planned
+    assert "it does not live longer than until" in json.dumps(planned["warnings"])  # check mode says what comes later
     result = estate.rotate()
     assert result["status"] == "ok", result
     (row,) = result["rotation"]
@@ -126,23 +131,134 @@ def test_a_dependent_that_holds_something_else_stops_it_before_anything_is_touch
     assert estate.bed.snapshot() == before
 
 
-@pytest.mark.crash
-@pytest.mark.parametrize(
-    ("operation", "when"),
-    [("CreateAccessKey", "after"), ("PutSecretValue", "after"), ("UpdateSecretVersionStage", "before"), ("PutParameter", "after"), ("PublishVersion", "after"),
-     ("UpdateFunctionConfiguration", "after"), ("UpdateAccessKey", "after"), ("DeleteAccessKey", "before")],
-)  # fmt: skip
-def test_killed_and_run_again_ends_with_one_key_known_to_all(estate: Estate, operation: str, when: str) -> None:
+def killed(estate: Estate, operation: str, when: str) -> None:
+    """A run in a process of its own, killed at a call."""
     params = {"incident": str(estate.desk.file), "mode": "graceful", "quiet": "0s", "soak": "0s", "dependents": estate.dependents}
     child = Child(estate.bed, {"module": "aws_credential_rotation", "params": params})
     estate.bed.rule(when, operation=operation, pgid=child.pgid)
     code, out, err = child.go()
     assert code == -9, (out[-500:], err[-1500:])
     estate.bed.clear_rules()
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [("CreateAccessKey", "after"), ("PutSecretValue", "after"), ("PutParameter", "after"), ("UpdateFunctionConfiguration", "after"),
+     ("UpdateAccessKey", "after")],
+)  # fmt: skip
+def test_killed_and_run_again_ends_with_one_key_known_to_all(estate: Estate, operation: str, when: str) -> None:
+    killed(estate, operation, when)
     result = estate.rotate()
     assert result["status"] == "ok", result
     estate.is_rotated([estate.key.secret_key])
     assert not estate.rotate()["changed"]
+
+
+@pytest.mark.crash
+def test_halves_in_two_places_are_resumed_and_the_live_new_key_is_never_deleted(estate: Estate) -> None:
+    """Killed between the halves; run again after all is done: the secret is read back from its half."""
+    estate.ssm.put_parameter(Name="/app/id", Type="String", Value=estate.key.access_key)
+    estate.ssm.put_parameter(Name="/app/secret", Type="SecureString", Value=estate.key.secret_key)
+    estate.dependents = [{"kind": "ssm_parameter", "name": "/app/id", "region": REGION, "half": "id", **NETWORKS},
+                         {"kind": "ssm_parameter", "name": "/app/secret", "region": REGION, "half": "secret", **NETWORKS}]  # fmt: skip
+
+    def held() -> Credentials:
+        return Credentials(
+            *(estate.ssm.get_parameter(Name=n, WithDecryption=True)["Parameter"]["Value"] for n in ("/app/id", "/app/secret"))
+        )
+
+    killed(estate, "PutParameter", "after")
+    assert held().access_key == estate.key.access_key and held().secret_key != estate.key.secret_key
+    waiting = estate.rotate(quiet="15m")
+    assert waiting["rotation"][0]["state"] == "VERIFIED_NEW", waiting
+    new = held()
+    assert set(estate.keys()) == {estate.key.access_key, new.access_key} and works(estate.bed, new) == "ok"
+    estate.dependents[0]["check"] = {"command": ["false"]}  # one half alone would work for nobody: both go back
+    assert estate.rotate(quiet="15m")["status"] == "partial" and held() == Credentials(estate.key.access_key, estate.key.secret_key)
+    del estate.dependents[0]["check"]
+    done = estate.rotate()
+    assert done["status"] == "ok" and len(estate.keys()) == 1 and works(estate.bed, held()) == "ok", done
+    assert not estate.rotate()["changed"]
+
+
+@pytest.mark.crash
+def test_an_alias_keeps_the_old_key_alive_until_it_has_moved(estate: Estate) -> None:
+    """$LATEST has the new key, its alias does not: that place is not done, and a version with other code is not deployed by us."""
+    version = estate.functions.publish_version(FunctionName="app")["Version"]
+    estate.functions.create_alias(FunctionName="app", Name="live", FunctionVersion=version)
+    estate.dependents = estate.dependents[2:]
+
+    def behind() -> str:
+        return str(estate.functions.get_function_configuration(FunctionName="app", Qualifier="live")["Environment"]["Variables"]["KEY_ID"])
+
+    estate.functions.update_function_configuration(FunctionName="app", Timeout=9)
+    refused = estate.rotate()
+    assert refused["status"] == "refused" and "Timeout" in refused["problems"][0]["message"], refused
+    assert estate.keys() == {estate.key.access_key: "Active"} and behind() == estate.key.access_key
+    estate.functions.update_alias(
+        FunctionName="app", Name="live", FunctionVersion=estate.functions.publish_version(FunctionName="app")["Version"]
+    )
+    killed(estate, "UpdateFunctionConfiguration", "after")
+    killed(estate, "PublishVersion", "after")  # the one with the new key
+    assert behind() == estate.key.access_key and set(estate.keys().values()) == {"Active"}
+    estate.bed.rule("fail", operation="UpdateAlias", code="AccessDeniedException", status=403, message="no", times=99)
+    stopped = estate.rotate()
+    assert stopped["status"] == "partial" and behind() == estate.key.access_key and len(estate.keys()) == 2, stopped
+    estate.bed.clear_rules()
+    done = estate.rotate()
+    (new,) = estate.keys()
+    assert done["status"] == "ok" and behind() == new != estate.key.access_key, done
+    assert not estate.rotate()["changed"]
+
+
+@pytest.mark.crash
+def test_a_new_key_that_nobody_holds_is_made_anew_and_one_that_leaks_as_well_is_rotated_in_turn(estate: Estate) -> None:
+    """Killed before the first place has it, and again after it was deleted; the user is the suspect, so that each of its keys is in question."""
+    arn = estate.iam.get_user(UserName=USER)["User"]["Arn"]
+    estate.desk.incident(estate.key.access_key, arn)
+    estate.dependents = estate.dependents[:2]
+    killed(estate, "PutSecretValue", "before")
+    killed(estate, "DeleteAccessKey", "after")
+    waiting = estate.rotate(quiet="15m")
+    assert waiting["rotation"][0]["state"] == "VERIFIED_NEW", waiting
+    new = estate.held()[0]
+    assert set(estate.keys()) == {estate.key.access_key, new.access_key} and works(estate.bed, new) == "ok"
+    estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP).list_queues()
+    cut = estate.rotate(quiet="15m", soak="1h")  # a hostile call ends grace at once
+    assert estate.keys() == {estate.key.access_key: "Inactive", new.access_key: "Active"} and works(estate.bed, new) == "ok", cut
+    estate.desk.incident(estate.key.access_key, arn, new.access_key)
+    estate.desk.run("case", incident=str(estate.desk.file), directory=str(estate.desk.folder), allow_local_store=True)
+    done = estate.rotate(mode="emergency")
+    assert done["status"] == "ok" and done["rotation"][0]["old"] == new.access_key, done
+    (third,) = estate.keys()
+    assert third not in (estate.key.access_key, new.access_key) and [works(estate.bed, c) for c in estate.held()[:2]] == ["ok"] * 2
+    assert not estate.rotate(mode="emergency")["changed"]
+
+
+def test_of_two_users_each_gets_the_places_that_hold_its_key(estate: Estate) -> None:
+    other = estate.desk.company.production.keys["bob"]
+    estate.ssm.put_parameter(Name="/other", Type="SecureString", Value=json.dumps({"id": other.access_key, "secret": other.secret_key}))
+    estate.desk.incident(estate.key.access_key, other.access_key)
+    estate.dependents = [estate.dependents[1], {**estate.dependents[1], "name": "/other"}]
+    result = estate.rotate(mode="emergency")
+    assert result["status"] == "ok", result
+    assert sorted([p["place"].split()[1] for p in row["places"]] for row in result["rotation"]) == [["/app/env"], ["/other"]]
+    held = json.loads(estate.ssm.get_parameter(Name="/other", WithDecryption=True)["Parameter"]["Value"])
+    assert works(estate.bed, Credentials(held["id"], held["secret"])) == "ok" == works(estate.bed, estate.held()[1])
+
+
+def test_at_the_deadline_it_is_switched_off_whatever_else_is_wrong(estate: Estate) -> None:
+    """A dependent that cannot be moved gives a leaked key no more time; nor does one whose zone nobody said."""
+    estate.secrets.put_secret_value(SecretId="app/aws", SecretString=json.dumps({"key_id": "AKIAIOSFODNN7EXAMPLE", "secret": "x" * 40}))
+    naive = estate.rotate(deadline="2026-01-01T00:00:00", by="Ada", reason="r")
+    assert "zone" in json.dumps(naive), naive
+    assert estate.rotate()["status"] == "refused" and estate.keys() == {estate.key.access_key: "Active"}
+    over = {"by": "Ada", "reason": "r"}
+    assert estate.rotate(deadline="2099-01-01T00:00:00Z", **over)["status"] == "refused" and set(estate.keys().values()) == {"Active"}
+    result = estate.rotate(deadline="2026-01-01T00:00:00Z", **over)  # the second word of a person counts, too
+    assert estate.keys() == {estate.key.access_key: "Inactive"}, result
+    assert "nothing was moved" in json.dumps(result["open"])
 
 
 def test_emergency_switches_the_old_key_off_first(estate: Estate) -> None:
@@ -153,8 +269,11 @@ def test_emergency_switches_the_old_key_off_first(estate: Estate) -> None:
     estate.is_rotated([estate.key.secret_key])
 
 
-def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_holds_him_out(estate: Estate) -> None:
+def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_holds_him_out(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Deadline: none is waited for; the bridge clamps the user to the dependents' network while the key lives, and goes when it is off."""
+    monkeypatch.setattr(machine, "SETTLES", datetime.timedelta(0))
     thief = estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP)
     thief.list_queues()
     graceful = estate.rotate()
@@ -164,10 +283,14 @@ def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_hol
         and "bridge" in graceful["problems"][0]["remedy"]
     )
     assert estate.keys() == {estate.key.access_key: "Active"}
+    nowhere = [{k: v for k, v in d.items() if k != "networks"} for d in estate.dependents[:1]]
+    cut = estate.rotate(mode="bridge", dependents=nowhere)
+    assert cut["status"] == "refused" and "secret app/aws" in cut["problems"][0]["message"], cut
     bridge = estate.rotate(mode="bridge", quiet="15m")
     assert bridge["rotation"][0]["state"] == "VERIFIED_NEW", bridge
     policy = estate.iam.get_user_policy(UserName=USER, PolicyName="evict-bridge-IR-1")["PolicyDocument"]
     assert set(policy["Statement"][0]["Condition"]) == {"NotIpAddressIfExists", "StringNotEqualsIfExists", "BoolIfExists"}
+    assert estate.rotate(mode="bridge", quiet="15m")["rotation"][0]["state"] == "VERIFIED_NEW"  # what he did before the clamp is no news
     with pytest.raises(Exception, match="explicit deny"):
         thief.list_queues()
     estate.bed.client("sqs", estate.key, source_ip=OFFICE).list_queues()
@@ -198,13 +321,13 @@ def test_a_second_key_in_use_is_refused_by_name_and_a_compromised_one_makes_room
 
 
 def test_a_check_that_fails_takes_the_place_back_before_the_old_key_is_touched(estate: Estate) -> None:
-    estate.dependents[1]["check"] = {"command": ["false"]}
+    estate.dependents[2]["check"] = {"command": ["false"]}
     before = estate.held()
     result = estate.rotate()
     assert result["status"] == "partial" and "check failed" in result["problems"][0]["message"], result
     after = estate.held()
-    assert after[1] == before[1] and after[0] != before[0] and estate.keys()[estate.key.access_key] == "Active"
-    estate.dependents[1]["check"] = {"command": ["true"]}
+    assert after[2] == before[2] and after[0] != before[0] and estate.keys()[estate.key.access_key] == "Active"
+    estate.dependents[2]["check"] = {"command": ["true"]}
     result = estate.rotate()
     assert result["status"] == "ok", result
     estate.is_rotated([estate.key.secret_key])

@@ -832,7 +832,7 @@ def _rotated(run: Any, file: Any) -> Iterator[Run]:
         yield run(f"targets.{kind.KIND}.steps", (ROTATION,), lambda r, k=kind, p=place: k.steps(p, change, r), **answers)
     yield run("rotation.mint.steps", (ROTATION,), lambda r: load("rotation.mint").steps(user, "mint", change.old, r))
     clamped = bridge.document(file.sid, file.trusted.networks, (), ())
-    yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, False, r))
+    yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, r))
     yield run("rotation.bridge.lift", (ROTATION,), lambda r: bridge.lift(user, file, r), GetUserPolicy={"PolicyDocument": clamped})
 
 
@@ -1225,7 +1225,8 @@ def simulated() -> str:
         above = _of_management(need)
         if need.action in CALLER and not above:
             continue
-        scope = "*" if not need.write else _scope_above(need.action) if above else _scope(need.action)
+        limited = need.write or need.action == "sts:AssumeRoot"
+        scope = "*" if not limited else _scope_above(need.action) if above else _scope(need.action)
         scope = scope if isinstance(scope, str) else next((one for one in scope if "policy" in one), scope[0])
         mine["MANAGEMENT" if above else "RESPONDER"].setdefault(_sample(scope), {})[need.action] = WHY[need.action]
     lines = [

@@ -14,7 +14,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common import template
-from ..common.errors import EvictError, Refused
+from ..common.errors import EvictError, InvalidInput, Refused
+from ..common.incident import Incident
 from ..common.opening import lost_with_container
 from ..common.reader import Reader
 from ..common.store import Store, open_store
@@ -59,8 +60,24 @@ def keep(aws: Aws, store: Store, account: str, *, check: bool) -> dict[str, t.An
 
 
 def run(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool) -> dict[str, t.Any]:
-    """aws_baseline. Raises ``EvictError`` for the file and the store; an account that cannot be read is a row "unknown"."""
+    """aws_baseline. Raises ``InvalidInput`` for the file; an account that cannot be read, and whatever stops all of them (account ""), is a row "unknown"."""
     incident = template.read(params)
+    found: dict[str, t.Any] = {"changed": False, "baselines": [], "problems": []}
+    try:
+        if params.get("keep") is not False:
+            found = _kept(params, incident, connect, check=check)
+    except InvalidInput:
+        raise
+    except EvictError as error:
+        row = {"account": "", "state": "unknown", "path": "", "identities": 0, "unknown": [], "why": error.message, "remedy": error.remedy}
+        found |= {"baselines": [row], "problems": [error.as_dict()]}
+    return {
+        **found, "notify": len(incident.notify), "incident": incident.id, "incident_data": template.complete(incident) if incident.notify else {},
+    }  # fmt: skip
+
+
+def _kept(params: Mapping[str, t.Any], incident: Incident, connect: Callable[..., Aws], *, check: bool) -> dict[str, t.Any]:
+    """{changed, baselines, problems}. Raises ``EvictError`` for the store and the caller."""
     store = open_store(incident.store)
     if store.root and not params.get("allow_local_store") and (why := lost_with_container(str(store.root))):
         raise Refused(
@@ -80,6 +97,5 @@ def run(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool
         {"object": r["object"], "operation": "baseline", "message": r["why"], "remedy": r["remedy"]} for r in left if r["state"] != "ok"
     ]
     return {
-        "changed": any(r.pop("changed", False) for r in rows), "baselines": rows, "problems": problems, "notify": len(incident.notify),
-        "incident": incident.id, "incident_data": template.complete(incident) if incident.notify else {},
+        "changed": any(r.pop("changed", False) for r in rows), "baselines": rows, "problems": problems,
     }  # fmt: skip

@@ -416,7 +416,8 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
     if case.incident.mode != "emergency" and not runner.check:
         raise Refused(
             f"incident {case.incident.id} is in mode {case.incident.mode}, in which dependents move before anything is cut", object=case.incident.id,
-            operation="contain", remedy="run rotate.yml first, so that nothing breaks; then contain with mode: emergency in the incident file, or set it now to cut now",
+            operation="contain", remedy="run rotate.yml first, so that nothing breaks; then contain with mode: emergency in the incident file, or set it"
+            " now to cut now",
         )  # fmt: skip
     if params["account"]:
         run.suspects, run.share = shares.of(case, params), params["account"]

@@ -8,8 +8,9 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common import case as cases
-from ..common import drafts, errors, situation
+from ..common import drafts, errors, manual, situation
 from ..common.case import Case
+from ..common.message import about
 from ..common.run import Runner
 from . import own
 from .session import ARGUMENTS as CONNECTION
@@ -31,6 +32,10 @@ def connect(params: Mapping[str, t.Any], from_incident: Mapping[str, t.Any] | No
     return Aws(options, incident=incident, threads=int(params.get("threads") or 16))
 
 
+def _covers(params: Mapping[str, t.Any]) -> str:
+    return "resolve" if params.get("phase") == "resolve" else "share" if params.get("shares") else "whole"
+
+
 def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoReturn:
     """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task."""
     result: dict[str, t.Any] = {}
@@ -38,10 +43,14 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
     with errors.handler(module):
         case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
         try:
-            aws = connect(module.params, case.incident.connection.get("aws"), incident=case.incident.id)
-            case.ledger.caller = aws.caller["arn"]
-            case.warnings += aws.warnings(starting=True)
-            own.under_another_name(aws, case)
+            try:
+                aws = connect(module.params, case.incident.connection.get("aws"), incident=case.incident.id)
+                case.ledger.caller = aws.caller["arn"]
+                case.warnings += aws.warnings(starting=True)
+                own.under_another_name(aws, case)
+            except errors.EvictError:
+                case.abort()  # so that it is told
+                raise
             runner = Runner(
                 {"aws": aws}, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
@@ -55,17 +64,20 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
+                if not module.check_mode:
+                    manual.keep(case, result.get("manual", []))
                 # Of what ends in a table; of hosts side by side when their results are put together.
                 if name in _TABLES and module.params.get("phase") != "resolve" and not module.params.get("shares"):
                     case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)
-                    case.warnings += [] if module.check_mode else drafts.keep(case.store, case.incident, result)
-            except errors.EvictError:
+                    case.warnings += drafts.keep(case.store, case.incident, result) if contain and not module.check_mode else []
+            except Exception:
                 case.abort()
                 raise
             finally:
                 runner.close()
                 case.warnings += aws.warnings()
-            result["head"] = case.end(result["status"], None if module.params.get("shares") else result, changed=runner.changed)
+            ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
+            result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
             result |= {
                 "diff": runner.diff() if module._diff else [],
                 "steps": [d.row() for d in list(runner.done.values())[:_ROWS]],

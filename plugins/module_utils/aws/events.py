@@ -28,16 +28,18 @@ def regions(aws: Aws, account: str) -> list[str]:
 
 
 def lookup(
-    aws: Aws, target: Target, attribute: str, value: str, start: str = "", deadline: float = float("inf"), most: int = 0
+    aws: Aws, target: Target, attribute: str, value: str, start: str = "", deadline: float = float("inf"), most: int = 0, end: str = ""
 ) -> Iterator[Event]:
     """CloudTrail records (newest first) whose ``attribute`` (AccessKeyId, Username, EventName, ResourceName) is ``value``.
 
-    ``start``: RFC 3339. ``deadline``: time.monotonic() after which no further page is asked for; ``most``: records at most (0: all). What is
+    ``start``, ``end``: RFC 3339. ``deadline``: time.monotonic() after which no further page is asked for; ``most``: records at most (0: all). What is
     cut short by either raises ``EvictError`` after the last record, since the rest is not known.
     """
     parameters: dict[str, t.Any] = {"LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}], "MaxResults": 50}
     if start:
         parameters["StartTime"] = start
+    if end:
+        parameters["EndTime"] = end
     seen = 0
     while time.monotonic() < deadline and (not most or seen < most):
         answer = aws.call(Call(target, "cloudtrail", "LookupEvents", parameters))
@@ -51,7 +53,7 @@ def lookup(
 
 
 def everywhere(
-    aws: Aws, account: str, attribute: str, value: str, *, seconds: float, start: str = "", most: int = 0
+    aws: Aws, account: str, attribute: str, value: str, *, seconds: float, start: str = "", most: int = 0, end: str = ""
 ) -> tuple[list[Event], list[str]]:
     """Records from every enabled region side by side, oldest first, and what could not be read ("us-east-1: AccessDenied")."""
     deadline = time.monotonic() + seconds
@@ -60,7 +62,7 @@ def everywhere(
     def one(region: str) -> list[Event]:
         found: list[Event] = []
         try:
-            found.extend(lookup(aws, Target("aws", account, region), attribute, value, start, deadline, most))
+            found.extend(lookup(aws, Target("aws", account, region), attribute, value, start, deadline, most, end))
         except EvictError as error:
             gaps.append(f"{region}: {error.message}")
         return found

@@ -162,7 +162,8 @@ class Isolation:
     @staticmethod
     def _kind(machine: Machine) -> compute.Kind:
         found = compute.kind_of(machine.arn)
-        assert found is not None, machine.arn
+        if found is None:
+            raise AssertionError(machine.arn)
         return found
 
     def _look(self, wanted: Wanted) -> None:

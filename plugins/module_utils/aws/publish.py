@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What notifiers need of AWS: publishing to an SNS topic, and secrets that lie in Secrets Manager or Parameter Store. With their own access, apart from the response's."""
+"""What notifiers need of AWS: publishing to an SNS topic, and secrets that lie in Secrets Manager or Parameter Store.
+
+With their own access, apart from the response's.
+"""
 
 from __future__ import annotations
 

@@ -405,5 +405,8 @@ def seen(probe: Probe, sids: Iterable[str]) -> Probe:
 
 def same(some: Iterable[scp.Statement], others: Iterable[scp.Statement]) -> bool:
     """Whether they are the same statements, in whatever order."""
-    by_sid = lambda s: str(s.get("Sid"))  # noqa: E731
+
+    def by_sid(statement: t.Any) -> str:
+        return str(statement.get("Sid"))
+
     return sorted(some, key=by_sid) == sorted(others, key=by_sid)

@@ -135,7 +135,8 @@ class Clocks:
     def _started(self) -> dict[tuple[Target, str], list[Started]]:
         """By place and kind: the suspects' calls that the scope kept, and what was listed beside them."""
         scope = self.run.scope
-        assert scope is not None
+        if scope is None:
+            raise AssertionError("asked only where there is a scope")
         who = everybody.suspects(self.run)
         calls = {str(e.get("eventID")): (e, True) for e in list(scope.kept)}
         for event in self._listed:

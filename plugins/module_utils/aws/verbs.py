@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from ..common import incident as incidents
+from ..common import restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import CloudError, EvictError, InvalidInput, Refused
@@ -306,8 +307,11 @@ def released(case: Case, run: Release) -> dict[str, t.Any]:
     conflicts = any(v.kind in ("conflict", "unknown") for v in run.rows)
     residual = [{"object": v.resource, "token_kind": "session", "until": v.due, "why": v.why} for v in run.rows if v.due]
     status = "partial" if run.runner.failures else "open" if conflicts else "ok"
+    case.ledger.flush()  # what was just undone is not standing
+    stands = any(latest.phase == Phase.FENCE for _first, latest in restore.standing(case.history))
     return {
         "status": status,
+        "covers": "part" if stands or run.order.only else "whole",
         "incident": case.incident.id,
         "principals": [],
         "failed": run.runner.failures,

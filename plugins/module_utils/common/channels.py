@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is told what: the keys ``notify``, ``escalation`` and ``severity_matrix`` of the incident file, the default matrix, and which messages a channel wants."""
+"""Who is told what:
+
+the keys ``notify``, ``escalation`` and ``severity_matrix`` of the incident file, the default matrix, and which messages a channel wants.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ KEYS = ("notify", "escalation", "severity_matrix", "legal", "production")  # of 
 WAYS = ("env", "file", "secret")  # where a secret of a notifier is: never in the incident file
 
 _BAD = ("partial", "refused", "error", "escalated", "severity")
-_NEWS = ("contained", "open", *_BAD, "released", "acknowledged")
+_NEWS = ("contained", "open", *_BAD, "released", "partly_released", "acknowledged")
 # severity -> kind of channel -> events. Each kind of notifier says which it is (GROUP).
 MATRIX: dict[str, dict[str, tuple[str, ...]]] = {
     "critical": {"page": EVENTS, "chat": EVENTS, "mail": EVENTS, "ticket": EVENTS, "machine": EVENTS},

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from . import channels, legal, process, situation
+from . import channels, legal, manual, process, situation
 from . import incident as incidents
 from .errors import EvictError, InvalidInput
 from .ledger import Ledger
+from .notifying import taken_on
 from .schema import meant, printable, secret_in, show
 from .spool import standing_in
 from .store import open_store
@@ -33,9 +34,11 @@ def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
         result = {}
     result = result if isinstance(result, dict) else {}
     confirmed = [n["data"] for n in notes.get(NOTE, ())]
-    known = items(incident, result, confirmed)
+    known = items(incident, [*result.get("manual", []), *(n["data"] for n in notes.get(manual.NOTE, ()))], confirmed)
     data = _checked(params, known)
     same = [n for n in notes.get(NOTE, ()) if n["data"]["item"] == data["item"]]
+    if data["item"] == "incident":
+        same = [taken] if (taken := taken_on(notes)) else []
     if data["item"] == "severity":
         seen = result.get("severity") or {}
         fresh = {"proposed": seen["proposed"], "why": seen.get("why", [])} if seen.get("proposed") else None
@@ -54,10 +57,10 @@ def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     }  # fmt: skip
 
 
-def items(incident: t.Any, result: Mapping[str, t.Any], confirmed: list[Mapping[str, t.Any]]) -> dict[str, str]:
-    """{item: what it is} that can be confirmed: manual steps of the last result, the legal clocks, the incident and its severity."""
+def items(incident: t.Any, steps: Iterable[Mapping[str, t.Any]], confirmed: list[Mapping[str, t.Any]]) -> dict[str, str]:
+    """{item: what it is} that can be confirmed: ``steps`` of any result (``manual``), the legal clocks, the incident and its severity."""
     found = {"incident": "somebody has taken it on", "severity": "how severe it is"}
-    found |= {str(row["id"]): str(row.get("what") or "") for row in result.get("manual", []) if row.get("id")}
+    found |= {str(row["id"]): str(row.get("what") or "") for row in steps if row.get("id")}
     table = legal.TABLE if incident.legal is None else incident.legal
     ids = [row if isinstance(row, str) else row["id"] for row in table]
     return found | {f"legal/{name}": "the duty is met" for name in ids} | {str(c["item"]): "confirmed" for c in confirmed}

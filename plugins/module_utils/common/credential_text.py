@@ -224,7 +224,8 @@ def _lines(text: str, old: str, new: str, secret: str) -> str:
 
 def _set(row: str, bare: str, value: str) -> str:
     found = _LINE.match(bare)
-    assert found is not None  # it was parsed before
+    if found is None:
+        raise AssertionError("it was parsed before")
     return f"{found['name']}{found['equals']}{found['quote']}{value}{found['end']}{row[len(bare) :]}"
 
 

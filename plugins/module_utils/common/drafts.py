@@ -23,6 +23,23 @@ _STATUS = {
     "refused": "not contained: refused",
     "error": "not contained: failed",
 }
+# What may be said to have been done: (to customers, to the regulator).
+_WHOLE = (
+    "We cut the credentials off and are examining what was done with them.",
+    "Access of the identities was denied, their credentials and sessions ended.",
+)
+_DONE = {
+    "ok": _WHOLE,
+    "open": _WHOLE,
+    "partial": (
+        "We have cut a part of the access off, are working on the rest, and are examining what was done with it.",
+        "Access of a part of the identities was denied; for the rest that is under way.",
+    ),
+}
+_NOTHING = (
+    "We are working to cut the access off, and are examining what was done with it.",
+    "Access has not been denied yet; that is under way.",
+)
 
 
 def escaped(value: t.Any, limit: int = 300) -> str:
@@ -35,7 +52,7 @@ def render(incident: t.Any, result: Mapping[str, t.Any]) -> dict[str, str]:
     """{name: Markdown}. Pure: the same result gives the same text."""
     return {
         "management.md": _HEAD + _management(incident, result),
-        "customers.md": _HEAD + _customers(incident),
+        "customers.md": _HEAD + _customers(incident, result),
         "regulator.md": _HEAD + _regulator(incident, result),
     }
 
@@ -79,7 +96,7 @@ def _management(incident: t.Any, result: Mapping[str, t.Any]) -> str:
     return "\n".join(out) + "\n"
 
 
-def _customers(incident: t.Any) -> str:
+def _customers(incident: t.Any, result: Mapping[str, t.Any]) -> str:
     """Names nothing of the inside: what customers are told of it is somebody's decision."""
     out = [
         "# Notice about a security incident\n",
@@ -87,7 +104,7 @@ def _customers(incident: t.Any) -> str:
         f"on {_day(incident.aware_at)} we became aware that credentials of our cloud environment had come into wrong hands.\n",
         "**What happened.** [two sentences]\n",
         "**What of you is concerned.** [kinds of data, of whom, from when to when; or: nothing, and how we know]\n",
-        "**What we did.** We cut the credentials off and are examining what was done with them. [more]\n",
+        f"**What we did.** {_done(result)[0]} [more]\n",
         "**What you can do.** [steps, or: nothing is needed]\n",
         "**Whom to ask.** [name, telephone, e-mail]\n",
     ]
@@ -101,17 +118,22 @@ def _regulator(incident: t.Any, result: Mapping[str, t.Any]) -> str:
         f"# Notification of incident {escaped(incident.id)}\n",
         "The order is that of Art. 33(3) GDPR; other laws ask for much the same. This is " + NO_ADVICE + ".\n",
         f"1. **Nature.** Credentials of cloud identities were compromised ({len(rows)} identities in {len(accounts)} accounts are dealt with). "
-        f"Aware since {_time(incident.aware_at)}; the attacker may have been at work from {_time(incident.window.start)} to {_time(incident.window.end)}. [more]",
+        f"Aware since {_time(incident.aware_at)}; the attacker may have been at work from {_time(incident.window.start)} to"
+        f" {_time(incident.window.end)}. [more]",
         "2. **Whose data, and how much.** [categories and approximate number of persons and of records]",
         "3. **Contact.** [data protection officer or other contact: name, telephone, e-mail]",
         "4. **Likely consequences.** [for the persons]",
-        f"5. **Measures.** State: {_STATUS.get(str(result.get('status')), escaped(result.get('status')))}. Access of the identities was denied, their credentials and sessions ended. "
+        f"5. **Measures.** State: {_STATUS.get(str(result.get('status')), escaped(result.get('status')))}. {_done(result)[1]} "
         "[what was done for the persons]",
         "6. **Delay.** [reasons, if this comes later than the law asks]\n",
         "## Deadlines\n",
         *_deadlines(result),
     ]
     return "\n".join(out) + "\n"
+
+
+def _done(result: Mapping[str, t.Any]) -> tuple[str, str]:
+    return _DONE.get(str(result.get("status")), _NOTHING)
 
 
 def _deadlines(result: Mapping[str, t.Any]) -> list[str]:

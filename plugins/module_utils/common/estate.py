@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from .schema import Fields, show
 
+NAMELESS = "name the human behind each change in CloudTrail"  # what is lost where an account can be entered, without a source identity
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
 
@@ -30,7 +31,7 @@ def accounts(fields: Fields) -> list[str]:
 def telling(rows: Iterable[Mapping[str, t.Any]]) -> tuple[list[Mapping[str, t.Any]], dict[str, int]]:
     """Of the readiness checks' rows those that are not ok, without what only follows from an account that nobody can enter; and how many do, by account."""
     bad = [row for row in rows if row["state"] != "ok"]
-    lost = {row["account"] for row in bad if row["check"] == "responder" and row["account"]}
+    lost = {row["account"] for row in bad if row["check"] == "responder" and row["account"] and row.get("loss") != NAMELESS}
     follows = [row for row in bad if row["account"] in lost and row["check"] != "responder" and row["state"] == "unknown"]
     counts = {account: sum(1 for row in follows if row["account"] == account) for account in sorted({row["account"] for row in follows})}
     return [row for row in bad if row not in follows], counts

@@ -28,7 +28,7 @@ class State:
     notes[kind]: list of {"time", "run", "data", "place"}, in order.
     intents[id][run]: {"place", "time", "step"}, the run's latest intent; step None: it has its outcome.
     settled[id]: the place up to which intents of any run have been dealt with.
-    runs[run]: {"module", "host", "caller", "time", "process", "status"}; status None: no end seen.
+    runs[run]: {"module", "host", "caller", "time", "process", "status"}, with what its end says of TOLD; status None: no end seen.
     named[run]: the highest seq of it that another chain's ``heads`` named.
     """
 
@@ -104,7 +104,8 @@ def _add(state: State, record: Record) -> None:
             "status": None,
         }
     elif record["kind"] == "end" and run in state.runs:
-        state.runs[run] = {**state.runs[run], "status": record["status"]}
+        counts = record.get("counts") or {}
+        state.runs[run] = {**state.runs[run], "status": record["status"], **{key: counts[key] for key in TOLD if key in counts}}
     # An intent is durable before anything is done: an outcome belongs to an intent of an earlier record, so outcomes come first.
     for outcome in record.get("outcomes", []):
         _outcome(state, run, place, outcome)
@@ -152,6 +153,8 @@ def _intent(state: State, run: str, time: str, place: Place, step: dict[str, t.A
     state.steps[name] = entry
 
 
+# How much a run covers (whole | part | share | resolve), and the digest of what its result says (message.about).
+TOLD = ("covers", "about")
 MADE = ("done", "unverified")  # the outcomes of a step that was carried out
 _EMPTY: dict[str, t.Any] = {
     "first": None,

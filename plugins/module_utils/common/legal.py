@@ -26,12 +26,14 @@ def _row(id: str, law: str, duty: str, to: str, after: str, cites: str) -> Row:
     return {"id": id, "law": law, "duty": duty, "to": to, "after": after, "cites": cites}
 
 
-# Counted from ``aware_at``, which is never later than what the law counts from (materiality, classification, an earlier notification): no clock is shown too late.
+# Counted from ``aware_at``, which is never later than what the law counts from (materiality, classification, an earlier notification): no clock is
+# shown too late.
 TABLE: tuple[Row, ...] = (
     _row("dora-initial", "DORA", "initial notification of a major ICT incident", "financial supervisor", "24h",
          "Regulation (EU) 2022/2554 Art. 19(4)(a); Delegated Regulation (EU) 2025/301 Art. 5: 4 h after classification, 24 h after awareness at the latest"),
     _row("nis2-early", "NIS2", "early warning", "CSIRT or competent authority", "24h", "Directive (EU) 2022/2555 Art. 23(4)(a), as your country made it law"),
-    _row("us-banks", "US bank incident rule", "notification", "primary federal regulator", "36h", "12 CFR 53.3, 225.302, 304.23: after determining that it is one"),
+    _row("us-banks", "US bank incident rule", "notification", "primary federal regulator", "36h",
+         "12 CFR 53.3, 225.302, 304.23: after determining that it is one"),
     _row("gdpr", "GDPR", "notification of a personal data breach", "supervisory authority", "72h", "Regulation (EU) 2016/679 Art. 33(1)"),
     _row("uk-gdpr", "UK GDPR", "notification of a personal data breach", "Information Commissioner", "72h", "UK GDPR Art. 33(1)"),
     _row("nis2-notification", "NIS2", "incident notification", "CSIRT or competent authority", "72h", "Directive (EU) 2022/2555 Art. 23(4)(b)"),
@@ -44,14 +46,18 @@ TABLE: tuple[Row, ...] = (
          "Form 8-K General Instruction B.1 and Item 1.05: after determining that it is material"),
     _row("nis2-final", "NIS2", "final report", "CSIRT or competent authority", "1mo",
          "Directive (EU) 2022/2555 Art. 23(4)(d): one month after the incident notification"),
-    _row("dora-final", "DORA", "final report", "financial supervisor", "1mo", "Delegated Regulation (EU) 2025/301 Art. 5: one month after the intermediate report"),
+    _row("dora-final", "DORA", "final report", "financial supervisor", "1mo",
+         "Delegated Regulation (EU) 2025/301 Art. 5: one month after the intermediate report"),
     _row("ftc-safeguards", "FTC Safeguards Rule", "notification, 500 consumers or more", "Federal Trade Commission", "30d", "16 CFR 314.4(j)"),
     _row("hipaa", "HIPAA", "notification of individuals; HHS and media from 500", "individuals, HHS", "60d", "45 CFR 164.404, 164.406, 164.408"),
 )  # fmt: skip
 
 
 def read(fields: Fields, base: str) -> list[t.Any] | None:
-    """``legal``: None for ``TABLE``; a list of rows and of ids of TABLE; or the path of a file with that list, from ``base``. What the path names is taken over."""
+    """``legal``: None for ``TABLE``; a list of rows and of ids of TABLE;
+
+    or the path of a file with that list, from ``base``. What the path names is taken over.
+    """
     raw, path = fields.raw.get("legal"), f"{fields.path}.legal"
     if raw is None:
         return None
@@ -101,7 +107,10 @@ def due(since: dt.datetime, after: str) -> dt.datetime:
 
 
 def rows(incident: t.Any, confirmed: Iterable[Mapping[str, t.Any]], now: dt.datetime) -> list[dict[str, str]]:
-    """The clocks of the incident: {id, law, duty, to, deadline, state: running | passed | met, by, cites}, the first deadline first; [] without ``aware_at``."""
+    """The clocks of the incident: {id, law, duty, to, deadline, state:
+
+    running | passed | met, by, cites}, the first deadline first; [] without ``aware_at``.
+    """
     if incident.aware_at is None:
         return []
     known = {row["id"]: row for row in TABLE}

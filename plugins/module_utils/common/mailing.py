@@ -30,13 +30,20 @@ def build(channel: Channel, payload: Mapping[str, t.Any]) -> EmailMessage:
     return mail
 
 
-def send(channel: Channel, payload: Mapping[str, t.Any], secrets: Mapping[str, str]) -> None:
-    """Hand the mail to the server for every recipient. Raises ``EvictError``, also when the server takes it for some of them only."""
-    mail = build(channel, payload)
-    with _server(channel, secrets) as server:
-        refused = server.send_message(mail, channel["from"], list(channel["to"]))
-    if refused:
-        raise _error(channel, f"the server refused {', '.join(sorted(refused))}")
+def send(channel: Channel, payload: Mapping[str, t.Any], secrets: Mapping[str, str]) -> list[str]:
+    """Hand the mail to the server; the recipients that it refused, while it took the others. Raises ``EvictError`` when it took none.
+
+    Once it has taken the mail, whatever goes wrong is no reason to send it again.
+    """
+    mail, taken, refused = build(channel, payload), False, list[str]()
+    try:
+        with _server(channel, secrets) as server:
+            refused = sorted(server.send_message(mail, channel["from"], list(channel["to"])))
+            taken = True
+    except EvictError:
+        if not taken:
+            raise
+    return refused
 
 
 def test(channel: Channel, secrets: Mapping[str, str]) -> None:
@@ -47,12 +54,12 @@ def test(channel: Channel, secrets: Mapping[str, str]) -> None:
 
 def run(params: Mapping[str, t.Any], resolve: Callable[[Channel], Mapping[str, str]], *, check: bool) -> dict[str, t.Any]:
     """The body of ``case_mail``; ``resolve`` reads the channel's secrets."""
-    channel = params["channel"]
+    channel, refused = params["channel"], list[str]()
     if params["state"] == "tested":
         test(channel, resolve(channel))
     elif not check:
-        send(channel, params["payload"], resolve(channel))
-    return {"changed": params["state"] == "sent", "to": list(channel["to"])}
+        refused = send(channel, params["payload"], resolve(channel))
+    return {"changed": params["state"] == "sent", "to": [one for one in channel["to"] if one not in refused], "refused": refused}
 
 
 @contextlib.contextmanager

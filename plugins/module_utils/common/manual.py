@@ -10,12 +10,19 @@ from collections.abc import Iterable, Mapping
 Row = dict[str, t.Any]
 Place = list[t.Any]  # in the ledger; they sort as things happened
 _CUTS = ("assignment/", "membership/", "deny/", "root-")  # parts of the ids of Steps that cut one of them
+NOTE = "manual"  # kind of note: a row of ``row`` without its confirmation
 
 
 class Noted(t.Protocol):
     """What is needed of ``case.Case``."""
 
     def notes(self, kind: str) -> list[dict[str, t.Any]]: ...
+
+
+class Noting(Noted, t.Protocol):
+    """The same, to be written to."""
+
+    def note(self, kind: str, data: dict[str, t.Any]) -> None: ...
 
 
 def confirmed(case: Noted, id: str, since: Place | None = None) -> dict[str, t.Any] | None:
@@ -46,6 +53,15 @@ def newest_cut(history: Mapping[str, Mapping[str, t.Any]], arn: str, accounts: I
         if own.startswith(_CUTS) or (above and name.startswith(above) and lifted.get("made") and lifted["places"]["made"] < place):
             found.append(list(place))
     return max(found, default=None)
+
+
+def keep(case: Noting, rows: Iterable[Row]) -> None:
+    """In the ledger, once each: result.json is of the last verb, and a step is confirmed when it is done."""
+    known = {n["data"]["id"] for n in case.notes(NOTE)}
+    for one in rows:
+        if one["id"] not in known:
+            known.add(one["id"])
+            case.note(NOTE, {name: one[name] for name in ("id", "object", "what", "why")})
 
 
 def open_items(rows: Iterable[Row]) -> list[Row]:

@@ -9,10 +9,23 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from .ledger_record import canonical, digest
 from .schema import printable, secret_in
 
-EVENTS = ("opened", "contained", "open", "partial", "refused", "error", "released", "escalated", "severity", "acknowledged")
-OUTCOMES = ("contained", "open", "partial", "refused", "error", "released")
+EVENTS = (
+    "opened",
+    "contained",
+    "open",
+    "partial",
+    "refused",
+    "error",
+    "released",
+    "partly_released",
+    "escalated",
+    "severity",
+    "acknowledged",
+)
+OUTCOMES = ("contained", "open", "partial", "refused", "error", "released", "partly_released")
 _OF_STATUS = {"ok": "contained"}  # the others are named like the status
 _HEADLINES = {
     "opened": "incident opened, containment starts",
@@ -22,6 +35,7 @@ _HEADLINES = {
     "refused": "containment was REFUSED: nothing is cut",
     "error": "containment FAILED: nothing is known to be cut",
     "released": "released",
+    "partly_released": "partly released; something of the containment stands, or could not be released",
     "escalated": "ESCALATED",
     "severity": "severity raised",
     "acknowledged": "acknowledged",
@@ -67,9 +81,20 @@ def tame(value: t.Any, limit: int = 300) -> str:
     return re.sub(r"(?i)\b(h)tt(ps?):(?=//)|:(?=//)", lambda m: "hxx" + m[2] + ":" if m[1] else "[:]", printable(text, limit))
 
 
-def outcome(status: str, released: bool) -> str:
-    """The event that a result stands for."""
-    return "released" if released else _OF_STATUS.get(status, status)
+def outcome(status: str) -> str:
+    """The event that the status of a containment stands for."""
+    return _OF_STATUS.get(status, status)
+
+
+def about(result: Mapping[str, t.Any]) -> str:
+    """What a message of this result is about, as a digest: with the same, nobody is told again."""
+    said = [
+        result.get("status"),
+        sorted([str(row.get("arn")), str(row.get("action"))] for row in result.get("principals", []) if "action" in row),
+        sorted([str(f.get("object")), str(f.get("operation"))] for f in result.get("failed", [])),
+        sorted([str(o.get("object")), str(o.get("kind") or "")] for o in result.get("open", []) if o.get("kind") != "notify"),
+    ]
+    return digest(canonical(said))[:32]
 
 
 def compose(

@@ -10,15 +10,16 @@ import json
 import os
 import time
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from . import channels, legal, process, situation
 from . import incident as incidents
 from .errors import EvictError, InvalidInput
 from .incident import Incident
 from .ledger import Ledger
+from .ledger_read import alive_runs
 from .ledger_record import canonical, now
-from .message import OUTCOMES, Message, compose, outcome
+from .message import OUTCOMES, Message, about, compose, outcome
 from .notifiers import KINDS
 from .notifiers.secrets import FromStore, problem, resolve
 from .reach import reach
@@ -26,9 +27,16 @@ from .result import write
 from .spool import standing_in
 from .store import NotFound, Store, case_store, open_store
 
-SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}
+SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}, of mail with "refused"
 _CONTAINS, _RELEASES = ("aws_contain", "case_result"), ("aws_restore",)
 Row = dict[str, t.Any]
+
+
+def taken_on(notes: Mapping[str, Sequence[Row]]) -> Row | None:
+    """The last acknowledgement; one from before the case was opened again says nothing of now."""
+    reopened = max((n["place"] for n in notes.get("reopened", ())), default=None)
+    found = [n for n in notes.get("confirmed", ()) if n["data"].get("item") == "incident" and (reopened is None or n["place"] > reopened)]
+    return found[-1] if found else None
 
 
 class View:
@@ -37,6 +45,7 @@ class View:
     def __init__(self, incident: Incident, store: Store, ledger: Ledger, result: Row, moment: dt.datetime) -> None:
         self.incident, self.store, self.ledger, self.result, self.moment = incident, store, ledger, result, moment
         self.notes = ledger.state.notes
+        self.last, self.contained = self._outcome()
         seen = result.get("severity") or {}
         fresh = {"proposed": seen["proposed"], "why": seen.get("why", [])} if seen.get("proposed") else None
         self.severity: Row = situation.severity(incident, self.notes, fresh)  # a named person may have judged it since the result
@@ -67,20 +76,50 @@ class View:
 
     @property
     def acknowledged(self) -> Row | None:
-        """The note of who has taken the incident on."""
-        found = [n for n in self.notes.get("confirmed", ()) if n["data"].get("item") == "incident"]
-        return found[-1] if found else None
+        """The note of who has taken the incident on, since it was last opened."""
+        return taken_on(self.notes)
+
+    def _outcome(self) -> tuple[Row, bool]:
+        """(the run whose outcome counts, with its ``event``; whether the last containment was whole), by the ledger: other verbs write result.json too."""
+        since = max((n["time"] for n in self.notes.get("reopened", ())), default="")  # what was before a reopening has been closed
+        runs = [
+            (r["time"], run, r) for run, r in self.ledger.state.runs.items() if r["module"] in _CONTAINS + _RELEASES and r["time"] >= since
+        ]
+        alive = alive_runs(self.store, self.ledger.state) if any(r["status"] is None for _time, _run, r in runs) else set()
+        found: list[Row] = []
+        for _time, run, row in sorted(runs, key=lambda one: one[:2], reverse=True):
+            status, contains = row["status"], row["module"] in _CONTAINS
+            if status is None and (run in alive or not contains):
+                continue
+            if row.get("covers") in ("share", "resolve"):  # case_result says what came of them
+                continue
+            if contains:
+                event = outcome(status or "error")
+            elif status == "error":
+                continue  # nothing is known to have been released
+            else:
+                event = "released" if status == "ok" and row.get("covers", "whole") == "whole" else "partly_released"
+            found.append({**row, "event": event})
+            if contains:
+                break
+        if not found:
+            return {}, False
+        return found[0], found[0]["event"] == "released" or found[-1]["event"] == "contained"
 
     @property
     def event(self) -> str:
-        """The outcome that result.json stands for; "" before there is one."""
-        runs = sorted(
-            (r["time"], r["module"]) for r in self.ledger.state.runs.values() if r["module"] in _CONTAINS + _RELEASES and r["status"]
-        )
-        return outcome(str(self.result["status"]), runs[-1][1] in _RELEASES) if runs and self.result.get("status") else ""
+        """The outcome that the case stands at; "" before there is one."""
+        return str(self.last.get("event", ""))
+
+    @property
+    def told(self) -> Row:
+        """The result of that run; {} when it left none, or when another verb has written over it."""
+        return self.result if self.last.get("about") and about(self.result) == self.last["about"] else {}
 
     def began(self) -> dt.datetime:
-        """When the case was opened, by its ledger."""
+        """When the case was opened, or opened again, by its ledger."""
+        if reopened := self.notes.get("reopened"):
+            return dt.datetime.fromisoformat(reopened[-1]["time"])
         times = [dt.datetime.fromisoformat(r["time"]) for r in self.ledger.state.runs.values()]
         return min(times, default=self.moment)
 
@@ -100,9 +139,9 @@ def wanted(view: View, phase: str) -> list[Due]:
     plain = _events(view) if phase == "all" else _events(view)[:1]
     found = []
     for channel in view.incident.notify:
-        for event, about, extra in plain:
+        for event, of, extra in plain:
             if channels.wants(channel, level, event, changed):
-                found.append(Due(channel, event, _key(view, event, channel["name"], about), extra))
+                found.append(Due(channel, event, _key(view, event, channel["name"], of), extra))
     return found + (_escalations(view) if phase == "all" else [])
 
 
@@ -111,10 +150,14 @@ def _events(view: View) -> list[tuple[str, t.Any, tuple[str, ...]]]:
     how = f"to acknowledge: ansible-playbook evict.cloud.confirm -e case={view.store.url} -e item=incident -e by=NAME"
     found: list[tuple[str, t.Any, tuple[str, ...]]] = [("opened", len(view.notes.get("reopened", ())), (how,))]
     severity = view.severity
-    if situation.worst(severity["level"], view.incident.severity) != view.incident.severity:
-        found.append(("severity", severity["level"], (f"was {view.incident.severity}, is now {severity['level']}",)))
+    first, level = situation.opened_at(view.incident, view.notes), severity["level"]
+    if situation.worst(level, first) != first:
+        lowered = [n for n in view.notes.get("confirmed", ()) if n["data"].get("item") == "severity"]
+        below = sum(1 for n in lowered if n["data"]["level"] != situation.worst(n["data"]["level"], level))
+        found.append(("severity", [level, below], (f"was {first}, is now {level}" + (", again" if below else ""),)))
     if view.event:
-        found.append((view.event, _about(view), ()))
+        left = () if view.last.get("about") else (f"{view.last['module']}, begun {view.last['time']}, ended without a result",)
+        found.append((view.event, _about(view), left))
     if taken := view.acknowledged:
         found.append(("acknowledged", taken["time"], (f"by {taken['data'].get('by')}: {taken['data'].get('note') or 'no note'}",)))
     return found
@@ -134,9 +177,7 @@ def _escalations(view: View) -> list[Due]:
             for c in told
         ]
     for number, step in enumerate(steps):
-        met = {"acknowledged": bool(view.acknowledged), "contained": view.event in ("contained", "released"), "never": False}[
-            step["unless"]
-        ]
+        met = {"acknowledged": bool(view.acknowledged), "contained": view.contained, "never": False}[step["unless"]]
         if met or view.moment < view.began() + dt.timedelta(seconds=channels.seconds(step["after"])):
             continue
         why = (
@@ -158,13 +199,7 @@ def _escalations(view: View) -> list[Due]:
 
 def _about(view: View) -> t.Any:
     """What a message of the outcome is about: with the same, nobody is told again."""
-    result = view.result
-    return [
-        result.get("status"),
-        sorted([str(row.get("arn")), str(row.get("action"))] for row in result.get("principals", []) if "action" in row),
-        sorted([str(f.get("object")), str(f.get("operation"))] for f in result.get("failed", [])),
-        sorted([str(o.get("object")), str(o.get("kind") or "")] for o in result.get("open", []) if o.get("kind") != "notify"),
-    ]
+    return [view.event, view.last.get("about", ""), len(view.notes.get("reopened", ()))]
 
 
 def _key(view: View, event: str, channel: str, about: t.Any) -> str:
@@ -181,7 +216,7 @@ def _sent(view: View, due: Due) -> Row | None:
 
 
 def _message(view: View, due: Due, at: str) -> Message:
-    result = view.result if due.event in OUTCOMES or due.event == "escalated" else None
+    result = view.told if due.event in OUTCOMES or due.event == "escalated" else None
     return compose(key=due.key, incident=view.incident, event=due.event, severity=view.severity, case=view.store.url, at=at, result=result,
                    legal=view.legal, extra=due.extra)  # fmt: skip
 
@@ -249,7 +284,8 @@ def _recorded(view: View, params: Mapping[str, t.Any], check: bool) -> Row:
     for row in sent:
         data = {"channel": row["name"], "kind": row["kind"], "event": row["event"], "key": row["id"]}
         if row["ok"]:
-            view.ledger.note(SENT, {**data, "ref": str(row.get("ref") or "")})
+            some = {"refused": [str(one) for one in row["refused"]]} if row.get("refused") else {}
+            view.ledger.note(SENT, {**data, "ref": str(row.get("ref") or ""), **some})
         else:
             said = {**data, "why": str(row["why"])}
             if said not in [n["data"] for n in view.notes.get(FAILED, ())][-50:]:
@@ -283,6 +319,11 @@ def _standing(view: View) -> tuple[list[Row], list[Row]]:
         {"object": f"notifier {row['name']}", "why": f"was not told ({row['event']}): {row['why']}; the next run tries again", "due": None, "kind": "notify"}
         for row in rows if row["state"] == "failed"
     ]  # fmt: skip
+    for channel in view.incident.notify:
+        last = [n["data"] for n in view.notes.get(SENT, ()) if n["data"].get("channel") == channel["name"]][-1:]
+        if last and last[0].get("refused"):
+            why = f"its server refused {', '.join(last[0]['refused'])} ({last[0]['event']}); the others were told"
+            bad.append({"object": f"notifier {channel['name']}", "why": why, "due": None, "kind": "notify"})
     return rows, bad
 
 

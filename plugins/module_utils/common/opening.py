@@ -62,19 +62,19 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
 def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chosen:
     if params["case"]:
         store = _existing(params["case"], params.get("store"), directory)
-        return _Chosen(incidents.from_case(store), store)
-    file = ""
+        return _Chosen(incidents.from_case(store), store, notes=_uncounted(params))
+    file, stamped = "", False
     if params["suspect"] and (params["incident"] or params["data"]):
         file = os.path.join(directory, params["incident"]) if params["incident"] else ""
         raw, source = incidents.load(file) if file else params["data"], file or "the variable incident"
-        incident = template.with_suspect(raw, source, params["suspect"], now=now)
+        incident = template.with_suspect(_told(params, raw, source, directory), source, params["suspect"], now=now)
         incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
         store = case_store(open_store(incident.store, base=directory), incident.id)
         store = emergency_store(store, incident.id) if incident.mode == "emergency" else store
         return _Chosen(template.known(incident, _stored(store)), store, file)
     if params["suspect"]:
         if found := _same_suspect(params["suspect"], directory):
-            return _Chosen(*found, notes=("this suspect already has an open case, which is used again",))
+            return _Chosen(*found, notes=("this suspect already has an open case, which is used again", *_uncounted(params)))
         raw, source = incidents.from_suspect(params["suspect"], now=now, cwd=directory), "suspect"
         file = os.path.join(directory, f"incident-{raw['id']}.yml")
     elif params["incident"]:
@@ -82,16 +82,30 @@ def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chos
         raw = incidents.load(file)
     else:
         raw, source = params["data"], "the variable incident"
-    if params.get("notify_file"):  # what the incident does not say of whom to tell
-        own = incidents.unwrap(raw, source)
-        raw = {
-            **{k: v for k, v in channels.defaults(os.path.join(directory, params["notify_file"])).items() if own.get(k) is None},
-            **{k: v for k, v in own.items() if v is not None or k not in channels.KEYS},
-        }
+    raw = _told(params, raw, source, directory)
+    if not params["suspect"]:
+        raw, stamped = template.with_suspects(raw, source, now=now)
     incident = incidents.validate(raw, source, now=now)
     incident = dataclasses.replace(incident, store=incidents.absolute_store(incident.store, directory))
     store = case_store(open_store(incident.store, base=directory), incident.id)
-    return _Chosen(incident, emergency_store(store, incident.id) if incident.mode == "emergency" else store, file)
+    store = emergency_store(store, incident.id) if incident.mode == "emergency" else store
+    return _Chosen(template.opened(incident, _stored(store)) if stamped else incident, store, file)
+
+
+def _told(params: dict[str, t.Any], raw: t.Any, source: str, directory: str) -> t.Any:
+    """``raw``, and from ``notify_file`` what it does not say of whom to tell."""
+    if not params.get("notify_file"):
+        return raw
+    own = incidents.unwrap(raw, source)
+    return {
+        **{k: v for k, v in channels.defaults(os.path.join(directory, params["notify_file"])).items() if own.get(k) is None},
+        **{k: v for k, v in own.items() if v is not None or k not in channels.KEYS},
+    }
+
+
+def _uncounted(params: dict[str, t.Any]) -> tuple[str, ...]:
+    """What is to be said when a case that was opened before is used as it is."""
+    return ("notify_file does not count: the case is open, and says itself who is told",) if params.get("notify_file") else ()
 
 
 def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool) -> dict[str, t.Any]:

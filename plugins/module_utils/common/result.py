@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from . import drafts, situation
 from . import incident as incidents
 from .ledger import Ledger
+from .message import about
 from .spool import standing_in
 from .store import Kept, NotFound, Store, open_store
 
@@ -83,7 +84,7 @@ def together(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
         incident = incidents.from_case(store)
         told += situation.add(merged, incident, ledger.state.notes, contains=True)
         told += [] if check else drafts.keep(store, incident, merged)
-    merged["head"] = ledger.end(merged["status"])
+    merged["head"] = ledger.end(merged["status"], about=about(merged))
     if not check:
         told += write(store, ledger.run, merged)
     return {**merged, "warnings": told}

@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from . import edits, plan
 from .chain import Chain, Job
 from .errors import CloudError, EvictError
-from .plan import Call, Phase, Ref, Secret, Step
+from .plan import Call, Edit, Phase, Ref, Secret, Step
 from .pool import Pool
 from .reader import Cloud, Reader
 
 STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
 _CHANGED_MEANWHILE = ("PreconditionFailedException",)  # somebody wrote the document between our read and our write: read again
+_SECRETIVE = ("replace_credential", "only")  # edits of documents that hold secrets
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 
@@ -124,14 +125,12 @@ class Runner:
             self.answers[step_id] = answer
             self._old.discard(step_id)
 
-    def make_anew(self, step: Step) -> None:
-        """What an earlier run made is removed, since its secret died with that run and nobody has it; the Step will be carried out again."""
-        made = plan.dig(self.answers[step.id], step.owns.path)
-        if not self.check:
-            self._undo_orphan(step, made)
+    def drop(self, step_id: str) -> None:
+        """What an earlier run made is gone: its Step will be carried out again."""
         with self._lock:
-            del self.answers[step.id]
-            self._old.discard(step.id)
+            self.answers.pop(step_id, None)
+            self._old.discard(step_id)
+            self.done.pop(step_id, None)
 
     @property
     def changed(self) -> int:
@@ -236,7 +235,7 @@ class Runner:
         try:
             return self._send(action, answers)
         except EvictError as error:  # clouds quote what they refuse
-            if any(isinstance(ref, Secret) for ref in plan.refs(action)):
+            if any(isinstance(ref, Secret) for ref in plan.refs(action)) or (isinstance(action, Edit) and action.name in _SECRETIVE):
                 said = getattr(error, "code", "") or "refused"
                 error.message = f"{error.operation or 'write'} on {error.object}: {said} (the rest may hold a secret and is left out)"
             raise
@@ -285,6 +284,10 @@ class Runner:
                     return f"{error.code}, yet it is so"
                 raise
         raise AssertionError("not reached")
+
+    def shows(self, step: Step, reader: Reader) -> bool:
+        """Whether what ``step`` wrote is what is there."""
+        return step.probe is not None and bool(reader.read(step.probe) == self._after(step))
 
     def _after(self, step: Step) -> t.Any:
         """What the probe is to see, with Refs resolved as far as their answers are known."""
@@ -416,7 +419,7 @@ class Runner:
 
     def _seen(self, step: Step, reader: Reader) -> bool:
         try:
-            return step.probe is not None and bool(reader.read(step.probe) == self._after(step))
+            return self.shows(step, reader)
         except EvictError:
             return False
 

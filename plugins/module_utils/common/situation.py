@@ -60,7 +60,28 @@ def severity(incident: t.Any, notes: Notes, fresh: Mapping[str, t.Any] | None = 
     said = [n["data"] for n in notes.get("confirmed", ()) if n["data"].get("item") == "severity"]
     if said and set(why) <= set(said[-1].get("seen", ())):
         level, by = str(said[-1]["level"]), str(said[-1]["by"])
+        if later := _set_since(notes):  # whoever writes a higher one into the file afterwards means it
+            level, by = (level, by) if worst(level, later) == level else (later, "")
     return {"set": incident.severity, "proposed": proposed, "level": level, "why": why, "by": by}
+
+
+def _set_since(notes: Notes) -> str:
+    """The highest severity that the incident file was changed to after a person judged it; "" when it was not."""
+    judged = [n.get("place") or [] for n in notes.get("confirmed", ()) if n["data"].get("item") == "severity"][-1]
+    found = [
+        str(new["severity"])
+        for n in notes.get("incident", ())
+        if (n.get("place") or []) > judged
+        and (new := n["data"].get("new") or {}).get("severity") in ORDER
+        and new["severity"] != (n["data"].get("old") or {}).get("severity")
+    ]
+    return worst(*found) if found else ""
+
+
+def opened_at(incident: t.Any, notes: Notes) -> str:
+    """The severity that the case was opened with."""
+    first = [n["data"].get("new") or {} for n in notes.get("incident", ())][:1]
+    return str(first[0]["severity"]) if first and first[0].get("severity") in ORDER else str(incident.severity)
 
 
 def add(result: dict[str, t.Any], incident: t.Any, notes: Notes, *, contains: bool = False) -> list[str]:

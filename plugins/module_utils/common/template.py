@@ -14,7 +14,7 @@ from . import incident as incidents
 from .errors import InvalidInput
 from .incident import Incident
 from .schema import rfc3339
-from .suspect import only
+from .suspect import Suspect, only, parse
 
 ID = "readiness"
 _TITLE = "Suspected compromise of "
@@ -36,14 +36,38 @@ def with_suspect(raw: t.Any, source: str, suspect: str, *, now: dt.datetime) -> 
     """The incident of this file and this one suspect. Without an id of its own it gets ``IR-`` and 10 digits of the suspect's hash. Raises InvalidInput."""
     given = incidents.unwrap(raw, source)
     one = only(suspect)
-    digest = hashlib.sha256(f"{one.cloud}\n{one.account}\n{one.value}".encode()).hexdigest()
-    defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"{_TITLE}{one.display()}"}
-    filled = {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+    filled = _filled(given, one, now)
     waiting = given.get("suspects") in (None, [])
     found = incidents.validate({**filled, "suspects": [one.as_dict()]} if waiting else filled, source, now=now)
     if any((s.cloud, s.kind, s.value) == (one.cloud, one.kind, one.value) for s in found.suspects):
         return found
     return dataclasses.replace(found, suspects=[*found.suspects, one])
+
+
+def with_suspects(raw: t.Any, source: str, *, now: dt.datetime) -> tuple[t.Any, bool]:
+    """(the file to which somebody added the suspects on the day, with the id, time and title that it lacks, of its first suspect; whether its time is now)."""
+    given = incidents.unwrap(raw, source)
+    listed = given.get("suspects")
+    first = (
+        parse(listed[0], "", []) if isinstance(listed, list) and listed else None
+    )  # what is wrong with it is said when all of the file is read
+    if first is None or (given.get("id") is not None and given.get("opened") is not None):
+        return raw, False
+    return _filled(given, first, now), given.get("opened") is None
+
+
+def _filled(given: dict[str, t.Any], one: Suspect, now: dt.datetime) -> dict[str, t.Any]:
+    digest = hashlib.sha256(f"{one.cloud}\n{one.account}\n{one.value}".encode()).hexdigest()
+    defaults = {"id": f"IR-{digest[:10]}", "opened": rfc3339(now.replace(microsecond=0)), "title": f"{_TITLE}{one.display()}"}
+    return {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+
+
+def opened(incident: Incident, kept: t.Mapping[str, t.Any] | None) -> Incident:
+    """``incident``, whose file does not say when it was opened, opened when its case says that it was."""
+    try:
+        return dataclasses.replace(incident, opened=incidents.validate(dict(kept), "the case").opened) if kept else incident
+    except InvalidInput:
+        return incident
 
 
 def known(incident: Incident, kept: t.Mapping[str, t.Any] | None) -> Incident:

@@ -10,7 +10,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws import baseline, r
 from ansible_collections.evict.cloud.plugins.module_utils.aws.readiness import actions, identity_center, kind, simulation, standing, trail
 from ansible_collections.evict.cloud.plugins.module_utils.aws.standing_fence import document
 from ansible_collections.evict.cloud.plugins.module_utils.common import template
-from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError, Refused
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
@@ -262,9 +262,9 @@ def test_in_a_container_a_store_that_is_lost_with_it_is_refused(tmp_path: Any, m
             module, "lost_with_container", lambda _path: "is a directory inside a container, on overlay, and is lost with it"
         )
     params = {"incident_data": {"accounts": [A], "store": "./cases"}, "directory": str(tmp_path), "allow_local_store": False}
-    with pytest.raises(Refused, match="is a directory inside a container") as refused:
-        baseline.run(params, lambda *_a, **_k: pytest.fail("no request before that"), check=False)
-    assert "allow_local_store=true" in refused.value.remedy and list(tmp_path.iterdir()) == []
+    refused = baseline.run(params, lambda *_a, **_k: pytest.fail("no request before that"), check=False)["problems"]
+    assert "is a directory inside a container" in refused[0]["message"] and "allow_local_store=true" in refused[0]["remedy"]
+    assert list(tmp_path.iterdir()) == []
     look_ = look(Aws())
     look_.store = lambda: open_store(str(tmp_path))
     found = list(readiness.CHECKS["store"].check(look_))
@@ -280,3 +280,34 @@ def test_no_answer_says_nothing_about_the_role_and_a_refusal_does() -> None:
     assert state("AccessDenied") == "missing" and state("EndpointConnectionError") == state("Throttling") == "unknown"
     aws = Aws(GetCallerIdentity={"Account": MANAGEMENT, "Arn": ROLE, "UserId": "x"})
     assert "leads into account" in next(iter(readiness.CHECKS["responder"].check(look(aws)))).why
+
+
+def test_what_nobody_looked_at_is_not_ok() -> None:
+    found = list(readiness.CHECKS["baseline"].check(look(Aws())))
+    assert [row.state for row in found] == ["unknown"] and "no snapshot" in found[0].why
+    one = look(Aws())
+    one.baselines = ({"account": "", "state": "unknown", "why": "no store", "remedy": "mount one"},)
+    assert [(row.state, row.why, row.remedy) for row in readiness.CHECKS["baseline"].check(one)] == [("unknown", "no store", "mount one")]
+
+    class As(Aws):
+        arn = ""
+
+        def responder_arn(self, account: str) -> str:  # type: ignore[override]
+            return self.arn
+
+    for arn, state in ((f"arn:aws:sts::{A}:federated-user/ada", "unknown"), (f"arn:aws:iam::{A}:root", "ok")):
+        aws = As()
+        aws.arn = arn
+        assert [row.state for row in readiness.CHECKS["permissions"].check(look(aws))] == [state], arn
+
+
+def test_a_baseline_that_fails_leaves_what_the_notifiers_need(tmp_path: Any) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise EvictError("no credentials", object="aws", operation="sts:GetCallerIdentity", remedy="log in")
+
+    file = {"accounts": [A], "store": str(tmp_path / "cases"), "notify": [{"kind": "slack", "name": "ops", "url_env": "U"}]}
+    failed = baseline.run({"incident_data": file}, refused, check=False)
+    assert failed["notify"] == 1 and failed["incident_data"]["notify"] and failed["problems"][0]["message"] == "no credentials"
+    assert [(row["account"], row["state"], row["remedy"]) for row in failed["baselines"]] == [("", "unknown", "log in")]
+    read = baseline.run({"incident_data": file, "keep": False}, lambda *_a, **_k: pytest.fail("nothing is asked"), check=False)
+    assert read["baselines"] == [] and read["problems"] == [] and not read["changed"] and read["notify"] == 1

@@ -94,3 +94,15 @@ def test_drafts_are_markdown_that_nobody_else_wrote() -> None:
         assert "DRAFT" in text
     assert "arn:aws" not in made["customers.md"] and "2026-11-22" in made["customers.md"]
     assert "2026-11-25T08:00:00Z" in made["regulator.md"] and "not legal advice" in made["regulator.md"]
+
+
+@pytest.mark.parametrize(("status", "cut"), [("ok", True), ("open", True), ("partial", False), ("refused", False), ("error", False)])
+def test_drafts_claim_no_containment_that_is_not_there(status: str, cut: bool) -> None:
+    window = types.SimpleNamespace(start=None, end=None)
+    about = types.SimpleNamespace(id="IR-1", title="t", aware_at=None, opened=None, window=window)
+    severity = {"level": "high", "why": [], "by": ""}
+    made = drafts.render(about, {"status": status, "severity": severity, "principals": [], "legal": []})
+    assert ("We cut the credentials off" in made["customers.md"]) == cut
+    assert ("sessions ended" in made["regulator.md"]) == cut
+    if status in ("refused", "error"):
+        assert "has not been denied yet" in made["regulator.md"] and "working to cut" in made["customers.md"]

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.action import case_notify as action
+from ansible_collections.evict.cloud.plugins.module_utils.common import confirming, message, notifying, process
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
-from ansible_collections.evict.cloud.plugins.module_utils.common import notifying
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
+from ansible_collections.evict.cloud.plugins.module_utils.common.notifiers import KINDS
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 
 CHAT = {"kind": "slack", "name": "chat", "url_env": "U", "out_of_band": True}
@@ -39,14 +41,19 @@ class Room:
         ledger.note(kind, data)
         ledger.end("ok")
 
-    def ran(self, module: str, status: str, **more: Any) -> None:
+    def ran(self, module: str, status: str, covers: str = "whole", **more: Any) -> None:
+        """A run as entry.change ends it: its share of several hosts leaves no result.json."""
         ledger = Ledger.open(self.store, incident="IR-1", module=module)
         ledger.note("ran", {})
-        ledger.end(status)
         principals = [{"arn": ARN, "action": "contained" if status == "ok" else "failed"}]
-        self.store.replace(
-            "result.json", json.dumps({"status": status, "principals": principals, "failed": [], "open": [], **more}).encode()
-        )
+        result = {"status": status, "principals": principals, "failed": [], "open": [], **more}
+        ledger.end(status, covers=covers, about=message.about(result))
+        if covers not in ("share", "resolve"):
+            self.store.replace("result.json", json.dumps(result).encode())
+
+    def died(self, module: str = "aws_contain") -> None:
+        """A run that stopped with an error, as Case.abort ends it: no result.json."""
+        Ledger.open(self.store, incident="IR-1", module=module).end("error")
 
     def view(self, minutes: float = 0) -> notifying.View:
         return notifying.View.open({"case": str(self.case)}, check=False, moment=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes))
@@ -188,3 +195,111 @@ def test_without_a_case_check_mode_says_what_would_be_told(tmp_path: Path) -> No
     params = {"case": str(tmp_path / "cases" / "IR-2"), "incident_data": raw, "state": "planned", "phase": "all"}
     planned = notifying.run(params, lambda arn: arn, check=True)
     assert [m["event"] for m in planned["messages"]] == ["opened"] and not (tmp_path / "cases").exists()
+
+
+def test_only_a_whole_release_is_told_as_one_and_what_is_not_does_not_resolve_the_alert(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.ran("aws_contain", "ok")
+    room.send()
+    for status, covers in (("partial", "whole"), ("open", "whole"), ("ok", "part")):
+        room.ran("aws_restore", status, covers)
+        assert room.view().event == "partly_released" and room.view().contained
+    room.died("aws_restore")
+    assert room.view().event == "partly_released"  # the last of which it is known
+    made = notifying._message(room.view(), notifying.Due(PAGE, "partly_released", "k"), "2026-01-22T09:00:00Z")
+    assert KINDS["pagerduty"].payload(made, PAGE, "")["event_action"] == "trigger" and "partly released" in made.headline
+    room.ran("aws_restore", "ok")
+    assert room.due() == [("chat", "released")]
+
+
+def test_what_other_verbs_leave_in_the_result_says_nothing_of_the_containment(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.ran("aws_contain", "partial", failed=[{"object": ARN, "operation": "iam:PutUserPolicy", "message": "m"}])
+    room.send()
+    for module in ("aws_credential_rotation", "aws_session", "case_confirm"):
+        room.ran(module, "ok", principals=[])
+        assert room.view().event == "partial" and not room.view().contained and room.due() == []
+    assert room.view().told == {}  # and its lines are not told as those of the containment
+    room.ran("aws_contain", "ok", "share")
+    room.ran("aws_contain", "ok", "resolve")
+    assert room.view().event == "partial"  # of one account's share, case_result says what came of all
+    room.ran("case_result", "ok")
+    assert room.due() == [("chat", "contained")] and room.view().told["status"] == "ok"
+
+
+def test_a_containment_that_left_no_result_is_told_as_an_error_once_and_escalates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(tmp_path, escalation=[{"after": "10m", "to": ["page"]}])
+    room.died()
+    assert room.due() == [("chat", "opened"), ("chat", "error"), ("page", "escalated")]
+    room.send()
+    room.died()
+    assert room.due() == []  # the same, and no second call in the night
+    room.ran("aws_contain", "ok")
+    assert room.due() == [("chat", "contained")]
+    room.send()
+    Ledger.open(room.store, incident="IR-1", module="aws_contain").flush()
+    ledger = Ledger.open(room.store, incident="IR-1", module="aws_contain")
+    ledger.note("begun", {})
+    ledger.flush()
+    assert room.view().event == "contained"  # it is at work
+    monkeypatch.setattr(process, "fate", lambda who: "dead")
+    assert room.view().event == "error"  # killed
+    ledger.end("ok", covers="whole", about="x")
+
+
+def test_after_a_reopening_nobody_has_taken_it_on_and_the_time_runs_anew(tmp_path: Path) -> None:
+    steps = [{"after": "10m", "to": ["page"]}, {"after": "10m", "unless": "contained", "to": ["boss"]}]
+    room = Room(tmp_path, escalation=steps)
+    room.ran("aws_contain", "ok")
+    room.note("confirmed", {"item": "incident", "by": "Ada", "note": ""})
+    room.send()
+    confirm = {"case": str(room.case), "item": "incident", "by": "Bob"}
+    assert not confirming.run(confirm, check=False)["changed"]
+    room.note("closed", {"by": "Ada", "reason": "r"})
+    room.note("reopened", {"by": "Ada", "reason": "r"})
+    view = room.view()
+    assert view.acknowledged is None and not view.contained and view.event == ""
+    assert view.began() == dt.datetime.fromisoformat(view.notes["reopened"][-1]["time"])
+    assert room.due() == [("chat", "opened")]
+    assert room.due(11) == [("chat", "opened"), ("page", "escalated"), ("boss", "escalated")]
+    assert confirming.run(confirm, check=False)["by"] == "Bob"
+    room.ran("aws_contain", "ok")
+    assert room.due(11) == [("chat", "opened"), ("chat", "contained"), ("chat", "acknowledged")]
+
+
+def test_a_refused_recipient_is_open_and_the_mail_is_not_sent_again(tmp_path: Path) -> None:
+    mail = {"kind": "email", "name": "mail", "host": "h.example", "from": "a@b.cc", "to": ["c@b.cc", "gone@b.cc"]}
+    room = Room(tmp_path, notify=[mail])
+    room.ran("aws_contain", "ok")
+    planned = notifying._planned(room.view(), "all", False)
+    answers = [{"item": m, "refused": ["gone@b.cc"]} for m in planned["messages"]]
+    rows = action.sent(planned, [answers])
+    assert all(row["ok"] and row["refused"] == ["gone@b.cc"] for row in rows)
+    assert not notifying._recorded(room.view(), {"phase": "all", "sent": rows}, False)["due"]
+    (item,) = room.result["open"]
+    assert item["object"] == "notifier mail" and "refused gone@b.cc" in item["why"] and room.result["status"] == "ok" and room.due() == []
+
+
+def test_a_severity_that_rises_again_is_told_again_and_one_set_by_hand_counts(tmp_path: Path) -> None:
+    room = Room(tmp_path, severity="medium", notify=[CHAT])
+    room.note("severity", {"share": "", "proposed": "critical", "why": ["a"]})
+    room.send()
+    judged = {"item": "severity", "level": "medium", "by": "Ada", "note": "n", "seen": ["a"]}
+    room.note("confirmed", judged)
+    assert room.due() == [] and room.view().severity["level"] == "medium"
+    room.note("severity", {"share": "", "proposed": "critical", "why": ["b"]})
+    assert room.due() == [("chat", "severity")]
+    room.send()
+    room.note("confirmed", {**judged, "level": "critical", "seen": ["a", "b"]})
+    assert room.due() == []  # it stays as it was told
+    room.note("confirmed", {**judged, "seen": ["a", "b"]})
+    assert room.view().severity["level"] == "medium"
+    room.note("incident", {"old": {"severity": "medium"}, "new": {"severity": "high"}})
+    assert room.view().severity == {**room.view().severity, "level": "high", "by": ""}
+
+
+def test_a_severity_raised_in_the_file_is_told(tmp_path: Path) -> None:
+    room = Room(tmp_path, severity="critical", notify=[CHAT])
+    room.note("incident", {"old": None, "new": {"severity": "low"}})
+    room.note("incident", {"old": {"severity": "low"}, "new": {"severity": "critical"}})
+    assert room.due() == [("chat", "opened"), ("chat", "severity")]

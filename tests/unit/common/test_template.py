@@ -104,9 +104,16 @@ def test_what_only_follows_from_a_lost_account_is_counted_and_not_told() -> None
     rows = [
         {"check": "responder", "account": "1", "state": "missing"}, {"check": "trail", "account": "1", "state": "unknown"},
         {"check": "slots", "account": "1", "state": "missing"}, {"check": "trail", "account": "2", "state": "unknown"}, {"check": "store", "account": "", "state": "ok"},
+        {"check": "responder", "account": "3", "state": "missing", "loss": estate.NAMELESS}, {"check": "trail", "account": "3", "state": "unknown"},
     ]  # fmt: skip
     shown, follows = estate.telling(rows)
-    assert [(row["check"], row["account"]) for row in shown] == [("responder", "1"), ("slots", "1"), ("trail", "2")] and follows == {"1": 1}
+    assert [(row["check"], row["account"]) for row in shown] == [
+        ("responder", "1"),
+        ("slots", "1"),
+        ("trail", "2"),
+        ("responder", "3"),
+        ("trail", "3"),
+    ] and follows == {"1": 1}
 
 
 def test_suspects_of_the_file_are_checked_beside_the_one_that_is_named(tmp_path: Path) -> None:

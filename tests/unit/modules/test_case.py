@@ -278,3 +278,34 @@ def test_documentation_is_what_the_module_takes_and_returns(tmp_path: Path) -> N
         assert set(task["evict.cloud.case"]) <= set(options)
     returned = run(tmp_path, incident=write(tmp_path))
     assert set(returned) | {"problems", "incident_data"} == set(yaml.safe_load(case.RETURN)) | {"changed"}
+
+
+def test_suspects_added_to_the_readiness_file_make_it_an_incident_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "readiness.yml"
+    suspects = [{"cloud": "aws", "account": "111122223333", "access_key_id": KEY}, {"cloud": "aws", "access_key_id": OTHER}]
+    path.write_text(json.dumps({"incident": {"accounts": ["111122223333"], "suspects": suspects}}))
+    first = run(tmp_path, incident=str(path))
+    digest = hashlib.sha256(f"aws\n111122223333\n{KEY}".encode()).hexdigest()[:10]
+    assert first["changed"] and first["incident"] == f"IR-{digest}" and len(first["suspects"]) == 2
+    stored = json.loads((tmp_path / f"cases/IR-{digest}/incident.json").read_text())
+    assert stored["opened"] == "2026-11-23T14:15:03Z" and KEY in stored["title"]
+    assert not run(tmp_path, incident=str(path), later=600)["changed"]
+    one = {"suspect": json.dumps({"userIdentity": {"accountId": "111122223333", "accessKeyId": KEY}}), "later": 900}
+    path.write_text(json.dumps({"incident": {"accounts": ["111122223333"]}}))
+    assert run(tmp_path, incident=str(path), **one)["incident"] == f"IR-{digest}"  # the same case, however it is named
+    path.write_text(json.dumps({"incident": {"id": "IR-2", "suspects": suspects}}))
+    assert run(tmp_path, incident=str(path))["incident"] == "IR-2" and not run(tmp_path, incident=str(path), later=5)["changed"]
+    path.write_text(json.dumps({"incident": {"suspects": [{"cloud": "aws", "access_key_id": "x"}]}}))
+    with pytest.raises(errors.InvalidInput, match=r"suspects\[0\]"):
+        run(tmp_path, incident=str(path))
+
+
+def test_notify_file_counts_beside_a_template_and_a_suspect_and_says_when_it_cannot(tmp_path: Path) -> None:
+    (tmp_path / "notify.yml").write_text(json.dumps({"notify": [{"kind": "slack", "name": "ops", "url_env": "U"}]}))
+    path = tmp_path / "readiness.yml"
+    path.write_text(json.dumps({"incident": {"accounts": ["111122223333"]}}))
+    found = run(tmp_path, incident=str(path), suspect=KEY, notify_file="notify.yml")
+    assert found["notifiers"] == ["ops"] and not any("notify_file" in note for note in found["notes"])
+    assert not run(tmp_path, incident=str(path), suspect=KEY, notify_file="notify.yml", later=60)["changed"]
+    assert run(tmp_path, data={"suspects": [{"cloud": "aws", "access_key_id": OTHER}]}, notify_file="notify.yml")["notifiers"] == ["ops"]
+    assert any("notify_file does not count" in note for note in run(tmp_path, case=found["case"], notify_file="notify.yml")["notes"])

@@ -63,7 +63,8 @@ class Clock:
     ``principal``: ARN of the suspect who did it, "" for anybody else; ``text``: the object, in words; ``what``: what happens to it;
     ``deadline`` (RFC 3339, "" for none): when, at the earliest; ``state``: running | stopped | unknown | failed; ``why``: when it runs, why nothing
     here stops it (a Step is made where there is none); ``remedy``: what is left to do when it cannot be stopped; ``at``: when it was set going, of
-    what is not stopped twice on the strength of one call; ``data``: what its kind needs to stop it, its ``arn`` where the id is none, and ``since`` (with ``until``), the time in which
+    what is not stopped twice on the strength of one call; ``data``: what its kind needs to stop it, its ``arn`` where the id is none, and
+    ``since`` (with ``until``), the time in which
     nothing was logged.
     """
 

@@ -81,7 +81,8 @@ class Exposed:
         elif done.status in STANDS and group not in done.step.after:
             return
         elif group in (done.step.before or ()) or group in done.step.after:
-            text = f"{name} STANDS IN {group}, WHICH ALLOWS EVERYTHING FROM EVERYWHERE, as far as is known: give it back {', '.join(first) or 'its groups'} by hand"
+            groups = ", ".join(first) or "its groups"
+            text = f"{name} STANDS IN {group}, WHICH ALLOWS EVERYTHING FROM EVERYWHERE, as far as is known: give it back {groups} by hand"
         else:
             return
         self.said.setdefault(machine.arn, []).append(text)

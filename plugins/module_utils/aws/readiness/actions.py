@@ -342,6 +342,8 @@ MANAGEMENT: dict[str, dict[str, str]] = {
         "sso:ListAccountAssignmentsForPrincipal": "what a person has, and in which accounts; read back",
         "sso:ListInstances": "readiness: whether there is an Identity Center",
         "sso:ListPermissionSetsProvisionedToAccount": "whether the roles have what the permission set says; read back",
+    },
+    "arn:{partition}:iam::{account}:root": {
         "sts:AssumeRoot":
             "what the root user of a member account holds; delete it, if the incident file asks for "
             "that",

@@ -37,7 +37,8 @@ def check(look: Look) -> Iterator[Row]:
             if there and arn not in own:
                 fine = False
                 yield missing(
-                    f"{arn} is there, {name} exempts it, and nothing says that it is yours", "list it under protected, trusted.principals or automations if it is, else delete it", object=arn
+                    f"{arn} is there, {name} exempts it, and nothing says that it is yours",
+                    "list it under protected, trusted.principals or automations if it is, else delete it", object=arn
                 )  # fmt: skip
             elif not there and open_:
                 fine = False

@@ -28,7 +28,10 @@ OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One answer. ``why``: what was found; ``loss``: what contain could not do (the check's own, if empty); ``note``: what a person should know all the same."""
+    """One answer. ``why``: what was found; ``loss``: what contain could not do (the check's own, if empty); ``note``:
+
+    what a person should know all the same.
+    """
 
     state: str
     why: str = ""
@@ -53,7 +56,10 @@ def unknown(error: EvictError, loss: str = "", object: str = "") -> Row:
 
 @dataclasses.dataclass
 class Look:
-    """One account ("" for what is asked once). ``accounts``: all of the run; ``given``: whether a person named them; ``probe``: whether the store may be written."""
+    """One account ("" for what is asked once). ``accounts``: all of the run; ``given``: whether a person named them;
+
+    ``probe``: whether the store may be written.
+    """
 
     aws: Aws
     incident: Incident

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ...common.errors import EvictError
 from .. import responders
 from . import actions, simulation
-from .kind import Look, Row, missing, ok
+from .kind import UNKNOWN, Look, Row, missing, ok
 
 NAME = "permissions"
 QUESTION = "May the responder do there what contain does?"
@@ -22,7 +22,11 @@ _REMEDY = "give {who} docs/permissions/aws-responder.json, and take what denies 
 def check(look: Look) -> Iterator[Row]:
     who = _principal(look)
     if not who:
-        yield ok("the responder is the root user or a federated user, whose permissions cannot be simulated")
+        arn = look.aws.responder_arn(look.account)
+        if arn.endswith(":root"):
+            yield ok("the responder is the root user, whose permissions cannot be simulated; only the organization's policies limit it")
+        else:
+            yield Row(UNKNOWN, f"the permissions of {arn} cannot be simulated", arn, "respond as a user or a role")
         return
     fine = True
     for verdict, why in simulation.denied(look, who, actions.RESPONDER):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...common import estate
 from ...common.errors import CloudError, EvictError
 from ...common.plan import Call, Target
 from .kind import Look, Row, missing, ok, unknown
@@ -35,7 +36,7 @@ def check(look: Look) -> Iterator[Row]:
         yield missing(
             "the role is assumed without a source identity: CloudTrail would not say who did it",
             "allow sts:SetSourceIdentity beside sts:AssumeRole in the role's trust and in the caller's policies",
-            object=who, loss="name the human behind each change in CloudTrail",
+            object=who, loss=estate.NAMELESS,
         )  # fmt: skip
         return
     yield ok(object=who)

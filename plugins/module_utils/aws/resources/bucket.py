@@ -25,8 +25,10 @@ EVENTS: frozenset[str] = frozenset({
     "DeleteBucketPublicAccessBlock", "PutBucketPublicAccessBlock", "DeletePublicAccessBlock", "PutPublicAccessBlock", "PutBucketOwnershipControls",
     "DeleteBucketEncryption",
 })  # fmt: skip
-OPENING: frozenset[str] = frozenset({"PutBucketPolicy", "PutBucketAcl", "DeleteBucketPublicAccessBlock", "PutBucketPublicAccessBlock",
-                     "DeletePublicAccessBlock", "PutPublicAccessBlock", "PutBucketOwnershipControls"})  # fmt: skip
+OPENING: frozenset[str] = frozenset({
+    "PutBucketPolicy", "PutBucketAcl", "DeleteBucketPublicAccessBlock", "PutBucketPublicAccessBlock", "DeletePublicAccessBlock", "PutPublicAccessBlock",
+    "PutBucketOwnershipControls",
+})  # fmt: skip
 NAMED: tuple[str, ...] = ("bucketName",)
 DENIED: tuple[str, ...] = ("s3:*",)
 CHANGE = "s3:PutBucketPolicy"

@@ -10,8 +10,10 @@ from .kind import PARSED, Name, Resource, Writer, name_in
 
 SERVICE = "ecr"
 NOUN = "repository"
-EVENTS: frozenset[str] = frozenset({"BatchGetImage", "GetDownloadUrlForLayer", "PutImage", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload",
-                    "SetRepositoryPolicy", "DeleteRepositoryPolicy", "BatchDeleteImage", "PutLifecyclePolicy", "PutImageTagMutability"})  # fmt: skip
+EVENTS: frozenset[str] = frozenset({
+    "BatchGetImage", "GetDownloadUrlForLayer", "PutImage", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "SetRepositoryPolicy",
+    "DeleteRepositoryPolicy", "BatchDeleteImage", "PutLifecyclePolicy", "PutImageTagMutability",
+})  # fmt: skip
 NAMED: tuple[str, ...] = ("repositoryName",)
 DENIED: tuple[str, ...] = ("ecr:*",)
 CHANGE = "ecr:SetRepositoryPolicy"

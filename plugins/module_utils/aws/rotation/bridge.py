@@ -18,7 +18,9 @@ _MORE = ["iam:*", "organizations:*", "sts:GetFederationToken", "sts:GetSessionTo
 
 def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: Iterable[str]) -> dict[str, t.Any]:
     """The deny. ``assumed``: ARNs of the roles that the key assumed before the incident's window; every other role is out of its reach."""
-    outside: dict[str, t.Any] = {"NotIpAddressIfExists": {"aws:SourceIp": sorted(networks)}, "BoolIfExists": {"aws:ViaAWSService": "false"}}
+    outside: dict[str, t.Any] = {"BoolIfExists": {"aws:ViaAWSService": "false"}}
+    if addresses := sorted(networks):
+        outside["NotIpAddressIfExists"] = {"aws:SourceIp": addresses}
     if named := sorted(vpcs):
         outside["StringNotEqualsIfExists"] = {"aws:SourceVpc": named}
     else:
@@ -35,11 +37,10 @@ def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: It
     }
 
 
-def clamp(user: Principal, incident: t.Any, wanted: dict[str, t.Any], keep: bool, reader: Reader) -> Iterator[Step]:
-    """The Step that puts it on the user; with ``keep`` what stands is what was decided first."""
+def clamp(user: Principal, incident: t.Any, wanted: dict[str, t.Any], reader: Reader) -> Iterator[Step]:
+    """The Step that puts it on the user."""
     before = policy.present(user, incident, PURPOSE, reader)
-    if before is None or not keep:
-        yield policy.inline_step(user, incident, PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL)
+    yield policy.inline_step(user, incident, PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL)
 
 
 def lift(user: Principal, incident: t.Any, reader: Reader) -> Iterator[Step]:

@@ -3,37 +3,37 @@
 """The rotation of one user's key: from a free slot to the deletion of the old one, resumed from the ledger and from what is there.
 
 Nothing remembers where it was but the cloud and the ledger: each stage looks whether it is done. The secret of the new key lives in memory; a run that
-needs it and did not mint the key reads it back from a place that has it, and mints anew where none has.
+needs it and did not mint the key reads it back from a place that has it. A new key is made anew only while no place holds the one before.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import ipaddress
 import time
 import typing as t
 from collections.abc import Callable, Iterable
 
 from ...common import credential_text, plan
 from ...common.chain import Job
-from ...common.errors import CloudError, EvictError
+from ...common.errors import EvictError
+from ...common.guard import identity
 from ...common.plan import Call, Phase, Secret, Step
 from ...common.reader import Reader
 from ...common.run import STANDS
-from .. import credentials, events, sessions, targets
+from .. import credentials, sessions, targets
 from ..credentials import access_key
 from ..principal import Principal
 from ..session import iso, parse
-from . import bridge, health, mint, slot
+from . import bridge, health, mint, slot, watch
 from .options import DEADLINES, STATES, Options
 
 if t.TYPE_CHECKING:
     from .verb import Rotation
 
 READS = ("iam:GetAccessKeyLastUsed", "iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy", "sts:GetCallerIdentity")
-_POWER = ["iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "sts:AssumeRole"]
-_LOOK = 20.0  # seconds for the log of the old key
+_PARTS = 20  # of one place, one after the other: an environment, and each version that aliases lead to
+SETTLES = datetime.timedelta(seconds=10)  # until a policy that was just written holds everywhere
 
 
 class Stop(Exception):
@@ -43,14 +43,18 @@ class Stop(Exception):
 class Machine:
     """``run`` goes as far as it can. ``row`` is its line of the result, ``open`` what it waits for."""
 
-    def __init__(self, run: Rotation, user: Principal, old: str, also: set[str], places: list[targets.Place], options: Options) -> None:
+    def __init__(
+        self, run: Rotation, user: Principal, old: str, also: set[str], places: list[targets.Place], options: Options, alone: bool = True
+    ) -> None:
         self.run_of, self.user, self.old, self.also, self.places, self.options = run, user, old, also, places, options
         self.runner, self.aws, self.case = run.runner, run.aws, run.case
         self.mint = f"{user.arn}#rotation/{old}"
         self.open: list[dict[str, t.Any]] = []
-        self.mode = options.mode
+        self.mode, self.alone = options.mode, alone  # alone: no other user is rotated, so that a half is this one's
         self.states: dict[str, str] = {}
         self._shown: dict[str, str] = {}
+        self._freed = ""  # id of the key whose slot is taken
+        self._roles: list[str] = []  # that the old key assumed before the incident
 
     # -- what is known -----------------------------------------------------------------------------------------------------------
 
@@ -70,7 +74,13 @@ class Machine:
 
     @property
     def compromised(self) -> set[str]:
-        return {self.old, *self.also}
+        """Never the key that this rotation made."""
+        return {self.old, *self.also} - {self.new}
+
+    @property
+    def cut(self) -> bool:
+        """Whether the old key is off, or is to be before anything else."""
+        return self.mode == "emergency" or bool(self.reached("OLD_DISABLED"))
 
     def notes(self) -> list[dict[str, t.Any]]:
         return [
@@ -81,19 +91,42 @@ class Machine:
         """When the state was reached first; "" if it was not."""
         return next((str(n["at"]) for n in self.notes() if n["state"] == state), "")
 
-    def reach(self, state: str, **more: t.Any) -> None:
-        self.states[state] = self.reached(state) or iso(self.aws.now())
-        if not self.runner.check and not self.reached(state):
-            note = {"user": self.user.arn, "old": self.old, "state": state, "at": self.states[state], "mode": self.mode, **more}
-            self.case.note("rotation", note)
-            self.case.ledger.flush()
+    def reach(self, state: str, again: bool = False, **more: t.Any) -> None:
+        """Noted once; with ``again`` each time."""
+        first = "" if again else self.reached(state)
+        self.states[state] = first or iso(self.aws.now())
+        if not self.runner.check and not first:
+            self.note({"state": state, "at": self.states[state], "mode": self.mode, **more})
+
+    def note(self, data: dict[str, t.Any]) -> None:
+        self.case.note("rotation", {"user": self.user.arn, "old": self.old, **data})
+        self.case.ledger.flush()
 
     def wait_for(self, what: str, due: str | None = None) -> t.NoReturn:
         self.open.append({"object": f"{self.user.arn} access key {self.old}", "why": what, "due": due})
         raise Stop
 
+    def refuse(self, why: str, remedy: str, waits: str) -> t.NoReturn:
+        self.runner.fail(EvictError(why, object=self.user.arn, operation="rotate", remedy=remedy))
+        self.wait_for(waits)
+
+    def change(self) -> targets.Change:
+        return targets.Change(self.user.arn, self.old, self.new or "(the new key)", Secret(self.mint, ("AccessKey", "SecretAccessKey")))
+
+    def is_made(self, step_id: str) -> bool:
+        """Whether the ledger says that a Step was carried out, and not taken back since."""
+        made, undone = (self.case.history.get(i) or {} for i in (step_id, f"undo:{step_id}"))
+        if not made.get("made"):
+            return False
+        return not undone.get("made") or bool(made["places"]["made"] > undone["places"]["made"])
+
     def state_of(self, place: targets.Place) -> str:
+        """As ``targets.state``; a half that this rotation wrote is ``new``."""
         found = targets.state(targets.KINDS[place.kind], place, self.compromised, self.new, self.reader)
+        if place.half and not self.alone:
+            found = "unknown: several users are rotated, so it cannot be told whose half it is; rotate them in cases of their own"
+        if found == "half" and self.new and self.is_made(self.change().step_id(place)):
+            found = "new"
         self._shown[place.id] = found
         return found
 
@@ -104,120 +137,106 @@ class Machine:
             keys = self.keys()
             if not self.new and self.old not in keys:
                 self.wait_for("is not there any more, and this case has not rotated it")
-            self.plan(keys)
-            if self.mode == "emergency":
+            found = {place.id: self.state_of(place) for place in self.places}
+            if self.reached("OLD_DELETED") and not self.compromised & set(keys):
+                return
+            self.mode = self.decide_mode()
+            if self.cut:  # before anything may stop it
                 self.disable()
             elif self.mode == "bridge":
+                self.can_bridge()
+            self.plan(keys, found)
+            if self.mode == "bridge" and not self.cut:
                 self.clamp()
             self.mint_key()
             self.distribute()
             self.verify()
             self.healthy()
-            if self.mode != "emergency":
+            if not self.cut:
                 self.quiescent()
+                self.prove()
                 self.disable()
-                self.unclamp()
             self.soak()
             self.delete()
         except Stop:
             pass
 
-    def plan(self, keys: dict[str, str]) -> None:
-        """PLANNED: who depends on it, what is there, until when the old key may live. Refuses before anything is touched."""
-        found = {place.id: self.state_of(place) for place in self.places}
+    def plan(self, keys: dict[str, str], found: dict[str, str]) -> None:
+        """PLANNED: who depends on it, what is there, until when the old key may live. Refuses before anything is touched; the deadline runs from here."""
+        self.reach("PLANNED", deadline=self.deadline() and iso(self.deadline()))
         wrong = [(p, found[p.id]) for p in self.places if found[p.id] == "other" or found[p.id].startswith("unknown")]
+        halves = {p.half for p in self.places} - {""}
+        if len(halves) == 1:
+            missing = "secret" if "id" in halves else "id"
+            wrong += [(p, f"unknown: it is one half, and no dependent is half: {missing}") for p in self.places if p.half]
         for place, said in wrong:
             why = f"holds something else than {self.old}" if said == "other" else said.removeprefix("unknown: ")
             self.runner.fail(EvictError(f"{place.text}: {why}", object=place.text, operation="rotate",
-                                        remedy="correct the dependent or take it out of the list; nothing is revoked before"))  # fmt: skip
-        self.mode = self.decide_mode()
+                                        remedy="correct the dependent or take it out of the list; nothing is revoked before the deadline"))  # fmt: skip
         if wrong:
-            self.wait_for(f"{len(wrong)} of {len(self.places)} dependents cannot be moved: nothing was changed")
-        self.reach("PLANNED", deadline=self.deadline() and iso(self.deadline()))
+            what = "nothing was moved" if self.cut else "nothing was changed"
+            self.wait_for(f"{len(wrong)} of {len(self.places)} dependents cannot be moved: {what}")
         if not self.new:
             self.free(keys)
         self.reach("SLOT_READY")
+        if self.runner.check and not self.cut:
+            self.run_of.warn(f"{self.old} is switched off when nobody has used it for {self.options.quiet:.0f} s, and deleted after {self.options.soak:.0f} s"
+                             f" of being inactive; with mode {self.mode} it does not live longer than until {iso(self.deadline())}")  # fmt: skip
 
     def deadline(self) -> t.Any:
         """Until when the old key may live: as a named person said last, else counted from the plan. None in an emergency."""
         if self.mode == "emergency":
             return None
-        named = [n["deadline"] for n in self.notes() if n["state"] == "EXTENDED"]
-        if named:
-            return parse(named[-1])
+        if named := self.options.deadline or next((n["deadline"] for n in reversed(self.notes()) if n["state"] == "EXTENDED"), ""):
+            moment = parse(named)
+            return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
         begun = self.reached("PLANNED")
         return (parse(begun) if begun else self.aws.now()) + datetime.timedelta(seconds=DEADLINES[self.options.mode])
 
     def decide_mode(self) -> str:
         """The mode that holds now: what was asked for, or emergency when the deadline is over or a hostile call was seen."""
+        asked = self.options.mode
         if self.reached("OLD_DISABLED"):
-            return self.mode
-        asked, hostile, unknown = self.options.mode, *self.hostile()
-        if asked == "emergency":
             return asked
-        limit = self.deadline()
         fallen = ", ".join(p.text for p in self.places if self._shown.get(p.id) != "new") or "no dependent"
-        if self.reached("PLANNED") and self.aws.now() >= limit:
-            self.run_of.warn(f"the deadline of {self.old} was {iso(limit)}: it is switched off now; {fallen} may fail until moved")
+        after = f"it is switched off now; {fallen} may fail until moved"
+        if asked == "emergency":
+            self.run_of.warn(f"{self.old}: {after}")
+            return asked
+        limit, planned = self.deadline(), self.reached("PLANNED")
+        if planned and self.aws.now() >= limit:
+            self.run_of.warn(f"the deadline of {self.old} was {iso(limit)}: {after}")
             return "emergency"
-        if hostile and asked == "bridge" and self.reached("PLANNED"):
-            self.run_of.warn(f"{self.old} was used from {hostile}: it is switched off now; {fallen} may fail until moved")
-            return "emergency"
+        hostile, unknown = self.hostile()
         if asked == "graceful":
-            self.refuse_graceful(hostile, unknown)
+            hostile = f"it was used from {hostile}" if hostile else watch.public(self.user, self.reader)
+            if not planned and (why := hostile or watch.powerful(self.aws, self.user) or unknown):
+                self.refuse(f"{self.old} is not rotated gracefully: {why}",
+                            "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
+                            "was not rotated: mode graceful is refused")  # fmt: skip
+        elif hostile:
+            hostile = f"it was used from {hostile}"
+        if hostile and planned and (asked == "graceful" or self.reached("CLAMPED")):
+            self.run_of.warn(f"{self.old}: {hostile}: {after}")
+            return "emergency"
+        if unknown:
+            self.run_of.warn(f"{self.old}: whether the attacker uses it is not known: {unknown}")
         return asked
-
-    def refuse_graceful(self, hostile: str, unknown: str) -> None:
-        """A leaked key is not kept alive where it does harm."""
-        why = f"it was used from {hostile}" if hostile else self._public() or self._powerful() or unknown
-        if not why:
-            return
-        if self.reached("PLANNED") and hostile:
-            self.run_of.warn(f"{self.old}: {why}, so it is switched off now")
-            self.mode = "emergency"
-            return
-        self.runner.fail(EvictError(f"{self.old} is not rotated gracefully: {why}", object=self.user.arn, operation="rotate",
-                                    remedy="mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first"))  # fmt: skip
-        self.wait_for("was not rotated: mode graceful is refused")
 
     @property
     def networks(self) -> list[str]:
         """From where the dependents call: theirs, and what the incident trusts."""
         return sorted({*self.run_of.incident.trusted.networks, *(str(n) for p in self.places for n in p.spec.get("networks") or ())})
 
+    @property
+    def vpcs(self) -> list[str]:
+        return sorted({str(v) for p in self.places for v in p.spec.get("vpcs") or ()})
+
     def hostile(self) -> tuple[str, str]:
-        """(from where somebody else has used the old key since the incident began, why that is not known)."""
-        known = [ipaddress.ip_network(network) for network in self.networks]
-        if not known:
-            return "", "nobody said from which networks its dependents call, so a call of the attacker cannot be told from theirs"
-        since = iso(credentials.kind.begin(self.run_of.incident))
-        found, gaps = events.everywhere(self.aws, self.user.account, "AccessKeyId", self.old, seconds=_LOOK, start=since, most=500)
-        strange = []
-        for event in found:
-            source = str(event.get("sourceIPAddress", ""))
-            try:
-                address = ipaddress.ip_address(source)
-            except ValueError:
-                continue  # a service on the caller's behalf
-            if not any(address.version == net.version and address in net for net in known):
-                strange.append(source)
-        return ", ".join(sorted(set(strange))[:3]), f"its log could not be read whole ({gaps[0]})" if gaps else ""
-
-    def _public(self) -> str:
-        attached = self.reader.get(Call(self.user.target, "iam", "ListAttachedUserPolicies", {"UserName": self.user.name})).get(
-            "AttachedPolicies", []
-        )
-        mark = [p["PolicyName"] for p in attached if str(p.get("PolicyName", "")).startswith("AWSCompromisedKeyQuarantine")]
-        return f"AWS found it in public ({mark[0]} is attached to its user)" if mark else ""
-
-    def _powerful(self) -> str:
-        asked = {"PolicySourceArn": self.user.arn, "ActionNames": _POWER, "ResourceArns": ["*"]}
-        try:
-            found = self.aws.call(Call(self.user.target, "iam", "SimulatePrincipalPolicy", asked)).get("EvaluationResults", [])
-        except CloudError as error:
-            return f"it is not known what it may do ({error.code})"
-        may = sorted(row["EvalActionName"] for row in found if row.get("EvalDecision") == "allowed")
-        return f"its user may {', '.join(may)}" if may else ""
+        """(from where somebody else has used the old key since the incident began, or since it was clamped; why that is not known)."""
+        clamped = self.reached("CLAMPED")
+        since = iso(parse(clamped) + SETTLES if clamped else credentials.kind.begin(self.run_of.incident))
+        return watch.strangers(self.aws, self.user.account, self.old, since, self.networks, self.vpcs)
 
     # -- stages ------------------------------------------------------------------------------------------------------------------
 
@@ -247,14 +266,17 @@ class Machine:
             self.runner.fail(EvictError(found.refused, object=self.user.arn, operation="rotate", remedy="nothing was changed"))
             self.wait_for("was not rotated: no slot is free for a new key")
         if found.free:
+            self._freed = found.free
             asked = credentials.Asked(only={found.free})
             self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
 
     def _holds(self, place: targets.Place, key: str) -> bool:
+        """Whether anything that is in use there holds ``key``."""
         try:
-            return key in credential_text.identities(targets.KINDS[place.kind].value(place, self.reader), {key})
+            found = targets.values(targets.KINDS[place.kind], place, self.reader)
         except EvictError:
             return False
+        return any(key in credential_text.identities(value, {key}) for value in found if value is not None)
 
     def last_used(self, key: str) -> dict[str, t.Any]:
         found: dict[str, t.Any] = (
@@ -263,62 +285,98 @@ class Machine:
         return found
 
     def minted(self, reader: Reader) -> Iterable[Step]:
-        return mint.steps(self.user, self.mint, self.old, reader)
+        for step in mint.steps(self.user, self.mint, self.old, reader):
+            there = [key for key in step.before or () if not (self.runner.check and key == self._freed)]
+            yield dataclasses.replace(step, before=there)
 
     def mint_key(self) -> None:
+        """MINTED. What was minted and is in no place may be made anew; what a place holds is never taken from it."""
+        found = {p.id: self.state_of(p) for p in self.places}
+        having = [p.text for p in self.places if found[p.id] == "new"]
         if self.new and self.new not in self.keys():
-            with_it = [p.text for p in self.places if self.state_of(p) == "new"]
-            self.wait_for(f"the new key {self.new} was deleted by somebody else" + (f"; {', '.join(with_it)} hold it" if with_it else ""))
-        pending = [p for p in self.places if self.state_of(p) in ("old", "half")]
-        if self.new and pending and not self._secret():
+            if having:
+                self.refuse(f"the new key {self.new} was deleted by somebody else, and {', '.join(having)} hold it",
+                            "give them a key that works, then run again",
+                            f"its new key {self.new} is gone")  # fmt: skip
+            self.runner.drop(self.mint)
+        if self.new and len(having) < len(self.places) and not self._secret():
             if secret := self._read_back():
+                self.taken(secret)
                 self.runner.remember(self.mint, {"AccessKey": {"AccessKeyId": self.new, "SecretAccessKey": secret}})
+            elif having:
+                self.refuse(f"the secret of the new key {self.new} cannot be read from {', '.join(having)}, and the other dependents need it",
+                            "give them the new key by hand, then run again", "its dependents cannot be moved")  # fmt: skip
             else:
-                self.runner.make_anew(next(iter(self.minted(self.reader))))
+                asked = credentials.Asked(only={self.new})
+                self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
+                self.runner.drop(self.mint)
         if not self.new:
             self.carry_out(self.minted)
         if self.new:
-            self.reach("MINTED", new=self.new)
+            self.reach("MINTED", again=self.new not in [n.get("new") for n in self.notes()], new=self.new)
 
     def _secret(self) -> str:
         answer = self.runner.answers.get(self.mint)
         return str(plan.dig(answer, ("AccessKey", "SecretAccessKey")) or "") if answer is not None else ""
 
     def _read_back(self) -> str:
+        """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
         for place in self.places:
             try:
-                if secret := credential_text.secret_of(targets.KINDS[place.kind].value(place, self.reader), self.new):
-                    return secret
+                value = targets.KINDS[place.kind].value(place, self.reader)
             except EvictError:
                 continue
+            if place.half == "secret":
+                secret = str(value).strip() if self.state_of(place) == "new" else ""
+            else:
+                secret = credential_text.secret_of(value, self.new)
+            if secret:
+                return secret
         return ""
 
     def distribute(self) -> None:
         """STORED with the first place, DISTRIBUTED with the last; one after the other, so that a stop leaves as few as may be in between."""
-        change = targets.Change(self.user.arn, self.old, self.new or "(the new key)", Secret(self.mint, ("AccessKey", "SecretAccessKey")))
+        change, moved = self.change(), False
         for number, place in enumerate(self.places):
-            done = self.runner.done.get(change.step_id(place)) or (self.case.history.get(change.step_id(place)) or {}).get("made")
-            found = self.state_of(place)
-            if found == "old" or (found == "half" and not done):
-                old = (
-                    change
-                    if self._holds(place, self.old) or place.half
-                    else dataclasses.replace(change, old=next(k for k in self.also if self._holds(place, k)))
-                )
-                self.carry_out(lambda reader, p=place, c=old: targets.KINDS[p.kind].steps(p, c, reader))  # type: ignore[misc]
+            for _part in range(_PARTS):
+                if self.state_of(place) not in ("old", "half"):
+                    break
+                moved = True
+                old = next((k for k in (self.old, *sorted(self.also)) if self._holds(place, k)), self.old)
+                this = dataclasses.replace(change, old=old, staged=not self.runner.check)
+                self.carry_out(lambda reader, p=place, c=this: targets.KINDS[p.kind].steps(p, c, reader))  # type: ignore[misc]
+                if self.runner.check:
+                    break
             if number == 0:
                 self.reach("STORED")
-        self.reach("DISTRIBUTED", places=[p.id for p in self.places])
+        self.reach("DISTRIBUTED", again=moved, places=[p.id for p in self.places])
 
     def verify(self) -> None:
-        """VERIFIED_NEW: every place shows the new key, and AWS takes it; a new key needs seconds, so it is asked again, and nothing falls back."""
-        if self.runner.check or self.reached("VERIFIED_NEW"):
+        """VERIFIED_NEW: every place shows the new key, and AWS takes it."""
+        if not self.runner.check:
+            self.prove()
+            self.reach("VERIFIED_NEW")
+
+    def prove(self) -> None:
+        """Stops unless everybody has the new key and it works: asked again right before the old one is touched."""
+        if self.runner.check:
             return
-        left = [p for p in self.places if self.state_of(p) not in ("new", "half")]
+        left = [p for p in self.places if self.state_of(p) != "new"]
         if left:
             self.wait_for(f"{', '.join(p.text for p in left)} does not show the new key")
-        secret = self._secret() or self._read_back()
-        said = "its secret is nowhere to be read" if not secret else ""
+        status = self.keys().get(self.new, "gone")
+        if status != "Active":
+            self.refuse(
+                f"the new key {self.new} is {status.lower()}",
+                "switch it on again, or give the dependents a key that works",
+                "its new key does not work",
+            )
+        if self.places or not self.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
+            self.taken(self._secret() or self._read_back())
+
+    def taken(self, secret: str) -> None:
+        """Stops unless AWS takes the new key; a new one needs seconds, so it is asked again, and nothing falls back."""
+        said = "" if secret else "its secret is nowhere to be read"
         deadline = time.monotonic() + self.options.valid
         while secret and (said := self.aws.attempt((self.new, secret, ""), Call(self.user.target, "sts", "GetCallerIdentity", {}))):
             if time.monotonic() > deadline:
@@ -326,15 +384,14 @@ class Machine:
             time.sleep(1.0)
         if said:
             self.wait_for(f"the new key {self.new} is not taken by AWS yet ({said.split(':')[0]}): run again")
-        self.reach("VERIFIED_NEW")
 
     def healthy(self) -> None:
         """Each declared check, several times over; a place that fails it goes back before the old key is touched."""
-        if self.runner.check or self.reached("OLD_DISABLED") and self.mode != "emergency":
+        if self.runner.check:
             return
         for place in self.places:
             said = health.check(self.aws, place) if place.spec.get("check") else ""
-            if said and self.mode != "emergency":
+            if said and not self.cut:
                 self.roll_back(place)
                 self.runner.fail(EvictError(f"{place.text}: its check failed ({said}), so it was given the old key back", object=place.text, operation="health",
                                             remedy="see why it does not work with the new key, then run again"))  # fmt: skip
@@ -343,24 +400,34 @@ class Machine:
                 self.open.append({"object": place.text, "why": f"its check fails: {said}", "due": None})
 
     def roll_back(self, place: targets.Place) -> None:
-        """The Steps of one place, backwards."""
-        mine = [d.step for d in self.runner.done.values() if place.id in d.step.id and d.status == "done" and d.step.undo]
-        mine += [
-            plan.decode(e["made"]["step"] or e["step"])
+        """The Steps of one place, backwards; of one half, those of all halves, since one without the other works for nobody."""
+        for mine in [p for p in reversed(self.places) if p.half] if place.half else [place]:
+            self._take_back(mine)
+
+    def _take_back(self, place: targets.Place) -> None:
+        kind, own = targets.KINDS[place.kind], self.change().step_id(place)
+        made = [
+            e["made"]["step"] or e["step"]
             for i, e in self.case.history.items()
-            if place.id in i and e.get("made") and e.get("step") and not i.startswith("undo:") and i not in {s.id for s in mine}
+            if (i == own or i.startswith(f"{own}!")) and self.is_made(i)
         ]
-        for step in reversed([s for s in mine if s.undo]):
-            undone = getattr(targets.KINDS[place.kind], "undone", lambda s: s.before)
+        for step in [s for s in map(plan.decode, reversed(made)) if s.undo]:
+            if not self.runner.shows(step, self.reader):
+                self.refuse(f"{place.text}: somebody has changed it since, so it was not given the old key back", "see to it by hand; the old key still works",
+                            f"{place.text} does not work with the new key; the old one was not touched")  # fmt: skip
+            for name, answer in (kind.back(place, step, self.runner.answers, self.reader) if hasattr(kind, "back") else {}).items():
+                self.runner.remember(name, answer)
+            undone = getattr(kind, "undone", lambda s: s.before)
             back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),
                                        action=f"undo: {step.action}", undoes=step.id, irreversible="")  # fmt: skip
             self.carry_out(lambda _r, b=back: [b])  # type: ignore[misc]
 
     def quiescent(self) -> None:
         """OLD_QUIESCENT: nobody has used the old key since everybody has the new one, by IAM's word, for as long as ``quiet``."""
-        if self.runner.check or self.reached("OLD_QUIESCENT"):
+        if self.runner.check:
             return
-        since = parse(self.reached("DISTRIBUTED") or iso(self.aws.now()))
+        moved = [n["at"] for n in self.notes() if n["state"] == "DISTRIBUTED"]
+        since = parse(moved[-1]) if moved else self.aws.now()
         last = str(self.last_used(self.old).get("LastUsedDate") or "")
         from_ = max(since, parse(last)) if last else since
         due = from_ + datetime.timedelta(seconds=self.options.quiet)
@@ -375,46 +442,56 @@ class Machine:
         self.reach("OLD_QUIESCENT")
 
     def disable(self) -> None:
-        """OLD_DISABLED, and the sessions that it may have minted."""
+        """OLD_DISABLED, and the sessions that it may have minted; with the old key off a bridge has no purpose."""
         asked = credentials.Asked(only=self.compromised)
         self.carry_out(lambda reader: access_key.steps(self.user, "disabled", reader, asked))
         if not self.reached("OLD_DISABLED"):
-            cutoff = self.aws.now() + datetime.timedelta(seconds=10)
+            cutoff = self.aws.now() + SETTLES
             self.carry_out(lambda reader: sessions.revoke(self.user, self.run_of.incident, cutoff, reader))
         self.reach("OLD_DISABLED")
+        self.carry_out(lambda reader: bridge.lift(self.user, self.run_of.incident, reader))
+
+    def can_bridge(self) -> None:
+        """Refuses by name what a bridge would cut."""
+        shared = [p.text for p in self.places if p.spec.get("shared_network")]
+        nowhere = [p.text for p in self.places if not (p.spec.get("networks") or p.spec.get("vpcs"))]
+        suspects = {identity(p.arn) for p in self.run_of.principals.values()}
+        theirs = [p.text for p in self.places if self._runs_as(p) in suspects]
+        why = ""
+        if shared:
+            why = f"{', '.join(shared)} calls from a network that others use too"
+        elif nowhere or not self.places:
+            why = f"no network of {', '.join(nowhere) or 'a dependent'} is declared (networks or vpcs), so it would be cut"
+        elif theirs:
+            why = f"{', '.join(theirs)} runs as a suspect"
+        if why:
+            self.refuse(
+                f"{self.old} cannot be bridged: {why}",
+                "declare networks of your own, or use mode: emergency",
+                "was not rotated: there is no bridge",
+            )
+        if not self.reached("CLAMPED"):
+            begin = iso(credentials.kind.begin(self.run_of.incident))
+            self._roles, gap = watch.assumed(self.aws, self.user.account, self.old, begin)
+            if gap:
+                self.refuse(f"{self.old} cannot be bridged: which roles it assumes for its dependents is not known ({gap})", "use mode: emergency, or graceful",
+                            "was not rotated: there is no bridge")  # fmt: skip
+
+    def _runs_as(self, place: targets.Place) -> str:
+        runs_as = getattr(targets.KINDS[place.kind], "identity", None)
+        if runs_as is None:
+            return ""
+        try:
+            return identity(runs_as(place, self.reader))
+        except EvictError:
+            return ""
 
     def clamp(self) -> None:
-        """The bridge, while the old key is alive."""
-        if self.reached("OLD_DISABLED"):
-            return
-        shared = [p.text for p in self.places if p.spec.get("shared_network")]
-        if shared or not self.networks:
-            why = f"{', '.join(shared)} calls from a network that others use too" if shared else "no network of a dependent is known"
-            self.runner.fail(EvictError(f"{self.old} cannot be bridged: {why}", object=self.user.arn, operation="rotate",
-                                        remedy="declare networks of your own, or use mode: emergency"))  # fmt: skip
-            self.wait_for("was not rotated: there is no bridge")
-        vpcs = sorted({str(v) for p in self.places for v in p.spec.get("vpcs") or ()})
-        wanted = bridge.document(self.run_of.incident.sid, self.networks, vpcs, self._assumed())
-
-        self.carry_out(lambda reader: bridge.clamp(self.user, self.run_of.incident, wanted, bool(self.reached("PLANNED")), reader))
-
-    def _assumed(self) -> list[str]:
-        """Roles that the old key assumed before the incident's window."""
-        begin = iso(credentials.kind.begin(self.run_of.incident))
-        found, _gaps = events.everywhere(self.aws, self.user.account, "AccessKeyId", self.old, seconds=_LOOK, most=500)
-        return sorted(
-            {
-                str((e.get("requestParameters") or {}).get("roleArn"))
-                for e in found
-                if e.get("eventName") == "AssumeRole" and not e.get("errorCode") and str(e.get("eventTime")) < begin
-            }
-        )
-
-    def unclamp(self) -> None:
-        """With the old key off the bridge has no purpose."""
-        if self.options.mode != "bridge":
-            return
-        self.carry_out(lambda reader: bridge.lift(self.user, self.run_of.incident, reader))
+        """The bridge, while the old key is alive. It is as the dependents are declared now; the roles are those of the first look."""
+        roles = next((n["roles"] for n in self.notes() if n["state"] == "CLAMPED"), self._roles)
+        wanted = bridge.document(self.run_of.incident.sid, self.networks, self.vpcs, roles)
+        self.carry_out(lambda reader: bridge.clamp(self.user, self.run_of.incident, wanted, reader))
+        self.reach("CLAMPED", roles=roles)
 
     def soak(self) -> None:
         """SOAKED: inactive for a while, so that whoever was forgotten can be helped with one call."""
@@ -431,7 +508,14 @@ class Machine:
 
     def delete(self) -> None:
         asked = credentials.Asked(only=self.compromised)
-        self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
+
+        def gone(reader: Reader) -> Iterable[Step]:
+            for step in access_key.steps(self.user, "absent", reader, asked):
+                yield (
+                    dataclasses.replace(step, before="Inactive") if self.runner.check else step
+                )  # that it was switched off was told before
+
+        self.carry_out(gone)
         self.reach("OLD_DELETED")
 
     # -- what it comes to --------------------------------------------------------------------------------------------------------

@@ -46,7 +46,10 @@ class Options:
 
 
 def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[targets.Place]:
-    """The declared dependents as places. Raises ``InvalidInput`` with every problem by its path (``where``: what they stand in). Free texts are for people and no places."""
+    """The declared dependents as places. Raises ``InvalidInput`` with every problem by its path (``where``:
+
+    what they stand in). Free texts are for people and no places.
+    """
     problems: list[Problem] = []
     declared = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
     found = []
@@ -71,7 +74,8 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
         found.append(targets.Place(Target("aws", account, region), kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
     if problems:
         raise InvalidInput("the dependents were refused", problems)
-    return sorted(found, key=lambda p: p.half == "secret")  # ids first: what holds both can give the secret back
+    # What holds both can give the secret back; so can a secret that stands alone, and never an id that does: that is moved last.
+    return sorted(found, key=lambda p: ("", "secret", "id").index(p.half))
 
 
 def seconds(text: str, path: str) -> float:

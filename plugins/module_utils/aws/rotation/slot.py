@@ -23,7 +23,10 @@ class Slot:
 def decide(
     keys: Sequence[Mapping[str, t.Any]], old: str, compromised: t.Collection[str], used: Mapping[str, str], held: t.Collection[str]
 ) -> Slot:
-    """``keys``: [{id, status}]; ``old``: the one that is rotated; ``used``: {key id: when it was last used, "" = never}; ``held``: keys that dependents hold."""
+    """``keys``: [{id, status}]; ``old``: the one that is rotated; ``used``: {key id:
+
+    when it was last used, "" = never}; ``held``: keys that dependents hold.
+    """
     others = [key for key in keys if key["id"] != old]
     if len(keys) < SLOTS or not others:
         return Slot()

@@ -16,7 +16,7 @@ from ...common.schema import show
 from ..credentials import access_key
 from ..principal import Principal
 from ..respond import Response
-from ..session import Aws, parse
+from ..session import Aws, iso, parse
 from . import options as chosen
 from .machine import Machine
 
@@ -55,42 +55,69 @@ class Rotation(Response):
             self.runner.fail(
                 EvictError(f"no suspect is a user, and only users hold access keys: {names}", object=self.incident.id, operation="rotate")
             )
-        for principal in found:
-            if principal.kind != "user":
-                continue  # it holds no keys of its own; its sessions end by themselves, or by contain
+        users = [
+            principal for principal in found if principal.kind == "user"
+        ]  # others hold no keys; their sessions end by themselves, or by contain
+        for principal in users:
             try:
-                self._rotate(principal)
+                self._prepare(principal, alone=len(users) == 1)
             except EvictError as error:
                 self.runner.fail(error, principal.arn)
+        if len(users) > 1:
+            self._share()
+        for machine in self.machines:
+            try:
+                machine.run()
+            except EvictError as error:
+                self.runner.fail(error, machine.user.arn)
 
-    def _rotate(self, user: Principal) -> None:
+    def _prepare(self, user: Principal, alone: bool) -> None:
         keys = {str(k["id"]) for k in access_key.held(user, Reader(self.runner.clouds))}
-        known = {n["data"]["old"] for n in self.case.notes("rotation") if n["data"]["user"] == user.arn}
-        made = {n["data"].get("new") for n in self.case.notes("rotation") if n["data"]["user"] == user.arn}
-        bad = {k for k in user.compromised if k.startswith("AKIA")} | (keys - made if user.whole else set())
+        notes = [n["data"] for n in self.case.notes("rotation") if n["data"]["user"] == user.arn]
+        known = {str(n["old"]) for n in notes}
+        minted = {old: self._minted(user, old, notes) for old in known}
+        made = set().union(*minted.values())
+        named = {k for k in {*user.compromised, *(s.value for s in self.suspects)} if k.startswith("AKIA")}
+        again = named & made - {n["data"]["suspect"] for n in self.case.notes("verdict")}  # our own new key leaked as well
+        bad = {k for k in user.compromised if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
+        bad -= made - again
         places = chosen.places(self.dependents, user, self.where)
         if not bad and not known:
             raise EvictError(f"no access key of {user.arn} is known to be compromised", object=user.arn, operation="rotate",
                              remedy="name the key in the incident, as - {cloud: aws, access_key_id: AKIA...}")  # fmt: skip
         # One new key takes the place of all: the one that dependents hold is the one that is rotated, the others go with it.
-        old = min(known) if known else self._held(bad, places, user) or min(bad)
-        machine = Machine(self, user, old, bad - {old}, places, self.options)
+        old = min(known - made or known) if known else self._held(bad, places, user) or min(bad)
+        passed: set[str] = set()
+        while again & minted.get(old, set()) - passed:  # a new key that is a suspect now is the old one of a rotation of its own
+            passed.add(old)
+            old = min(again & minted[old] - passed)
+        machine = Machine(self, user, old, (bad | passed) - {old}, places, self.options, alone)
         self.machines.append(machine)
         self._extend(machine)
-        machine.run()
+
+    def _minted(self, user: Principal, old: str, notes: list[dict[str, t.Any]]) -> set[str]:
+        """Ids of all keys that this case made in the place of ``old``."""
+        noted = {str(n["new"]) for n in notes if n["old"] == old and n.get("new")}
+        return noted | ({Machine(self, user, old, set(), [], self.options).new} - {""})
+
+    def _share(self) -> None:
+        """Of several users each gets the places that hold a key of its own. What holds none is everybody's, and refused by name."""
+        mine = [[p.spec for p in m.places if any(m._holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
+        for machine, own in zip(self.machines, mine, strict=True):
+            machine.places = [p for p in machine.places if p.spec in own or not any(p.spec in others for others in mine)]
 
     def _held(self, keys: set[str], places: list[t.Any], user: Principal) -> str:
         probe = Machine(self, user, "", set(), places, self.options)
         return next((key for key in sorted(keys) for place in places if probe._holds(place, key)), "")
 
     def _extend(self, machine: Machine) -> None:
-        """Only a named person gives a leaked key more time."""
-        if not self.options.deadline:
+        """Only a named person gives a leaked key more time. Each word of theirs is noted; the last one counts."""
+        if not self.options.deadline or self.runner.check:
             return
         said = {"deadline": self.options.deadline, "by": self.options.by, "reason": self.options.reason}
-        known = [n for n in machine.notes() if n["state"] == "EXTENDED" and {k: n.get(k) for k in said} == said]
-        if not known:
-            machine.reach("EXTENDED", **said)
+        known = [{k: n.get(k) for k in said} for n in machine.notes() if n["state"] == "EXTENDED"]
+        if known[-1:] != [said]:
+            machine.note({"state": "EXTENDED", "at": iso(self.aws.now()), "mode": machine.mode, **said})
 
 
 def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -117,8 +144,10 @@ def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) ->
 def _named(given: Mapping[str, t.Any]) -> None:
     problems = [(key, "is missing: who gives a leaked key more time is named") for key in ("by", "reason") if not given[key]]
     try:
-        parse(given["deadline"])
+        zone = parse(given["deadline"]).tzinfo
     except ValueError:
-        problems.append(("deadline", f"is no time (RFC 3339): {show(given['deadline'])}"))
+        zone = None
+    if zone is None:
+        problems.append(("deadline", f"is no time with a zone (RFC 3339): {show(given['deadline'])}"))
     if problems:
         raise InvalidInput("the deadline was refused", problems)

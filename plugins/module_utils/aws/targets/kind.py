@@ -37,15 +37,21 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is."""
+    """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is.
+
+    ``staged``: a target may yield the first part of its Steps alone, and is asked again while the place is ``old``: of two creations whose answers are lost
+    at once it could not be told which is which.
+    """
 
     user: str
     old: str
     new: str
     secret: Secret
+    staged: bool = False
 
     def step_id(self, place: Place, part: str = "") -> str:
-        return f"{self.user}#rotation/{self.new}/{place.id}" + (f"/{part}" if part else "")
+        """``!`` is in no name of a place, so that no part of one place is another place."""
+        return f"{self.user}#rotation/{self.new}/{place.id}" + (f"!{part}" if part else "")
 
     def arguments(self, place: Place, at: list[str] | None = None) -> dict[str, t.Any]:
         """Of the edit ``replace_credential``."""
@@ -56,7 +62,9 @@ class Change:
 class Kind(t.Protocol):
     """A file of this folder. ``value``: the text or map that is there (it holds secrets: it never leaves memory); ``steps``: write ``change`` to it,
 
-    with a read-back and a way back; the pre-image stays in the cloud's own versions.
+    with a read-back and a way back; the pre-image stays in the cloud's own versions. A file may have ``served`` (further values that are in use:
+    old versions that are still led to), ``refuse`` (raises when the place cannot be moved as a whole), ``identity`` (the ARN that it runs as),
+    ``back`` (answers that the way back needs, in memory) and ``undone`` (what the probe sees after it).
     """
 
     KIND: str
@@ -68,17 +76,41 @@ class Kind(t.Protocol):
     def steps(self, place: Place, change: Change, reader: Reader) -> Iterator[Step]: ...
 
 
+def values(kind: Kind, place: Place, reader: Reader) -> list[t.Any]:
+    """All that is in use there: the value, and what ``served`` adds."""
+    more = getattr(kind, "served", None)
+    return [kind.value(place, reader), *(more(place, reader) if more else ())]
+
+
 def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, reader: Reader) -> str:
-    """old | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``."""
+    """old | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``.
+
+    ``old`` while anything in use holds an old key; what could not be moved whole is unknown, before anything is written.
+    """
     try:
-        value = kind.value(place, reader)
+        found = values(kind, place, reader)
+        if found[0] is None:
+            return "unknown: there is nothing"
+        if place.half == "secret":
+            credential_text.half(found[0], "x")
+            return "half"
+        held = set().union(*(credential_text.identities(value, {*change_from, new} - {""}) for value in found if value is not None))
+        if old := held & set(change_from):
+            for key in sorted(old):
+                _movable(kind, place, key, new, found[0], reader)
+            return "old"
     except EvictError as error:
         return f"unknown: {error.message}"
-    if value is None:
-        return "unknown: there is nothing"
-    if place.half == "secret":
-        return "half"
-    held = credential_text.identities(value, {*change_from, new} - {""})
-    if held & set(change_from):
-        return "old"
     return "new" if new and new in held else "other"
+
+
+def _movable(kind: Kind, place: Place, key: str, new: str, value: t.Any, reader: Reader) -> None:
+    """Raises ``EvictError`` when ``key`` and its secret cannot be replaced there."""
+    if credential_text.identities(value, {key}):
+        alone = isinstance(value, str) and value.strip() == key
+        if alone != (place.half == "id"):
+            what = "the id alone: declare it as half: id, and where its secret is" if alone else "more than the id: declare it without half"
+            raise EvictError(f"holds {what}", object=place.text, operation="rotate")
+        credential_text.replaced(value, key, new or "-", "-")
+    if refuse := getattr(kind, "refuse", None):
+        refuse(place, key, new, reader)

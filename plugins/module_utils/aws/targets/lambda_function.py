@@ -1,15 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lambda environments. The environment of before is kept in a version that is published first; aliases go on to a version with the new one."""
+"""Lambda environments. The environment of before is kept in a version that is published first; aliases go on to a version with the new one.
+
+An alias moves only where $LATEST is what it leads to, bar the credential: a rotation deploys nothing.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator
 
-from ...common import credential_text
+from ...common import credential_text, plan
 from ...common.errors import EvictError
-from ...common.plan import Call, Edit, Phase, Probe, Ref, Step
+from ...common.plan import Call, Edit, Phase, Probe, Ref, Secret, Step
 from ...common.reader import Reader
 from .kind import Change, Place
 
@@ -17,62 +20,144 @@ KIND = "lambda_function"
 NOUN = "Lambda function"
 READS: tuple[str, ...] = ("lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction")
 _AT = ["Environment", "Variables"]
+# What two versions of a function have in common when an alias may be moved from one to the other, beside their environments.
+_SAME = ("Architectures", "CodeSha256", "DeadLetterConfig", "EphemeralStorage", "FileSystemConfigs", "Handler", "ImageConfigResponse", "KMSKeyArn",
+         "LoggingConfig", "MemorySize", "PackageType", "Role", "Runtime", "Timeout", "TracingConfig", "VpcConfig")  # fmt: skip
 
 
-def _configuration(place: Place) -> Call:
-    return Call(place.target, "lambda", "GetFunctionConfiguration", {"FunctionName": place.name})
+def _configuration(place: Place, version: str = "") -> Call:
+    qualifier = {"Qualifier": version} if version else {}
+    return Call(place.target, "lambda", "GetFunctionConfiguration", {"FunctionName": place.name, **qualifier})
+
+
+def _variables(configuration: dict[str, t.Any]) -> t.Any:
+    return (configuration.get("Environment") or {}).get("Variables")
 
 
 def value(place: Place, reader: Reader) -> t.Any:
-    return (reader.get(_configuration(place)).get("Environment") or {}).get("Variables")
+    return _variables(reader.get(_configuration(place)))
+
+
+def identity(place: Place, reader: Reader) -> str:
+    """Its execution role."""
+    return str(reader.get(_configuration(place)).get("Role") or "")
+
+
+def _aliases(place: Place, reader: Reader) -> list[tuple[dict[str, t.Any], list[str]]]:
+    """(alias, the versions that it leads to, by weight too) of those that lead to a version of their own."""
+    found = reader.get(Call(place.target, "lambda", "ListAliases", {"FunctionName": place.name})).get("Aliases", [])
+    led = [(a, [a["FunctionVersion"], *((a.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})]) for a in found]
+    return [(alias, versions) for alias, versions in led if versions != ["$LATEST"]]
+
+
+def served(place: Place, reader: Reader) -> list[t.Any]:
+    """The environments that aliases lead to."""
+    versions = sorted({version for _alias, led in _aliases(place, reader) for version in led})
+    return [_variables(reader.get(_configuration(place, version))) for version in versions]
+
+
+def refuse(place: Place, key: str, new: str, reader: Reader) -> None:
+    _moving(place, key, new, reader)
+
+
+def _moving(place: Place, key: str, new: str, reader: Reader) -> list[dict[str, t.Any]]:
+    """The aliases that have to go on to a new version. Raises when that would deploy anything but the new key: it is published from $LATEST."""
+    latest = reader.get(_configuration(place))
+    moving = []
+    for alias, versions in _aliases(place, reader):
+        old = {v: reader.get(_configuration(place, v)) for v in versions}
+        if not any(key in (_variables(c) or {}).values() for c in old.values()):
+            continue
+        if len(versions) > 1:
+            raise _refused(
+                place, f"alias {alias['Name']} divides calls between versions {' and '.join(versions)}: end that deployment first"
+            )
+        differs = _differs(old[versions[0]], latest, key, new)
+        if differs:
+            raise _refused(place, f"alias {alias['Name']} leads to version {versions[0]}, from which $LATEST differs in {', '.join(differs)}:"
+                                  " the rotation would deploy that; deploy or undo it first")  # fmt: skip
+        moving.append(alias)
+    return moving
+
+
+def _differs(version: dict[str, t.Any], latest: dict[str, t.Any], key: str, new: str) -> list[str]:
+    """The names of what differs, bar the credential itself."""
+    found = [name for name in _SAME if version.get(name) != latest.get(name)]
+    layers = [[layer.get("Arn") for layer in c.get("Layers") or ()] for c in (version, latest)]
+    found += ["Layers"] if layers[0] != layers[1] else []
+    then, now = _variables(version) or {}, _variables(latest) or {}
+    mine = {name for name, text in credential_text.replaced(then, key, "-", "-").items() if text != then[name]}
+    others = sorted(name for name in {*then, *now} - mine if then.get(name) != now.get(name))
+    pair = [name for name in sorted(mine) if then[name] == key and now.get(name) not in (key, new or key)]
+    return found + [f"the variable {name}" for name in others + pair]
+
+
+def _refused(place: Place, why: str) -> EvictError:
+    return EvictError(f"{place.text}: {why}", object=place.text, operation="rotate")
+
+
+def _back(step_id: str) -> Secret:
+    """The old secret, out of the version that keeps it, when it has to go back."""
+    return Secret(f"{step_id}!back", ("Secret",))
+
+
+def back(place: Place, step: Step, answers: t.Mapping[str, t.Any], reader: Reader) -> dict[str, t.Any]:
+    """{step id: answer} for the way back of the environment's Step."""
+    if not (step.needs and isinstance(step.before, str) and step.id.endswith(place.id)):
+        return {}
+    version = plan.dig(answers.get(step.needs[0]), ("Version",))
+    secret = credential_text.secret_of(_variables(reader.get(_configuration(place, str(version)))), step.before) if version else ""
+    return {_back(step.id).step: {"Secret": secret}} if secret else {}
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
-    """The version that keeps the old environment; the new environment; a version of that for each alias that leads to the old one."""
+    """The version that keeps the old environment; the new environment; a version of that for each alias that leads to the old one.
+
+    An environment that has the new key already is an earlier run's: what is left are the aliases.
+    """
     function = {"FunctionName": place.name}
-    held = [n for n, v in (value(place, reader) or {}).items() if v == change.old]
-    if not held:
-        raise EvictError(f"{place.text} does not hold {change.old} as a variable of its own", object=place.text, operation="rotate")
-    credential_text.replaced(
-        value(place, reader), change.old, change.new or "-", ""
-    )  # whether the secret can be told: before anything is made
-    aliases = [
-        a
-        for a in reader.get(Call(place.target, "lambda", "ListAliases", function)).get("Aliases", [])
-        if a.get("FunctionVersion") != "$LATEST"
-    ]
+    latest = reader.get(_configuration(place))
+    variables = _variables(latest) or {}
+    held = [n for n, v in variables.items() if v == change.old]
+    moving = _moving(place, change.old, change.new, reader)
+    if not held and not (moving and change.new in variables.values()):
+        raise _refused(place, f"it does not hold {change.old} as a variable of its own")
     versions = Probe(Call(place.target, "lambda", "ListVersionsByFunction", function), ("Versions", "Version"))
     kept, changed = change.step_id(place, "kept"), change.step_id(place)
-    yield Step(
-        id=kept, principal=change.user, resource=f"{place.text}, version that keeps the old environment", action="publish", phase=Phase.CREDENTIAL,
-        before=reader.read(versions), after=None, probe=versions, owns=Ref(kept, ("Version",)),
-        do=(Call(place.target, "lambda", "PublishVersion", {**function, "Description": "evict: before the rotation"}, idempotent=False),),
-        irreversible="it keeps the environment of before, for the way back; delete it when the rotation is over",
-    )  # fmt: skip
-    document = {"kind": "lambda.environment", **function}
-    probe = Probe(_configuration(place), (*_AT, held[0]))
-    yield Step(
-        id=changed, principal=change.user, resource=f"{place.text}, environment", action="use the new key", phase=Phase.CREDENTIAL,
-        before=change.old, after=change.new, probe=probe, needs=(kept,),
-        do=(Edit(place.target, document, "replace_credential", change.arguments(place, _AT)),),
-        undo=(Edit(place.target, {**document, "Version": Ref(kept, ("Version",))}, "only", {"keys": ["Environment"]}),),
-    )  # fmt: skip
-    if not aliases:
-        return
-    fresh = change.step_id(place, "fresh")
-    yield Step(
-        id=fresh, principal=change.user, resource=f"{place.text}, version with the new environment", action="publish", phase=Phase.CREDENTIAL,
-        before=reader.read(versions), after=None, probe=versions, owns=Ref(fresh, ("Version",)), needs=(changed,),
-        do=(Call(place.target, "lambda", "PublishVersion", {**function, "Description": "evict: after the rotation"}, idempotent=False),),
-        irreversible="aliases lead to it",
-    )  # fmt: skip
-    for alias in aliases:
-        name = {**function, "Name": alias["Name"]}
-        leads = Probe(Call(place.target, "lambda", "GetAlias", name), ("FunctionVersion",))
+    if held:
+        credential_text.replaced(variables, change.old, change.new or "-", "")  # whether the secret can be told: before anything is made
         yield Step(
-            id=change.step_id(place, f"alias/{alias['Name']}"), principal=change.user, resource=f"{place.text}, alias {alias['Name']}",
-            action="lead to the version with the new key", phase=Phase.CREDENTIAL, before=alias["FunctionVersion"], after=Ref(fresh, ("Version",)),
-            probe=leads, needs=(fresh,),
-            do=(Call(place.target, "lambda", "UpdateAlias", {**name, "FunctionVersion": Ref(fresh, ("Version",))}),),
-            undo=(Call(place.target, "lambda", "UpdateAlias", {**name, "FunctionVersion": alias["FunctionVersion"]}),),
+            id=kept, principal=change.user, resource=f"{place.text}, version that keeps the old environment", action="publish", phase=Phase.CREDENTIAL,
+            before=reader.read(versions), after=None, probe=versions, owns=Ref(kept, ("Version",)),
+            do=(Call(place.target, "lambda", "PublishVersion", {**function, "Description": "evict: before the rotation"}, idempotent=False),),
+            irreversible="it keeps the environment of before, for the way back; delete it when the rotation is over",
         )  # fmt: skip
+        document, at = {"kind": "lambda.environment", **function}, {"at": _AT}
+        probe = Probe(_configuration(place), (*_AT, held[0]))
+        yield Step(
+            id=changed, principal=change.user, resource=f"{place.text}, environment", action="use the new key", phase=Phase.CREDENTIAL,
+            before=change.old, after=change.new, probe=probe, needs=(kept,),
+            do=(Edit(place.target, document, "replace_credential", change.arguments(place, _AT)),),
+            undo=(Edit(place.target, document, "replace_credential", {"old": change.new, "new": change.old, "secret": _back(changed), **at}),),
+        )  # fmt: skip
+        if change.staged:
+            return
+    for version in sorted({str(alias["FunctionVersion"]) for alias in moving})[: 1 if change.staged else None]:
+        fresh = change.step_id(place, f"fresh/{version}")
+        same = {"CodeSha256": latest["CodeSha256"]} if latest.get("CodeSha256") else {}  # nobody else's code in between
+        yield Step(
+            id=fresh, principal=change.user, resource=f"{place.text}, version {version} with the new environment", action="publish", phase=Phase.CREDENTIAL,
+            before=reader.read(versions), after=None, probe=versions, owns=Ref(fresh, ("Version",)), needs=(changed,) if held else (),
+            do=(Call(place.target, "lambda", "PublishVersion", {**function, **same, "Description": "evict: after the rotation"}, idempotent=False),),
+            irreversible="aliases lead to it",
+        )  # fmt: skip
+        for alias in [a for a in moving if str(a["FunctionVersion"]) == version]:
+            name = {**function, "Name": alias["Name"]}
+            leads = Probe(Call(place.target, "lambda", "GetAlias", name), ("FunctionVersion",))
+            yield Step(
+                id=change.step_id(place, f"alias/{alias['Name']}"), principal=change.user, resource=f"{place.text}, alias {alias['Name']}",
+                action="lead to the version with the new key", phase=Phase.CREDENTIAL, before=version, after=Ref(fresh, ("Version",)),
+                probe=leads, needs=(fresh,),
+                do=(Call(place.target, "lambda", "UpdateAlias", {**name, "FunctionVersion": Ref(fresh, ("Version",))}),),
+                undo=(Call(place.target, "lambda", "UpdateAlias", {**name, "FunctionVersion": version}),),
+            )  # fmt: skip

@@ -26,13 +26,16 @@ def value(place: Place, reader: Reader) -> t.Any:
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
-    """Two Steps: the version, and the label. The version's id is derived, so that a lost answer makes no second one."""
-    version = str(uuid.uuid5(uuid.NAMESPACE_URL, change.step_id(place)))
+    """Two Steps: the version, and the label. The version's id is derived, so that a lost answer makes no second one; from the current version, too,
+
+    so that a pending one that was made of an older text is never promoted. The label moves from that version or not at all: Secrets Manager looks.
+    """
     secret = {"SecretId": place.name}
-    listing = Call(place.target, "secretsmanager", "ListSecretVersionIds", {**secret, "IncludeDeprecated": True})
-    there = Probe(listing, ("Versions", {"VersionId": version}, "VersionId"))
     stages = reader.get(Call(place.target, "secretsmanager", "DescribeSecret", secret)).get("VersionIdsToStages", {})
     current = next((v for v, labels in sorted(stages.items()) if "AWSCURRENT" in labels), "")
+    version = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{change.step_id(place)} {current}"))
+    listing = Call(place.target, "secretsmanager", "ListSecretVersionIds", {**secret, "IncludeDeprecated": True})
+    there = Probe(listing, ("Versions", {"VersionId": version}, "VersionId"))
     made = change.step_id(place, "version")
     yield Step(
         id=made, principal=change.user, resource=f"{place.text}, new version", action="write the new key, pending", phase=Phase.CREDENTIAL,

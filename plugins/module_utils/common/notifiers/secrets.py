@@ -14,6 +14,7 @@ from .kind import LOOPBACK, URL  # http to this machine is for tests and relays
 
 MAX = 8192
 FromStore = Callable[[str], str]  # an ARN -> the secret
+KEPT = "ANSIBLE_KEEP_REMOTE_FILES is set (or keep_remote_files), which would leave its secret in a file: unset it"
 
 
 def resolve(channel: Mapping[str, t.Any], from_store: FromStore) -> dict[str, str]:
