@@ -21,14 +21,14 @@ from ..common.guard import identity
 from ..common.plan import Phase
 from ..common.reader import Reader
 from ..common.run import STANDS
-from . import compute, quarantine
+from . import compute, quarantine, residual
 from .compute import chosen, groups, instance, metadata, task
 from .compute.chosen import NOTE, Wanted
 from .compute.exposed import Exposed
 from .compute.kind import MARK, About, Machine
 from .principal import role
 from .scope import Found
-from .session import parse
+from .session import iso, parse
 
 if t.TYPE_CHECKING:
     from .respond import Response
@@ -359,10 +359,18 @@ class Isolation:
         stopped = (mine.get(f"{machine.arn}{MARK}stop") or None) is not None
         state = "partly" if bad else "would be isolated" if self.runner.check else "stopped" if stopped else "isolated"
         notes = list(machine.notes)
+        if machine.kind == task.KIND and (until := self._protected_until(machine)):
+            notes.insert(0, f"protected until {until}")
         if self.stopping and not stopped and machine.kind == instance.KIND:
             notes.append("it is not stopped: nothing shows that a suspect started it")
         failed = [f"not done: {', '.join(bad)}"] if bad else []
         self._row(wanted, state, "; ".join([*failed, *notes]), machine)
+
+    def _protected_until(self, machine: Machine) -> str:
+        try:
+            return "" if self.runner.check else task.protected_until(machine, Reader(self.runner.clouds))
+        except EvictError:
+            return ""
 
     def rows(self) -> list[Row]:
         """``isolated`` in the result.
@@ -370,6 +378,24 @@ class Isolation:
         States: isolated | stopped | would be isolated | partly | gone | spared | refused | left | unknown | serves | proposed.
         """
         return [row for _arn, row in sorted(self._rows.items())]
+
+    def residual(self) -> list[Row]:
+        """Roles of what is isolated whose sessions nobody revokes: what the machine was given until then, or gave away, lives on."""
+        rows: dict[str, Row] = {}
+        for _wanted, machine in [] if self.runner.check else list(self._machines.values()):
+            for arn in machine.roles or self._noted_roles(machine.arn):
+                if machine.kind == task.KIND or identity(arn) in self.run.principals:  # of a task its session is denied
+                    continue
+                given, now = self.last_given(arn), self.run.aws.now()
+                until = (given or now) + quarantine.LONGEST
+                if until > now:
+                    why = f"{machine.text} is isolated, but the role is none of the contained: name it as a suspect, or aws_session with revoke_again"
+                    rows[arn] = residual.row(arn, "service-held role session", iso(until), why)
+        return list(rows.values())
+
+    def _noted_roles(self, arn: str) -> list[str]:
+        """Those that it had before this case took them away."""
+        return sorted({str(role) for n in self.case.notes(NOTE) if n["data"]["arn"] == arn for role in n["data"]["roles"]})
 
     def open_items(self) -> list[Row]:
         """What a person has to look at."""

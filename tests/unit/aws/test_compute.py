@@ -298,6 +298,20 @@ def test_evidence_then_production_then_the_network_then_the_role() -> None:
     assert run.suspected == [(ARN, ARN, "")] and it.last_given(ROLE) is not None and it.last_given(f"{ROLE}2") is None
 
 
+def test_what_was_handed_out_to_an_isolated_machine_is_named_unless_its_role_is_contained() -> None:
+    run: Any = Run(Ec2(), Journal())
+    run.principals = {}
+    it = isolate(run)
+    (row,) = it.residual()
+    assert row["object"] == ROLE and row["token_kind"] == "service-held role session" and "none of the contained" in row["why"]
+    again: Any = Run(run.runner.clouds["aws"], Journal())  # the profile is off by now
+    again.kept, again.principals = run.kept, {}
+    it = isolate(again)
+    assert [r["object"] for r in it.residual()] == [ROLE]
+    again.principals = {f"{A}:role/web": object()}
+    assert it.residual() == []
+
+
 def test_a_second_run_changes_nothing() -> None:
     cloud, journal = Ec2(), Journal()
     first = Run(cloud, journal)
@@ -519,6 +533,7 @@ class Ecs(ModelledCloud):
     """A service's task behind a load balancer."""
 
     def __init__(self, group: str = "service:shop") -> None:
+        self.hours = 48.0
         self.protected, self.target, self.deny = False, True, dict[str, Any]()
         details = [{"name": "networkInterfaceId", "value": "eni-9"}, {"name": "privateIPv4Address", "value": "10.0.0.9"}]
         super().__init__(
@@ -530,8 +545,9 @@ class Ecs(ModelledCloud):
                 {"Target": {"Id": "10.0.0.9", "Port": 80, "AvailabilityZone": "eu-west-1a"}, "TargetHealth": {"State": "healthy" if self.target else "draining"}},
                 {"Target": {"Id": "10.0.0.8", "Port": 80}, "TargetHealth": {"State": "healthy"}}]},
             DeregisterTargets=lambda _p: self._set("target", False), RegisterTargets=lambda _p: self._set("target", True),
-            GetTaskProtection=lambda _p: {"protectedTasks": [{"taskArn": TASK, "protectionEnabled": self.protected}]},
-            UpdateTaskProtection=lambda p: self._set("protected", p["protectionEnabled"]),
+            GetTaskProtection=lambda _p: {"protectedTasks": [{"taskArn": TASK, "protectionEnabled": self.protected,
+                **({"expirationDate": self._end()} if self.protected else {})}]},
+            UpdateTaskProtection=self._protect,
             GetRole={"Role": {"Path": "/", "RoleName": "web", "RoleId": "AROAEXAMPLEEXAMPLE1", "Arn": ROLE, "CreateDate": "2025-01-01T00:00:00Z",}},
             PutRolePolicy=lambda p: self.deny.update(p) or {},
         )  # fmt: skip
@@ -542,6 +558,13 @@ class Ecs(ModelledCloud):
         if not self.deny:
             raise CloudError("none", code="NoSuchEntity")
         return {"PolicyDocument": json.loads(self.deny["PolicyDocument"])}  # as botocore decodes it
+
+    def _end(self) -> str:
+        return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=self.hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _protect(self, sent: dict[str, Any]) -> dict[str, Any]:
+        self.hours = 48.0
+        return self._set("protected", sent["protectionEnabled"])
 
     def _set(self, key: str, value: bool) -> dict[str, Any]:
         setattr(self, key, value)
@@ -559,6 +582,15 @@ def test_one_task_is_kept_aside_and_its_session_is_denied() -> None:
     assert gone == [[{"Id": "10.0.0.9", "Port": 80}]] and not any(
         "NetworkInterface" in c.operation or "Stop" in c.operation for c in cloud.calls
     )
+
+
+def test_a_protection_that_runs_out_is_asked_for_again_and_its_end_is_told() -> None:
+    cloud, journal = Ecs(), Journal()
+    isolate(Run(cloud, journal), Wanted(TASK, "named", suspect=TASK))
+    for hours, asked in ((30.0, 1), (20.0, 2), (48.0, 2)):
+        cloud.hours = hours
+        (row,) = isolate(Run(cloud, journal), Wanted(TASK, "named", suspect=TASK)).rows()
+        assert len(cloud.asked("UpdateTaskProtection")) == asked and f"protected until {cloud._end()[:13]}" in row["why"], row
 
 
 def test_a_lone_task_is_left_running_and_said_so() -> None:

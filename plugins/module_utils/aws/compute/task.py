@@ -9,12 +9,14 @@ cannot be taken away either: its session of the role is denied by its name, whic
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from collections.abc import Iterator, Mapping
 
 from ...common import compute
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from ..session import iso, parse
 from .kind import About, Machine, Stage, step
 from .target_groups import left
 
@@ -27,7 +29,8 @@ OFF = ""
 MINUTES = 2880  # the most that AWS grants
 _NETWORK = "its network cannot be cut from here, since AWS lets nobody change a task's interface: deny its address in the network ACL of its subnet"
 _LONE = "it belongs to no service, so nothing replaces or protects it: look at it, then stop it by hand"
-_KEPT = f"kept from deployments and scaling for {MINUTES // 60} hours, by a run each time; a failing health check may still end it"
+_RENEW = datetime.timedelta(hours=24)  # with less than that left a run asks for all of it again
+_KEPT = f"kept from deployments and scaling for {MINUTES // 60} hours: run again within a day of the end; a failing health check may still end it"
 
 
 def started(event: Mapping[str, t.Any]) -> list[str]:
@@ -72,6 +75,22 @@ def _service(data: Mapping[str, t.Any]) -> str:
     return group.removeprefix("service:") if group.startswith("service:") else ""
 
 
+def _until(answer: Mapping[str, t.Any]) -> datetime.datetime | None:
+    """When the protection of a task ends, as ECS says."""
+    said = next((task.get("expirationDate") for task in answer.get("protectedTasks", []) if task.get("protectionEnabled")), None)
+    found = said if isinstance(said, datetime.datetime) or said is None else parse(str(said))
+    return found if found is None or found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+def protected_until(machine: Machine, reader: Reader) -> str:
+    """When nothing keeps it any more from deployments and scaling (RFC 3339); "" when that is not known."""
+    if lone(machine.data):
+        return ""
+    task = {"cluster": _where(machine.arn)[0], "tasks": [machine.arn]}
+    until = _until(reader.get(Call(machine.target, "ecs", "GetTaskProtection", task)))
+    return iso(until) if until else ""
+
+
 def lone(data: Mapping[str, t.Any]) -> bool:
     """Whether it belongs to no service: then nothing of it is isolated but its session of the role."""
     return not _service(data)
@@ -83,7 +102,9 @@ def keep(machine: Machine, _about: About, reader: Reader) -> Iterator[Step]:
         return
     task = {"cluster": _where(machine.arn)[0], "tasks": [machine.arn]}
     probe = Probe(Call(machine.target, "ecs", "GetTaskProtection", task), ("protectedTasks", 0, "protectionEnabled"))
-    before = bool(reader.read(probe))
+    until = _until(reader.get(probe.call))
+    runs_out = until is not None and until - datetime.datetime.now(datetime.UTC) < _RENEW  # then it is asked for anew
+    before = bool(reader.read(probe)) and not runs_out
     yield step(
         machine, "protection", "protection", "keep it aside", before, True,
         (Call(machine.target, "ecs", "UpdateTaskProtection", {**task, "protectionEnabled": True, "expiresInMinutes": MINUTES}),), probe,
