@@ -105,6 +105,11 @@ class Drill:
             for loop in others:
                 loop.start()
             self.story.tell("attacker", f"holds {company.leaked.access_key}, the key of {company.production.users['ci-deploy']}")
+            # The owner's own rule, so that the log knows what was there before the attacker's.
+            old = {"ID": "old-builds", "Status": "Enabled", "Filter": {"Prefix": "builds/"}, "Expiration": {"Days": 365}}
+            bed.client("s3", company.production.root).put_bucket_lifecycle_configuration(
+                Bucket=company.production.buckets[0], LifecycleConfiguration={"Rules": [old]}
+            )
             attacker.open_back_door()
             attacker.loot(company.production.buckets[0], TREASURE, company.production.roles["orders-lambda"])
             attacker.start()
