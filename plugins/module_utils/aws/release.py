@@ -184,8 +184,8 @@ class Release:
             return away
         if put_back.is_held(step):
             return "kept", "a suspect had changed it, and it was put back", None
-        if clocks.CLOCK in step.id and step.undo and step.action != clocks.CARRIED:
-            return "kept", clocks.KEPT, None
+        if clocks.CLOCK in step.id and step.undo:  # what may be the owner's is not worth what it deletes if it is not
+            return "kept", clocks.PERHAPS if step.action == clocks.CARRIED else clocks.KEPT, None
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             what = "started this" if step.principal.split(":")[2] != "iam" else "created this identity"
             return "kept", f"the suspect {what}: delete it, or name it under -e only=… -e verdict=false_positive", None

@@ -241,7 +241,7 @@ def test_a_release_undoes_what_was_perhaps_there_before_and_nothing_else() -> No
     case = SimpleNamespace(notes=lambda _kind: [], incident=SimpleNamespace(policy_name=lambda p: p))
     it: Any = SimpleNamespace(order=SimpleNamespace(false_positive=False, purposes=()), case=case, _known=[], _purpose=lambda _step: "")
     kept = {action: release.Release._kept(it, step, []) for action, step in steps.items()}
-    assert kept == {clocks.CARRIED: None, "suspend the rule": ("kept", clocks.KEPT, None)}
+    assert kept == {clocks.CARRIED: ("kept", clocks.PERHAPS, None), "suspend the rule": ("kept", clocks.KEPT, None)}
 
 
 def test_however_many_buckets_the_log_is_asked_once() -> None:

@@ -14,8 +14,8 @@ from ...common.reader import Reader
 from ..live.kind import Event, field
 
 CLOCK = "#clock/"  # in the ids of these Steps
-CARRIED = "suspend the rule, which was written or carried along"  # an action: of what may be its owner's, so that a release undoes it
-PERHAPS = "suspended, though it may be its owner's: the log knows no write from before the suspect's. Delete it if it is not; a release sets it going again"
+CARRIED = "suspend the rule, which was written or carried along"  # an action: of what may be its owner's
+PERHAPS = "suspended, though it may be its owner's: the log knows no write from before the suspect's. Enable it by hand if it is theirs, else delete it"
 KEPT = "a suspect set it going, and it was stopped; a verdict of false positive sets it going again"
 
 
