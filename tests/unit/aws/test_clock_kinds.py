@@ -225,13 +225,13 @@ def test_what_was_perhaps_there_before_is_suspended_and_said_so() -> None:
     runner = SimpleNamespace(check=False, done={step.id: Done(step, "done")})
     it = stop_clocks.Clocks(SimpleNamespace(runner=runner, case=SimpleNamespace(history={})))  # type: ignore[arg-type]
     it.found["x"] = (clocks.KINDS["bucket_lifecycle"], found)
-    assert [r["state"] for r in it.rows()] == ["stopped"] and "a release sets it going again" in it.open_items()[0]["why"]
+    assert [r["state"] for r in it.rows()] == ["stopped"] and "Enable it by hand if it is theirs" in it.open_items()[0]["why"]
     runner.done, it.run.case.history = {}, {step.id: {"made": True}}  # type: ignore[misc]
     it.found["x"] = (clocks.KINDS["bucket_lifecycle"], dataclasses.replace(found, state="stopped", why="suspended"))
-    assert "a release sets it going again" in it.open_items()[0]["why"]
+    assert "Enable it by hand if it is theirs" in it.open_items()[0]["why"]
 
 
-def test_a_release_undoes_what_was_perhaps_there_before_and_nothing_else() -> None:
+def test_a_release_leaves_what_was_stopped_and_says_which_may_be_the_owners() -> None:
     steps = {}
     for log in (history(), history(wrote(KEEP, at="2026-11-01T00:00:00Z", mine=False))):
         cloud = ModelledCloud(GetBucketLifecycleConfiguration=rules_of(NUKE), LookupEvents=log)
