@@ -8,7 +8,7 @@ short_description: The HTTP request of a message, with its secrets
 version_added: 0.2.0
 author: evict.cloud contributors (@evict)
 description:
-  - Reads the secrets of a channel where C(incident.notify) says they are, signs the message, and returns the request for M(ansible.builtin.uri).
+  - Reads the secrets of a channel where C(incident.notify) says they are, signs the message, and returns the request for C(ansible.builtin.uri).
   - What it returns holds secrets. Use it in tasks with C(no_log) only.
 options:
   _terms:
