@@ -47,6 +47,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+recovered:
+  description: What became of the intents that interrupted runs had left without an outcome.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 isolated:
   description:
     - Compute that was isolated, or was not, with C(object), C(text), C(state), C(how) it came to be looked at, and C(why).

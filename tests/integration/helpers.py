@@ -117,7 +117,7 @@ class Desk:
         environ = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
                    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"), **(env or {})}  # fmt: skip
         command = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOKS / f"{playbook}.yml"), *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, encoding="utf-8", timeout=timeout, check=False)
         self.outputs.append(done.stdout + done.stderr)
         return done.returncode, done.stdout + done.stderr
 
@@ -180,7 +180,7 @@ class Child:
         script = str(ROOT / "tests/integration/runner_script.py")
         self._process = subprocess.Popen(
             [sys.executable, "-c", _GATED, script, str(ROOT), json.dumps(order)], env=bed.environ(), start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         self.pgid = self._process.pid
 

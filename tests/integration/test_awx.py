@@ -85,7 +85,7 @@ class Jobs:
         (private / "env" / "envvars").write_text(json.dumps({k: v for k, v in variables.items() if k.startswith(wanted)}))
         plain = {k: v for k, v in variables.items() if not k.startswith(wanted)}
         return subprocess.Popen(
-            [sys.executable, "-c", RUNNER, str(private), f"{playbook}.yml"], env=plain, cwd=private, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "-c", RUNNER, str(private), f"{playbook}.yml"], env=plain, cwd=private, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
             start_new_session=True,
         )  # fmt: skip
 

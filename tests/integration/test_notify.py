@@ -85,7 +85,7 @@ class Bench:
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8",
                    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"), **self.env}  # fmt: skip
         command = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOKS / f"{playbook}.yml"), *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=150, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, encoding="utf-8", timeout=150, check=False)
         self.outputs.append(done.stdout + done.stderr)
         return done.returncode, done.stdout + done.stderr
 
@@ -279,7 +279,7 @@ def test_a_notifier_that_hangs_holds_no_containment_up(desk: Desk) -> None:
             "SIGN": "s3cr3t-signing-key-for-the-hook",
         }
         hook = {"kind": "webhook", "secret_env": "SIGN"}
-        desk.incident(desk.company.leaked.access_key, aware_at=utc(-3600), notify=[
+        desk.incident(desk.company.leaked.access_key, severity="critical", aware_at=utc(-3600), notify=[
             {**hook, "name": "hangs", "url_env": "HANGS", "timeout": 60, "out_of_band": True}, {**hook, "name": "broken", "url_env": "BROKEN"},
             {**hook, "name": "good", "url_env": "GOOD"}, {"kind": "sns", "name": "topic", "topic_arn": topic},
         ])  # fmt: skip

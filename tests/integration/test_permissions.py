@@ -163,7 +163,13 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     test_live.start_all(bed, thief, desk)
     test_isolation.miner(bed, thief, desk, production.roles["orders-lambda"])
     fence = {"fence": _opened(bed, company, desk)}
-    desk.write({"access_key_id": thief.access_key}, {"arn": production.roles["shared"]}, id="IR-3", resources=fence)
+    desk.write(
+        {"access_key_id": thief.access_key},
+        {"arn": production.roles["shared"]},
+        id="IR-3",
+        resources=fence,
+        window={"start": "2026-01-22T09:00:00Z", "end": None},
+    )
     said = desk.play("contain", 2, incident=str(desk.incident))
     assert "  FAILED  " not in said and "OPEN    live sessions" not in said and said.count("  end: ") == 8, said
     assert "1 function, 1 key, 1 queue, 1 repository, 1 secret, 1 topic" in said and "closed: its policy" in said, said

@@ -1106,7 +1106,7 @@ def only_discovery() -> set[str]:
 
 def dependents_policy() -> dict[str, Any]:
     """All that aws_dependent_info needs in an account, so that it may have a role of its own: nothing that contains has to be able to read secrets."""
-    mine = [need.action for need in needs().values() if DISCOVERY in need.modules and need.action not in CALLER]
+    mine = [need.action for need in needs().values() if DISCOVERY in need.modules and need.action not in (*CALLER, *DECLARED)]
     mine = [action for action in mine if not action.startswith("organizations:")]
     via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
     return {
@@ -1124,7 +1124,7 @@ def rotation_policy() -> dict[str, Any]:
     mine = [
         n
         for n in needs().values()
-        if ROTATION in n.modules and n.action not in CALLER and not _of_management(n) and n.action not in CRYPTING
+        if ROTATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n) and n.action not in CRYPTING
     ]
     writes = [need.action for need in mine if need.write]
     via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
