@@ -11,12 +11,12 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.common import incident as incidents
+from ..module_utils.common import planning, template
 from ..module_utils.common import suspect as suspects
-from ..module_utils.common import template
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
 
-_SOURCES = ("incident", "suspect", "case", "data")
+_SOURCES = ("incident", "suspect", "case", "data")  # and plan, of which the case's own has its case above it
 _SHOWN = 5
 
 
@@ -47,15 +47,20 @@ def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -
     arguments = {key: raw.plain(value, key) for key, value in given.items()}
     if not any(arguments.get(key) for key in _SOURCES):
         arguments.update({key: raw.variable(variables, key) for key in ("incident", "suspect", "case")})
+    directory = os.path.abspath(arguments.get("directory") or os.getcwd())
+    if arguments.get("plan") and not any(arguments.get(key) for key in _SOURCES):
+        arguments["case"] = planning.place(os.path.join(directory, str(arguments["plan"])))
+        if not arguments["case"]:
+            raise InvalidInput("a variable was refused", [("plan", "is in no case's folder plan; pass -e case=STORE/ID as well")])
     if not any(arguments.get(key) for key in _SOURCES):
         raise InvalidInput("nothing to work on", [("incident", "pass one of -e incident=FILE, -e suspect=INDICATOR and -e case=STORE/ID")])
     for key in ("reason", "by", "allow_local_store"):
         if arguments.get(key) is None and (value := raw.variable(variables, key)) is not None:
             arguments[key] = value
-    arguments["directory"] = directory = os.path.abspath(arguments.get("directory") or os.getcwd())
+    arguments["directory"] = directory
     if isinstance(arguments.get("incident"), dict):
         arguments["data"] = arguments.pop("incident")
-    for key in ("incident", "suspect", "case"):
+    for key in ("incident", "suspect", "case", "plan"):
         if arguments.get(key) is not None and not isinstance(arguments[key], str):
             raise InvalidInput("a variable was refused", [(key, "must be text; write it in quotes")])
     if arguments.get("data") and arguments.get("suspect"):
@@ -66,6 +71,8 @@ def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -
         arguments["suspect"] = suspects.minimal(suspects.only(arguments["suspect"]))
     if arguments.get("incident"):
         arguments["incident"] = os.path.join(directory, os.path.expanduser(arguments["incident"]))
+    if arguments.get("plan"):
+        arguments["plan"] = os.path.join(directory, os.path.expanduser(arguments["plan"]))
     return {key: value for key, value in arguments.items() if value is not None}
 
 

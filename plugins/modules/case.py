@@ -64,6 +64,17 @@ options:
       - A YAML file with the keys C(notify), C(escalation), C(severity_matrix), C(legal) and C(production), for an incident that does not have them.
       - So people are told also when a case is opened from one indicator. Of a case that was opened before it does not count; a note says so.
     type: path
+  plan:
+    description:
+      - A reviewed plan (M(evict.cloud.case_plan)). What it says is to be contained (principals and sessions become suspects, resources are to be fenced)
+        is added to the incident.
+      - That is what a person decided (C(decision) V(do)), and what is C(rogue) with at least O(min_confidence), unless they said V(skip).
+      - Must be the last revision of the case, as the case has it. Of a file in the case's own folder C(plan) the case need not be named.
+    type: path
+  min_confidence:
+    description: How sure an investigation must have been of what nobody decided on. More of these than C(limits.principals) are refused.
+    type: int
+    default: 80
 attributes:
   check_mode:
     description: Can run in check mode, where nothing is written anywhere, and the store need not exist.
@@ -84,6 +95,11 @@ EXAMPLES = r"""
 - name: Open a case from a leaked access key
   evict.cloud.case:
     suspect: AKIAIOSFODNN7EXAMPLE
+
+- name: Add what a reviewed plan says is to be contained
+  evict.cloud.case:
+    case: ./cases/IR-2026-0042
+    plan: ./cases/IR-2026-0042/plan/0003.yml
 
 - name: Close a case
   evict.cloud.case:
@@ -185,11 +201,13 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "by": {"type": "str"},
     "allow_local_store": {"type": "bool", "default": False},
     "notify_file": {"type": "path"},
+    "plan": {"type": "path"},
+    "min_confidence": {"type": "int", "default": 80},
 }
 
 
 def main() -> None:
-    sources = ["incident", "suspect", "case", "data"]
+    sources = ["incident", "suspect", "case", "data", "plan"]
     apart = [["incident", "case", "data"], ["suspect", "case"]]
     module = AnsibleModule(argument_spec=ARGUMENTS, mutually_exclusive=apart, required_one_of=[sources], supports_check_mode=True)
     result: dict[str, t.Any] = {}

@@ -10,10 +10,11 @@ import json
 import os
 import typing as t
 
-from . import channels, errors, looks, process, template, yamlio
+from . import channels, errors, looks, planning, process, template, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
+from .response_plan import MIN_CONFIDENCE
 from .spool import Spooled, emergency_store
 from .store import NotFound, Store, case_store, open_store
 from .suspect import only
@@ -36,7 +37,13 @@ class _Chosen(t.NamedTuple):
 
 def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None) -> dict[str, t.Any]:
     """The module's result for its parameters. Raises EvictError; writes nothing in check mode."""
-    chosen = _choose(params, os.path.abspath(params["directory"] or os.curdir), now or dt.datetime.now(dt.UTC))
+    directory = os.path.abspath(params["directory"] or os.curdir)
+    chosen = _choose(params, directory, now or dt.datetime.now(dt.UTC))
+    if params.get("plan"):
+        planned, said = planning.into(
+            chosen.incident, chosen.store, os.path.join(directory, params["plan"]), params.get("min_confidence") or MIN_CONFIDENCE
+        )
+        chosen = chosen._replace(incident=planned, notes=(*chosen.notes, *said))
     incident, store = chosen.incident, chosen.store
     told = store.merge() if isinstance(store, Spooled) and not check else []
     ledger = Ledger.open(store, incident=incident.id, module="case", caller=process.user(), check=check)
@@ -60,8 +67,11 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
 
 
 def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chosen:
-    if params["case"]:
-        store = _existing(params["case"], params.get("store"), directory)
+    case = params["case"] or (
+        planning.place(os.path.join(directory, params["plan"])) if params.get("plan") and not (params["incident"] or params["data"]) else ""
+    )
+    if case:
+        store = _existing(case, params.get("store"), directory)
         return _Chosen(incidents.from_case(store), store, notes=_uncounted(params))
     file, stamped = "", False
     if params["suspect"] and (params["incident"] or params["data"]):

@@ -26,15 +26,15 @@ _UNSAFE = "!unsafe"  # what people who write Ansible put before a text that must
 _TAGS = (None, "!", _STR, _UNSAFE)
 
 
-def read(path: str) -> t.Any:
+def read(path: str, most: int = MAX_BYTES) -> t.Any:
     """The content of the YAML or JSON file ``path``: dict, list, str, int, float, bool or None. Raises InvalidInput."""
-    return parse(_bytes(path), path)
+    return parse(_bytes(path, most), path, most)
 
 
-def parse(data: bytes, source: str) -> t.Any:
-    """Parse UTF-8 YAML or JSON. Refused: more than 1 MiB, deep nesting, alias bombs, duplicate keys, tags, non-text keys."""
-    if len(data) > MAX_BYTES:
-        raise _bad(source, f"larger than {MAX_BYTES // 1024} KiB")
+def parse(data: bytes, source: str, most: int = MAX_BYTES) -> t.Any:
+    """Parse UTF-8 YAML or JSON. Refused: more than ``most`` bytes, deep nesting, alias bombs, duplicate keys, tags, non-text keys."""
+    if len(data) > most:
+        raise _bad(source, f"larger than {most // 1024} KiB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -71,13 +71,13 @@ def create(path: str, text: str) -> str:
     return ""
 
 
-def _bytes(path: str) -> bytes:
+def _bytes(path: str, most: int) -> bytes:
     try:
         # Looked at before it is opened: opening a named pipe would wait for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise _bad(path, "not a regular file")
         with open(path, "rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(most + 1)
     except OSError as error:
         hint = "; write incident=FILE, or -e @FILE without incident=" if os.path.basename(path).startswith("@") else ""
         raise _bad(path, f"cannot be read: {error.strerror}{hint}") from None

@@ -1,0 +1,61 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands the path of an edited plan to ``evict.cloud.case_plan`` as it was written, and says what the plan holds."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.common.errors import InvalidInput
+from ..plugin_utils import raw
+
+_SHOWN = 40
+
+
+class ActionModule(ActionBase):
+    """Runs the module and shows its table."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        try:
+            arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+            if arguments.get("plan") is None and (path := raw.variable(task_vars or {}, "plan")) is not None:
+                arguments["plan"] = path
+            if arguments.get("plan") is not None and not isinstance(arguments["plan"], str):
+                raise InvalidInput("a variable was refused", [("plan", "must be the path of a file")])
+        except InvalidInput as error:
+            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+        arguments.setdefault("directory", os.getcwd())
+        if arguments.get("plan"):
+            arguments["plan"] = os.path.join(arguments["directory"], os.path.expanduser(arguments["plan"]))
+        result.update(self._execute_module(module_name="evict.cloud.case_plan", module_args=arguments, task_vars=task_vars))
+        if isinstance(result.get("msg"), str):
+            result["msg"] = raw.printable(result["msg"], 8000)
+        for line in lines(result, self._task.check_mode):
+            Display().display(raw.printable(line, 2000))
+        return result
+
+
+def lines(result: t.Mapping[str, t.Any], check: bool) -> list[str]:
+    """What a person reads."""
+    if result.get("failed"):
+        return [f"  {entry['path']}: {entry['message']}" for entry in result.get("problems", []) if "path" in entry]
+    if not result.get("revision"):
+        return [f"  {result['incident']}  there is no plan yet: investigate.yml writes one"]
+    changed = str((result.get("diff") or {}).get("after") or "").splitlines()
+    shown = [*changed[:_SHOWN], *([f"and {len(changed) - _SHOWN} more"] if len(changed) > _SHOWN else [])]
+    kinds = [
+        f"{kind}: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(row.items())) for kind, row in sorted(result["items"].items())
+    ]
+    return [
+        f"  {result['incident']}  plan {result['plan']}" + ("  (would be written)" if check and result.get("changed") else ""),
+        *(f"    {line}" for line in [*shown, *kinds]),
+        f"    to review: {result['waiting']}; decided: {result['decided']}; would be executed: {result['executable']}",
+    ]

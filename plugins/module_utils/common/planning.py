@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reviewed plan of a case, for people: show it, import an edited copy. The body of ``case_plan``; and its way into an incident."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import typing as t
+from collections.abc import Mapping
+
+from . import incident as incidents
+from . import process, resources, response_plan
+from . import suspect as suspects
+from .errors import InvalidInput, Refused
+from .incident import Incident
+from .ledger import Ledger
+from .response_plan import Item, Plan
+from .schema import show
+from .spool import standing_in
+from .store import Store, open_store
+
+NOTE = "plan"  # kind of note: {"revision", "hash", "based_on", "by": who ran it}
+
+
+def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
+    """The module's result. Raises InvalidInput, with every problem of an edited copy by its path."""
+    url = str(params["case"])
+    store = standing_in(open_store({**(params.get("store") or {}), "url": url}), url.rstrip("/").rsplit("/", 1)[-1])
+    incident = incidents.from_case(store)
+    last = after = response_plan.read(store, incident.id)
+    if params.get("plan"):
+        edited = response_plan.load(os.path.join(params.get("directory") or os.curdir, str(params["plan"])))
+        after = _taken(store, last, edited)
+    if after is not last and not check:
+        ledger = Ledger.open(store, incident=incident.id, module="case_plan", caller=process.user())
+        record(ledger, store, after)
+        ledger.end("ok", changed=1)
+    return {
+        "changed": after is not last, "incident": incident.id, **summary(after, params["min_confidence"]),
+        "plan": f"{store.url}/{after.path}" if after.revision else "",
+        "diff": {"before_header": f"revision {last.revision}", "after_header": f"revision {after.revision}", "before": "",
+                 "after": "".join(f"{line}\n" for line in response_plan.lines(last, after))},
+    }  # fmt: skip
+
+
+def _taken(store: Store, last: Plan, edited: Plan) -> Plan:
+    if edited.incident != last.incident:
+        raise InvalidInput(
+            "the edited plan was refused", [("plan.incident", f"is {show(edited.incident)}, and the case is {last.incident}")]
+        )
+    base = response_plan.read(store, last.incident, edited.revision) if edited.revision else Plan(last.incident)
+    return response_plan.take(last, base, edited)
+
+
+def record(ledger: Ledger, store: Store, plan: Plan) -> None:
+    """Write a revision; its hash is in the ledger."""
+    if response_plan.save(store, plan):
+        ledger.note(NOTE, {"revision": plan.revision, "hash": plan.as_dict()["hash"], "based_on": plan.based_on, "by": process.user()})
+
+
+def summary(plan: Plan, min_confidence: int = response_plan.MIN_CONFIDENCE) -> dict[str, t.Any]:
+    """What a person asks first: {revision, hash, items: {kind: {verdict: n}}, decided, waiting, executable}."""
+    table: dict[str, dict[str, int]] = {}
+    for entry in plan.items.values():
+        row = table.setdefault(entry["kind"], collections.Counter())
+        row[entry["verdict"]] += 1
+    waiting = [i for i in plan.items.values() if i["verdict"] == "review" and i["decision"] is None and not i.get("stale")]
+    return {
+        "revision": plan.revision, "hash": plan.as_dict()["hash"] if plan.revision else "", "items": {k: dict(v) for k, v in table.items()},
+        "decided": sum(1 for i in plan.items.values() if i["decision"]), "waiting": len(waiting),
+        "executable": len(response_plan.executable(plan, min_confidence)),
+    }  # fmt: skip
+
+
+# -- what contain does of it -------------------------------------------------------------------------------------------------------
+
+
+def place(path: str) -> str:
+    """The case whose revision this file is; "" for a copy elsewhere."""
+    folder, name = os.path.split(os.path.abspath(path))
+    case = os.path.dirname(folder)
+    return (
+        case if os.path.basename(folder) == "plan" and name.endswith(".yml") and os.path.isfile(os.path.join(case, incidents.FILE)) else ""
+    )
+
+
+def into(incident: Incident, store: Store, path: str, min_confidence: int = response_plan.MIN_CONFIDENCE) -> tuple[Incident, list[str]]:
+    """(the incident with what the plan says is to be contained; what is to be said of the rest).
+
+    An edited copy counts only when it was imported: what is executed stands in the case. Raises InvalidInput, Refused.
+    """
+    given = response_plan.load(path)
+    last = response_plan.read(store, incident.id)
+    if given.incident != incident.id:
+        raise InvalidInput("the plan was refused", [("plan.incident", f"is {show(given.incident)}, and the case is {incident.id}")])
+    if not last.revision or list(given.items.values()) != list(last.items.values()):
+        kept = f"revision {last.revision}" if last.revision else "no plan"
+        raise Refused(
+            f"{path} is not what the case has ({kept})", object=path, operation="plan",
+            remedy="import an edited copy with plan.yml -e case=... -e plan=..., then run this with the case's own last revision",
+        )  # fmt: skip
+    chosen = response_plan.executable(last, min_confidence)
+    notes: list[str] = []
+    named = [*incident.suspects]
+    known = {s.value for s in named}
+    fence = [*incident.resources.fence]
+    undecided = 0
+    for entry in chosen:
+        if entry["kind"] in ("principal", "session"):
+            if entry["target"]["cloud"] != "aws":
+                notes.append(f"not contained by this release: {entry['target']['cloud']} {entry['object']}")
+            elif entry["object"] not in known:
+                named.append(_suspect(entry))
+                known.add(entry["object"])
+                undecided += entry["decision"] is None
+        elif entry["kind"] == "resource" and entry["object"] not in (*fence, *incident.resources.exempt):
+            if why := resources.problem(entry["object"]):
+                notes.append(f"not fenced: {entry['object']}: {why}")
+            else:
+                fence.append(entry["object"])
+    most = incident.limits["principals"]
+    if undecided > most:
+        raise Refused(
+            f"the plan names {undecided} principals that nobody decided on, more than the limit of {most}", object=incident.id, operation="plan",
+            remedy="review them: decision do or skip with decided_by, in a copy that plan.yml imports; or raise incident.limits.principals",
+        )  # fmt: skip
+    left = sum(1 for i in last.items.values() if i["verdict"] == "review" and i["decision"] is None and not i.get("stale"))
+    if left:
+        notes.append(f"the plan has {left} items to review, which are not executed")
+    found = dataclasses.replace(incident, suspects=named, resources=dataclasses.replace(incident.resources, fence=tuple(fence)))
+    return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes
+
+
+def _suspect(entry: Item) -> suspects.Suspect:
+    problems: list[tuple[str, str]] = []
+    what = entry["object"]
+    key = (
+        "arn"
+        if what.startswith("arn:")
+        else "access_key_id"
+        if what[:4] in ("AKIA", "ASIA")
+        else "credential_id"
+        if what.startswith("ACCA")
+        else "user"
+    )
+    account = entry["target"]["account"]
+    raw = {"cloud": "aws", **({"account": account} if account else {}), key: what}
+    found = suspects.parse(raw, f"plan.items[{entry['id'][:12]}]", problems)
+    if found is None:
+        raise InvalidInput("the plan was refused", problems)
+    return found
