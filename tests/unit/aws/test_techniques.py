@@ -124,7 +124,7 @@ def test_whatever_stands_in_a_record_gives_names_or_none(technique: Any) -> None
         for payload in HOSTILE:
             deep: Any = payload
             for name in sorted(names):
-                deep = {name: deep, **{n: payload for n in names}}
+                deep = {name: deep, **dict.fromkeys(names, payload)}
             _which, objects = techniques.of(act(event, deep, deep, extra=payload, resources=("r",)))
             assert all(isinstance(name, str) and len(name) < 20_000 for name in objects) and len(objects) <= 1000
     assert naming.objects("{q.a}", act("x:Y", {"a": "{region}"})) == ["{region}"]  # a value is no template
