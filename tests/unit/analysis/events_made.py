@@ -43,7 +43,7 @@ def event(**given: t.Any) -> Row:
     at, error = given.pop("at", None), given.pop("error", None)
     operation = given.get("operation", "ListBuckets")
     row: Row = {
-        **dict.fromkeys(columns.EVENTS),
+        **dict.fromkeys(columns.names(columns.EVENTS)),
         "event_uid": f"e{number:08d}",
         "time": moment(at or given.get("time") or dt.datetime.combine(DAY, dt.time(9)) + dt.timedelta(seconds=10 * number)),
         "cloud": "aws",
@@ -66,7 +66,7 @@ def event(**given: t.Any) -> Row:
     for name in ("request", "response", "raw"):
         row[name] = json.dumps(row[name], separators=(",", ":")) if isinstance(row[name], (dict, list)) else row[name]
     row["raw"] = row["raw"] or json.dumps({"eventID": row["event_uid"], "eventName": operation})
-    unknown = set(row) - set(columns.EVENTS)
+    unknown = set(row) - set(columns.names(columns.EVENTS))
     assert not unknown, f"no such columns: {unknown}"
     return row
 
@@ -74,7 +74,7 @@ def event(**given: t.Any) -> Row:
 def gap(**given: t.Any) -> Row:
     """A row of ``gaps``."""
     row = {
-        **dict.fromkeys(columns.GAPS),
+        **dict.fromkeys(columns.names(columns.GAPS)),
         "cloud": "aws",
         "account": ACCOUNT,
         "source": "cloudtrail",
@@ -87,9 +87,9 @@ def gap(**given: t.Any) -> Row:
 
 def database(rows: Iterable[Row], gaps: Iterable[Row] = ()) -> Database:
     """An open database in memory with the tables ``events`` and ``gaps``."""
-    made = Database.open(None)
-    made.table("events", columns.EVENTS, rows)
-    made.table("gaps", columns.GAPS, gaps)
+    made = Database.memory(threads=1)
+    for name, kinds, given in (("events", columns.EVENTS, rows), ("gaps", columns.GAPS, gaps)):
+        made.table(name, kinds, ([row[column] for column in columns.names(kinds)] for row in given))
     return made
 
 
