@@ -124,8 +124,7 @@ def test_an_execution_environment_gets_what_the_collection_needs() -> None:
     tool = str(Path(sys.executable).parent / "ansible-builder")
     done = subprocess.run([tool, "introspect", str(ROOT / ".collections")], capture_output=True, text=True, timeout=60, check=True)
     found = yaml.safe_load(done.stdout)
-    wanted = [
-        line for line in (ROOT / "requirements" / "run.in").read_text().splitlines() if line and not line.startswith(("#", "ansible-core"))
-    ]
+    lines = [line for name in ("run.in", "extra.in") for line in (ROOT / "requirements" / name).read_text().splitlines()]
+    wanted = [line for line in lines if line and not line.startswith(("#", "ansible-core"))]
     assert [entry.split("  # from")[0] for entry in found["python"]] == wanted
     assert found["system"] in ([], {})

@@ -1,0 +1,150 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions that others opened through what the attacker made, rewrote or handed out: whose each of them is."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..events.columns import Columns
+from . import opened_aws
+from .model import REVIEW, ROGUE, Act, Node, Watch, text
+
+if t.TYPE_CHECKING:
+    from .lineage import Lineage
+
+_WATCHES: Columns = (("w", "INTEGER"), ("find", "VARCHAR"))
+_OPENINGS = """
+SELECT w.w, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
+  e.actor_account, e.credential_uid, e.issuer_arn, e.invoked_by, e.src_ip, e.request, e.response, e.raw
+FROM events e JOIN lineage_watches w ON contains(e.request, w.find)
+WHERE e.operation IN ('AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity', 'CreateSession') AND e.status = 'success'
+  AND e.service IN ('sts', 'rolesanywhere')
+ORDER BY e.time, e.event_uid LIMIT ?
+"""
+_MOST = 200_000
+_STRANGERS = ("SAMLUser", "WebIdentityUser")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Opening:
+    row: dict[str, t.Any]
+    watch: Watch
+    key: tuple[str, str]  # of the node that watches
+
+
+class Watched:
+    """Two passes: what is certainly the attacker's first, then, when the lineage stands still, what remains in doubt."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self._lineage = lineage
+        self._known: set[tuple[tuple[str, str], Watch]] = set()
+        self._new: list[tuple[tuple[str, str], Watch]] = []
+        self._openings: list[_Opening] = []
+        self._before: dict[tuple[tuple[str, str], Watch], set[str]] = {}
+
+    def take(self, node: Node) -> None:
+        for watch in node.watches:
+            if (node.key, watch) not in self._known:
+                self._known.add((node.key, watch))
+                self._new.append((node.key, watch))
+
+    def early(self) -> bool:
+        """Read the openings of new watches, and take those that are the attacker's. Whether anything changed."""
+        self._read()
+        return self._decide(ROGUE)
+
+    def late(self) -> bool:
+        """Take what else came through: in doubt."""
+        return self._decide(REVIEW)
+
+    def _read(self) -> None:
+        new, self._new = self._new, []
+        if not new:
+            return
+        database = self._lineage.database
+        database.table("lineage_watches", _WATCHES, ((w, watch.find) for w, (_key, watch) in enumerate(new)))
+        rows = database.rows(_OPENINGS, [_MOST])
+        if len(rows) == _MOST:
+            self._lineage.doubt("", "sessions of rewritten roles", f"only the first {_MOST} were looked at")
+        for row in rows:
+            key, watch = new[row["w"]]
+            if row["time"] < watch.since:
+                self._before.setdefault((key, watch), set()).add(_who(row))
+            elif self._fits(row, watch, self._lineage.nodes[key]):
+                self._openings.append(_Opening(row, watch, key))
+
+    @staticmethod
+    def _fits(row: dict[str, t.Any], watch: Watch, node: Node) -> bool:
+        """Beyond the text that was searched: the account of the role, and the portal's quarter of an hour."""
+        act = Act(row, node, REVIEW, 0)
+        role = text(act.asked("roleArn"))
+        if watch.mode == "trust":
+            return role.count(":") >= 5 and role.split(":")[4] == node.account and role.rsplit("/", 1)[-1] == node.arn.rsplit("/", 1)[-1]
+        if watch.mode == "portal":
+            return role.count(":") >= 5 and role.split(":")[4] == watch.service and (row["time"] - watch.since).total_seconds() <= 120
+        return True
+
+    def _decide(self, wanted: str) -> bool:
+        changed, left = False, []
+        for opening in self._openings:
+            verdict, sure = self._verdict(opening)
+            if not verdict or verdict != wanted:
+                if verdict:
+                    left.append(opening)
+                continue
+            parent = self._lineage.nodes[opening.key]
+            sources = parent.verdict if verdict == ROGUE and opening.watch.mode in ("made", "trust", "provider", "portal") else verdict
+            act = Act(opening.row, parent, ROGUE if sources == verdict == ROGUE else REVIEW, parent.confidence * sure // 100)
+            opener = opened_aws.OPENERS.get((opening.row["service"], opening.row["operation"]))
+            for node in opener(act) if opener else ():
+                if self._lineage.nodes.get(node.key) is None or wanted == ROGUE:
+                    changed = self._lineage.add(node) or changed
+            if wanted == ROGUE and opening.row["actor_type"] != "AWSService":
+                changed = self._lineage.claim(parent, str(opening.row["event_uid"])) or changed
+        self._openings = left
+        return changed
+
+    def _verdict(self, opening: _Opening) -> tuple[str, int]:
+        """(verdict, how sure in percent); "" for what is nobody's business."""
+        row, watch, lineage = opening.row, opening.watch, self._lineage
+        stranger = row["actor_type"] in _STRANGERS or (row["actor_account"] or row["account"]) not in lineage.estate
+        service = row["actor_type"] == "AWSService" or (row["invoked_by"] or "").endswith(".amazonaws.com")
+        if watch.mode == "provider":
+            return ROGUE, 95
+        if watch.mode == "made":
+            return (ROGUE, 90) if stranger or service else (REVIEW, 40)
+        if watch.mode == "portal":
+            name = text(Act(row, lineage.nodes[opening.key], REVIEW, 0).answered("assumedRoleUser", "arn")).rsplit("/", 1)[-1]
+            return (ROGUE, 90) if watch.named and name.lower() == watch.named.lower() else ("", 0)
+        if watch.mode == "passed":
+            if not service or not (row["invoked_by"] or row["src_ip"] or "").startswith(f"{watch.service}."):
+                return "", 0
+            named = watch.named and watch.named in text(Act(row, lineage.nodes[opening.key], REVIEW, 0).asked("roleSessionName"))
+            return (ROGUE, 85) if named and self._parent_act_rogue(opening) else (REVIEW, 50)
+        return self._trust(opening, stranger, service)
+
+    def _trust(self, opening: _Opening, stranger: bool, service: bool) -> tuple[str, int]:
+        row, watch = opening.row, opening.watch
+        if _who(row) in self._before.get((opening.key, watch), ()):
+            return "", 0  # came before the trust was rewritten, too
+        account = row["actor_account"] or ""
+        if row["actor_type"] in _STRANGERS:
+            return ROGUE, 75
+        if stranger and any(one == "*" or one == account or f"::{account}:" in one for one in watch.admitted):
+            return ROGUE, 90
+        if stranger or service or any(one == "*" or (account and account in one) for one in watch.admitted):
+            return REVIEW, 40
+        return "", 0
+
+    def _parent_act_rogue(self, opening: _Opening) -> bool:
+        parent = self._lineage.nodes[opening.key].parent
+        return any(node.id == parent and node.verdict == ROGUE for node in self._lineage.nodes.values())
+
+
+def _who(row: dict[str, t.Any]) -> str:
+    """Who opened a session, without the session that it was done from."""
+    if row["actor_type"] == "AWSAccount":
+        return f"{row['actor_account']}/{(row['actor_id'] or '').split(':')[0]}"
+    return str(row["issuer_arn"] or row["actor_arn"] or row["actor_name"] or row["invoked_by"] or "")
