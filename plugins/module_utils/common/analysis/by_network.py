@@ -78,7 +78,12 @@ def look(lineage: Lineage) -> bool:
         crowd.setdefault(row["src_ip"], set()).add(str(row["issuer_arn"] or row["actor_arn"] or row["credential_uid"]))
     changed = False
     for row in rows:
-        changed = lineage.add(_node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)) or changed
+        node = _node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)
+        if node.key in lineage.nodes:
+            why = "is used from an address of the attacker outside the time in which it is followed: does the incident's window end too early?"
+            lineage.doubt(node.id, row["event"], why, row["first"])
+        else:
+            changed = lineage.add(node) or changed
     return changed
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from ..events.database import Database
 from ..suspect import Suspect
-from . import by_network, opened_aws, opened_azure, opened_gcp, seeds, watched
+from . import by_network, opened_aws, opened_azure, opened_gcp, seeds, switched, watched
 from .hits import Hits
 from .model import REVIEW, ROGUE, Act, Match, Node
 from .networks import OWNERS, Networks
@@ -59,6 +59,7 @@ class Lineage:
         self._new: list[tuple[tuple[str, str], Match]] = []
         self._again: set[tuple[str, str]] = set()
         self._watched = watched.Watched(self)
+        self._switches = switched.Switches(self)
         for node in seeds.nodes(database, suspects, start, end):
             self.add(node)
 
@@ -68,6 +69,7 @@ class Lineage:
             self._extend()
             grown = self._watched.early()
             self._attackers()
+            grown = self._switches.look() or grown
             if not (grown or self._new or self._again or self._judge_again()) and not (self._watched.late() or by_network.look(self)):
                 return self
         self.doubt("", "lineage", f"was not at its end after {_ROUNDS} rounds")

@@ -13,7 +13,7 @@ from ..events.database import Database
 from ..suspect import Suspect
 from . import doubts
 from .lineage import Lineage
-from .model import ROGUE
+from .model import ROGUE, Act, Node, text
 
 TAINTED: Columns = (
     ("kind", "VARCHAR"), ("id", "VARCHAR"), ("arn", "VARCHAR"), ("cloud", "VARCHAR"), ("account", "VARCHAR"), ("since", "TIMESTAMP"),
@@ -33,6 +33,12 @@ best AS (SELECT rid, arg_max(struct_pack(id := id, sure := sure, rogue := rogue)
 SELECT e.*, b.one.id AS tainted_id, CAST(b.one.sure AS INTEGER) AS confidence, CASE WHEN b.one.rogue THEN 'rogue' ELSE 'review' END AS verdict
 FROM events e JOIN best b ON e.rowid = b.rid
 """
+_DELETED = """
+SELECT event_uid, time, account, operation, request, response, raw FROM events
+WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success' ORDER BY time LIMIT 100000
+"""
+_OF_KIND = {"DeleteUser": "user", "DeleteRole": "role"}
+_NOBODY = Node("", "", "", "", "", None)
 _SCRATCH = ("lineage_hits", "lineage_seen", "lineage_openers", "lineage_new", "lineage_of", "lineage_addresses", "lineage_watches")
 
 
@@ -60,6 +66,7 @@ def trace(
 def write(lineage: Lineage) -> None:
     """``tainted`` and ``acts``."""
     database = lineage.database
+    _ends(lineage)
     spans = lineage.hits.span()
     first: dict[tuple[str, str], dt.datetime] = {}
     for n, (key, _match) in enumerate(lineage.matches):
@@ -73,6 +80,33 @@ def write(lineage: Lineage) -> None:
     nodes = ((n, lineage.nodes[key], match) for n, (key, match) in enumerate(lineage.matches))
     database.table("lineage_of", _OF, ((n, node.id, node.verdict == ROGUE, node.confidence, match.rank) for n, node, match in nodes))
     database.run(_ACTS)
+
+
+def _ends(lineage: Lineage) -> None:
+    """Until when what was made was there, as far as somebody took it away again."""
+    for row in lineage.database.rows(_DELETED):
+        act = Act(row, _NOBODY, ROGUE, 0)
+        key, name = text(act.asked("accessKeyId")), text(act.asked("userName") or act.asked("roleName"))
+        for node in lineage.nodes.values():
+            named = (
+                node.whole
+                and node.account == row["account"]
+                and node.arn.rsplit("/", 1)[-1] == name
+                and node.kind == _OF_KIND.get(row["operation"])
+            )
+            ended = (
+                node.kind == "access_key"
+                and node.id == key
+                and (row["operation"] == "DeleteAccessKey" or act.asked("status") == "Inactive")
+            )
+            if (
+                (named or ended)
+                and node.via != "suspect"
+                and node.since
+                and row["time"] >= node.since
+                and (node.until is None or row["time"] < node.until)
+            ):
+                node.until = row["time"]
 
 
 def _since(known: dt.datetime | None, first: dt.datetime | None, via: str) -> dt.datetime | None:

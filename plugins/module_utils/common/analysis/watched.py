@@ -14,16 +14,24 @@ from .model import REVIEW, ROGUE, Act, Node, Watch, text
 if t.TYPE_CHECKING:
     from .lineage import Lineage
 
-_WATCHES: Columns = (("w", "INTEGER"), ("find", "VARCHAR"))
+_WATCHES: Columns = (("w", "INTEGER"), ("find", "VARCHAR"), ("mode", "VARCHAR"), ("since", "TIMESTAMP"), ("service", "VARCHAR"))
+# First which rows, by narrow columns and one text; of a role that was rewritten only those who did not come before; then, of few, everything.
 _OPENINGS = """
-SELECT w.w, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
+WITH found AS MATERIALIZED (
+  SELECT e.rowid AS rid, w.w, w.mode, e.time < w.since AS early,
+    coalesce(e.issuer_arn, e.actor_arn, CASE WHEN e.actor_type = 'AWSAccount' THEN e.actor_account || split_part(e.actor_id, ':', 1) END, e.actor_name,
+      e.invoked_by, '') AS who
+  FROM events e JOIN lineage_watches w ON contains(e.request, w.find)
+  WHERE e.operation IN ('AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity', 'CreateSession') AND e.status = 'success'
+    AND e.service IN ('sts', 'rolesanywhere') AND (w.mode = 'trust' OR e.time >= w.since)
+    AND (w.mode <> 'passed' OR starts_with(coalesce(e.invoked_by, e.src_ip, ''), w.service))),
+known AS (SELECT DISTINCT w, who FROM found WHERE early),
+chosen AS (SELECT f.rid, f.w FROM found f LEFT JOIN known k ON k.w = f.w AND k.who = f.who WHERE NOT f.early AND k.w IS NULL LIMIT ?)
+SELECT c.w, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
   e.actor_account, e.credential_uid, e.issuer_arn, e.invoked_by, e.src_ip, e.request, e.response, e.raw
-FROM events e JOIN lineage_watches w ON contains(e.request, w.find)
-WHERE e.operation IN ('AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity', 'CreateSession') AND e.status = 'success'
-  AND e.service IN ('sts', 'rolesanywhere')
-ORDER BY e.time, e.event_uid LIMIT ?
+FROM events e JOIN chosen c ON e.rowid = c.rid ORDER BY e.time, e.event_uid
 """
-_MOST = 200_000
+_MOST = 20_000
 _STRANGERS = ("SAMLUser", "WebIdentityUser")
 
 
@@ -42,7 +50,6 @@ class Watched:
         self._known: set[tuple[tuple[str, str], Watch]] = set()
         self._new: list[tuple[tuple[str, str], Watch]] = []
         self._openings: list[_Opening] = []
-        self._before: dict[tuple[tuple[str, str], Watch], set[str]] = {}
 
     def take(self, node: Node) -> None:
         for watch in node.watches:
@@ -64,15 +71,15 @@ class Watched:
         if not new:
             return
         database = self._lineage.database
-        database.table("lineage_watches", _WATCHES, ((w, watch.find) for w, (_key, watch) in enumerate(new)))
+        database.table("lineage_watches", _WATCHES, (
+            (w, watch.find, watch.mode, watch.since, f"{watch.service}.") for w, (_key, watch) in enumerate(new)
+        ))  # fmt: skip
         rows = database.rows(_OPENINGS, [_MOST])
         if len(rows) == _MOST:
-            self._lineage.doubt("", "sessions of rewritten roles", f"only the first {_MOST} were looked at")
+            self._lineage.doubt("", "sessions of roles that were made, rewritten or passed", f"only {_MOST} of them were looked at")
         for row in rows:
             key, watch = new[row["w"]]
-            if row["time"] < watch.since:
-                self._before.setdefault((key, watch), set()).add(_who(row))
-            elif self._fits(row, watch, self._lineage.nodes[key]):
+            if self._fits(row, watch, self._lineage.nodes[key]):
                 self._openings.append(_Opening(row, watch, key))
 
     @staticmethod
@@ -127,8 +134,6 @@ class Watched:
 
     def _trust(self, opening: _Opening, stranger: bool, service: bool) -> tuple[str, int]:
         row, watch = opening.row, opening.watch
-        if _who(row) in self._before.get((opening.key, watch), ()):
-            return "", 0  # came before the trust was rewritten, too
         account = row["actor_account"] or ""
         if row["actor_type"] in _STRANGERS:
             return ROGUE, 75
@@ -141,10 +146,3 @@ class Watched:
     def _parent_act_rogue(self, opening: _Opening) -> bool:
         parent = self._lineage.nodes[opening.key].parent
         return any(node.id == parent and node.verdict == ROGUE for node in self._lineage.nodes.values())
-
-
-def _who(row: dict[str, t.Any]) -> str:
-    """Who opened a session, without the session that it was done from."""
-    if row["actor_type"] == "AWSAccount":
-        return f"{row['actor_account']}/{(row['actor_id'] or '').split(':')[0]}"
-    return str(row["issuer_arn"] or row["actor_arn"] or row["actor_name"] or row["invoked_by"] or "")
