@@ -66,6 +66,7 @@ class Summary:
     cut: int = 0
     odd: dict[str, int] = field(default_factory=dict)
     gaps: int = 0
+    waiting: int = 0  # files that a real run would look at
     parts: int = 0
     plain: int = 0
 
