@@ -71,9 +71,9 @@ class Estate:
             who = {"type": "IAMUser", "principalId": f"AIDA{self.word()}", "arn": f"arn:aws:iam::{account}:user/{name}", "accountId": account,
                    "accessKeyId": f"AKIA{self.word()}", "userName": name}  # fmt: skip
         elif number % 10 < 9:
-            role, session, id = f"app-{number}", f"i-{self.word(17).lower()}", f"AROA{self.word()}"
-            who = {"type": "AssumedRole", "principalId": f"{id}:{session}", "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}", "accountId": account,
-                   "accessKeyId": f"ASIA{self.word()}", "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": id, "arn": f"arn:aws:iam::{account}:role/{role}",
+            role, session, unique = f"app-{number}", f"i-{self.word(17).lower()}", f"AROA{self.word()}"
+            who = {"type": "AssumedRole", "principalId": f"{unique}:{session}", "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}", "accountId": account,
+                   "accessKeyId": f"ASIA{self.word()}", "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": unique, "arn": f"arn:aws:iam::{account}:role/{role}",
                    "accountId": account, "userName": role}, "attributes": {"creationDate": "2026-11-20T00:00:00Z", "mfaAuthenticated": "false"}, "ec2RoleDelivery": "2.0"}}  # fmt: skip
         else:
             who = {"type": "AWSService", "invokedBy": "lambda.amazonaws.com"}
@@ -99,10 +99,25 @@ def _templates(estate: Estate) -> dict[tuple[str, str], list[str]]:
                     event: dict[str, Any] = {"eventVersion": "1.11", "userIdentity": "@who", "eventTime": "@time", "eventSource": f"{service}.amazonaws.com",
                              "eventName": operation, "awsRegion": place, "sourceIPAddress": address, "userAgent": agent}  # fmt: skip
                     if denied:
-                        event |= {"errorCode": "AccessDenied", "errorMessage": f"User: someone is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action"}
-                    event |= {"requestParameters": request, "responseElements": None if denied else response, "requestID": "@request", "eventID": "@id", "readOnly": read_only}
+                        event |= {
+                            "errorCode": "AccessDenied",
+                            "errorMessage": f"User: someone is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
+                        }
+                    event |= {
+                        "requestParameters": request,
+                        "responseElements": None if denied else response,
+                        "requestID": "@request",
+                        "eventID": "@id",
+                        "readOnly": read_only,
+                    }
                     if service in ("kms", "secretsmanager"):
-                        event["resources"] = [{"accountId": account, "type": "AWS::KMS::Key", "ARN": f"arn:aws:kms:{region}:{account}:key/3e4d2fa9-1111-4222-8333-{{n}}"}]
+                        event["resources"] = [
+                            {
+                                "accountId": account,
+                                "type": "AWS::KMS::Key",
+                                "ARN": f"arn:aws:kms:{region}:{account}:key/3e4d2fa9-1111-4222-8333-{{n}}",
+                            }
+                        ]
                     event |= {"eventType": "AwsApiCall", "managementEvent": True, "recipientAccountId": account, "eventCategory": "Management",
                               "tlsDetails": {"tlsVersion": "TLSv1.3", "cipherSuite": "TLS_AES_128_GCM_SHA256", "clientProvidedHostHeader": f"{service}.{place}.amazonaws.com"}}  # fmt: skip
                     text = json.dumps(event, separators=(",", ":")).replace('"@who"', who).replace("%", "%%")
@@ -112,7 +127,9 @@ def _templates(estate: Estate) -> dict[tuple[str, str], list[str]]:
     return made
 
 
-def files(events: int, *, seed: int = 1, accounts: int = 4, principals: int = 60, planted: list[dict[str, Any]] | None = None) -> Iterator[tuple[str, str]]:
+def files(
+    events: int, *, seed: int = 1, accounts: int = 4, principals: int = 60, planted: list[dict[str, Any]] | None = None
+) -> Iterator[tuple[str, str]]:
     """(path, JSON text) of every file. ``planted``: events to hide, each in the file of its account, region and time."""
     estate = Estate(random.Random(seed), accounts, principals)
     rng = estate.random
@@ -134,7 +151,9 @@ def files(events: int, *, seed: int = 1, accounts: int = 4, principals: int = 60
         left -= size
         end = begin + datetime.timedelta(seconds=300)
         for event in [e for e in waiting if datetime.datetime.fromisoformat(e["eventTime"]) < end or left <= 0]:
-            waiting.remove(event)  # several accounts' events may share a file, as those of an organization trail's never do: the loader goes by the record
+            waiting.remove(
+                event
+            )  # several accounts' events may share a file, as those of an organization trail's never do: the loader goes by the record
             lines.insert(rng.randrange(len(lines) + 1), json.dumps(event, separators=(",", ":")))
         number += 1
         name = f"{account}_CloudTrail_{region}_{begin:%Y%m%dT%H%MZ}_{number:08d}.json.gz"
@@ -170,7 +189,19 @@ def main() -> None:
     parser.add_argument("--principals", type=int, default=60, help="in each account")
     parser.add_argument("--plant", action="store_true")
     options = parser.parse_args()
-    print(json.dumps(write(options.folder, options.events, seed=options.seed, plant=options.plant, level=4, accounts=options.accounts, principals=options.principals)))
+    print(
+        json.dumps(
+            write(
+                options.folder,
+                options.events,
+                seed=options.seed,
+                plant=options.plant,
+                level=4,
+                accounts=options.accounts,
+                principals=options.principals,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

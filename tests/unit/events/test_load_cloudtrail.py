@@ -134,7 +134,7 @@ def _bomb(size):
         (lambda: _bomb(40 << 20), [70], "unpack"),
         (lambda: json.dumps({"Records": [cloudtrail(1)]}).encode("utf-16"), [1], "UTF-16"),
         (lambda: b"\x1f\x8bnot gzip at all", [], "gzip"),
-        (lambda: (json.dumps(cloudtrail(1)) + '\n{"eventID":"cut\n' + json.dumps(cloudtrail(2)) + "\n").encode(), [1, 2], "line that ends"),
+        (lambda: "".join([json.dumps(cloudtrail(1)), '\n{"eventID":"cut\n', json.dumps(cloudtrail(2)), "\n"]).encode(), [1, 2], "line that ends"),
         (lambda: b'{"Records":' + b"[" * 200_000, [], "ends too early"),
     ],
 )  # fmt: skip

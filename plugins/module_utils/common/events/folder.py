@@ -19,8 +19,8 @@ from .load import BATCH, File, Loader, Summary
 from .parts import Parts
 
 
-def find(folder: Path, known: Callable[[str, int, str], bool]) -> list[File]:
-    """The regular files below ``folder``, in the order of their times; links are not followed. New ones with their SHA-256. ``EvictError``."""
+def find(folder: Path) -> list[File]:
+    """The regular files below ``folder``, in the order of their times; links are not followed. ``EvictError``."""
     if not folder.is_dir():
         raise EvictError(f"{folder} is not a folder", object=str(folder), operation="list", remedy="give the folder that holds the logs")
     found: list[tuple[tuple[str, str], File]] = []
@@ -61,7 +61,7 @@ def load(
         return all(parts.knows(name, size, tag) for _format, parts in kept)
 
     folder = Path(os.path.realpath(folder))
-    files = find(folder, known)
+    files = find(folder)
     if check or all(known(f.name, f.size, f.tag) for f in files):
         fresh = sum(not known(f.name, f.size, f.tag) for f in files)
         return Summary(files=len(files), known=len(files) - fresh, waiting=fresh)

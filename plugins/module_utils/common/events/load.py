@@ -81,6 +81,7 @@ class Loader:
         self._db, self._formats, self._scratch, self._now, self._say = database, formats, scratch, now, say
         self._limits, self._batch, self._go_on = limits, batch, go_on
         self._links = 0
+        self._current: list[Path] = []
         self.summary = Summary()
         self._recalled: set[tuple[str, str]] = set()
         for fmt, _parts in formats:
@@ -154,8 +155,8 @@ class Loader:
         largest = max(max(look.plain, look.size) for _path, look in files) + (1 << 20)
         values = {"lines": "json", "values": "json"}.get(kind)
         if not values:
-            path = "$[*]" if kind == "array" else f"$.{kind}[*]"
-            values = f"unnest(json_extract(json, '{path}'))"
+            inside = "$[*]" if kind == "array" else f"$.{kind}[*]"
+            values = f"unnest(json_extract(json, '{inside}'))"
             if kind == "Events":
                 values = "CAST(unnest(json_extract_string(json, '$.Events[*].CloudTrailEvent')) AS JSON)"
         form = "newline_delimited" if kind == "lines" else "unstructured"

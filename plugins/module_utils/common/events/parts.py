@@ -30,7 +30,8 @@ Gap = dict[str, t.Any]  # the columns of GAPS
 
 
 def iso(moment: datetime.datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    """RFC 3339, to the microsecond where there is one."""
+    return f"{moment.isoformat()}Z" if moment else None
 
 
 def moment(text: str | None) -> datetime.datetime | None:

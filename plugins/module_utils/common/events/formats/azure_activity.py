@@ -40,7 +40,7 @@ AZURE_ACTIVITY = Format(
           f" AND json_extract_string(e, '$.category') IN ({_CATEGORIES}))",
     columns={
         # The lines of diagnostic settings have no id of their own.
-        "event_uid": "coalesce(s.eventDataId, json_extract_string(s.properties, '$.eventDataId'), concat(s.correlationId, '/', left(sha256(CAST(e AS VARCHAR)), 16)))",
+        "event_uid": "coalesce(s.eventDataId, json_extract_string(s.properties, '$.eventDataId'), concat(s.correlationId, '/', left(sha256(CAST(json(e) AS VARCHAR)), 16)))",
         "time": f"coalesce({moment('s.eventTimestamp')}, {moment('s.time')})",
         "account": "lower(coalesce(s.subscriptionId, nullif(regexp_extract(s.resourceId, '(?i)/subscriptions/([^/]+)', 1), '')))",
         "region": "s.location",

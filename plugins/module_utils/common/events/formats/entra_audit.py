@@ -21,7 +21,7 @@ ENTRA_AUDIT = Format(
     },
     match="json_exists(e, '$.activityDisplayName') OR json_extract_string(e, '$.category') = 'AuditLogs'",
     columns={
-        "event_uid": "coalesce(s.id, left(sha256(CAST(e AS VARCHAR)), 32))",
+        "event_uid": "coalesce(s.id, left(sha256(CAST(json(e) AS VARCHAR)), 32))",
         "time": f"coalesce({moment('s.activityDateTime')}, {moment(_TIME)})",
         "account": "lower(coalesce(json_extract_string(e, '$.tenantId'), nullif(regexp_extract(json_extract_string(e, '$.resourceId'), '(?i)/tenants/([^/]+)', 1), '')))",
         "category": "'management'",

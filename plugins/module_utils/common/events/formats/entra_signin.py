@@ -22,7 +22,7 @@ ENTRA_SIGNIN = Format(
     match="json_extract_string(e, '$.category') LIKE '%SignInLogs' OR (json_exists(e, '$.createdDateTime') AND json_exists(e, '$.appId')"
           " AND json_exists(e, '$.ipAddress'))",
     columns={
-        "event_uid": "coalesce(s.id, left(sha256(CAST(e AS VARCHAR)), 32))",
+        "event_uid": "coalesce(s.id, left(sha256(CAST(json(e) AS VARCHAR)), 32))",
         "time": f"coalesce({moment('s.createdDateTime')}, {moment(_TIME)})",
         "account": "lower(coalesce(json_extract_string(e, '$.tenantId'), s.resourceTenantId, s.homeTenantId))",
         "category": "'signin'",
