@@ -31,14 +31,14 @@ SELECT e.cloud, coalesce(e.actor_account, e.account) AS account, e.actor_type, e
   min(e.time) AS first, arg_min(e.event_uid, e.time) AS event, count(*) AS number
 FROM events e JOIN lineage_addresses a ON e.src_ip = a.src_ip AND e.time >= a.since
 WHERE e.status = 'success' AND coalesce(e.actor_type, '') <> 'AWSService' AND coalesce(e.actor_arn, e.credential_uid) IS NOT NULL
-  AND e.rowid NOT IN (SELECT h.rid FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
-                      WHERE coalesce(s.verdict, 'rogue') <> 'none')
+  AND NOT EXISTS (SELECT 1 FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+                  WHERE h.event_uid = e.event_uid AND h.time = e.time AND coalesce(s.verdict, 'rogue') <> 'none')
 GROUP BY ALL ORDER BY first, event LIMIT 1000
 """
 _READS = """
-SELECT DISTINCT e.event_uid, e.time, e.cloud, h.n FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
-LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip JOIN events e ON e.rowid = h.rid
-WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAST(? AS VARCHAR[]), h.operation) ORDER BY e.time
+SELECT DISTINCT h.event_uid, h.time, h.n FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
+LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAST(? AS VARCHAR[]), h.operation) ORDER BY h.time, h.n
 """
 SECRETS = [
     "GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory", "SecretGet",

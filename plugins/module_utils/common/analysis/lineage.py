@@ -129,9 +129,8 @@ class Lineage:
             self.matches += new
             for n in numbers:
                 self._judge(n)
-            self._open(numbers)
-            for n in (n for n, (key, _match) in enumerate(self.matches) if key in again and n not in numbers):
-                self._open(range(n, n + 1))
+            older = [n for n, (key, _match) in enumerate(self.matches) if key in again and n not in numbers]
+            self._open([*numbers, *older])
 
     def _judge(self, n: int) -> bool:
         """Say whose the networks of match ``n`` are; whether that changed."""
@@ -151,7 +150,7 @@ class Lineage:
         self._again |= {self.matches[n][0] for n in changed}
         return bool(changed)
 
-    def _open(self, numbers: range) -> None:
+    def _open(self, numbers: Iterable[int]) -> None:
         for call in self.hits.calls(numbers):
             key, match = self.matches[call["n"]]
             if match.handle == "event":
