@@ -163,13 +163,13 @@ def assume(role: str, name: str, *, account: str = ACCOUNT, path: str = "/") -> 
 
 def assumed(role: str, name: str, key: str, *, account: str = ACCOUNT) -> Row:
     """The answer to it."""
-    return {"credentials": {"accessKeyId": key, "expiration": "Nov 20, 2026, 11:00:00 AM", "sessionToken": "<redacted>"},
+    return {"credentials": {"accessKeyId": key, "sessionToken": "<redacted>"},
             "assumedRoleUser": {"assumedRoleId": f"{role_id(role, account)}:{name}", "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}"}}  # fmt: skip
 
 
 def token(key: str) -> Row:
     """The answer to GetSessionToken."""
-    return {"credentials": {"accessKeyId": key, "expiration": "Nov 21, 2026, 11:00:00 AM"}}
+    return {"credentials": {"accessKeyId": key}}
 
 
 def federation(name: str, key: str, account: str = ACCOUNT) -> Row:

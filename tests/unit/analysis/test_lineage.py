@@ -15,11 +15,11 @@ from tests.unit.analysis.events_made import (
 )
 
 
-def trace(rows: list[Row], *who: str, start: str = "", gaps: t.Iterable[Row] = (), **more: t.Any) -> t.Any:
+def trace(rows: list[Row], *who: str, start: str = "", end: str = "", gaps: t.Iterable[Row] = (), **more: t.Any) -> t.Any:
     """An investigated database."""
     made = database(rows, gaps)
     found = [one for text in who or (story.SUSPECT,) for one in suspects.classify(text)]
-    taint.trace(made, found, start=moment(start) if start else None, **more)
+    taint.trace(made, found, start=moment(start) if start else None, end=moment(end) if end else None, **more)
     return made
 
 

@@ -31,14 +31,14 @@ SELECT e.cloud, coalesce(e.actor_account, e.account) AS account, e.actor_type, e
   min(e.time) AS first, arg_min(e.event_uid, e.time) AS event, count(*) AS number
 FROM events e JOIN lineage_addresses a ON e.src_ip = a.src_ip AND e.time >= a.since
 WHERE e.status = 'success' AND coalesce(e.actor_type, '') <> 'AWSService' AND coalesce(e.actor_arn, e.credential_uid) IS NOT NULL
-  AND e.rowid NOT IN (SELECT h.rid FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
-                      WHERE coalesce(s.verdict, 'rogue') <> 'none')
+  AND NOT EXISTS (SELECT 1 FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+                  WHERE h.event_uid = e.event_uid AND h.time = e.time AND coalesce(s.verdict, 'rogue') <> 'none')
 GROUP BY ALL ORDER BY first, event LIMIT 1000
 """
 _READS = """
-SELECT DISTINCT e.event_uid, e.time, e.cloud, h.n FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
-LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip JOIN events e ON e.rowid = h.rid
-WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAST(? AS VARCHAR[]), h.operation) ORDER BY e.time
+SELECT DISTINCT h.event_uid, h.time, h.n FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
+LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAST(? AS VARCHAR[]), h.operation) ORDER BY h.time, h.n
 """
 SECRETS = [
     "GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory", "SecretGet",
@@ -78,7 +78,12 @@ def look(lineage: Lineage) -> bool:
         crowd.setdefault(row["src_ip"], set()).add(str(row["issuer_arn"] or row["actor_arn"] or row["credential_uid"]))
     changed = False
     for row in rows:
-        changed = lineage.add(_node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)) or changed
+        node = _node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)
+        if node.key in lineage.nodes:
+            why = "is used from an address of the attacker outside the time in which it is followed: does the incident's window end too early?"
+            lineage.doubt(node.id, row["event"], why, row["first"])
+        else:
+            changed = lineage.add(node) or changed
     return changed
 
 

@@ -16,20 +16,22 @@ _MATCHES: Columns = (
     ("through", "VARCHAR"), ("since", "TIMESTAMP"), ("until", "TIMESTAMP"), ("created_from", "TIMESTAMP"), ("created_to", "TIMESTAMP"),
 )  # fmt: skip
 _HITS: Columns = (
-    ("rid", "BIGINT"), ("n", "INTEGER"), ("time", "TIMESTAMP"), ("src_ip", "VARCHAR"), ("service", "VARCHAR"), ("operation", "VARCHAR"),
+    ("event_uid", "VARCHAR"), ("n", "INTEGER"), ("time", "TIMESTAMP"), ("src_ip", "VARCHAR"), ("service", "VARCHAR"), ("operation", "VARCHAR"),
     ("success", "BOOLEAN"), ("read_only", "BOOLEAN"),
 )  # fmt: skip
 _SEEN: Columns = (("n", "INTEGER"), ("src_ip", "VARCHAR"), ("verdict", "VARCHAR"), ("factor", "INTEGER"), ("follow", "BOOLEAN"))
-_FILL = """
-INSERT INTO lineage_hits
-SELECT e.rowid, m.n, e.time, coalesce(e.src_ip, ''), e.service, e.operation, e.status = 'success', e.read_only
-FROM events e JOIN lineage_new m ON m.handle = ? AND {on}
+_WHERE = """
+FROM events e JOIN {matches} m ON m.handle = ? AND {on}
 WHERE (m.account IS NULL OR e.account = m.account OR e.actor_account = m.account)
   AND (m.operation IS NULL OR e.operation = m.operation)
   AND (m.since IS NULL OR e.time >= m.since) AND (m.until IS NULL OR e.time <= m.until)
   AND (m.created_from IS NULL OR e.session_created BETWEEN m.created_from AND m.created_to)
   AND (m.through IS NULL OR list_contains(e.delegation, m.through))
   AND (m.rank = 3 OR NOT list_contains(CAST(? AS VARCHAR[]), coalesce(e.issuer_arn, e.actor_arn, '')))
+"""
+_FILL = """
+INSERT INTO lineage_hits
+SELECT e.event_uid, m.n, e.time, coalesce(e.src_ip, ''), e.service, e.operation, e.status = 'success', e.read_only
 """
 # handle -> how it is compared. Each is one scan of one column.
 HANDLES = {
@@ -43,17 +45,19 @@ HANDLES = {
     "delegation": "list_contains(e.delegation, m.value)",
     "event": "e.event_uid = m.value",
 }
-_SQL = {handle: _FILL.replace("{on}", on) for handle, on in HANDLES.items()}
+# Two kinds of scan: narrow ones over all events, for the pairs; wide ones, which read requests and answers, only for what opens something.
 _CALLS = """
-SELECT h.n, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
-  e.actor_account, e.credential_uid, e.issuer_arn, e.src_ip, e.request, e.response, e.raw,
-  coalesce(s.verdict, 'rogue') AS verdict, coalesce(s.factor, 100) AS factor
-FROM lineage_hits h JOIN lineage_openers o ON o.operation = h.operation AND (o.service IS NULL OR o.service = h.service)
-LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
-JOIN events e ON e.rowid = h.rid
-WHERE h.success AND h.n BETWEEN ? AND ? AND coalesce(s.follow, true)
-ORDER BY e.time, e.event_uid
+SELECT m.n, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
+  e.actor_account, e.credential_uid, e.issuer_arn, e.src_ip, e.resources, e.request, e.response, e.raw
 """
+_OPENING = "AND e.status = 'success' AND e.time BETWEEN ? AND ? AND e.operation IN ({operations})"
+_ANY = """
+SELECT h.n, min(h.time) AS first, max(h.time) AS last FROM lineage_hits h
+JOIN lineage_openers o ON o.operation = h.operation AND (o.service IS NULL OR o.service = h.service)
+LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+WHERE h.success AND list_contains(CAST(? AS INTEGER[]), h.n) AND coalesce(s.follow, true) GROUP BY h.n
+"""
+_JUDGED = "SELECT n, src_ip, verdict, factor, follow FROM lineage_seen WHERE list_contains(CAST(? AS INTEGER[]), n)"
 
 
 class Hits:
@@ -62,6 +66,12 @@ class Hits:
     def __init__(self, database: Database, trusted: Iterable[str], openers: Iterable[tuple[str, str]]) -> None:
         self._database, self._trusted = database, sorted(trusted)
         self.count = 0
+        self._kept: list[Match] = []
+        openers = list(openers)
+        operations = ", ".join(f"'{name}'" for name in sorted({name for _service, name in openers}))  # our own words
+        where = {handle: _WHERE.replace("{matches}", "lineage_new").replace("{on}", on) for handle, on in HANDLES.items()}
+        self._fill = {handle: _FILL + text for handle, text in where.items()}
+        self._calls = {handle: _CALLS + text + _OPENING.replace("{operations}", operations) for handle, text in where.items()}
         database.table("lineage_hits", _HITS, ())
         database.table("lineage_seen", _SEEN, ())
         database.table(
@@ -72,13 +82,19 @@ class Hits:
         """Find their events; the numbers under which they are kept."""
         numbers = range(self.count, self.count + len(matches))
         self.count = numbers.stop
+        self._kept += matches
+        for handle in self._prepare(numbers):
+            self._database.run(self._fill[handle], [handle, self._trusted])
+        return numbers
+
+    def _prepare(self, numbers: Iterable[int]) -> list[str]:
+        """Put these matches into the table that the scans join with; their handles."""
+        rows = [(n, self._kept[n]) for n in numbers]
         self._database.table("lineage_new", _MATCHES, (
             (n, m.handle, m.value, m.rank, m.account or None, m.operation or None, m.through or None, m.since, m.until, m.created_from, m.created_to)
-            for n, m in zip(numbers, matches, strict=True)
+            for n, m in rows
         ))  # fmt: skip
-        for handle in sorted({match.handle for match in matches}):
-            self._database.run(_SQL[handle], [handle, self._trusted])
-        return numbers
+        return sorted({match.handle for _n, match in rows})
 
     def networks(self, n: int) -> dict[str, t.Any]:
         """{address as written: when it was first seen} of a match."""
@@ -92,9 +108,21 @@ class Hits:
         self._database.run("DELETE FROM lineage_seen WHERE n = ?", [n])
         self._database.table("lineage_seen", _SEEN, ((n, address, *said) for address, said in verdicts.items()), append=True)
 
-    def calls(self, numbers: range) -> list[dict[str, t.Any]]:
-        """Successful calls of these matches that open something, oldest first."""
-        return self._database.rows(_CALLS, [numbers.start, numbers.stop - 1]) if numbers else []
+    def calls(self, numbers: Iterable[int]) -> list[dict[str, t.Any]]:
+        """Successful calls of these matches that open something, oldest first, each with its verdict and factor; not those that are the owner's."""
+        spans = self._database.rows(_ANY, [list(numbers)])
+        if not spans:
+            return []
+        found = [row["n"] for row in spans]
+        judged = {(row["n"], row["src_ip"]): row for row in self._database.rows(_JUDGED, [found])}
+        first, last = min(row["first"] for row in spans), max(row["last"] for row in spans)
+        calls = []
+        for handle in self._prepare(found):
+            for row in self._database.rows(self._calls[handle], [handle, self._trusted, first, last]):
+                said = judged.get((row["n"], row["src_ip"] or ""), {"verdict": "rogue", "factor": 100, "follow": True})
+                if said["follow"]:
+                    calls.append(row | {"verdict": said["verdict"], "factor": said["factor"]})
+        return sorted(calls, key=lambda row: (row["time"], row["event_uid"] or ""))
 
     def span(self) -> dict[int, tuple[t.Any, t.Any, int]]:
         """{match: (first, last, number)} of what is theirs."""

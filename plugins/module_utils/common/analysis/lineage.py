@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from ..events.database import Database
 from ..suspect import Suspect
-from . import by_network, opened_aws, opened_azure, opened_gcp, seeds, watched
+from . import by_network, opened_aws, opened_azure, opened_gcp, seeds, switched, watched
 from .hits import Hits
 from .model import REVIEW, ROGUE, Act, Match, Node
 from .networks import OWNERS, Networks
@@ -59,6 +59,7 @@ class Lineage:
         self._new: list[tuple[tuple[str, str], Match]] = []
         self._again: set[tuple[str, str]] = set()
         self._watched = watched.Watched(self)
+        self._switches = switched.Switches(self)
         for node in seeds.nodes(database, suspects, start, end):
             self.add(node)
 
@@ -68,6 +69,7 @@ class Lineage:
             self._extend()
             grown = self._watched.early()
             self._attackers()
+            grown = self._switches.look() or grown
             if not (grown or self._new or self._again or self._judge_again()) and not (self._watched.late() or by_network.look(self)):
                 return self
         self.doubt("", "lineage", f"was not at its end after {_ROUNDS} rounds")
@@ -127,9 +129,8 @@ class Lineage:
             self.matches += new
             for n in numbers:
                 self._judge(n)
-            self._open(numbers)
-            for n in (n for n, (key, _match) in enumerate(self.matches) if key in again and n not in numbers):
-                self._open(range(n, n + 1))
+            older = [n for n, (key, _match) in enumerate(self.matches) if key in again and n not in numbers]
+            self._open([*numbers, *older])
 
     def _judge(self, n: int) -> bool:
         """Say whose the networks of match ``n`` are; whether that changed."""
@@ -149,7 +150,7 @@ class Lineage:
         self._again |= {self.matches[n][0] for n in changed}
         return bool(changed)
 
-    def _open(self, numbers: range) -> None:
+    def _open(self, numbers: Iterable[int]) -> None:
         for call in self.hits.calls(numbers):
             key, match = self.matches[call["n"]]
             if match.handle == "event":

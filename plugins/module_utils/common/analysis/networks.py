@@ -26,7 +26,7 @@ _BEFORE = {
     "issuer": "SELECT DISTINCT src_ip FROM events WHERE issuer_arn = ? AND time < ?",
     "issuer_id": "SELECT DISTINCT src_ip FROM events WHERE issuer_id = ? AND time < ?",
     "user_name": "SELECT DISTINCT src_ip FROM events WHERE actor_name = ? AND time < ?",
-    "session_name": "SELECT DISTINCT src_ip FROM events WHERE split_part(actor_arn, '/', 3) = ? AND time < ?",
+    "session_name": "SELECT DISTINCT src_ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND time < ?",
     "delegation": "SELECT DISTINCT src_ip FROM events WHERE list_contains(delegation, ?) AND time < ?",
 }
 _SPANS = "SELECT src_ip, min(time) AS first, max(time) AS last FROM lineage_hits WHERE n = ? GROUP BY src_ip"
@@ -47,6 +47,7 @@ class Networks:
         self._database, self._start = database, start
         self._trusted = [ipaddress.ip_network(cidr, strict=False) for cidr in trusted]
         self.attackers: dict[str, dt.datetime] = {}  # address: since when
+        self._asked: dict[tuple[str, str, dt.datetime], set[str]] = {}
 
     def trusted(self, text: str) -> bool:
         known = address(text)
@@ -92,7 +93,13 @@ class Networks:
         return before, {_around(parsed) for ip in before if (parsed := address(ip))}
 
     def _used(self, match: Match, start: dt.datetime) -> set[str]:
-        """Where its identity worked before ``start``."""
+        """Where its identity worked before ``start``; asked once."""
+        key = (match.handle, match.value, start)
+        if key not in self._asked:
+            self._asked[key] = self._ask(match, start)
+        return self._asked[key]
+
+    def _ask(self, match: Match, start: dt.datetime) -> set[str]:
         asked = [(match.handle, match.value)]
         if match.handle == "credential":
             for row in self._database.rows(_WHO, [match.value]):

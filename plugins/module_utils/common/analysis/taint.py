@@ -13,7 +13,7 @@ from ..events.database import Database
 from ..suspect import Suspect
 from . import doubts
 from .lineage import Lineage
-from .model import ROGUE
+from .model import ROGUE, Act, Node, text
 
 TAINTED: Columns = (
     ("kind", "VARCHAR"), ("id", "VARCHAR"), ("arn", "VARCHAR"), ("cloud", "VARCHAR"), ("account", "VARCHAR"), ("since", "TIMESTAMP"),
@@ -22,18 +22,29 @@ TAINTED: Columns = (
 )  # fmt: skip
 _OF: Columns = (("n", "INTEGER"), ("id", "VARCHAR"), ("rogue", "BOOLEAN"), ("confidence", "INTEGER"), ("rank", "INTEGER"))
 # What the owner did with a shared credential stays in, as review, where it changed something.
+_BEST = """
+CREATE OR REPLACE TABLE lineage_best AS
+SELECT event_uid, time, arg_max(struct_pack(id := id, sure := sure, rogue := rogue), struct_pack(rank := rank, rogue := rogue, sure := sure, n := -n)) AS one
+FROM (
+  SELECT h.event_uid, h.time, h.n, o.id, o.rank, (o.confidence * coalesce(s.factor, 100)) // 100 AS sure,
+    o.rogue AND coalesce(s.verdict, 'rogue') = 'rogue' AS rogue
+  FROM lineage_hits h JOIN lineage_of o ON o.n = h.n LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
+  WHERE coalesce(s.verdict, 'rogue') <> 'none' AND (coalesce(s.follow, true) OR NOT coalesce(h.read_only, false)))
+GROUP BY event_uid, time
+"""
 _ACTS = """
 CREATE OR REPLACE TABLE acts AS
-WITH judged AS (
-  SELECT h.rid, h.n, o.id, o.rank, (o.confidence * coalesce(s.factor, 100)) // 100 AS sure, o.rogue AND coalesce(s.verdict, 'rogue') = 'rogue' AS rogue
-  FROM lineage_hits h JOIN lineage_of o ON o.n = h.n LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
-  WHERE coalesce(s.verdict, 'rogue') <> 'none' AND (coalesce(s.follow, true) OR NOT coalesce(h.read_only, false))),
-best AS (SELECT rid, arg_max(struct_pack(id := id, sure := sure, rogue := rogue), struct_pack(rank := rank, rogue := rogue, sure := sure, n := -n)) AS one
-  FROM judged GROUP BY rid)
 SELECT e.*, b.one.id AS tainted_id, CAST(b.one.sure AS INTEGER) AS confidence, CASE WHEN b.one.rogue THEN 'rogue' ELSE 'review' END AS verdict
-FROM events e JOIN best b ON e.rowid = b.rid
+FROM events e JOIN lineage_best b ON e.event_uid = b.event_uid AND e.time = b.time WHERE e.time BETWEEN ? AND ?
 """
-_SCRATCH = ("lineage_hits", "lineage_seen", "lineage_openers", "lineage_new", "lineage_of", "lineage_addresses", "lineage_watches")
+_SPAN = "SELECT coalesce(min(time), TIMESTAMP '1970-01-01') AS first, coalesce(max(time), TIMESTAMP '1970-01-01') AS last FROM lineage_best"
+_DELETED = """
+SELECT event_uid, time, account, operation, request, response, raw FROM events
+WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success' ORDER BY time LIMIT 100000
+"""
+_OF_KIND = {"DeleteUser": "user", "DeleteRole": "role"}
+_NOBODY = Node("", "", "", "", "", None)
+_SCRATCH = ("lineage_hits", "lineage_seen", "lineage_openers", "lineage_new", "lineage_of", "lineage_addresses", "lineage_best")
 
 
 def trace(
@@ -60,6 +71,7 @@ def trace(
 def write(lineage: Lineage) -> None:
     """``tainted`` and ``acts``."""
     database = lineage.database
+    _ends(lineage)
     spans = lineage.hits.span()
     first: dict[tuple[str, str], dt.datetime] = {}
     for n, (key, _match) in enumerate(lineage.matches):
@@ -72,7 +84,36 @@ def write(lineage: Lineage) -> None:
     database.table("tainted", TAINTED, rows)
     nodes = ((n, lineage.nodes[key], match) for n, (key, match) in enumerate(lineage.matches))
     database.table("lineage_of", _OF, ((n, node.id, node.verdict == ROGUE, node.confidence, match.rank) for n, node, match in nodes))
-    database.run(_ACTS)
+    database.run(_BEST)
+    span = database.rows(_SPAN)[0]
+    database.run(_ACTS, [span["first"], span["last"]])
+
+
+def _ends(lineage: Lineage) -> None:
+    """Until when what was made was there, as far as somebody took it away again."""
+    for row in lineage.database.rows(_DELETED):
+        act = Act(row, _NOBODY, ROGUE, 0)
+        key, name = text(act.asked("accessKeyId")), text(act.asked("userName") or act.asked("roleName"))
+        for node in lineage.nodes.values():
+            named = (
+                node.whole
+                and node.account == row["account"]
+                and node.arn.rsplit("/", 1)[-1] == name
+                and node.kind == _OF_KIND.get(row["operation"])
+            )
+            ended = (
+                node.kind == "access_key"
+                and node.id == key
+                and (row["operation"] == "DeleteAccessKey" or act.asked("status") == "Inactive")
+            )
+            if (
+                (named or ended)
+                and node.via != "suspect"
+                and node.since
+                and row["time"] >= node.since
+                and (node.until is None or row["time"] < node.until)
+            ):
+                node.until = row["time"]
 
 
 def _since(known: dt.datetime | None, first: dt.datetime | None, via: str) -> dt.datetime | None:

@@ -5,25 +5,37 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import typing as t
 
-from ..events.columns import Columns
 from . import opened_aws
 from .model import REVIEW, ROGUE, Act, Node, Watch, text
 
 if t.TYPE_CHECKING:
     from .lineage import Lineage
 
-_WATCHES: Columns = (("w", "INTEGER"), ("find", "VARCHAR"))
-_OPENINGS = """
-SELECT w.w, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
+# One watch at a time: a text that is a constant is searched in the scan. Of a role that was rewritten only those who did not come before.
+_FOUND = """
+SELECT e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
   e.actor_account, e.credential_uid, e.issuer_arn, e.invoked_by, e.src_ip, e.request, e.response, e.raw
-FROM events e JOIN lineage_watches w ON contains(e.request, w.find)
+FROM events e
 WHERE e.operation IN ('AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity', 'CreateSession') AND e.status = 'success'
-  AND e.service IN ('sts', 'rolesanywhere')
+  AND e.service IN ('sts', 'rolesanywhere') AND contains(e.request, ?) AND e.time BETWEEN ? AND ?
+  AND starts_with(coalesce(e.invoked_by, e.src_ip, ''), ?)
+  AND NOT list_contains(CAST(? AS VARCHAR[]), coalesce(e.issuer_arn, e.actor_arn,
+    CASE WHEN e.actor_type = 'AWSAccount' THEN e.actor_account || split_part(e.actor_id, ':', 1) END, e.actor_name, e.invoked_by, ''))
 ORDER BY e.time, e.event_uid LIMIT ?
 """
-_MOST = 200_000
+_KNOWN = """
+SELECT DISTINCT coalesce(e.issuer_arn, e.actor_arn,
+    CASE WHEN e.actor_type = 'AWSAccount' THEN e.actor_account || split_part(e.actor_id, ':', 1) END, e.actor_name, e.invoked_by, '') AS who
+FROM events e
+WHERE e.operation IN ('AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity') AND e.status = 'success' AND e.service = 'sts'
+  AND contains(e.request, ?) AND e.time < ?
+"""
+_MOST = 20_000
+_PORTAL = dt.timedelta(seconds=120)
+_EVER = dt.datetime(9999, 1, 1)  # noqa: DTZ001 - as the tables
 _STRANGERS = ("SAMLUser", "WebIdentityUser")
 
 
@@ -42,7 +54,6 @@ class Watched:
         self._known: set[tuple[tuple[str, str], Watch]] = set()
         self._new: list[tuple[tuple[str, str], Watch]] = []
         self._openings: list[_Opening] = []
-        self._before: dict[tuple[tuple[str, str], Watch], set[str]] = {}
 
     def take(self, node: Node) -> None:
         for watch in node.watches:
@@ -61,29 +72,30 @@ class Watched:
 
     def _read(self) -> None:
         new, self._new = self._new, []
-        if not new:
-            return
-        database = self._lineage.database
-        database.table("lineage_watches", _WATCHES, ((w, watch.find) for w, (_key, watch) in enumerate(new)))
-        rows = database.rows(_OPENINGS, [_MOST])
-        if len(rows) == _MOST:
-            self._lineage.doubt("", "sessions of rewritten roles", f"only the first {_MOST} were looked at")
-        for row in rows:
-            key, watch = new[row["w"]]
-            if row["time"] < watch.since:
-                self._before.setdefault((key, watch), set()).add(_who(row))
-            elif self._fits(row, watch, self._lineage.nodes[key]):
-                self._openings.append(_Opening(row, watch, key))
+        for key, watch in new:
+            rows = self._rows(watch)
+            if len(rows) == _MOST:
+                self._lineage.doubt(
+                    key[1], watch.find.strip('"/'), f"only the first {_MOST} sessions that were opened through it were looked at"
+                )
+            node = self._lineage.nodes[key]
+            self._openings += [_Opening(row, watch, key) for row in rows if self._fits(row, watch, node)]
+
+    def _rows(self, watch: Watch) -> list[dict[str, t.Any]]:
+        database, until = self._lineage.database, watch.since + _PORTAL if watch.mode == "portal" else _EVER
+        before = database.rows(_KNOWN, [watch.find, watch.since]) if watch.mode == "trust" else []
+        service = f"{watch.service}." if watch.mode == "passed" else ""
+        return database.rows(_FOUND, [watch.find, watch.since, until, service, [row["who"] for row in before], _MOST])
 
     @staticmethod
     def _fits(row: dict[str, t.Any], watch: Watch, node: Node) -> bool:
-        """Beyond the text that was searched: the account of the role, and the portal's quarter of an hour."""
+        """Beyond the text that was searched: the account of the role."""
         act = Act(row, node, REVIEW, 0)
         role = text(act.asked("roleArn"))
         if watch.mode == "trust":
             return role.count(":") >= 5 and role.split(":")[4] == node.account and role.rsplit("/", 1)[-1] == node.arn.rsplit("/", 1)[-1]
         if watch.mode == "portal":
-            return role.count(":") >= 5 and role.split(":")[4] == watch.service and (row["time"] - watch.since).total_seconds() <= 120
+            return role.count(":") >= 5 and role.split(":")[4] == watch.service
         return True
 
     def _decide(self, wanted: str) -> bool:
@@ -127,8 +139,6 @@ class Watched:
 
     def _trust(self, opening: _Opening, stranger: bool, service: bool) -> tuple[str, int]:
         row, watch = opening.row, opening.watch
-        if _who(row) in self._before.get((opening.key, watch), ()):
-            return "", 0  # came before the trust was rewritten, too
         account = row["actor_account"] or ""
         if row["actor_type"] in _STRANGERS:
             return ROGUE, 75
@@ -141,10 +151,3 @@ class Watched:
     def _parent_act_rogue(self, opening: _Opening) -> bool:
         parent = self._lineage.nodes[opening.key].parent
         return any(node.id == parent and node.verdict == ROGUE for node in self._lineage.nodes.values())
-
-
-def _who(row: dict[str, t.Any]) -> str:
-    """Who opened a session, without the session that it was done from."""
-    if row["actor_type"] == "AWSAccount":
-        return f"{row['actor_account']}/{(row['actor_id'] or '').split(':')[0]}"
-    return str(row["issuer_arn"] or row["actor_arn"] or row["actor_name"] or row["invoked_by"] or "")

@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands the public variables to ``evict.cloud.case_analysis`` as they were written, never templated, and says who is in wrong hands."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.common import incident as incidents
+from ..module_utils.common.errors import InvalidInput
+from ..plugin_utils import raw
+from ..plugin_utils.live import say
+
+_SHOWN = 25
+
+
+class ActionModule(ActionBase):
+    """Runs the module and prints a line for each identity that is the attacker's; the rest is in the report."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        try:
+            arguments = _arguments(self._task.args, task_vars or {})
+        except InvalidInput as error:
+            for path, message in error.problems:
+                say(f"  {path}: {message}")
+            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+        result.update(self._execute_module(module_name="evict.cloud.case_analysis", module_args=arguments, task_vars=task_vars))
+        if isinstance(result.get("msg"), str):
+            result["msg"] = raw.printable(result["msg"], 8000)
+        for line in lines(result):
+            say(line)
+        return result
+
+
+def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", {})}
+    if any(arguments.get(key) for key in ("case", "incident", "incident_data")):
+        return arguments
+    incident, case = (raw.variable(variables, key) for key in ("incident", "case"))
+    if isinstance(incident, dict):
+        arguments["incident_data"] = incidents.validate(incident, "the variable incident").as_dict()
+    elif incident:
+        arguments["incident"] = os.path.abspath(os.path.expanduser(str(incident)))
+    elif case:
+        arguments["case"] = str(case)
+    else:
+        raise InvalidInput("nothing to analyse", [("case", "pass one of -e case=STORE/ID and -e incident=FILE")])
+    return arguments
+
+
+def lines(result: t.Mapping[str, t.Any]) -> list[str]:
+    """What a person reads: the text of logs escaped, one line each."""
+    if "tainted" not in result:
+        return []
+    counts, tainted = result["counts"], result["tainted"]
+    rogue = [row for row in tainted if row["verdict"] == "rogue"]
+    said = [
+        f"  {row['kind']:<16} {row['id']}  {row['via']}{' by ' + row['parent'] if row['parent'] else ''}  {row['confidence']}%"
+        for row in rogue[:_SHOWN]
+    ]
+    if counts["tainted"]["rogue"] > _SHOWN:
+        said.append(f"  and {counts['tainted']['rogue'] - _SHOWN} more in the report")
+    said.append(
+        f"  {result['incident']}: {counts['tainted']['rogue']} in wrong hands, {counts['tainted']['review']} to review, {counts['acts']['rogue']} calls of"
+        f" {result['events']} events; {result['doubts']} conclusions in doubt, {result['gaps']} gaps -> {result['report']}"
+    )
+    return [raw.printable(line, 2000) for line in [*said, *(f"  unknown: {text}" for text in result["unknown"])]]
