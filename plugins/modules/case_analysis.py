@@ -18,7 +18,11 @@ description:
   - Whose a credential is that the attacker and its owner both use is decided call by call, by actor, window, lineage, network and result together. What a
     legitimate principal may have done is V(review), never V(rogue), and nothing is V(rogue) for its name or its address alone. Failed calls open nothing.
   - Where a conclusion rests on a log that is missing, or on an answer that a log does not hold, the report says so (C(doubts)). Nothing is called clean.
-  - The result is small. Everything is in C(report/investigation.json) of the case.
+  - What was changed stands under its technique of the catalogue, with the name by which it is evicted; what was read, what was denied, and from when to when
+    the logs are blind stand beside it.
+  - Proposes a plan (M(evict.cloud.case_plan)) - whom to contain, what to fence, to evict and to rotate. What people decided in an earlier revision stays.
+  - The result is small. Everything is in C(report/investigation.json) of the case, and for people in C(report/investigation.html) with pictures (if C(matplotlib)
+    is installed); C(report/attack-layer.json) is a layer for the ATT&CK Navigator.
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -63,6 +67,12 @@ options:
     description: Threads of the database. V(0) is one for each processor.
     type: int
     default: 0
+  geo:
+    description:
+      - MaxMind DB files (City or Country, ASN) on this machine. With them countries and providers that are new for a principal are told, and travel that nobody
+        makes. Needs C(maxminddb).
+    type: list
+    elements: path
 requirements:
   - obstore
   - duckdb
@@ -152,6 +162,21 @@ unknown:
   type: list
   elements: str
   sample: []
+done:
+  description: How many objects were C(changed) and C(read), calls C(denied), logs C(blinded), and how many C(anomalies) there are.
+  returned: success
+  type: dict
+  sample: {changed: 12, read: 3, denied: 4, blinded: 1, anomalies: 6}
+plan:
+  description: The plan as M(evict.cloud.case_plan) sums it up, and its C(file).
+  returned: success
+  type: dict
+  sample: {revision: 1, executable: 9, waiting: 2, decided: 0, file: /srv/cases/IR-2026-0042/plan/0001.yml}
+page:
+  description: The page for people.
+  returned: success
+  type: str
+  sample: /srv/cases/IR-2026-0042/report/investigation.html
 report:
   description: Where the whole of it is.
   returned: success
@@ -161,6 +186,7 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import catalogue
 from ansible_collections.evict.cloud.plugins.module_utils.common import errors
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import investigate
 
@@ -177,13 +203,14 @@ def main() -> None:
             "limit": {"type": "int", "default": 5000},
             "memory": {"type": "str", "default": "4GB"},
             "threads": {"type": "int", "default": 0},
+            "geo": {"type": "list", "elements": "path"},
         },
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,
     )
     result: dict[str, object] = {}
     with errors.handler(module):
-        result = investigate.run(module.params, check=module.check_mode)
+        result = investigate.run(module.params, check=module.check_mode, catalogues={"aws": catalogue.CATALOGUE})
     module.exit_json(**result)
 
 

@@ -12,13 +12,15 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from .. import incident as incidents
+from .. import planning
 from ..errors import InvalidInput
 from ..events import parts
 from ..events.database import Database
 from ..incident import Incident
 from ..schema import Fields, rfc3339
 from ..store import NotFound, Store, case_store, open_store
-from . import taint, views
+from . import conclusions, taint, views
+from .changes import Catalogue
 
 REPORT = "report/investigation.json"
 VERSION = 1
@@ -48,18 +50,28 @@ def _view(name: str) -> Section:
 SECTIONS: dict[str, Section] = {name: _view(name) for name in _VIEWS}
 
 
-def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
-    """The module's result. Raises InvalidInput, and what the store and the database raise."""
+def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Catalogue]) -> dict[str, t.Any]:
+    """The module's result. ``catalogues``: what is known of each cloud's calls. Raises InvalidInput, and what the store and the database raise."""
     incident, store = _case(params)
     start, end = _window(params, incident)
-    with _open(store, params, check) as database:
+    with _open(store, params) as database:
         lineage = taint.trace(
             database, incident.suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
             trusted_principals=incident.trusted.principals, accounts=incident.accounts,
         )  # fmt: skip
         about = Investigation(database, incident, start, end, int(params["limit"]))
         result = summary(about)
-        result |= {"changed": _keep(store, report(about, result), check), "report": f"{store.url}/{REPORT}"}
+        found = conclusions.draw(about, catalogues, params.get("geo") or ())
+        proposed, newer = conclusions.plan(store, incident.id, found.items, check)
+        made = report(about, result) | plain(found.sections(about.limit))
+        pages = conclusions.show(about, result, made, found, proposed)
+        changed = conclusions.keep(store, pages, check)
+        result |= {
+            "changed": _keep(store, made, check) or changed or newer, "report": f"{store.url}/{REPORT}", "page": f"{store.url}/{conclusions.PAGE}",
+            "plan": {**planning.summary(proposed), "file": f"{store.url}/{proposed.path}" if proposed.revision else ""},
+            "done": {"changed": len(found.changes.changed), "read": len(found.changes.read), "denied": len(found.changes.tried),
+                     "blinded": len(found.changes.blinded), "anomalies": len(found.asked.findings)},
+        }  # fmt: skip
         result["unknown"] = [f"{doubt.object}: {doubt.why}" for doubt in lineage.doubts.values() if not doubt.node]
     return result
 
@@ -154,5 +166,5 @@ def _naive(moment: dt.datetime | None) -> dt.datetime | None:
     return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment else None
 
 
-def _open(store: Store, params: Mapping[str, t.Any], check: bool) -> Database:
+def _open(store: Store, params: Mapping[str, t.Any]) -> Database:
     return parts.open_case(store, memory=str(params["memory"]), threads=int(params["threads"]))

@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the tables of the analysis to what people work with: what was done, what is unusual, the plan, and the page with its pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping
+
+from .. import planning, response_plan
+from ..errors import MissingLibrary
+from ..ledger import Ledger
+from ..store import NotFound, Store
+from . import anomalies, changes, planned
+from .changes import Catalogue, Changes
+from .pictures import lineage, navigator, page, timeline
+
+if t.TYPE_CHECKING:
+    from .investigate import Investigation
+
+PAGE, LAYER = "report/investigation.html", "report/attack-layer.json"
+_PICTURES = (("Timeline", "report/timeline.svg", timeline), ("Lineage", "report/lineage.svg", lineage))
+
+
+@dataclasses.dataclass
+class Conclusions:
+    """``asked``: anomalies and what could not be told; ``items``: what the plan proposes."""
+
+    changes: Changes
+    asked: anomalies.Asked
+    items: list[response_plan.Item]
+
+    def sections(self, limit: int) -> dict[str, t.Any]:
+        """For the report, beside the views."""
+        found = self.changes
+        return {
+            "changed": found.changed[:limit], "read": found.read[:limit], "denied": found.tried[:limit], "blinded": found.blinded, "unlogged": found.unlogged,
+            "left_out": found.left_out, "anomalies": self.asked.findings[:limit], "unknown": self.asked.unknown,
+        }  # fmt: skip
+
+
+def draw(about: Investigation, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = ()) -> Conclusions:
+    found = changes.find(about.database, catalogues)
+    return Conclusions(found, anomalies.find(about.database, about.start, geo), planned.items(about.database, found))
+
+
+def plan(store: Store, incident: str, items: list[response_plan.Item], check: bool) -> tuple[response_plan.Plan, bool]:
+    """The next revision of the case's plan; whether it is new. What people decided stays."""
+    last = response_plan.read(store, incident)
+    after = response_plan.merge(last, items) if items or last.revision else last
+    if after is not last and not check:
+        ledger = Ledger.open(store, incident=incident, module="case_analysis")
+        planning.record(ledger, store, after)
+        ledger.end("ok", changed=1)
+    return after, after is not last
+
+
+def pictures(about: Investigation) -> tuple[dict[str, str], str]:
+    """({path: SVG}, why there is none)."""
+    try:
+        return {path: svg for _name, path, part in _PICTURES if (svg := part.draw(about.database))}, ""
+    except MissingLibrary as error:
+        return {}, error.message
+
+
+def show(
+    about: Investigation, said: Mapping[str, t.Any], report: Mapping[str, t.Any], found: Conclusions, proposed: response_plan.Plan
+) -> dict[str, str]:
+    """{path below the case: text} of the page, its pictures and the Navigator's layer."""
+    drawn, why = pictures(about)
+    title = f"Investigation of {about.incident.id}"
+    parts = [(name, f"<div class=picture>{drawn[path]}</div>" if path in drawn else "") for name, path, _part in _PICTURES]
+    parts += [(name, page.table(rows, columns, empty)) for name, rows, columns, empty in _tables(report, found, proposed)]
+    lines = [
+        about.incident.title,
+        f"{report['events']} events from {report['covers']['first']} to {report['covers']['last']}",
+        *([why] if why else []),
+    ]
+    numbers = {"in wrong hands": said["counts"]["tainted"]["rogue"], "to review": said["counts"]["tainted"]["review"], "calls": said["counts"]["acts"]["rogue"],
+               "objects changed": len(found.changes.changed), "objects read": len(found.changes.read), "conclusions in doubt": said["doubts"]}  # fmt: skip
+    layer = navigator.layer(title, [*found.changes.changed])
+    return {PAGE: page.page(title, lines, numbers, parts), LAYER: layer, **drawn}
+
+
+def _tables(
+    report: Mapping[str, t.Any], found: Conclusions, proposed: response_plan.Plan
+) -> list[tuple[str, list[t.Any], dict[str, str], str]]:
+    when = {"first": "first", "last": "last", "count": "calls"}
+    judged = {"verdict": "verdict", "confidence": "%"}
+    return [
+        ("Who is in wrong hands", report["lineage"], {"kind": "what", "id": "id", "arn": "identity", "via": "opened by", "parent": "from", "since": "since",
+                                                      "until": "until", **judged}, "nobody"),
+        ("What was changed", found.changes.changed, {"technique": "technique", "name": "what", "object": "object", "operations": "calls made", **when, **judged},
+         "nothing"),
+        ("What was read", found.changes.read, {"kind": "what", "object": "object", **when, **judged}, "nothing that gives data away"),
+        ("Where the logs are blind", [*found.changes.blinded, *found.changes.unlogged], {"object": "what", "name": "changed", "from": "from", "to": "to",
+                                                                                      "why": "why"}, "nowhere that is known"),
+        ("What was denied", found.changes.tried, {"object": "call", "error": "error", **when}, "nothing"),
+        ("What is unusual", found.asked.findings, {"object": "who", "note": "what", "rule": "rule", "confidence": "%"}, "nothing"),
+        ("What is not known", [*report["doubts"], *found.asked.unknown], {"tainted_id": "about", "object": "what", "why": "why"}, "nothing that is known of"),
+        (f"The plan, revision {proposed.revision}", list(proposed.items.values()), {"kind": "what", "object": "object", "technique": "technique", **judged,
+                                                                                   "decision": "decision", "decided_by": "by"}, "empty"),
+    ]  # fmt: skip
+
+
+def keep(store: Store, made: Mapping[str, str], check: bool) -> bool:
+    """Write what differs from what is there; whether anything does."""
+    changed = False
+    for path, words in made.items():
+        data = words.encode("utf-8", "replace")
+        try:
+            same = store.get(path) == data
+        except NotFound:
+            same = False
+        if not same and not check:
+            store.replace(path, data)
+        changed |= not same
+    return changed
