@@ -7,7 +7,7 @@ from __future__ import annotations
 from ...common.errors import EvictError
 from .. import credentials
 from ..session import iso, parse
-from . import course, minting, readers, watch
+from . import course, minting, powers, readers, watch
 from .course import Course
 
 
@@ -54,7 +54,7 @@ def mode(c: Course) -> str:
     found, unknown = hostile(c)
     if asked == "graceful":
         found = f"it was used from {found}" if found else watch.public(c.user, c.reader)
-        if not planned and (why := found or watch.powerful(c.aws, c.user) or unknown):
+        if not planned and (why := found or powers.powerful(c.user, c.reader) or unknown):
             c.refuse(f"{c.old} is not rotated gracefully: {why}",
                      "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
                         "was not rotated: mode graceful is refused")  # fmt: skip
