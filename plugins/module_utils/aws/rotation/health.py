@@ -27,14 +27,14 @@ def check(aws: Aws, place: Place) -> str:
     name = next((n for n in _CHECKS if n in declared), "")
     if not name:
         return f"its check is none of {', '.join(_CHECKS)}"
-    good, said = 0, ""
+    good, said, ever = 0, "", 0
     for number in range(TRIES):
         time.sleep(PAUSE if number else 0.0)
         answer = _CHECKS[name](aws, place, declared)
-        good, said = (good + 1, said) if not answer else (0, answer)
+        good, said, ever = (good + 1, said, ever + 1) if not answer else (0, answer, ever)
         if good == TIMES:
             return ""
-    return said or "it flaps: not three good answers in a row"
+    return f"it flaps: {ever} good answers of {TRIES}, but no {TIMES} in a row; {said}" if ever else said
 
 
 def _http(_aws: Aws, _place: Place, declared: Mapping[str, t.Any]) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...common import suspect as suspects
 from ...common.case import Case
@@ -30,11 +30,15 @@ class Rotation(Response):
         super().__init__(aws, case, runner)
         self.options, self.dependents, self.where = options, dependents, where
         self.machines: list[Machine] = []
+        self.unresolved: set[str] = set()  # suspects of AWS of whom it was not found who they are
 
     def _take(self, suspect: t.Any, start: bool = True) -> None:
         """A key that has been rotated away is nobody's any more; whose it was stands in the ledger."""
         user = next((n["data"]["user"] for n in self.case.notes("rotation") if n["data"]["old"] == suspect.value), "")
-        super()._take(suspects.only(user) if user else suspect, start)
+        taken = suspects.only(user) if user else suspect
+        super()._take(taken, start)
+        if taken.path not in self.resolved and taken.cloud == "aws" and not any(row["suspect"] == taken.value for row in self.left):
+            self.unresolved.add(suspect.value)
 
     def remember(self, suspect: t.Any, principal: Principal) -> None:
         """The user of a key that has been rotated away was not named itself."""
@@ -65,11 +69,18 @@ class Rotation(Response):
                 self.runner.fail(error, principal.arn)
         if len(users) > 1:
             self._share()
-        for machine in self.machines:
-            try:
-                machine.run()
-            except EvictError as error:
-                self.runner.fail(error, machine.user.arn)
+        begun = [
+            machine for machine in self.machines if self._step(machine, machine.begin)
+        ]  # no key is live when another's place is written
+        for machine in begun:
+            self._step(machine, machine.go_on)
+
+    def _step(self, machine: Machine, step: Callable[[], t.Any]) -> bool:
+        try:
+            return bool(step())
+        except EvictError as error:
+            self.runner.fail(error, machine.user.arn)
+            return False
 
     def _prepare(self, user: Principal, alone: bool) -> None:
         keys = {str(k["id"]) for k in access_key.held(user, Reader(self.runner.clouds))}
@@ -79,7 +90,7 @@ class Rotation(Response):
         made = set().union(*minted.values())
         named = {k for k in {*user.compromised, *(s.value for s in self.suspects)} if k.startswith("AKIA")}
         again = named & made - {n["data"]["suspect"] for n in self.case.notes("verdict")}  # our own new key leaked as well
-        bad = {k for k in user.compromised if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
+        bad = {k for k in user.compromised | self._found(user) if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
         bad -= made - again
         places = chosen.places(self.dependents, user, self.where)
         if not bad and not known:
@@ -95,6 +106,12 @@ class Rotation(Response):
         self.machines.append(machine)
         self._extend(machine)
 
+    def _found(self, user: Principal) -> set[str]:
+        """Keys of the user that an earlier run of the case found in wrong hands: what the attacker made may take the second slot."""
+        cleared = {n["data"]["suspect"] for n in self.case.notes("verdict")}
+        notes = [n["data"] for n in self.case.notes("suspect") if n["data"]["arn"] == user.arn]
+        return {str(key) for n in notes if not cleared & {n["suspect"], n["source"]} for key in n["keys"]}
+
     def _minted(self, user: Principal, old: str, notes: list[dict[str, t.Any]]) -> set[str]:
         """Ids of all keys that this case made in the place of ``old``."""
         noted = {str(n["new"]) for n in notes if n["old"] == old and n.get("new")}
@@ -102,13 +119,13 @@ class Rotation(Response):
 
     def _share(self) -> None:
         """Of several users each gets the places that hold a key of its own. What holds none is everybody's, and refused by name."""
-        mine = [[p.spec for p in m.places if any(m._holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
+        mine = [[p.spec for p in m.places if any(m.holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
         for machine, own in zip(self.machines, mine, strict=True):
             machine.places = [p for p in machine.places if p.spec in own or not any(p.spec in others for others in mine)]
 
     def _held(self, keys: set[str], places: list[t.Any], user: Principal) -> str:
         probe = Machine(self, user, "", set(), places, self.options)
-        return next((key for key in sorted(keys) for place in places if probe._holds(place, key)), "")
+        return next((key for key in sorted(keys) for place in places if probe.holds(place, key)), "")
 
     def _extend(self, machine: Machine) -> None:
         """Only a named person gives a leaked key more time. Each word of theirs is noted; the last one counts."""
