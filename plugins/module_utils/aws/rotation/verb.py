@@ -58,6 +58,10 @@ class Rotation(Response):
         users = [
             principal for principal in found if principal.kind == "user"
         ]  # others hold no keys; their sessions end by themselves, or by contain
+        self.handle(users)
+
+    def handle(self, users: list[Principal]) -> None:
+        """Each user's rotation, as far as it goes."""
         for principal in users:
             try:
                 self._prepare(principal, alone=len(users) == 1)
