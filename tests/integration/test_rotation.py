@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import health, machine
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, health
 from tests.beds.bed import Credentials, root
 from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION, allow, document
 from tests.integration.helpers import Child, Desk, works
@@ -280,7 +280,7 @@ def test_a_key_that_the_attacker_uses_is_not_rotated_gracefully_and_a_bridge_hol
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deadline: none is waited for; the bridge clamps the user to the dependents' network while the key lives, and goes when it is off."""
-    monkeypatch.setattr(machine, "SETTLES", datetime.timedelta(0))
+    monkeypatch.setattr(course, "SETTLES", datetime.timedelta(0))
     thief = estate.bed.client("sqs", estate.key, source_ip=ATTACKER_IP)
     thief.list_queues()
     graceful = estate.rotate()

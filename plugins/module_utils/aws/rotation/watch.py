@@ -14,6 +14,7 @@ from .. import events
 from ..principal import Principal
 from ..session import Aws
 
+READS = ("iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy")
 _POWER = ["iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "sts:AssumeRole"]
 _LOOK = 20.0  # seconds for the log of the old key
 

@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The new key: a slot for it, its making, and its secret, which a run that did not mint it reads back from a place that has it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from ...common import credential_text
+from ...common import plan as plans
+from ...common.errors import EvictError
+from ...common.plan import Step
+from ...common.reader import Reader
+from .. import credentials, targets
+from ..credentials import access_key
+from . import mint, proving, slot
+from .course import Course
+
+
+def free(c: Course, keys: dict[str, str]) -> None:
+    held = {key for p in c.places for key in keys if key != c.old and c.holds(p, key)}
+    used = {key: str((c.last_used(key) or {}).get("LastUsedDate") or "") for key in keys}
+    named = {c.options.free_slot} - {""}
+    found = slot.decide([{"id": k, "status": v} for k, v in keys.items()], c.old, c.also | named, used, held)
+    if found.refused:
+        c.runner.fail(EvictError(found.refused, object=c.user.arn, operation="rotate", remedy="nothing was changed"))
+        c.wait_for("was not rotated: no slot is free for a new key")
+    if found.free:
+        c.freed = found.free
+        asked = credentials.Asked(only={found.free})
+        c.carry_out(lambda reader: access_key.steps(c.user, "absent", reader, asked))
+
+
+def _minted(c: Course, reader: Reader) -> Iterable[Step]:
+    for step in mint.steps(c.user, c.mint, c.old, reader):
+        there = [key for key in step.before or () if not (c.runner.check and key == c.freed)]
+        yield dataclasses.replace(step, before=there)
+
+
+def mint_key(c: Course) -> None:
+    """MINTED. What was minted and is in no place may be made anew; what a place holds is never taken from it."""
+    found = {p.id: c.state_of(p) for p in c.places}
+    having = [p.text for p in c.places if found[p.id] == "new"]
+    keys = c.keys()
+    if c.new and c.new not in keys:
+        if having:
+            c.refuse(f"the new key {c.new} was deleted by somebody else, and {', '.join(having)} hold it",
+                     "give them a key that works, then run again",
+                     f"its new key {c.new} is gone")  # fmt: skip
+        c.runner.drop(c.mint)
+    if c.new and len(having) < len(c.places) and not new_secret(c):
+        if secret := read_back(c):
+            proving.taken(c, secret)
+            c.runner.remember(c.mint, {"AccessKey": {"AccessKeyId": c.new, "SecretAccessKey": secret}})
+        elif having:
+            c.refuse(f"the secret of the new key {c.new} cannot be read from {', '.join(having)}, and the other dependents need it",
+                     "give them the new key by hand, then run again", "its dependents cannot be moved")  # fmt: skip
+        else:
+            asked = credentials.Asked(only={c.new})
+            c.carry_out(lambda reader: access_key.steps(c.user, "absent", reader, asked))
+            c.runner.drop(c.mint)
+    if not c.new:
+        c.carry_out(lambda r: _minted(c, r))
+    if c.new:
+        c.reach("MINTED", again=c.new not in [n.get("new") for n in c.notes()], new=c.new)
+
+
+def new_secret(c: Course) -> str:
+    answer = c.runner.answers.get(c.mint)
+    return str(plans.dig(answer, ("AccessKey", "SecretAccessKey")) or "") if answer is not None else ""
+
+
+def read_back(c: Course) -> str:
+    """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
+    for place in c.places:
+        try:
+            value = targets.KINDS[place.kind].value(place, c.reader)
+        except EvictError:
+            continue
+        if place.half == "secret":
+            secret = str(value).strip() if c.state_of(place) == "new" else ""
+        else:
+            secret = credential_text.secret_of(value, c.new)
+        if secret:
+            return secret
+    return ""
