@@ -8,6 +8,7 @@ is never denied as a whole while its dependents work with its new key: such a de
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import threading
 import typing as t
@@ -211,6 +212,7 @@ class Moving:
         users = [p for p in list(self.run.principals.values()) if self.spares(p)]
         if not users:
             return
+        self.runner.wait()
         from .rotation import options, verb
 
         if not self.runner.check:  # the key of a run that was killed is an orphan before it is in the way
@@ -234,7 +236,10 @@ class Moving:
             with self._lock:
                 self._states[identity(principal.arn)] = CUT
             self.run.warn(f"{machine.old} of {principal.arn} could not be switched off: its user is denied everything")
-        if self.state(principal) != before:
+        if (now := self.state(principal)) != before:
+            clamp = f"{principal.arn}#policy/{self.incident.policy_name(PURPOSE)}"
+            if now == MOVED and (done := self.runner.done.get(clamp)):  # it was taken away by us
+                self.runner.done[clamp] = dataclasses.replace(done, step=dataclasses.replace(done.step, after=None))
             principal.inline = None
             self.run.cut(principal)
 
