@@ -106,7 +106,7 @@ def _closed(run: Containment, principal: Principal) -> bool:
         of_it = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
         return identity(principal.arn) not in run.unknown and all(d.status in _STANDS for d in of_it)
     fence = _fence(run, principal)
-    if fence is None or fence.status not in _STANDS or run.moving.claim(principal):
+    if fence is None or fence.status not in _STANDS or run.moving.waits(principal):
         return False
     return principal.kind == "user" or run.actions[identity(principal.arn)].action in ("deny", "clamp")
 
@@ -206,7 +206,7 @@ def result(run: Containment) -> dict[str, t.Any]:
     now = run.aws.now()
     principals, rows, open_items = [], [], list(run.open)
     for principal in run.principals.values():
-        claim = run.moving.claim(principal) or _claim(run, principal, now)
+        claim = run.moving.claim(principal, _claim(run, principal, now))
         action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
         row = principal.row() | ({"managed": owner} if (owner := managed(principal.facts)) else {})
         row |= {**({"role_action": action.action, "why": action.why} if action else {}), **claim}

@@ -19,7 +19,7 @@ from ..common.errors import EvictError, Refused
 from ..common.guard import identity
 from ..common.plan import Step
 from ..common.reader import Reader
-from . import credentials, policy
+from . import credentials, live, policy
 from .credentials import access_key
 from .principal import Principal, user
 from .session import iso
@@ -245,30 +245,49 @@ class Moving:
 
     # -- what is said ------------------------------------------------------------------------------------------------------------
 
-    def claim(self, principal: Principal) -> dict[str, t.Any] | None:
-        """Of a user whose key waits; None: as of everybody."""
-        if self.runner.check or self.state(principal) != WAITS:
-            return None
+    def waits(self, principal: Principal) -> bool:
+        return self.state(principal) == WAITS
+
+    def claim(self, principal: Principal, claimed: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What may be said of a user whose key waits; of one whose old key is off, since when."""
+        if self.runner.check or not self.spares(principal):
+            return claimed
+        if not self.waits(principal):
+            off = max((str(n["at"]) for n in self._notes(principal.arn) if n["state"] == "OLD_DISABLED"), default="")
+            return {**claimed, "contained_at": max(claimed["contained_at"], off)} if claimed["contained_at"] else claimed
         clamped = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name(PURPOSE)}")
         held = clamped is not None and clamped.step.after is not None and clamped.status in ("done", "already")
-        how = "works from the networks of its dependents only" if held else "still works"
-        return {"action": f"not cut yet: the key of its dependents {how}, until they are moved", "contained_at": None, "proof": "unknown"}
+        how = "works from their networks alone" if held else "works"
+        return {"action": f"not cut yet: the key of its dependents {how} until they are moved", "contained_at": None, "proof": "unknown"}
 
     def residual(self) -> list[dict[str, t.Any]]:
         """The old keys that are alive."""
         found = []
         for machine in self.machines:
-            if self.state(machine.user) == WAITS and not self.runner.check:
+            if self.waits(machine.user) and not self.runner.check:
                 limit = machine.deadline()
                 until = iso(limit) if limit else "it is switched off"
-                found.append({"object": machine.user.arn, "token_kind": f"access key {machine.old}", "until": until, "why": "its dependents use it"})
+                what = f"access key {machine.old}, and what it mints"
+                found.append({"object": machine.user.arn, "token_kind": what, "until": until, "why": "its dependents use it: run again to go on"})
         return found
 
     def open_items(self) -> list[dict[str, t.Any]]:
+        from .rotation import fenced
+
         found = [row for machine in self.machines for row in machine.open]
+        found += fenced.rows(self.case, self.machines, Reader(self.runner.clouds))
         found += [{"object": name, "why": "a suspect's key was used through it, which was taken for its dependents: look at it", "due": None}
                   for name in sorted(self.through)]  # fmt: skip
-        return found
+        return found + [self._left(p) for p in list(self.run.principals.values()) if self.spares(p) and self._started(p)]
+
+    def _started(self, principal: Principal) -> list[str]:
+        kept = self.run.scope.kept if self.run.scope else []
+        mine = [e for e in kept if identity(str((e.get("userIdentity") or {}).get("arn") or "")) == identity(principal.arn)]
+        return sorted({str(e["eventName"]) for e in mine if (e.get("eventSource"), e.get("eventName")) in live.EVENTS})
+
+    def _left(self, principal: Principal) -> dict[str, t.Any]:
+        why = f"from elsewhere than its dependents {', '.join(self._started(principal))} was called: what that started was not ended, since theirs looks the same"
+        return {"object": principal.arn, "why": why, "due": None}
 
     def rows(self) -> list[dict[str, t.Any]]:
         return [machine.row() for machine in self.machines]

@@ -51,7 +51,8 @@ def mode(c: Course) -> str:
     found, unknown = hostile(c)
     if asked == "graceful":
         found = f"it was used from {found}" if found else watch.public(c.user, c.reader)
-        if not planned and (why := found or watch.powerful(c.aws, c.user) or unknown):
+        nobody = "" if c.places else "no dependent that is declared holds a key of its user, so nobody can be moved first"
+        if not planned and (why := found or nobody or watch.powerful(c.aws, c.user) or unknown):
             c.refuse(f"{c.old} is not rotated gracefully: {why}",
                      "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
                         "was not rotated: mode graceful is refused")  # fmt: skip

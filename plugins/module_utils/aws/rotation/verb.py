@@ -17,6 +17,7 @@ from ..credentials import access_key
 from ..principal import Principal
 from ..respond import Response
 from ..session import Aws, iso, parse
+from . import fenced
 from . import options as chosen
 from .machine import Machine
 
@@ -71,6 +72,7 @@ class Rotation(Response):
             self._share()
         for machine in self.machines:
             try:
+                fenced.warn(self.case, machine, Reader(self.runner.clouds))
                 machine.run()
             except EvictError as error:
                 self.runner.fail(error, machine.user.arn)
@@ -137,7 +139,7 @@ def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) ->
     run = Rotation(aws, case, runner, options, list(declared), "options" if params["dependents"] is not None else "incident")
     run.run()
     failed = run.refused + runner.failures
-    waiting = [row for machine in run.machines for row in machine.open]
+    waiting = [row for machine in run.machines for row in machine.open] + fenced.rows(case, run.machines, Reader(runner.clouds))
     status = ("partial" if any(m.new for m in run.machines) else "refused") if failed else "open" if waiting else "ok"
     return {
         "status": status, "incident": case.incident.id, "principals": [p.row() for p in run.principals.values()], "failed": failed, "open": waiting,
