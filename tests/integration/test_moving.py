@@ -90,7 +90,7 @@ def test_bridge_clamps_at_once_cuts_the_rest_and_goes_on_until_the_old_key_is_de
     assert estate.bed.snapshot() == before and planned["changed"], planned
     first = estate.contain(quiet="15m")
     assert first["status"] == "open" and first["rotation"][0]["state"] == "VERIFIED_NEW", first
-    calls = [c["operation"] for c in estate.bed.calls() if c["operation"] in ("PutUserPolicy", "LookupEvents", "CreateAccessKey", "DeleteLoginProfile")]
+    calls = [c["operation"] for c in estate.bed.calls(mutating=True)]
     assert calls[0] == "PutUserPolicy" and calls.index("DeleteLoginProfile") < calls.index("CreateAccessKey"), calls
     assert estate.row(first)["contained_at"] is None and "their networks alone" in estate.row(first)["action"]
     assert [r["token_kind"] for r in first["residual"]] == [f"access key {estate.key.access_key}, and what it mints"], first["residual"]
@@ -99,7 +99,7 @@ def test_bridge_clamps_at_once_cuts_the_rest_and_goes_on_until_the_old_key_is_de
     again = estate.contain(quiet="15m")
     assert not again["changed"] and again["status"] == "open", again
     assert estate.old() in DEAD  # and a hostile call since the clamp ends the grace
-    cut = estate.contain(quiet="15m", soak="1h")
+    cut = estate.contain(quiet="15m", soak="1h", spread="1s", hold="2s")
     assert estate.keys()[estate.key.access_key] == "Inactive" and estate.policies() == ["evict-session-IR-1", "work"], cut
     assert estate.row(cut)["action"] == "contained" and estate.row(cut)["contained_at"] and estate.serve() == ["ok", "ok"], cut
     done = estate.contain()
@@ -116,8 +116,9 @@ def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is
     first = estate.contain(scope=0)
     assert first["status"] == "partial" and second.access_key in json.dumps(first["problems"]), first
     assert estate.keys() == {estate.key.access_key: "Active", second.access_key: "Inactive"} and estate.serve() == ["ok", "ok"]
-    estate.iam.delete_access_key(UserName=USER, AccessKeyId=second.access_key)
-    done = estate.contain(scope=0, soak="1h")
+    freed = desk.run("aws_credential_rotation", quiet="15m", free_slot=second.access_key)  # a named person may; rotate.yml goes on with the same rotation
+    assert second.access_key not in estate.keys() and freed["rotation"][0]["state"] == "VERIFIED_NEW", freed
+    done = estate.contain(scope=0, soak="1h", spread="1s", hold="2s")
     assert estate.keys()[estate.key.access_key] == "Inactive" and estate.serve() == ["ok", "ok"], done
     assert estate.row(done)["action"] == "contained" and estate.policies() == ["evict-session-IR-1", "work"], done
     kept = desk.restore()
