@@ -116,8 +116,10 @@ def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is
     first = estate.contain(scope=0)
     assert first["status"] == "partial" and second.access_key in json.dumps(first["problems"]), first
     assert estate.keys() == {estate.key.access_key: "Active", second.access_key: "Inactive"} and estate.serve() == ["ok", "ok"]
-    freed = desk.run("aws_credential_rotation", quiet="15m", free_slot=second.access_key)  # a named person may; rotate.yml goes on with the same rotation
-    assert second.access_key not in estate.keys() and freed["rotation"][0]["state"] == "VERIFIED_NEW", freed
+    freed = desk.run(
+        "aws_credential_rotation", quiet="15m", free_slot=second.access_key
+    )  # a named person may; rotate.yml goes on with the same rotation
+    assert second.access_key not in set(estate.keys()) and freed["rotation"][0]["state"] == "VERIFIED_NEW", freed
     done = estate.contain(scope=0, soak="1h", spread="1s", hold="2s")
     assert estate.keys()[estate.key.access_key] == "Inactive" and estate.serve() == ["ok", "ok"], done
     assert estate.row(done)["action"] == "contained" and estate.policies() == ["evict-session-IR-1", "work"], done

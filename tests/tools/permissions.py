@@ -156,7 +156,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
     "uses": (DISCOVERY,),
     **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
-    **{f"rotation.{name}": (ROTATION,) for name in ("course", "health", "proving", "watch")},
+    **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "proving", "watch")},
 }
 WHY = {
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",

@@ -213,7 +213,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         principals.append({**row, "controls": controls(run, principal)})
         if crowded := _crowded_out(run, principal):
             open_items.append(_space(run, principal, crowded))
-        rows += residual.of(run, principal, claim)
+        rows += [] if run.moving.waits(principal) else residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
     principals += run.people.rows()

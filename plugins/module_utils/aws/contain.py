@@ -110,7 +110,9 @@ class Containment(Response):
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
             keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep, theirs=self.moving.legitimate)
+            self.scope = Scope(
+                self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep, theirs=self.moving.legitimate
+            )
         self.take(self.suspects)
         self.runner.wait()
         self.people.cut()
@@ -239,7 +241,9 @@ class Containment(Response):
     def _disable(self, user: Principal, kind: credentials.Kind, reader: Reader) -> Iterable[Step]:
         unknown = self.unknown.setdefault(identity(user.arn), set())
         try:
-            steps = credentials.planned(kind, user, "disabled", reader, credentials.Asked.by(self.incident, self.moving.only(user, kind, reader)))
+            steps = credentials.planned(
+                kind, user, "disabled", reader, credentials.Asked.by(self.incident, self.moving.only(user, kind, reader))
+            )
         except EvictError:
             unknown.add(kind.NOUN)
             raise

@@ -120,11 +120,11 @@ class Moving:
             return principal.only or None
         held, spared = access_key.held(principal, reader), self.made(principal.arn)
         if self.state(principal) == WAITS:
-            spared |= self._wait(principal, held, spared, reader)
+            spared |= self._wait(principal, held, spared)
         found = {str(k["id"]) for k in held}
         return found - spared if spared & found else None
 
-    def _wait(self, principal: Principal, held: list[dict[str, t.Any]], made: set[str], reader: Reader) -> set[str]:
+    def _wait(self, principal: Principal, held: list[dict[str, t.Any]], made: set[str]) -> set[str]:
         """The keys that are left for now: those of dependents, and what is neither known to be compromised nor made in the incident's window."""
         keys = [k for k in held if k["id"] not in made]
         if len(keys) < 2:
@@ -132,7 +132,9 @@ class Moving:
         in_use, asked = self._in_use(principal, {str(k["id"]) for k in keys}), credentials.Asked.by(self.incident)
         bad = self._compromised(principal, held)
         old = min((i for i in in_use & bad), default=min((str(k["id"]) for k in keys if k["id"] in bad), default=""))
-        return {str(k["id"]) for k in keys if k["id"] == old or k["id"] in in_use or not (k["id"] in bad or asked.during(str(k["created"])))}
+        return {
+            str(k["id"]) for k in keys if k["id"] == old or k["id"] in in_use or not (k["id"] in bad or asked.during(str(k["created"])))
+        }
 
     def _in_use(self, principal: Principal, keys: set[str]) -> set[str]:
         """Those of ``keys`` that a declared place holds; all, where one cannot be read."""
@@ -198,7 +200,11 @@ class Moving:
 
     def resolve(self, suspect: t.Any) -> Principal | None:
         """Whose a key was that has been rotated away: AWS does not know it any more. Nothing else of that user is compromised for it."""
-        old = [n["data"]["user"] for n in self.case.notes("rotation") if n["data"]["old"] == suspect.value and n["data"]["state"] == "OLD_DELETED"]
+        old = [
+            n["data"]["user"]
+            for n in self.case.notes("rotation")
+            if n["data"]["old"] == suspect.value and n["data"]["state"] == "OLD_DELETED"
+        ]
         if not old:
             return None
         found = user(self.run.aws, old[0].split(":")[4], old[0].rsplit("/", 1)[-1], suspect.value)
@@ -268,7 +274,9 @@ class Moving:
                 limit = machine.deadline()
                 until = iso(limit) if limit else "it is switched off"
                 what = f"access key {machine.old}, and what it mints"
-                found.append({"object": machine.user.arn, "token_kind": what, "until": until, "why": "its dependents use it: run again to go on"})
+                found.append(
+                    {"object": machine.user.arn, "token_kind": what, "until": until, "why": "its dependents use it: run again to go on"}
+                )
         return found
 
     def open_items(self) -> list[dict[str, t.Any]]:

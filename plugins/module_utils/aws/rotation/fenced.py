@@ -32,7 +32,9 @@ def rows(case: t.Any, machines: Iterable[t.Any], reader: Reader) -> list[dict[st
         if machine.new and fence(case, machine.user, reader):
             held = [p.text for p in machine.places if machine.shown.get(p.id) == "new"]
             why = f"is denied everything by the containment of this case, its new key {machine.new} too: {', '.join(held) or 'nobody'}" + (
-                f" {'has' if len(held) == 1 else 'have'} it and will work when the fence is lifted; {_REMEDY}" if held else f" has it yet; {_REMEDY}"
+                f" {'has' if len(held) == 1 else 'have'} it and will work when the fence is lifted; {_REMEDY}"
+                if held
+                else f" has it yet; {_REMEDY}"
             )
             found.append({"object": machine.user.arn, "why": why, "due": None})
     return found
@@ -43,4 +45,3 @@ def warn(case: t.Any, machine: t.Any, reader: Reader) -> None:
     if fence(case, machine.user, reader):
         machine.run_of.warn(f"{machine.user.arn} is denied everything by the containment of this case, so its dependents will not work with a new key before"
                             f" that is lifted: {_REMEDY}")  # fmt: skip
-
