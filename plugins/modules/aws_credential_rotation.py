@@ -35,7 +35,7 @@ options:
     choices: [graceful, bridge, emergency]
   dependents:
     description:
-      - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network}). If left out, the
+      - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network, readable_by}). If left out, the
         dependents of the incident.
       - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half
         alone, V(id) or V(secret); halves are declared in pairs.

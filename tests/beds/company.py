@@ -152,7 +152,9 @@ def _users(iam: Any, account: Account) -> None:
         iam,
         account,
         "app-orders",
-        allow("s3:ListAllMyBuckets", "sqs:*", "secretsmanager:GetSecretValue", "ssm:GetParameter"),
+        allow("s3:ListAllMyBuckets", "sqs:*"),
+        allow("secretsmanager:GetSecretValue", resource=f"arn:aws:secretsmanager:*:*:secret:{SECRET}-*"),
+        allow("ssm:GetParameter", resource=f"arn:aws:ssm:*:*:parameter{PARAMETER}"),
         path="/workloads/",
     )
     iam.create_group(GroupName="engineers")

@@ -131,6 +131,43 @@ def test_a_dependent_that_holds_something_else_stops_it_before_anything_is_touch
     assert estate.bed.snapshot() == before
 
 
+def test_no_new_secret_is_written_where_a_suspect_or_everybody_reads_it(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The places are named before anything is touched. What lifts it: the suspect is contained, everybody is shut out, the old key ends first, or a name."""
+    monkeypatch.setattr(course, "SETTLES", datetime.timedelta(0))
+    role = estate.desk.company.production.role_arn("deploy")
+    estate.iam.put_role_policy(
+        RoleName="deploy", PolicyName="more", PolicyDocument=document(allow("ssm:GetParameter", "lambda:GetFunction*"))
+    )
+    estate.iam.put_user_policy(UserName=USER, PolicyName="more", PolicyDocument=document(allow("secretsmanager:GetSecretValue")))
+    estate.desk.incident(estate.key.access_key, role)
+    before = estate.bed.snapshot()
+
+    def named(result: dict[str, Any]) -> dict[str, str]:
+        assert result["status"] == "refused" and set(estate.keys().values()) <= {"Active"}, result
+        return {problem["object"].split("/")[0]: problem["message"] for problem in result["problems"]}
+
+    refused = named(estate.rotate())
+    assert USER in refused["secrets_manager"] and all(role in refused[kind] for kind in ("ssm_parameter", "lambda_function")), refused
+    assert estate.bed.snapshot() == before
+    assert set(named(estate.rotate(mode="bridge", check=True))) == {
+        "ssm_parameter",
+        "lambda_function",
+    }  # what clamps the user holds it back
+    estate.desk.run("aws_identity_quarantine", principals=[role], action="deny")
+    public = {
+        "Statement": [{"Sid": "All", "Effect": "Allow", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]
+    }
+    estate.secrets.put_resource_policy(SecretId="app/aws", ResourcePolicy=json.dumps(public))
+    assert "everybody" in named(estate.rotate(mode="bridge"))["secrets_manager"]
+    cut = estate.rotate(mode="emergency")
+    assert estate.keys() == {estate.key.access_key: "Inactive"} and "everybody" in cut["problems"][0]["message"], cut
+    estate.secrets.delete_resource_policy(SecretId="app/aws")
+    estate.iam.put_role_policy(RoleName="deploy", PolicyName="work", PolicyDocument=document(allow("ssm:GetParameter")))
+    done = estate.rotate(mode="emergency")
+    assert done["status"] == "ok", done
+    estate.is_rotated([estate.key.secret_key])
+
+
 def killed(estate: Estate, operation: str, when: str) -> None:
     """A run in a process of its own, killed at a call."""
     params = {"incident": str(estate.desk.file), "mode": "graceful", "quiet": "0s", "soak": "0s", "dependents": estate.dependents}

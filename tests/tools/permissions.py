@@ -156,7 +156,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
     "uses": (DISCOVERY,),
     **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
-    **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "proving", "watch")},
+    **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "proving", "readers", "watch")},
 }
 WHY = {
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",
@@ -174,6 +174,7 @@ WHY = {
     "secretsmanager:UpdateSecretVersionStage": "rotation: make it current, and the way back",
     "ssm:GetParameter": "rotation: the value and the version of a parameter; read back",
     "ssm:GetParameterHistory": "rotation: the way back",
+    "ssm:GetResourcePolicies": "rotation: with whom a parameter is shared",
     "ssm:PutParameter": "rotation: the new key",
     "autoscaling:AttachInstances": "release: an isolated instance back into its auto-scaling group",
     "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",

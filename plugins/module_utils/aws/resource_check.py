@@ -31,16 +31,16 @@ def still_changes(document: t.Any, arns: Iterable[str], action: str, resource: s
     for arn in arns:
         allowed, doubt = not needs_allow, ""
         for statement in statements_of(document or {}):
-            applies, why = _applies(statement, arn, action, resource)
+            found, why = applies(statement, arn, action, resource)
             where = f"statement {statement.get('Sid') or '(without Sid)'}"
             if statement.get("Effect") == "Deny":
-                if applies is None:
+                if found is None:
                     return f"{where} may deny {action} to {arn}: it holds {why}, which is not understood here"
-                if applies:
+                if found:
                     return f"{where} denies {action} to {arn}"
             elif statement.get("Effect") == "Allow":
-                allowed = allowed or bool(applies)
-                doubt = doubt or (f"; {where} may, but holds {why}, which is not understood here" if applies is None else "")
+                allowed = allowed or bool(found)
+                doubt = doubt or (f"; {where} may, but holds {why}, which is not understood here" if found is None else "")
             else:
                 return f"{where} has no Effect"
         if not allowed:
@@ -48,7 +48,8 @@ def still_changes(document: t.Any, arns: Iterable[str], action: str, resource: s
     return ""
 
 
-def _applies(statement: Statement, arn: str, action: str, resource: str) -> tuple[bool | None, str]:
+def applies(statement: Statement, arn: str, action: str, resource: str) -> tuple[bool | None, str]:
+    """(whether the statement is about this request of ``arn``, None: not understood; what is not understood). ``resource`` "": whatever it names."""
     parts = (
         _principal(statement, arn), _matched(statement, "Action", action, ignore_case=True),
         _matched(statement, "Resource", resource) if resource else (True, ""), _conditions(statement.get("Condition") or {}, arn),

@@ -15,7 +15,7 @@ PLACES = ("amplify", "app_runner", "batch_job_definition", "cloudformation_stack
           "step_function")  # fmt: skip
 ELSEWHERE = ("kubernetes_secret", "vault", "github_actions", "gitlab_ci", "azure_key_vault", "gcp_secret_manager", "hook", "other")
 KINDS = (*PLACES, *ELSEWHERE)
-_KEYS = ("kind", "arn", "name", "account", "region", "half", "check", "networks", "vpcs", "shared_network", "note")
+_KEYS = ("kind", "arn", "name", "account", "region", "half", "check", "networks", "vpcs", "shared_network", "readable_by", "note")
 _CHECKS = ("http", "command", "alarm", "lambda")
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 _VPC = re.compile(r"vpc-[0-9a-f]{8,17}")
@@ -48,6 +48,7 @@ def _structured(item: dict[t.Any, t.Any], path: str, problems: list[Problem]) ->
         "networks": fields.networks("networks"),
         "vpcs": fields.texts("vpcs", _VPC, "not the id of a VPC"),
         "shared_network": fields.flag("shared_network"),
+        "readable_by": fields.texts("readable_by", _WORD, "holds control characters, or is too long"),
         "note": fields.text("note"),
     }
     if not (item.get("arn") or item.get("name")):

@@ -48,6 +48,7 @@ class Course:
         self.states: dict[str, str] = {}
         self.shown: dict[str, str] = {}
         self.freed = ""  # id of the key whose slot is taken
+        self.held_back = False  # the old key could read a place, but for its end or the bridge
         self.roles: list[str] = []  # that the old key assumed before the incident
 
     @property

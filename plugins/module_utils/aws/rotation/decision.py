@@ -7,7 +7,7 @@ from __future__ import annotations
 from ...common.errors import EvictError
 from .. import credentials
 from ..session import iso, parse
-from . import course, minting, watch
+from . import course, minting, readers, watch
 from .course import Course
 
 
@@ -23,9 +23,12 @@ def plan(c: Course, keys: dict[str, str], found: dict[str, str]) -> None:
         why = f"holds something else than {c.old}" if said == "other" else said.removeprefix("unknown: ")
         c.runner.fail(EvictError(f"{place.text}: {why}", object=place.text, operation="rotate",
                                  remedy="correct the dependent or take it out of the list; nothing is revoked before the deadline"))  # fmt: skip
+    unsafe = readers.guard(c, found)
     if wrong:
         what = "nothing was moved" if c.cut else "nothing was changed"
         c.wait_for(f"{len(wrong)} of {len(c.places)} dependents cannot be moved: {what}")
+    if unsafe:
+        c.wait_for(f"{unsafe} of {len(c.places)} places can be read by others, so nothing was moved")
     if not c.new:
         minting.free(c, keys)
     c.reach("SLOT_READY")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 from .. import targets
+from . import readers
 from .course import Course
 
 _PARTS = 20  # of one place, one after the other: an environment, and each version that aliases lead to
@@ -15,6 +16,8 @@ _PARTS = 20  # of one place, one after the other: an environment, and each versi
 def distribute(c: Course) -> None:
     """STORED with the first place, DISTRIBUTED with the last; one after the other, so that a stop leaves as few as may be in between."""
     change, moved = c.change(), False
+    if any(c.shown.get(p.id) != "new" for p in c.places):
+        readers.settle(c)
     for number, place in enumerate(c.places):
         for _part in range(_PARTS):
             if c.state_of(place) not in ("old", "half"):

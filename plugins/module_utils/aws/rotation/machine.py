@@ -17,22 +17,33 @@ from .options import STATES
 
 
 class Machine(Course):
-    """``run`` goes as far as it can. ``row`` is its line of the result, ``open`` what it waits for."""
+    """``begin``, then ``go_on`` as far as it can. ``row`` is its line of the result, ``open`` what it waits for."""
 
-    def run(self) -> None:
+    _found: dict[str, str]
+
+    def begin(self) -> bool:
+        """What comes before anything else: the mode, and in an emergency the end of the old key. Whether there is more to do."""
         try:
             keys = self.keys()
             if not self.new and self.old not in keys:
                 self.wait_for("is not there any more, and this case has not rotated it")
             found = {place.id: self.state_of(place) for place in self.places}
             if self.reached("OLD_DELETED") and not self.compromised & set(keys):
-                return
+                return False
             self.mode = decision.mode(self)
             if self.cut:  # before anything may stop it
                 revoking.disable(self)
             elif self.mode == "bridge":
                 clamping.can_bridge(self)
-            decision.plan(self, keys, found)
+            self._found = found
+        except Stop:
+            return False
+        return True
+
+    def go_on(self) -> None:
+        """The rest, as far as it goes."""
+        try:
+            decision.plan(self, self.keys(), self._found)
             if self.mode == "bridge" and not self.cut:
                 clamping.clamp(self)
             minting.mint_key(self)

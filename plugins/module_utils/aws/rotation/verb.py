@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...common import suspect as suspects
 from ...common.case import Case
@@ -31,11 +31,15 @@ class Rotation(Response):
         super().__init__(aws, case, runner)
         self.options, self.dependents, self.where = options, dependents, where
         self.machines: list[Machine] = []
+        self.unresolved: set[str] = set()  # suspects of AWS of whom it was not found who they are
 
     def _take(self, suspect: t.Any, start: bool = True) -> None:
         """A key that has been rotated away is nobody's any more; whose it was stands in the ledger."""
         user = next((n["data"]["user"] for n in self.case.notes("rotation") if n["data"]["old"] == suspect.value), "")
-        super()._take(suspects.only(user) if user else suspect, start)
+        taken = suspects.only(user) if user else suspect
+        super()._take(taken, start)
+        if taken.path not in self.resolved and taken.cloud == "aws" and not any(row["suspect"] == taken.value for row in self.left):
+            self.unresolved.add(suspect.value)
 
     def remember(self, suspect: t.Any, principal: Principal) -> None:
         """The user of a key that has been rotated away was not named itself."""
@@ -71,11 +75,19 @@ class Rotation(Response):
         if len(users) > 1:
             self._share()
         for machine in self.machines:
-            try:
-                fenced.warn(self.case, machine, Reader(self.runner.clouds))
-                machine.run()
-            except EvictError as error:
-                self.runner.fail(error, machine.user.arn)
+            self._step(machine, lambda m=machine: fenced.warn(self.case, m, Reader(self.runner.clouds)))  # type: ignore[misc]
+        begun = [
+            machine for machine in self.machines if self._step(machine, machine.begin)
+        ]  # no key is live when another's place is written
+        for machine in begun:
+            self._step(machine, machine.go_on)
+
+    def _step(self, machine: Machine, step: Callable[[], t.Any]) -> bool:
+        try:
+            return bool(step())
+        except EvictError as error:
+            self.runner.fail(error, machine.user.arn)
+            return False
 
     def _prepare(self, user: Principal, alone: bool) -> None:
         keys = {str(k["id"]) for k in access_key.held(user, Reader(self.runner.clouds))}

@@ -15,7 +15,7 @@ from ..principal import Principal
 from ..session import Aws
 
 READS = ("iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy")
-_POWER = ["iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "sts:AssumeRole"]
+POWER = ["iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "sts:AssumeRole"]
 _LOOK = 20.0  # seconds for the log of the old key
 
 
@@ -59,7 +59,7 @@ def public(user: Principal, reader: Reader) -> str:
 
 
 def powerful(aws: Aws, user: Principal) -> str:
-    asked = {"PolicySourceArn": user.arn, "ActionNames": _POWER, "ResourceArns": ["*"]}
+    asked = {"PolicySourceArn": user.arn, "ActionNames": POWER, "ResourceArns": ["*"]}
     try:
         found = aws.call(Call(user.target, "iam", "SimulatePrincipalPolicy", asked)).get("EvaluationResults", [])
     except CloudError as error:

@@ -59,12 +59,28 @@ class Change:
         return {**found, **({"at": at} if at else {}), **({"half": place.half} if place.half else {})}
 
 
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How a place is read. ``actions``: each alone shows what it holds; ``policy``: the place's own, parsed; ``key``: the KMS key that it takes as well
+
+    ("" for one of AWS's own, which holds nobody back); ``public``: why everybody reads it; ``runs_as``: identities whose code is given what it holds.
+    """
+
+    actions: tuple[str, ...]
+    resource: str
+    policy: t.Any = None
+    key: str = ""
+    public: str = ""
+    runs_as: tuple[str, ...] = ()
+
+
 class Kind(t.Protocol):
     """A file of this folder. ``value``: the text or map that is there (it holds secrets: it never leaves memory); ``steps``: write ``change`` to it,
 
     with a read-back and a way back; the pre-image stays in the cloud's own versions. A file may have ``served`` (further values that are in use:
     old versions that are still led to), ``refuse`` (raises when the place cannot be moved as a whole), ``identity`` (the ARN that it runs as),
-    ``back`` (answers that the way back needs, in memory) and ``undone`` (what the probe sees after it).
+    ``back`` (answers that the way back needs, in memory) and ``undone`` (what the probe sees after it). ``reading`` says how it is read; a kind
+    without is read by whom its dependent declares (``readable_by``), and nothing is written to it before that is known.
     """
 
     KIND: str

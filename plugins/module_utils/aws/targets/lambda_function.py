@@ -14,11 +14,20 @@ from ...common import credential_text, plan
 from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Ref, Secret, Step
 from ...common.reader import Reader
-from .kind import Change, Place
+from ..resources import function as resource
+from .kind import Change, Place, Reading
 
 KIND = "lambda_function"
 NOUN = "Lambda function"
-READS: tuple[str, ...] = ("lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction")
+READS: tuple[str, ...] = (
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetResourcePolicy",
+    "lambda:ListAliases",
+    "lambda:ListVersionsByFunction",
+)
+# Each of these answers with the environment, or runs other code in it.
+_SHOWN = ("lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListFunctions", "lambda:ListVersionsByFunction", "lambda:PublishVersion",
+          "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration")  # fmt: skip
 _AT = ["Environment", "Variables"]
 # What two versions of a function have in common when an alias may be moved from one to the other, beside their environments.
 _SAME = ("Architectures", "CodeSha256", "DeadLetterConfig", "EphemeralStorage", "FileSystemConfigs", "Handler", "ImageConfigResponse", "KMSKeyArn",
@@ -41,6 +50,14 @@ def value(place: Place, reader: Reader) -> t.Any:
 def identity(place: Place, reader: Reader) -> str:
     """Its execution role."""
     return str(reader.get(_configuration(place)).get("Role") or "")
+
+
+def reading(place: Place, reader: Reader) -> Reading:
+    """Who may ask for its configuration or change its code, and the role that its code runs as."""
+    found = reader.get(_configuration(place))
+    arn = str(found["FunctionArn"])
+    probe, _write = resource.document(place.target, {"ResourceArn": arn})
+    return Reading(_SHOWN, arn, reader.read(probe), str(found.get("KMSKeyArn") or ""), runs_as=(str(found.get("Role") or ""),))
 
 
 def _aliases(place: Place, reader: Reader) -> list[tuple[dict[str, t.Any], list[str]]]:

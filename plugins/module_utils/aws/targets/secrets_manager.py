@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Step
 from ...common.reader import Reader
-from .kind import Change, Place
+from ..resources import secret
+from .kind import Change, Place, Reading
 
 KIND = "secrets_manager"
 NOUN = "secret"
-READS: tuple[str, ...] = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds")
+READS: tuple[str, ...] = (
+    "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:GetSecretValue", "secretsmanager:ListSecretVersionIds",
+)  # fmt: skip
 
 
 def value(place: Place, reader: Reader) -> t.Any:
@@ -23,6 +26,14 @@ def value(place: Place, reader: Reader) -> t.Any:
     if answer.get("SecretString") is None:
         raise EvictError(f"{place.text} holds no text", object=place.text, operation="secretsmanager:GetSecretValue")
     return answer["SecretString"]
+
+
+def reading(place: Place, reader: Reader) -> Reading:
+    facts = reader.get(Call(place.target, "secretsmanager", "DescribeSecret", {"SecretId": place.name}))
+    probe, _write = secret.document(place.target, {"SecretId": place.name})
+    key = str(facts.get("KmsKeyId") or "")
+    actions = ("secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy")  # the second gives the first
+    return Reading(actions, str(facts["ARN"]), reader.read(probe), key)
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:

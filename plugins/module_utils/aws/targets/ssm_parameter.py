@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Iterator
 
+from ...common.edits import statements_of
 from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Step
 from ...common.reader import Reader
-from .kind import Change, Place
+from .kind import Change, Place, Reading
 
 KIND = "ssm_parameter"
 NOUN = "parameter"
-READS: tuple[str, ...] = ("ssm:GetParameter", "ssm:GetParameterHistory", "ssm:DescribeParameters")
+READS: tuple[str, ...] = ("ssm:DescribeParameters", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetResourcePolicies")
 
 
 def value(place: Place, reader: Reader) -> t.Any:
@@ -22,11 +24,30 @@ def value(place: Place, reader: Reader) -> t.Any:
     return (answer.get("Parameter") or {}).get("Value")
 
 
-def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
-    """One Step. Its probe is the version number, so that somebody else's write in between is seen."""
+def _facts(place: Place, reader: Reader) -> dict[str, t.Any]:
     asked = {"ParameterFilters": [{"Key": "Name", "Option": "Equals", "Values": [place.name]}]}
     found = reader.get(Call(place.target, "ssm", "DescribeParameters", asked)).get("Parameters", [])
     facts: dict[str, t.Any] = next((p for p in found if p.get("Name") == place.name), {})
+    return facts
+
+
+def reading(place: Place, reader: Reader) -> Reading:
+    """Only a parameter of the advanced tier can be shared with others, by a policy of its own."""
+    facts = _facts(place, reader)
+    answer = reader.get(Call(place.target, "ssm", "GetParameter", {"Name": place.name}))
+    arn = str((answer.get("Parameter") or {})["ARN"])
+    policy = None
+    if facts.get("Tier") == "Advanced":
+        shared = reader.get(Call(place.target, "ssm", "GetResourcePolicies", {"ResourceArn": arn})).get("Policies", [])
+        policy = {"Statement": [s for one in shared for s in statements_of(json.loads(one["Policy"]))]}
+    key = str(facts.get("KeyId") or "") if facts.get("Type") == "SecureString" else ""
+    actions = ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:GetParameterHistory")
+    return Reading(actions, arn, policy, key)
+
+
+def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
+    """One Step. Its probe is the version number, so that somebody else's write in between is seen."""
+    facts = _facts(place, reader)
     if facts.get("Type") == "StringList":
         raise EvictError(f"{place.text} is a list of strings, which is not edited", object=place.text, operation="rotate")
     document = {"kind": "ssm.parameter", "Name": place.name, **{key: facts[key] for key in ("Type", "KeyId", "Tier") if facts.get(key)}}
