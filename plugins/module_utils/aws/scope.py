@@ -226,7 +226,9 @@ class Scope:
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
         self._keep = frozenset(keep)
-        self._theirs: Callable[[events.Event], bool] = before._theirs if before else theirs  # calls that are no attacker's: nothing that they opened is followed
+        self._theirs: Callable[[events.Event], bool] = (
+            before._theirs if before else theirs
+        )  # calls that are no attacker's: nothing that they opened is followed
         self.kept: list[events.Event] = []  # successful calls of the attacker whose (eventSource, eventName) was to be kept
         self._asked_before = before._asked if before else set()
         if before:  # a later look: what is known stays known, and is not reported again

@@ -71,7 +71,14 @@ def _command(_aws: Aws, _place: Place, declared: Mapping[str, t.Any]) -> str:
 
 def _alarm(aws: Aws, place: Place, declared: Mapping[str, t.Any]) -> str:
     try:
-        found = aws.call(Call(place.target, "cloudwatch", "DescribeAlarms", {"AlarmNames": [str(declared["alarm"])], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}))
+        found = aws.call(
+            Call(
+                place.target,
+                "cloudwatch",
+                "DescribeAlarms",
+                {"AlarmNames": [str(declared["alarm"])], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
+            )
+        )
     except EvictError as error:
         return error.message
     alarms = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
