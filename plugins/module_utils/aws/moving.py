@@ -226,6 +226,9 @@ class Moving:
         chosen = options.Options(self.incident.mode, self.run.options.quiet, self.run.options.soak)
         rotation = verb.Rotation(self.run.aws, self.case, self.runner, chosen, list(self.incident.dependents), "incident")
         rotation.principals, rotation.suspects, rotation.resolved = self.run.principals, self.run.suspects, self.run.resolved
+        left = {row["suspect"] for row in self.run.left}
+        unknown = [s for s in self.run.suspects if s.cloud == "aws" and s.path not in self.run.resolved and s.value not in left]
+        rotation.unresolved = {str(s.value) for s in unknown}
         for principal in users:
             principal.inline = None  # the listing is from before our own policies
         rotation.handle(users)
