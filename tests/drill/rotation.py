@@ -151,7 +151,13 @@ def incident(directory: pathlib.Path, mode: str, company: seeds.Company, account
 
 
 def rotate(
-    bed: Bed, company: seeds.Company, account: seeds.Account, mode: str, directory: pathlib.Path, times: tuple[str, str], tell: Callable[[str, str], None]
+    bed: Bed,
+    company: seeds.Company,
+    account: seeds.Account,
+    mode: str,
+    directory: pathlib.Path,
+    times: tuple[str, str],
+    tell: Callable[[str, str], None],
 ) -> Played:
     """Seed, serve, rotate, rotate again, and count."""
     key, broken = account.keys[USER], []
@@ -172,7 +178,10 @@ def rotate(
         for loop in filter(None, (services, thief)):
             loop.stop()
             loop.dump(directory / f"{loop.name.lower()}-{mode}.jsonl")
-    status = {k["AccessKeyId"]: k["Status"] for k in bed.client("iam", account.root, direct=True).list_access_keys(UserName=USER)["AccessKeyMetadata"]}
+    status = {
+        k["AccessKeyId"]: k["Status"]
+        for k in bed.client("iam", account.root, direct=True).list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    }
     held = {kind: used[-1] if used else "" for kind, used in services.used.items()}
     known = set(held.values())
     failed = services.count(ok=False)
@@ -190,9 +199,15 @@ def rotate(
         if run.rc:
             (directory / f"rotate-{mode}-failed.txt").write_text("\n".join(run.output) + "\n")
     promise(again.changed == 0, f"the second run changed {again.changed}")
-    promise(all(services.used.values()) and all(used[0] == key.access_key for used in services.used.values()), "a service never worked with the old key")
+    promise(
+        all(services.used.values()) and all(used[0] == key.access_key for used in services.used.values()),
+        "a service never worked with the old key",
+    )
     promise(failed == 0, f"{failed} calls of the dependents failed: {services.codes()}")
-    promise(len(known) == 1 and known == set(status) and set(status.values()) == {"Active"}, f"the keys are {status}, and the dependents hold {held}")
+    promise(
+        len(known) == 1 and known == set(status) and set(status.values()) == {"Active"},
+        f"the keys are {status}, and the dependents hold {held}",
+    )
     promise(figures["old_key_state"] == "deleted", f"the old key is {figures['old_key_state']}")
     promise(figures["orphans"] == 0, f"{figures['orphans']} keys that nobody holds")
     promise(stolen == 0 and _refused(bed, key), "the old key still works")
@@ -203,6 +218,15 @@ def rotate(
     tell("rotate", f"{mode}: {len(held)} dependents moved in {first.seconds:.1f} s, {figures['calls']} of their calls worked, {failed} failed; the old key is"
                    f" {figures['old_key_state']}; once more: {again.changed} changes")  # fmt: skip
     return Played((first, again), figures, broken)
+
+
+def line(figures: dict[str, Any]) -> str:
+    """For the table at the end."""
+    thief = f"; the thief was out after {figures['seconds_to_clamped']} s" if "seconds_to_clamped" in figures else ""
+    return (
+        f"  rotation    {figures['mode']}: {figures['dependents']} dependents moved, {figures['calls']} of their calls worked, {figures['downtime_calls']} failed;"
+        f" the old key is {figures['old_key_state']}, {figures['orphans']} keys that nobody holds{thief}"
+    )
 
 
 def _refused(bed: Bed, key: Credentials) -> bool:

@@ -107,7 +107,7 @@ class Moving:
         from .rotation import bridge
 
         networks, vpcs = self.networks, sorted({str(v) for d in self.places for v in d.get("vpcs") or ()})
-        if any(d.get("shared_network") or not (d.get("networks") or d.get("vpcs")) for d in self.places):
+        if not bridge.possible(self.places):
             return  # the rotation refuses it by name
         before = policy.present(principal, self.incident, PURPOSE, reader)
         roles = next((n["roles"] for n in self._notes(principal.arn) if n["state"] == "CLAMPED"), None)

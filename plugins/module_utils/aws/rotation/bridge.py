@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ...common.plan import Phase, Step
 from ...common.reader import Reader
@@ -39,6 +39,16 @@ def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: It
             *last,
         ],
     }
+
+
+def possible(dependents: Iterable[Mapping[str, t.Any]]) -> bool:
+    """Whether each of them says from where it calls, and nobody else does from there."""
+    declared = list(dependents)
+    return bool(declared) and all((d.get("networks") or d.get("vpcs")) and not d.get("shared_network") for d in declared)
+
+
+def stands(user: Principal, incident: t.Any, reader: Reader) -> bool:
+    return policy.present(user, incident, PURPOSE, reader) is not None
 
 
 def clamp(user: Principal, incident: t.Any, wanted: dict[str, t.Any], reader: Reader) -> Iterator[Step]:

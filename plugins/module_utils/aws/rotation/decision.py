@@ -25,7 +25,7 @@ def plan(c: Course, keys: dict[str, str], found: dict[str, str]) -> None:
                                  remedy="correct the dependent or take it out of the list; nothing is revoked before the deadline"))  # fmt: skip
     unsafe = readers.guard(c, found)
     if wrong:
-        what = "nothing was moved" if c.cut else "nothing was changed"
+        what = "nothing was moved" if c.cut or c.mode == "bridge" else "nothing was changed"
         c.wait_for(f"{len(wrong)} of {len(c.places)} dependents cannot be moved: {what}")
     if unsafe:
         c.wait_for(f"{unsafe} of {len(c.places)} places can be read by others, so nothing was moved")
