@@ -144,7 +144,7 @@ async def _answer(send: Any, status: int, payload: Any) -> None:
 
 
 async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]:
-    """GET ready | snapshot | identity/KEY; POST reset | config {lag, settle, page, clock, organizations, tags, regions} | organization {accounts} |
+    """GET ready | snapshot | identity/KEY | secrets/USER; POST reset | config {lag, settle, page, clock, organizations, tags, regions} | organization {accounts} |
     expire {access_key}."""
     from tests.beds import clock, iam_truth, lag, org_truth, tag_truth
 
@@ -185,6 +185,11 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
         return 200, snapshot()
     if path == "organization":
         return 200, _organization(management, payload["accounts"])
+    if path.startswith("secrets/"):
+        from ministack.services import iam
+
+        user = path.split("/", 1)[1]
+        return 200, [key["SecretAccessKey"] for key in iam._access_keys.to_dict().values() if key["UserName"] == user]
     if path.startswith("identity/"):
         identity = identity_of(path.split("/", 1)[1])
         return (200, identity) if identity else (404, {})

@@ -179,20 +179,6 @@ def killed(estate: Estate, operation: str, when: str) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize(
-    ("operation", "when"),
-    [("CreateAccessKey", "after"), ("PutSecretValue", "after"), ("PutParameter", "after"), ("UpdateFunctionConfiguration", "after"),
-     ("UpdateAccessKey", "after")],
-)  # fmt: skip
-def test_killed_and_run_again_ends_with_one_key_known_to_all(estate: Estate, operation: str, when: str) -> None:
-    killed(estate, operation, when)
-    result = estate.rotate()
-    assert result["status"] == "ok", result
-    estate.is_rotated([estate.key.secret_key])
-    assert not estate.rotate()["changed"]
-
-
-@pytest.mark.crash
 def test_halves_in_two_places_are_resumed_and_the_live_new_key_is_never_deleted(estate: Estate) -> None:
     """Killed between the halves; run again after all is done: the secret is read back from its half."""
     estate.ssm.put_parameter(Name="/app/id", Type="String", Value=estate.key.access_key)
