@@ -11,11 +11,10 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, health
 from tests.beds.bed import Credentials, root
 from tests.beds.company import ATTACKER_IP, OFFICE, PRODUCTION
-from tests.integration.helpers import DEAD, Desk, works
+from tests.integration.helpers import DEAD, Child, Desk, next_second, status_of, utc, works
 
 pytestmark = pytest.mark.bed
 
-USER = "app-orders"
 REGION = "us-east-1"
 NETWORKS = {"networks": ["198.51.100.0/24"]}
 
@@ -23,10 +22,10 @@ NETWORKS = {"networks": ["198.51.100.0/24"]}
 class Estate:
     """A user with one key in two places, a console password and a back door that the attacker made."""
 
-    def __init__(self, desk: Desk, mode: str) -> None:
-        self.desk, self.bed = desk, desk.bed
-        self.key = desk.company.production.keys[USER]
-        self.arn = desk.company.production.users[USER]
+    def __init__(self, desk: Desk, mode: str, name: str = "app-orders", **more: Any) -> None:
+        self.desk, self.bed, self.name = desk, desk.bed, name
+        self.key = desk.company.production.keys[name]
+        self.arn = desk.company.production.users[name]
         self.iam = self.bed.client("iam", root(PRODUCTION), direct=True)
         self.secrets = self.bed.client("secretsmanager", root(PRODUCTION), region=REGION, direct=True)
         self.ssm = self.bed.client("ssm", root(PRODUCTION), region=REGION, direct=True)
@@ -35,12 +34,12 @@ class Estate:
             Name="/app/env", Type="SecureString",
             Value=f"AWS_ACCESS_KEY_ID={self.key.access_key}\nAWS_SECRET_ACCESS_KEY={self.key.secret_key}\n",
         )  # fmt: skip
-        self.iam.create_login_profile(UserName=USER, Password="Correct-Horse-9")
+        self.iam.create_login_profile(UserName=self.name, Password="Correct-Horse-9")
         self.dependents = [
             {"kind": "secrets_manager", "name": "app/aws", "region": REGION, **NETWORKS},
             {"kind": "ssm_parameter", "name": "/app/env", "region": REGION, **NETWORKS},
         ]
-        self.incident(mode)
+        self.incident(mode, **more)
 
     def incident(self, mode: str, **more: Any) -> None:
         desk = self.desk
@@ -59,10 +58,10 @@ class Estate:
         return [works(self.bed, c, source_ip=OFFICE) for c in self.held()]
 
     def keys(self) -> dict[str, str]:
-        return {k["AccessKeyId"]: k["Status"] for k in self.iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]}
+        return {k["AccessKeyId"]: k["Status"] for k in self.iam.list_access_keys(UserName=self.name)["AccessKeyMetadata"]}
 
     def policies(self) -> list[str]:
-        return sorted(self.iam.list_user_policies(UserName=USER)["PolicyNames"])
+        return sorted(self.iam.list_user_policies(UserName=self.name)["PolicyNames"])
 
     def old(self) -> str:
         """What the attacker gets with the key that leaked."""
@@ -82,9 +81,20 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(course, "SETTLES", datetime.timedelta(0))
 
 
+def session(estate: Estate, name: str, address: str) -> Credentials:
+    """Of the role that a dependent and the attacker assume with the same key."""
+    sts = estate.bed.client("sts", estate.key, source_ip=address)
+    role = estate.desk.company.production.role_arn("deploy")
+    return Credentials.of(sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"])
+
+
 def test_bridge_clamps_at_once_cuts_the_rest_and_goes_on_until_the_old_key_is_dead(desk: Desk, at_once: None) -> None:
-    """The deny before any log is read; the roles come after. Nothing of the dependents fails, nobody denies the user as a whole."""
-    estate = Estate(desk, "bridge")
+    """The deny stands before any log is read; the roles come after. Nothing of the dependents fails, nobody denies the user as a whole."""
+    estate = Estate(desk, "bridge", "alice")
+    worker = session(estate, "worker", OFFICE)
+    next_second()
+    estate.incident("bridge", window={"start": utc()})
+    thief = session(estate, "thief", ATTACKER_IP)
     before = estate.bed.snapshot()
     planned = estate.contain(check=True)
     assert estate.bed.snapshot() == before and planned["changed"], planned
@@ -93,26 +103,31 @@ def test_bridge_clamps_at_once_cuts_the_rest_and_goes_on_until_the_old_key_is_de
     calls = [c["operation"] for c in estate.bed.calls(mutating=True)]
     assert calls[0] == "PutUserPolicy" and calls.index("DeleteLoginProfile") < calls.index("CreateAccessKey"), calls
     assert estate.row(first)["contained_at"] is None and "their networks alone" in estate.row(first)["action"]
-    assert [r["token_kind"] for r in first["residual"]] == [f"access key {estate.key.access_key}, and what it mints"], first["residual"]
+    mine = [r["token_kind"] for r in first["residual"] if r["object"] == estate.arn]
+    assert mine == [f"access key {estate.key.access_key}, and what it mints"], first["residual"]
     assert estate.keys()[estate.key.access_key] == "Active" and estate.policies() == ["evict-bridge-IR-1", "evict-session-IR-1", "work"]
     assert estate.serve() == ["ok", "ok"] and works(estate.bed, estate.key, source_ip=OFFICE) == "ok"
+    assert status_of(first, "role/deploy")["role_action"] == "clamp" and works(estate.bed, thief, source_ip=ATTACKER_IP) in DEAD
+    assert works(estate.bed, worker, source_ip=OFFICE) == works(estate.bed, session(estate, "worker", OFFICE), source_ip=OFFICE) == "ok"
     again = estate.contain(quiet="15m")
     assert not again["changed"] and again["status"] == "open", again
     assert estate.old() in DEAD  # and a hostile call since the clamp ends the grace
     cut = estate.contain(quiet="15m", soak="1h", spread="1s", hold="2s")
     assert estate.keys()[estate.key.access_key] == "Inactive" and estate.policies() == ["evict-session-IR-1", "work"], cut
     assert estate.row(cut)["action"] == "contained" and estate.row(cut)["contained_at"] and estate.serve() == ["ok", "ok"], cut
-    done = estate.contain()
-    assert done["status"] == "ok" and set(estate.keys().values()) == {"Active"} and len(estate.keys()) == 1, done
+    done = estate.contain(spread="1s", hold="2s")
+    assert done["status"] == "ok", (done["open"], done["problems"], done["principals"])
+    assert set(estate.keys().values()) == {"Active"} and len(estate.keys()) == 1, done
     assert not estate.contain(scope=0)["changed"]
     back = desk.restore()
     assert estate.serve() == ["ok", "ok"] and estate.old() in DEAD and estate.policies() == ["evict-session-IR-1", "work"], back
+    assert works(estate.bed, worker, source_ip=OFFICE) == "ok" and works(estate.bed, thief, source_ip=ATTACKER_IP) in DEAD
     assert desk.leaks(estate.key.secret_key, estate.held()[0].secret_key) == [] and desk.verified()
 
 
 def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is_seen(desk: Desk, at_once: None) -> None:
     estate = Estate(desk, "graceful")
-    second = Credentials.of(estate.iam.create_access_key(UserName=USER)["AccessKey"])  # made in the incident's window, and nobody's
+    second = Credentials.of(estate.iam.create_access_key(UserName=estate.name)["AccessKey"])  # made in the incident's window, and nobody's
     first = estate.contain(scope=0)
     assert first["status"] == "partial" and second.access_key in json.dumps(first["problems"]), first
     assert estate.keys() == {estate.key.access_key: "Active", second.access_key: "Inactive"} and estate.serve() == ["ok", "ok"]
@@ -125,6 +140,20 @@ def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is
     assert estate.row(done)["action"] == "contained" and estate.policies() == ["evict-session-IR-1", "work"], done
     kept = desk.restore()
     assert estate.serve() == ["ok", "ok"] and estate.keys()[estate.key.access_key] == "Inactive", kept
+
+
+@pytest.mark.crash
+def test_killed_when_the_new_key_was_made_it_goes_on_with_one_that_everybody_has(desk: Desk, at_once: None) -> None:
+    estate = Estate(desk, "graceful")
+    params = {"incident": str(desk.file), "scope": 0, "hold": "0", "clocks": "none", "quiet": "0s", "soak": "0s"}
+    child = Child(estate.bed, {"module": "aws_contain", "params": params})
+    estate.bed.rule("after", operation="CreateAccessKey", pgid=child.pgid)
+    code, out, err = child.go()
+    assert code == -9 and len(estate.keys()) == 2, (out[-500:], err[-1500:])
+    estate.bed.clear_rules()
+    done = estate.contain(scope=0)
+    (new,) = estate.keys()
+    assert {c.access_key for c in estate.held()} == {new} and estate.serve() == ["ok", "ok"] and "orphan" in json.dumps(done["recovered"]), done
 
 
 def test_where_the_old_key_cannot_be_switched_off_at_the_end_of_grace_its_user_is_cut(desk: Desk, at_once: None) -> None:
