@@ -299,6 +299,11 @@ resource_fences:
   type: list
   elements: dict
   sample: [{object: "arn:aws:s3:::customer-data", resource: bucket customer-data, state: fenced, why: declared, remedy: "", public: ""}]
+dependents:
+  description: How many dependents the incident declares that could be moved to a new key.
+  returned: with O(phase=all)
+  type: int
+  sample: 0
 rotation:
   description: In C(mode) graceful or bridge, for each user whose dependents are moved C({user, old, new, mode, state, deadline, places}).
   returned: with O(phase=all)

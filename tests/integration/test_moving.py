@@ -153,7 +153,9 @@ def test_killed_when_the_new_key_was_made_it_goes_on_with_one_that_everybody_has
     estate.bed.clear_rules()
     done = estate.contain(scope=0)
     (new,) = estate.keys()
-    assert {c.access_key for c in estate.held()} == {new} and estate.serve() == ["ok", "ok"] and "orphan" in json.dumps(done["recovered"]), done
+    assert (
+        {c.access_key for c in estate.held()} == {new} and estate.serve() == ["ok", "ok"] and "orphan" in json.dumps(done["recovered"])
+    ), done
 
 
 def test_where_the_old_key_cannot_be_switched_off_at_the_end_of_grace_its_user_is_cut(desk: Desk, at_once: None) -> None:
