@@ -54,10 +54,10 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:GetAccountAuthorizationDetails":
             "all identities of the account, before and after: what the contained did while their fence "
             "was spreading; whether somebody else can administer the account",
-        "iam:GetGroupPolicy": "read back what was put back",
+        "iam:GetGroupPolicy": "read back what was put back; rotation: what the user may do",
         "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
         "iam:GetLoginProfile": "whether there is a console password; read back",
-        "iam:GetPolicy": "read back what was put back",
+        "iam:GetPolicy": "read back what was put back; rotation: what the user may do",
         "iam:GetRole":
             "the role, its trust policy and longest session; also of the responder's own role and those"
             " it is reached through, so that they are not cut",
@@ -65,7 +65,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:GetUser": "the user",
         "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
         "iam:ListAccessKeys": "which keys there are, and their status; read back",
-        "iam:ListAttachedGroupPolicies": "read back what was put back",
+        "iam:ListAttachedGroupPolicies": "read back what was put back; rotation: what the user may do",
         "iam:ListAttachedRolePolicies": "the snapshot",
         "iam:ListAttachedUserPolicies": "the snapshot",
         "iam:ListGroupsForUser": "the snapshot",

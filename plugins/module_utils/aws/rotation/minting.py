@@ -22,12 +22,15 @@ def free(c: Course, keys: dict[str, str]) -> None:
     held = {key for p in c.places for key in keys if key != c.old and c.holds(p, key)}
     used = {key: str((c.last_used(key) or {}).get("LastUsedDate") or "") for key in keys}
     named = {c.options.free_slot} - {""}
+    if c.cut:  # whoever holds a key that is off is down already, and gets the new one
+        held -= c.also
     found = slot.decide([{"id": k, "status": v} for k, v in keys.items()], c.old, c.also | named, used, held)
     if found.refused:
         c.runner.fail(EvictError(found.refused, object=c.user.arn, operation="rotate", remedy="nothing was changed"))
         c.wait_for("was not rotated: no slot is free for a new key")
     if found.free:
         c.freed = found.free
+        c.run_of.warn(f"{found.free} is deleted to make room for the new key: {found.why}")
         asked = credentials.Asked(only={found.free})
         c.carry_out(lambda reader: access_key.steps(c.user, "absent", reader, asked))
 

@@ -27,7 +27,7 @@ from ..session import parse
 from ..targets import Reading
 from . import bridge, course
 from .course import Course
-from .watch import POWER
+from .powers import POWER
 
 READS = (
     "iam:GetLoginProfile",

@@ -33,11 +33,14 @@ def decide(
     other = others[0]
     name = str(other["id"])
     if name in held:
-        return Slot(
-            refused=f"both keys are in use: dependents hold {old} and {name}. Move those of {name} to {old} first, or name both as suspects"
+        way = (
+            "use mode: emergency, which ends both and gives all of them the new one"
+            if name in compromised
+            else f"move those of {name} to {old} first"
         )
+        return Slot(refused=f"both keys are in use: dependents hold {old} and {name}, and there is no slot for a third; {way}")
     if name in compromised:
-        return Slot(name, f"{name} is compromised, too, and no dependent holds it")
+        return Slot(name, "it is compromised, or was named under free_slot, and no dependent lives on it")
     if other["status"] != "Active":
         last = used.get(name, "")
         return Slot(refused=f"the second slot holds {name}, which is inactive ({'used last at ' + last if last else 'never used'}): delete it, or name it"

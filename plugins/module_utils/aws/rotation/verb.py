@@ -97,7 +97,7 @@ class Rotation(Response):
         made = set().union(*minted.values())
         named = {k for k in {*user.compromised, *(s.value for s in self.suspects)} if k.startswith("AKIA")}
         again = named & made - {n["data"]["suspect"] for n in self.case.notes("verdict")}  # our own new key leaked as well
-        bad = {k for k in user.compromised if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
+        bad = {k for k in user.compromised | self._found(user) if k.startswith("AKIA")} | again | ((keys - made) if user.whole else set())
         bad -= made - again
         places = chosen.places(self.dependents, user, self.where)
         if not bad and not known:
@@ -112,6 +112,12 @@ class Rotation(Response):
         machine = Machine(self, user, old, (bad | passed) - {old}, places, self.options, alone)
         self.machines.append(machine)
         self._extend(machine)
+
+    def _found(self, user: Principal) -> set[str]:
+        """Keys of the user that an earlier run of the case found in wrong hands: what the attacker made may take the second slot."""
+        cleared = {n["data"]["suspect"] for n in self.case.notes("verdict")}
+        notes = [n["data"] for n in self.case.notes("suspect") if n["data"]["arn"] == user.arn]
+        return {str(key) for n in notes if not cleared & {n["suspect"], n["source"]} for key in n["keys"]}
 
     def _minted(self, user: Principal, old: str, notes: list[dict[str, t.Any]]) -> set[str]:
         """Ids of all keys that this case made in the place of ``old``."""

@@ -1,21 +1,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What speaks against leaving a leaked key alive: who uses it from where, whether it is public, and what its user may do."""
+"""What speaks against leaving a leaked key alive: who uses it from where, and whether it is public."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
 
-from ...common.errors import CloudError
 from ...common.plan import Call
 from ...common.reader import Reader
 from .. import events
 from ..principal import Principal
 from ..session import Aws
 
-READS = ("iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy")
-POWER = ["iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "sts:AssumeRole"]
+READS = ("iam:ListAttachedUserPolicies",)
 _LOOK = 20.0  # seconds for the log of the old key
 
 
@@ -56,13 +54,3 @@ def public(user: Principal, reader: Reader) -> str:
     names = [str(p.get("PolicyName", "")) for p in reader.get(asked).get("AttachedPolicies", [])]
     mark = [name for name in names if name.startswith("AWSCompromisedKeyQuarantine")]
     return f"AWS found it in public ({mark[0]} is attached to its user)" if mark else ""
-
-
-def powerful(aws: Aws, user: Principal) -> str:
-    asked = {"PolicySourceArn": user.arn, "ActionNames": POWER, "ResourceArns": ["*"]}
-    try:
-        found = aws.call(Call(user.target, "iam", "SimulatePrincipalPolicy", asked)).get("EvaluationResults", [])
-    except CloudError as error:
-        return f"it is not known what it may do ({error.code})"
-    may = sorted(row["EvalActionName"] for row in found if row.get("EvalDecision") == "allowed")
-    return f"its user may {', '.join(may)}" if may else ""
