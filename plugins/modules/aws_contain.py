@@ -18,6 +18,9 @@ description:
   - A person of IAM Identity Center, named by user name, e-mail, or a session of a permission set's role, is denied above each account in which they have
     anything, loses assignments and group memberships, and where nothing can stand above an account gets a statement of their own in its permission sets. Nobody
     else of the same permission set is touched. The root user of a member account is denied above its account.
+  - In C(mode) graceful or bridge of the incident, the key that declared dependents of a suspect user hold is left alive, with bridge clamped to their networks,
+    while this run gives them a new one as M(evict.cloud.aws_credential_rotation) does. All else is cut at once. Run it again to go on. Such a user is never
+    denied as a whole, since that would stop the new key as well. What is allowed and refused is said there.
 
 extends_documentation_fragment:
   - evict.cloud.attributes
@@ -118,6 +121,14 @@ options:
       - A bucket that a suspect opened to everybody in the incident's window gets Block Public Access, unless it serves a website or a CDN.
     type: bool
     default: true
+  quiet:
+    description: In C(mode) graceful or bridge, for how long nobody must have used the old key, after its dependents were moved, before it is switched off.
+    type: str
+    default: 15m
+  soak:
+    description: In these modes, how long the old key stays inactive before it is deleted.
+    type: str
+    default: 24h
   phase:
     description:
       - V(all) contains.
@@ -288,6 +299,17 @@ resource_fences:
   type: list
   elements: dict
   sample: [{object: "arn:aws:s3:::customer-data", resource: bucket customer-data, state: fenced, why: declared, remedy: "", public: ""}]
+dependents:
+  description: How many dependents the incident declares that could be moved to a new key.
+  returned: with O(phase=all)
+  type: int
+  sample: 0
+rotation:
+  description: In C(mode) graceful or bridge, for each user whose dependents are moved C({user, old, new, mode, state, deadline, places}).
+  returned: with O(phase=all)
+  type: list
+  elements: dict
+  sample: []
 severity:
   description:
     - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who
@@ -368,6 +390,8 @@ def main() -> None:
             "isolate": {"type": "bool", "default": True},
             "clocks": {"type": "str", "choices": ["stop", "list", "none"], "default": "stop"},
             "resources": {"type": "bool", "default": True},
+            "quiet": {"type": "str", "default": "15m"},
+            "soak": {"type": "str", "default": "24h"},
             "phase": {"type": "str", "choices": ["all", "hold", "resolve"], "default": "all"},
             "account": {"type": "str"},
             "shares": {"type": "dict"},

@@ -58,7 +58,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
     out.append(
         f"  {result['status']}  changed: {result.get('changed_count', 0)}  case: {case or result.get('incident', '')}  head: {result.get('head', '')}"
     )
-    return out if preview else out + _next(result, case)
+    return out if preview else out + _go_on(result, case) + _next(result, case)
 
 
 def _principals(result: dict[str, t.Any]) -> list[str]:
@@ -136,16 +136,50 @@ def _clocks(result: dict[str, t.Any]) -> list[str]:
     return [*out, f"          … and {len(rows) - _ROWS} more, see result.json"] if len(rows) > _ROWS else out
 
 
+_STATES = {
+    "PLANNED": "nothing was changed",
+    "SLOT_READY": "there is room for a new key",
+    "MINTED": "there is a new key, nobody has it yet",
+    "STORED": "the first dependent has the new key",
+    "DISTRIBUTED": "all dependents have the new key",
+    "VERIFIED_NEW": "all dependents have the new key, and AWS takes it",
+    "OLD_QUIESCENT": "nobody uses the old key any more",
+    "OLD_DISABLED": "the old key is off",
+    "SOAKED": "the old key was off for long enough",
+    "OLD_DELETED": "the old key is deleted",
+}
+
+
 def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
     """What became of each key, and of each place that has to have the new one."""
     out = []
     for row in rows:
         until = f"; the old key may live until {row['deadline']}" if row.get("deadline") else ""
-        out.append(
-            f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {row['state'] or 'nothing done'} ({row['mode']}{until})"
-        )
-        out += [f"          {place['state'].partition(':')[0] or '-':7} {place['place']}" for place in row["places"][:_ROWS]]
+        state = f"{row['state']}: {_STATES[row['state']]}" if row["state"] in _STATES else "nothing done"
+        out.append(f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {state} ({row['mode']}{until})")
+        for place in row["places"][:_ROWS]:
+            said, _colon, why = place["state"].partition(":")
+            out.append(f"          {said or '-':7} {place['place']}" + (f": {why.strip()}" if why else ""))
+        out += [f"          … and {len(row['places']) - _ROWS} more, see result.json"] if len(row["places"]) > _ROWS else []
     return out
+
+
+def _go_on(result: dict[str, t.Any], case: str) -> list[str]:
+    """The command with which a rotation goes on, and from when; in an emergency that with which one begins."""
+    rows = result.get("rotation") or []
+    if not case or not (rows or result.get("dependents")):
+        return []
+    if not rows:
+        return [
+            f"  new key:          ansible-playbook evict.cloud.rotate {_extra('case', case)}  gives one to the dependents; it works when the deny is released"
+        ]
+    if all(row["state"] == "OLD_DELETED" for row in rows):
+        return []
+    verb = "contain" if any("proof" in p for p in result.get("principals", [])) else "rotate"
+    due = min(
+        (str(item["due"]) for item in result.get("open", []) if item.get("due") and " access key " in str(item["object"])), default=""
+    )
+    return [f"  go on:            {due + '  ' if due else ''}ansible-playbook evict.cloud.{verb} {_extra('case', case)}"]
 
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:

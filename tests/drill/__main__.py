@@ -7,6 +7,7 @@ Exit code 0 when every promise held, 1 when one was broken, 3 when the drill cou
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import datetime
 import importlib.util
 import json
@@ -21,7 +22,7 @@ from typing import Any
 from tests.beds import company as seeds
 from tests.beds import loops
 from tests.beds.bed import Bed, Credentials
-from tests.drill import brief, loopback
+from tests.drill import brief, loopback, rotation
 from tests.drill.intruder import BACK_DOOR, MINER, NAMES, Intruder
 from tests.drill.play import ROOT, Run, command, play, verify
 from tests.drill.story import Story
@@ -80,7 +81,9 @@ class Drill:
             bed.lag(LAG)  # what was seeded has spread
             say("company", f"works in accounts {company.production.id} (production) and {company.staging.id} (staging), from {NETWORK}")
             self.attack(bed, company)
+        moving = self.begin_rotation()
         self.play_red_team()
+        self.rotated(moving)
         self.finish()
         return not self.broken
 
@@ -96,6 +99,29 @@ class Drill:
         self.promise(
             not played["lost"], f"the red team won with seed(s) {', '.join(map(str, played['lost']))}: {_short(self.directory / 'redteam')}"
         )
+
+    def begin_rotation(self) -> concurrent.futures.Future[list[rotation.Played]]:
+        """Keys that are rotated while services work with them, beside the red team."""
+        self.story.tell(
+            "rotate", "two keys that a worker, a loop and a function work with: one gracefully, one behind a bridge since a thief uses it"
+        )
+        times = _utc(time.time()), _utc(self.began - 60)
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            return pool.submit(rotation.phase, self.directory, LAG, times, self.story.tell)
+        finally:
+            pool.shutdown(wait=False)
+
+    def rotated(self, played: concurrent.futures.Future[list[rotation.Played]]) -> None:
+        """What came of it."""
+        bridge, graceful = played.result()
+        self.summary |= {"rotation": bridge.figures, "rotation_graceful": graceful.figures}
+        for one, name in ((bridge, "rotate"), (graceful, "rotate_graceful")):
+            first, again = one.runs
+            self.summary.setdefault("phases", {})[name] = {
+                "rc": first.rc, "seconds": round(first.seconds, 2), "changed": first.changed, "second_run_changed": again.changed,
+            }  # fmt: skip
+            self.broken += one.broken
 
     def attack(self, bed: Bed, company: seeds.Company) -> None:
         """The loops around the response."""
@@ -307,6 +333,8 @@ class Drill:
         self.summary["broken_promises"] = self.broken
         (self.directory / "summary.json").write_text(json.dumps(self.summary, indent=1) + "\n")
         tell = self.story.line
+        for key in ("rotation", "rotation_graceful"):
+            tell(rotation.line(self.summary[key]))
         result = self.directory / "contained.json"
         if result.exists():
             tell()

@@ -161,7 +161,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
     "uses": (DISCOVERY,),
     **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
-    **{f"rotation.{name}": (ROTATION,) for name in ("course", "health", "powers", "proving", "readers", "watch")},
+    **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "powers", "proving", "readers", "watch")},
 }
 WHY = {
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",

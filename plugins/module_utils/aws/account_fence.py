@@ -168,7 +168,7 @@ class AccountFences:
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
-        found = [Held(principal.arn)] if principal.kind == "user" and not principal.only else []
+        found = [Held(principal.arn)] if principal.kind == "user" and not principal.only and not self.run.spares(principal) else []
         return scp.merge([], [*found, *self._conditions(principal.arn)])
 
     def _conditions(self, arn: str) -> list[Held]:

@@ -106,7 +106,7 @@ def _closed(run: Containment, principal: Principal) -> bool:
         of_it = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
         return identity(principal.arn) not in run.unknown and all(d.status in _STANDS for d in of_it)
     fence = _fence(run, principal)
-    if fence is None or fence.status not in _STANDS:
+    if fence is None or fence.status not in _STANDS or run.moving.waits(principal):
         return False
     return principal.kind == "user" or run.actions[identity(principal.arn)].action in ("deny", "clamp")
 
@@ -206,18 +206,18 @@ def result(run: Containment) -> dict[str, t.Any]:
     now = run.aws.now()
     principals, rows, open_items = [], [], list(run.open)
     for principal in run.principals.values():
-        claim = _claim(run, principal, now)
+        claim = run.moving.claim(principal, _claim(run, principal, now))
         action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
         row = principal.row() | ({"managed": owner} if (owner := managed(principal.facts)) else {})
         row |= {**({"role_action": action.action, "why": action.why} if action else {}), **claim}
         principals.append({**row, "controls": controls(run, principal)})
         if crowded := _crowded_out(run, principal):
             open_items.append(_space(run, principal, crowded))
-        rows += residual.of(run, principal, claim)
+        rows += [] if run.moving.waits(principal) else residual.of(run, principal, claim)
         if "re-assumed" in claim["action"] or "not yet spread" in claim["action"]:
             open_items.append({"object": principal.arn, "why": claim["action"], "due": None})
     principals += run.people.rows()
-    for part in (run.people, run.after, run.isolation, run.hold, run.findings, run.clocks, run.resources):
+    for part in (run.people, run.after, run.isolation, run.hold, run.findings, run.clocks, run.resources, run.moving):
         open_items += part.open_items()
     gaps = run.scope.gaps if run.scope else []
     if gaps:
@@ -234,11 +234,13 @@ def result(run: Containment) -> dict[str, t.Any]:
     failed = run.refused + run.runner.failures
     return {
         "status": _status(run, principals, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
-        "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual(),
+        "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual()
+        + run.moving.residual(),
         "manual": run.people.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
-        "recovered": [*run.fences.recovered, *run.isolation.recovered], "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
+        "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered], "rotation": run.moving.rows(),
+        "dependents": len(run.moving.places), "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
         "resource_fences": run.resources.rows(), "severity": facts.severity(run),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
     }  # fmt: skip

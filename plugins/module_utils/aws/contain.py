@@ -43,6 +43,7 @@ from .aftermath import Aftermath
 from .findings import Findings
 from .hold import Hold
 from .isolation import PAUSE, Isolation
+from .moving import Moving
 from .people import People
 from .principal import Principal
 from .respond import Response
@@ -74,6 +75,8 @@ class Options:
     isolate: bool = True
     clocks: str = "stop"
     resources: bool = True
+    quiet: float = 900.0  # of a rotation that goes before the cut
+    soak: float = 86400.0
 
 
 class Containment(Response):
@@ -91,6 +94,7 @@ class Containment(Response):
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
+        self.moving = Moving(self)
         self.hold = Hold(self)
         self.findings = Findings(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
@@ -106,7 +110,9 @@ class Containment(Response):
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
             keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS
-            self.scope = Scope(self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep)
+            self.scope = Scope(
+                self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep, theirs=self.moving.legitimate
+            )
         self.take(self.suspects)
         self.runner.wait()
         self.people.cut()
@@ -117,6 +123,7 @@ class Containment(Response):
         self._settle_roles()
         self._mend()
         self.isolation.contain(self)
+        self.moving.rotate()
         self.fences.renew()
         self.after.end()
         self.runner.wait()
@@ -152,6 +159,12 @@ class Containment(Response):
         if start:
             self.fences.expect(suspects)
         super().take(suspects, start)
+
+    def resolve(self, suspect: t.Any) -> Principal:
+        return self.moving.resolve(suspect) or super().resolve(suspect)
+
+    def spares(self, principal: Principal) -> bool:
+        return self.moving.spares(principal)
 
     def admit(self, principal: Principal, start: bool = True) -> None:
         if not self.people.take(principal, start):
@@ -197,6 +210,10 @@ class Containment(Response):
                 self.principals.pop(identity(principal.arn), None)
             return
         self.hold.begin(principal.account)
+        self.cut(principal)
+
+    def cut(self, principal: Principal) -> None:
+        """All that is to be cut of it now."""
         jobs = list(self._jobs(principal))
         self._announce(principal)
         self.runner.add(principal.arn, principal.account, [*jobs, self.fences.started(principal)])
@@ -207,6 +224,7 @@ class Containment(Response):
     def _announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
         announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
+        announced = self.moving.announce(principal, announced)
         announced["breaks"] += self.fences.breaks(principal)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
         if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
@@ -223,7 +241,9 @@ class Containment(Response):
     def _disable(self, user: Principal, kind: credentials.Kind, reader: Reader) -> Iterable[Step]:
         unknown = self.unknown.setdefault(identity(user.arn), set())
         try:
-            steps = credentials.planned(kind, user, "disabled", reader, credentials.Asked.by(self.incident, user.only or None))
+            steps = credentials.planned(
+                kind, user, "disabled", reader, credentials.Asked.by(self.incident, self.moving.only(user, kind, reader))
+            )
         except EvictError:
             unknown.add(kind.NOUN)
             raise
@@ -233,6 +253,8 @@ class Containment(Response):
         return steps
 
     def _fence_user(self, user: Principal, reader: Reader) -> Iterable[Step]:
+        if (instead := self.moving.fence(user, reader)) is not None:
+            return instead
         if f"{user.arn}#policy/{self.incident.policy_name('quarantine')}" not in self.case.history:
             snapshot.list_inline(user, reader)  # which the snapshot needs as well: one call for two questions
         return space.fitting(user, quarantine.fence_user(user, self.incident, reader), reader, self.runner)
@@ -279,7 +301,7 @@ class Containment(Response):
 
     @property
     def _networks(self) -> tuple[str, ...]:
-        return self.incident.trusted.networks
+        return self.moving.networks
 
     def _revoke(
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
@@ -311,7 +333,7 @@ class Containment(Response):
         return action
 
     def _wanted(self, role: Principal) -> str:
-        return (role.forced if self.incident.role_action == "auto" else "") or self.incident.role_action
+        return self.moving.role_action(role) or (role.forced if self.incident.role_action == "auto" else "") or self.incident.role_action
 
     def _mend_job(self, arn: str, role: Principal | None) -> Job:
         def mend(reader: Reader) -> Iterable[Step]:
@@ -407,18 +429,13 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         "later": params["phase"] == "hold",
         "kinds": tuple(params["kinds"]),
         "hold": seconds(params["hold"]),
-        "spread": seconds(params["spread"], "spread"),
+        **{name: seconds(params[name], name) for name in ("spread", "quiet", "soak")},
     }
     options = Options(**given)
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return shares.resolve(run)
-    if case.incident.mode != "emergency" and not runner.check:
-        raise Refused(
-            f"incident {case.incident.id} is in mode {case.incident.mode}, in which dependents move before anything is cut", object=case.incident.id,
-            operation="contain", remedy="run rotate.yml first, so that nothing breaks; then contain with mode: emergency in the incident file, or set it"
-            " now to cut now",
-        )  # fmt: skip
+    run.moving.refuse()
     if params["account"]:
         run.suspects, run.share = shares.of(case, params), params["account"]
     if params["phase"] != "hold" and any(name.startswith(restore.PREFIX) for name in case.history):
@@ -441,7 +458,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
 
 def seconds(text: str, option: str = "hold") -> float:
     """``90s``, ``2m``, ``1h`` or a plain number of seconds."""
-    found = re.fullmatch(r"(\d{1,6})\s*([smh]?)", str(text).strip())
+    found = re.fullmatch(r"(\d{1,6})\s*([smhd]?)", str(text).strip())
     if not found:
         raise InvalidInput("aws_contain", [(option, f"not a duration such as 90s or 2m: {text!r}")])
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]

@@ -27,4 +27,6 @@ def accounts(run: t.Any) -> list[str]:
 
 def suspects(run: t.Any, actions: Mapping[str, str] | None = None, ends: Mapping[str, str] | None = None) -> live.Suspects:
     people = getattr(run, "people", None)
-    return live.Suspects(principals(run), actions or {}, ends or {}, people.behind_session if people else None)
+    spares = getattr(run, "spares", lambda _p: False)
+    mine = [p for p in principals(run) if not spares(p)]  # what dependents started under the same name goes on
+    return live.Suspects(mine, actions or {}, ends or {}, people.behind_session if people else None)

@@ -204,7 +204,7 @@ class Hold:
         self._renamed(account, now, authors)
         wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
         touched = self._touched.get(account, set())
-        if different := account_state.diff(wanted, now):
+        if different := [c for c in account_state.diff(wanted, now) if not self.run.moving.made_by_us(c)]:
             beside = account_state.written(own.meanwhile(self.case, self._start()))
             different = [c for c in different if c.after is None or c.after not in beside.get((c.arn, c.facet), ())]
         if different:

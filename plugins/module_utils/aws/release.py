@@ -180,6 +180,8 @@ class Release:
             return "kept", "rotated: a release takes no new credential away", None
         if self.order.false_positive:
             return None
+        if step.id.endswith(f"#policy/{self.case.incident.policy_name('bridge')}"):
+            return "kept", "behind it the old key is still alive: the rotation takes it away when that is off", None
         if away := people_release.kept(self, step):
             return away
         if put_back.is_held(step):

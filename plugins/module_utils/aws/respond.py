@@ -62,6 +62,13 @@ class Response:
         """Queue what is to be done to ``principal``; called once for each."""
         raise NotImplementedError
 
+    def resolve(self, suspect: t.Any) -> Principal:
+        return resolve(self.aws, suspect)
+
+    def spares(self, _principal: Principal) -> bool:
+        """Whether it is not denied as a whole."""
+        return False
+
     def remember(self, suspect: t.Any, principal: Principal) -> None:
         """Note what a suspect turned out to be."""
         self.note_suspect(principal.arn, suspect=suspect.value, keys=principal.compromised, whole=principal.whole)
@@ -89,7 +96,7 @@ class Response:
                 self.guard.check(self.aws.caller["arn"], discovered=False)
             if suspect.kind.endswith("_arn") and not session_of(suspect.value):  # a role of Identity Center is several people's
                 self._check(suspect.value, discovered=False)  # before it is looked up: the caller may not be allowed to read itself
-            principal = known_role(self, suspect) or resolve(self.aws, suspect)
+            principal = known_role(self, suspect) or self.resolve(suspect)
             self.admit(principal, start)
             self.resolved[suspect.path] = principal
             self.remember(suspect, principal)

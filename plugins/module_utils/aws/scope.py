@@ -209,7 +209,7 @@ class Scope:
 
     def __init__(
         self, aws: Aws, found: Callable[[Found], None], *, start: str, seconds: float, keep: Collection[tuple[str, str]] = (),
-        before: Scope | None = None,
+        before: Scope | None = None, theirs: Callable[[events.Event], bool] = lambda _event: False,
     ) -> None:  # fmt: skip
         self._aws, self._found, self._start = aws, found, start
         self._deadline = time.monotonic() + seconds
@@ -226,6 +226,9 @@ class Scope:
         self.newest = ""  # eventTime of the newest one
         self.gaps: list[str] = []  # what could not be read
         self._keep = frozenset(keep)
+        self._theirs: Callable[[events.Event], bool] = (
+            before._theirs if before else theirs
+        )  # calls that are no attacker's: nothing that they opened is followed
         self.kept: list[events.Event] = []  # successful calls of the attacker whose (eventSource, eventName) was to be kept
         self._asked_before = before._asked if before else set()
         if before:  # a later look: what is known stays known, and is not reported again
@@ -333,6 +336,8 @@ class Scope:
     def _report(self, event: events.Event) -> None:
         with self._lock:
             self.newest = max(self.newest, str(event.get("eventTime") or ""))
+            if self._theirs(event):
+                return
             if (event.get("eventSource"), event.get("eventName")) in self._keep and not event.get("errorCode"):
                 self.kept.append(event)
         if way := federation.made(event):

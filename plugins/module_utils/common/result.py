@@ -18,7 +18,7 @@ from .store import Kept, NotFound, Store, open_store
 
 _LISTS = (
     "principals", "open", "residual", "suggested", "lifted", "left", "fences", "watch", "workloads", "isolated", "clocks", "resource_fences", "manual",
-    "recovered",
+    "recovered", "rotation",
 )  # fmt: skip
 _RANK = ("ok", "open", "refused", "partial", "error")  # from good to bad
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ...common.plan import Phase, Step
 from ...common.reader import Reader
@@ -16,8 +16,11 @@ PURPOSE = "bridge"
 _MORE = ["iam:*", "organizations:*", "sts:GetFederationToken", "sts:GetSessionToken"]
 
 
-def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: Iterable[str]) -> dict[str, t.Any]:
-    """The deny. ``assumed``: ARNs of the roles that the key assumed before the incident's window; every other role is out of its reach."""
+def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: Iterable[str] | None) -> dict[str, t.Any]:
+    """The deny. ``assumed``: ARNs of the roles that the key assumed before the incident's window; every other role is out of its reach.
+
+    None: not known yet, and none is denied, since the log is slower than this has to be.
+    """
     outside: dict[str, t.Any] = {"BoolIfExists": {"aws:ViaAWSService": "false"}}
     if addresses := sorted(networks):
         outside["NotIpAddressIfExists"] = {"aws:SourceIp": addresses}
@@ -25,22 +28,37 @@ def document(sid: str, networks: Iterable[str], vpcs: Iterable[str], assumed: It
         outside["StringNotEqualsIfExists"] = {"aws:SourceVpc": named}
     else:
         outside["StringNotEqualsIfExists"] = {"aws:SourceVpc": ["none"]}
-    known = sorted(assumed)
+    known = sorted(assumed or ())
     roles: dict[str, t.Any] = {"NotResource": known} if known else {"Resource": "*"}
+    last = [{"Sid": sid + "Roles", "Effect": "Deny", "Action": ["sts:AssumeRole"], **roles}] if assumed is not None else []
     return {
         "Version": "2012-10-17",
         "Statement": [
             {"Sid": sid, "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": outside},
             {"Sid": sid + "More", "Effect": "Deny", "Action": _MORE, "Resource": "*"},
-            {"Sid": sid + "Roles", "Effect": "Deny", "Action": ["sts:AssumeRole"], **roles},
+            *last,
         ],
     }
 
 
+def possible(dependents: Iterable[Mapping[str, t.Any]]) -> bool:
+    """Whether each of them says from where it calls, and nobody else does from there."""
+    declared = list(dependents)
+    return bool(declared) and all((d.get("networks") or d.get("vpcs")) and not d.get("shared_network") for d in declared)
+
+
+def stands(user: Principal, incident: t.Any, reader: Reader) -> bool:
+    return policy.present(user, incident, PURPOSE, reader) is not None
+
+
 def clamp(user: Principal, incident: t.Any, wanted: dict[str, t.Any], reader: Reader) -> Iterator[Step]:
     """The Step that puts it on the user."""
-    before = policy.present(user, incident, PURPOSE, reader)
-    yield policy.inline_step(user, incident, PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL)
+    yield step(user, incident, wanted, policy.present(user, incident, PURPOSE, reader))
+
+
+def step(user: Principal, incident: t.Any, wanted: dict[str, t.Any], before: t.Any) -> Step:
+    """The one that writes it."""
+    return policy.inline_step(user, incident, PURPOSE, wanted, before, "clamp to the dependents' networks", Phase.CREDENTIAL)
 
 
 def lift(user: Principal, incident: t.Any, reader: Reader) -> Iterator[Step]:

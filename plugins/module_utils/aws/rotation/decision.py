@@ -25,7 +25,7 @@ def plan(c: Course, keys: dict[str, str], found: dict[str, str]) -> None:
                                  remedy="correct the dependent or take it out of the list; nothing is revoked before the deadline"))  # fmt: skip
     unsafe = readers.guard(c, found)
     if wrong:
-        what = "nothing was moved" if c.cut else "nothing was changed"
+        what = "nothing was moved" if c.cut or c.mode == "bridge" else "nothing was changed"
         c.wait_for(f"{len(wrong)} of {len(c.places)} dependents cannot be moved: {what}")
     if unsafe:
         c.wait_for(f"{unsafe} of {len(c.places)} places can be read by others, so nothing was moved")
@@ -54,7 +54,8 @@ def mode(c: Course) -> str:
     found, unknown = hostile(c)
     if asked == "graceful":
         found = f"it was used from {found}" if found else watch.public(c.user, c.reader)
-        if not planned and (why := found or powers.powerful(c.user, c.reader) or unknown):
+        nobody = "" if c.places else "no dependent that is declared holds a key of its user, so nobody can be moved first"
+        if not planned and (why := found or nobody or powers.powerful(c.user, c.reader) or unknown):
             c.refuse(f"{c.old} is not rotated gracefully: {why}",
                      "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
                         "was not rotated: mode graceful is refused")  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 from .. import targets
-from . import readers
+from . import proving, readers
 from .course import Course
 
 _PARTS = 20  # of one place, one after the other: an environment, and each version that aliases lead to
@@ -18,6 +18,7 @@ def distribute(c: Course) -> None:
     change, moved = c.change(), False
     if any(c.shown.get(p.id) != "new" for p in c.places):
         readers.settle(c)
+        proving.ready(c)
     for number, place in enumerate(c.places):
         for _part in range(_PARTS):
             if c.state_of(place) not in ("old", "half"):

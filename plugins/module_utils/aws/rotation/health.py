@@ -22,19 +22,27 @@ _SECONDS = 10
 
 
 def check(aws: Aws, place: Place) -> str:
-    """ "" when it works, else why not. ``spec.check``: {http, status} | {command: [...]} | {alarm} | {lambda: a function}."""
+    """ "" when it works, else why not. ``spec.check``: {http, status} | {command: [...]} | {alarm} | {lambda: a function}, each with ``seconds``.
+
+    Three good answers in a row are wanted, of six looks, or as long as ``seconds``; what can no longer come to that is not asked to the end. An alarm is late,
+    so it is looked at for all of ``seconds``, and has to be OK at the end of them.
+    """
     declared: Mapping[str, t.Any] = place.spec["check"]
     name = next((n for n in _CHECKS if n in declared), "")
     if not name:
         return f"its check is none of {', '.join(_CHECKS)}"
-    good, said, ever = 0, "", 0
-    for number in range(TRIES):
-        time.sleep(PAUSE if number else 0.0)
+    limit = time.monotonic() + float(declared.get("seconds") or 0)
+    good, all_good, looks, said = 0, 0, 0, ""
+    while True:
         answer = _CHECKS[name](aws, place, declared)
-        good, said, ever = (good + 1, said, ever + 1) if not answer else (0, answer, ever)
-        if good == TIMES:
+        looks, all_good = looks + 1, all_good + (not answer)
+        good, said = (good + 1, said) if not answer else (0, answer)
+        late = time.monotonic() >= limit
+        if good >= TIMES and (late or name != "alarm"):
             return ""
-    return f"it flaps: {ever} good answers of {TRIES}, but no {TIMES} in a row; {said}" if ever else said
+        if late and looks + TIMES - good > TRIES:
+            return f"it flaps: {all_good} of {looks} looks were good, not {TIMES} in a row; last: {said}" if all_good else said
+        time.sleep(PAUSE)
 
 
 def _http(_aws: Aws, _place: Place, declared: Mapping[str, t.Any]) -> str:
@@ -63,7 +71,14 @@ def _command(_aws: Aws, _place: Place, declared: Mapping[str, t.Any]) -> str:
 
 def _alarm(aws: Aws, place: Place, declared: Mapping[str, t.Any]) -> str:
     try:
-        found = aws.call(Call(place.target, "cloudwatch", "DescribeAlarms", {"AlarmNames": [str(declared["alarm"])]}))
+        found = aws.call(
+            Call(
+                place.target,
+                "cloudwatch",
+                "DescribeAlarms",
+                {"AlarmNames": [str(declared["alarm"])], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
+            )
+        )
     except EvictError as error:
         return error.message
     alarms = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]

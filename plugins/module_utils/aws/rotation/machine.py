@@ -30,6 +30,7 @@ class Machine(Course):
             found = {place.id: self.state_of(place) for place in self.places}
             if self.reached("OLD_DELETED") and not self.compromised & set(keys):
                 return False
+            clamping.at_once(self)
             self.mode = decision.mode(self)
             if self.cut:  # before anything may stop it
                 revoking.disable(self)

@@ -40,10 +40,12 @@ def quiescent(c: Course) -> None:
 def disable(c: Course) -> None:
     """OLD_DISABLED, and the sessions that it may have minted; with the old key off a bridge has no purpose."""
     asked = credentials.Asked(only=c.compromised)
-    c.carry_out(lambda reader: access_key.steps(c.user, "disabled", reader, asked))
+    alive = [step for step in c.carry_out(lambda reader: access_key.steps(c.user, "disabled", reader, asked)) if not step.true]
     if not c.reached("OLD_DISABLED"):
         cutoff = c.aws.now() + course.SETTLES
-        c.carry_out(lambda reader: sessions.revoke(c.user, c.run_of.incident, cutoff, reader))
+        newer = cutoff if alive else None  # a cutoff of the containment lies before what the key minted since
+        c.user.inline = None
+        c.carry_out(lambda reader: sessions.revoke(c.user, c.run_of.incident, cutoff, reader, newer_than=newer))
     c.reach("OLD_DISABLED")
     c.carry_out(lambda reader: bridge.lift(c.user, c.run_of.incident, reader))
 

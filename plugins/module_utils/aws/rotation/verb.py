@@ -17,6 +17,7 @@ from ..credentials import access_key
 from ..principal import Principal
 from ..respond import Response
 from ..session import Aws, iso, parse
+from . import fenced
 from . import options as chosen
 from .machine import Machine
 
@@ -62,6 +63,10 @@ class Rotation(Response):
         users = [
             principal for principal in found if principal.kind == "user"
         ]  # others hold no keys; their sessions end by themselves, or by contain
+        self.handle(users)
+
+    def handle(self, users: list[Principal]) -> None:
+        """Each user's rotation, as far as it goes."""
         for principal in users:
             try:
                 self._prepare(principal, alone=len(users) == 1)
@@ -69,6 +74,8 @@ class Rotation(Response):
                 self.runner.fail(error, principal.arn)
         if len(users) > 1:
             self._share()
+        for machine in self.machines:
+            self._step(machine, lambda m=machine: fenced.warn(self.case, m, Reader(self.runner.clouds)))  # type: ignore[misc]
         begun = [
             machine for machine in self.machines if self._step(machine, machine.begin)
         ]  # no key is live when another's place is written
@@ -150,7 +157,7 @@ def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) ->
     run = Rotation(aws, case, runner, options, list(declared), "options" if params["dependents"] is not None else "incident")
     run.run()
     failed = run.refused + runner.failures
-    waiting = [row for machine in run.machines for row in machine.open]
+    waiting = [row for machine in run.machines for row in machine.open] + fenced.rows(case, run.machines, Reader(runner.clouds))
     status = ("partial" if any(m.new for m in run.machines) else "refused") if failed else "open" if waiting else "ok"
     return {
         "status": status, "incident": case.incident.id, "principals": [p.row() for p in run.principals.values()], "failed": failed, "open": waiting,
