@@ -61,7 +61,7 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
         )  # fmt: skip
         about = Investigation(database, incident, start, end, int(params["limit"]))
         result = summary(about)
-        found = conclusions.draw(about, catalogues, params.get("geo") or ())
+        found = conclusions.draw(about, store, catalogues, params.get("geo") or ())
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)
         made = report(about, result) | plain(found.sections(about.limit))
         pages = conclusions.show(about, result, made, found, proposed)
