@@ -100,6 +100,8 @@ class Watch(threading.Thread):
             for note in record.get("notes", []):
                 if note.get("kind") == "principal" and self._mine in str(note["data"].get("arn")):
                     self._principal(note["data"])
+                elif note.get("kind") == "progress":
+                    say(f"  {note['data'].get('text', '')}")
             for step in record.get("intents", []):
                 body = step.get("$step", {})
                 self._names[str(body.get("id"))] = f"{body.get('action')}: {body.get('resource')}"

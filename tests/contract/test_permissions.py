@@ -19,6 +19,7 @@ DOCUMENTS = {
     "readiness": READINESS,
     "dependents": DEPENDENTS,
     "rotation": permissions.rotation_policy(),
+    "investigation": permissions.investigation_policy(),
 }
 GRANTED = set().union(*map(permissions.actions_in, DOCUMENTS.values()))
 

@@ -31,6 +31,7 @@ READINESS_POLICY = "docs/permissions/aws-readiness.json"
 ACTIONS_FILE = "plugins/module_utils/aws/readiness/actions.py"
 DEPENDENTS_POLICY = "docs/permissions/aws-dependents.json"
 ROTATION_POLICY = "docs/permissions/aws-rotation.json"
+INVESTIGATION_POLICY = "docs/permissions/aws-investigation.json"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -50,6 +51,7 @@ ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two 
     "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
@@ -81,6 +83,7 @@ _PLANNING = (
     "aws_account_fence", "aws_contain", "aws_credential", "aws_credential_rotation", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
 )  # fmt: skip
 DISCOVERY, ROTATION = "aws_dependent_info", "aws_credential_rotation"  # each has a document of its own: they read secrets
+INVESTIGATION = "aws_audit_event_info"  # the same: it reads the files of trails
 _EVERY = (*_PLANNING, "aws_restore", DISCOVERY)
 READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
 _LOOKING = ("aws_readiness_info",)
@@ -128,7 +131,9 @@ USERS: dict[str, tuple[str, ...]] = {
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "dependents": (DISCOVERY,),
-    "events": (*_PLANNING, DISCOVERY, "aws_readiness_info"),
+    "audit_files": (INVESTIGATION,),
+    "audit_history": (INVESTIGATION,),
+    "events": (*_PLANNING, DISCOVERY, INVESTIGATION, "aws_readiness_info"),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
     **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
@@ -140,7 +145,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "pending": ("aws_contain", "aws_restore"),
     "people": ("aws_contain",),
     "root_user": ("aws_contain",),
-    "assumed": (*_EVERY, *READY),
+    "assumed": (*_EVERY, *READY, INVESTIGATION),
     "branch": (
         "aws_account_fence",
         "aws_contain",
@@ -245,7 +250,8 @@ WHY = {
     "cloudtrail:DescribeTrails": "readiness: whether a trail covers all regions",
     "organizations:ListAccounts": "readiness: which accounts there are, and which are suspended",
     "organizations:ListParents": "readiness: what stands above an account",
-    "s3:ListBucket": "readiness: whether the trail's bucket can be reached",
+    "s3:GetObject": "investigation: the files of a trail",
+    "s3:ListBucket": "readiness: whether the trail's bucket can be reached; investigation: which files there are",
     "sso:ListInstances": "readiness: whether there is an Identity Center",
     "amplify:ListApps": "variables and build specifications of apps",
     "amplify:ListBranches": "variables and build specifications of branches",
@@ -1052,7 +1058,7 @@ def readiness_policy() -> dict[str, Any]:
 
 def _acting() -> list[Need]:
     """What an incident needs; what only the good day does is in a document of its own."""
-    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY, ROTATION}]
+    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY, ROTATION, INVESTIGATION}]
 
 
 def _is_identity(action: str) -> bool:
@@ -1100,8 +1106,8 @@ def role_policy() -> dict[str, Any]:
 
 
 def only_discovery() -> set[str]:
-    """Actions that nothing but the search for dependents and the rotation needs."""
-    return {need.action for need in needs().values() if need.modules <= {DISCOVERY, ROTATION}}
+    """Actions that nothing but the search for dependents, the rotation and the investigation needs."""
+    return {need.action for need in needs().values() if need.modules <= {DISCOVERY, ROTATION, INVESTIGATION}}
 
 
 def dependents_policy() -> dict[str, Any]:
@@ -1134,6 +1140,20 @@ def rotation_policy() -> dict[str, Any]:
             _statement("EvictRotateRead", [need.action for need in mine if not need.write], "*"),
             _statement("EvictRotate", writes, sorted({_scope(action) for action in writes})),
             {**_statement("EvictCrypt", sorted(CRYPTING), "*"), "Condition": via},
+        ],
+    }
+
+
+def investigation_policy() -> dict[str, Any]:
+    """All that aws_audit_event_info needs in an account. Narrow it to the trail's bucket, its folder and its key."""
+    mine = [n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)]
+    files = [action for action in mine if action.startswith("s3:")]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictHistory", [action for action in mine if action not in files], "*"),
+            _statement("EvictTrailFiles", files, "arn:aws:s3:::*"),
+            {**_statement("EvictDecrypt", ["kms:Decrypt"], "*"), "Condition": {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"]}}},
         ],
     }
 
@@ -1194,6 +1214,9 @@ def _table() -> str:
         "Another, [aws-dependents.json](permissions/aws-dependents.json), is all that `aws_dependent_info` needs in an account, and holds what nothing else here does: the right to",
         "read secrets (`secretsmanager:GetSecretValue`, `ssm:GetParameters`, `kms:Decrypt` through those services, user data, variables of functions, tasks and builds). Give it a role of",
         "its own (`role_arn`), so that what contains cannot read secrets; or leave it out, and those places are named as unknown. Narrow its `Resource` as you like: what it may not read is named.",
+        "",
+        "[aws-investigation.json](permissions/aws-investigation.json) is all that `aws_audit_event_info` needs where the logs are: the event history of the accounts, and the files of a",
+        "trail. Narrow it to the trail's bucket (for `s3:GetObject` with `/*` behind it) and to its key.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
@@ -1261,6 +1284,7 @@ def files() -> Files:
         (READINESS_POLICY, readiness_policy()),
         (DEPENDENTS_POLICY, dependents_policy()),
         (ROTATION_POLICY, rotation_policy()),
+        (INVESTIGATION_POLICY, investigation_policy()),
     )
     for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import datetime
 import email.utils
+import hashlib
 import json
 import os
 import threading
@@ -252,6 +253,28 @@ class Aws:
             time.sleep(pause)
         with self._organizations if alone else contextlib.nullcontext():
             return self._send(call, parameters)
+
+    def fetch(self, call: Call, into: t.BinaryIO) -> str:
+        """Write the ``Body`` of an answer into an empty file, which may be large. Returns its SHA-256. Raises ``CloudError``."""
+        for last in (False, False, True):
+            into.seek(0)
+            into.truncate()
+            digest = hashlib.sha256()
+            try:
+                with self._lock:
+                    self.calls += 1
+                answer = getattr(self.client(call.target, call.service), _snake(call.operation))(**call.parameters)
+                for chunk in answer["Body"].iter_chunks(1 << 20):
+                    digest.update(chunk)
+                    into.write(chunk)
+                return digest.hexdigest()
+            except botocore.exceptions.ClientError as error:
+                raise self._explain(call, call.parameters, error.response.get("Error", {}), lost=False) from error
+            except botocore.exceptions.BotoCoreError as error:  # a body that breaks off is read anew
+                if last:
+                    subject = self._subject(call, call.parameters)
+                    raise CloudError(f"{call.name} on {subject}: {type(error).__name__}", code=type(error).__name__, lost=True, object=subject, operation=call.name) from error  # fmt: skip
+        raise AssertionError("not reached")
 
     def attempt(self, keys: Credentials, call: Call) -> str:
         """What AWS says to ``call`` made with ``keys``, a session of the responder's own: "" when it is allowed, else the error's code and message."""

@@ -70,6 +70,15 @@ class Summary:
     parts: int = 0
     plain: int = 0
 
+    def add(self, other: Summary) -> None:
+        for name, value in vars(other).items():
+            if isinstance(value, dict):
+                mine = getattr(self, name)
+                for what, count in value.items():
+                    mine[what] = mine.get(what, 0) + count
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
 
 class Loader:
     """Loads files into the parts of ``formats``. ``database`` may read the folders of the files and ``scratch``, and nothing else is in it."""

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: gcp_audit_event_info
+short_description: Load Google Cloud's audit logs into a case
+version_added: 0.1.0
+author:
+  - evict.cloud contributors (@evict)
+description:
+  - Reads Cloud Audit Logs from files in a folder, and keeps the events in the case, where they are analysed.
+  - Understood are the answers of the Logging API (also C(gcloud logging read --format=json)), and what a sink writes to a bucket (JSON lines).
+  - A second run reads only what is new. An event is kept once, wherever it came from.
+  - The calls that fetch the logs from Google Cloud come with the rest of that cloud. Until then somebody has to export them.
+
+extends_documentation_fragment:
+  - evict.cloud.events
+"""
+
+EXAMPLES = r"""
+- name: Files that were exported
+  evict.cloud.gcp_audit_event_info:
+    case: ./cases/IR-2026-0042
+    folder: /srv/evidence/gcp
+"""
+
+RETURN = r"""
+incident:
+  description: Id of the incident.
+  returned: success
+  type: str
+  sample: IR-2026-0042
+loaded:
+  description: How many events are new, by their log.
+  returned: success
+  type: dict
+  sample: {gcp_audit: 120400}
+duplicates:
+  description: Records that were there already, or twice.
+  returned: success
+  type: int
+  sample: 812
+files:
+  description: How many files there are (C(files)), were dealt with by an earlier run (C(known)), were C(read), were read by the C(tolerant) reader, are C(unreadable),
+    and in check mode would be looked at (C(waiting)).
+  returned: success
+  type: dict
+  sample: {files: 96, known: 12, waiting: 0, read: 82, tolerant: 1, unreadable: 1}
+skipped:
+  description: Files that are no logs of events, by what they are - V(digest), V(insight), V(empty), V(other).
+  returned: success
+  type: dict
+  sample: {digest: 24}
+left_out:
+  description: Records that are no events of these logs, by what they are.
+  returned: success
+  type: dict
+  sample: {other: 3}
+lost:
+  description: Records that the tolerant reader could not read. Their files are gaps.
+  returned: success
+  type: int
+  sample: 0
+shortened:
+  description: Records out of which it left what was nested too deep.
+  returned: success
+  type: int
+  sample: 0
+odd:
+  description:
+    - New events with something odd, by what it is - C(no_time), C(no_id), C(future), C(odd_region), C(odd_address) (hidden or no address), C(markup) (text
+      that is meant for templates, pages or spreadsheets), C(deep), C(large). They are loaded like all others.
+  returned: success
+  type: dict
+  sample: {odd_address: 2}
+kept:
+  description: What the case holds now, by log - C(parts), C(events), C(bytes), C(start), C(end).
+  returned: success
+  type: dict
+  sample:
+    gcp_audit: {parts: 2, events: 240800, bytes: 19120004, start: "2026-11-20T00:00:00Z", end: "2026-11-22T23:59:58Z"}
+gaps:
+  description: The first 50 of what could not be read or is not logged, with C(account), C(region), C(start), C(end), C(object) and C(why).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {cloud: gcp, account: "111122223333", region: null, source: gcp_audit, start: null, end: null, object: /logs/broken.json, why: "not read: Permission denied"}
+gap_count:
+  description: How many gaps the case has of these logs.
+  returned: success
+  type: int
+  sample: 1
+complete:
+  description: Whether there is none.
+  returned: success
+  type: bool
+  sample: false
+calls:
+  description: Requests that were sent to the cloud.
+  returned: success
+  type: int
+  sample: 340
+head:
+  description: The ledger's hash after this run.
+  returned: success
+  type: str
+  sample: 9f2c…
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.evict.cloud.plugins.module_utils.common.events import collect, formats
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=collect.ARGUMENTS, required_one_of=[("case", "incident", "incident_data")], supports_check_mode=True
+    )
+    collect.run(module, formats.OF_CLOUD["gcp"], collect.from_folder)
+
+
+if __name__ == "__main__":
+    main()

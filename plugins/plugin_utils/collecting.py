@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the actions of the ``*_audit_event_info`` modules share: variables as they were written, progress, and a few lines at the end."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.common import incident as incidents
+from ..module_utils.common.errors import InvalidInput
+from . import raw
+from .live import Watch, say
+
+_SOURCES = ("case", "incident", "incident_data")
+_LINES = 10
+
+
+class CollectingAction(ActionBase):
+    """Runs the module of the same name."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        try:
+            arguments = _arguments(self._task.args, task_vars or {})
+        except InvalidInput as error:
+            for path, message in error.problems:
+                say(f"  {path}: {message}")
+            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+        watch = (
+            Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])})
+            if arguments.get("case") and not self._task.check_mode
+            else None
+        )
+        if watch:
+            watch.start()
+        try:
+            name = f"evict.cloud.{self._task.action.rsplit('.', 1)[-1]}"
+            result.update(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
+        finally:
+            if watch:
+                watch.stop()
+        if isinstance(result.get("msg"), str):
+            result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
+        for line in lines(result):
+            say(line)
+        return result
+
+
+def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The task's own; which case, if it leaves that out, from the public variables. Raises InvalidInput."""
+    arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", [])}
+    if any(arguments.get(key) for key in _SOURCES):
+        return arguments
+    case, incident = raw.variable(variables, "case"), raw.variable(variables, "incident")
+    if case:
+        arguments["case"] = str(case)
+    elif isinstance(incident, dict):
+        arguments["incident_data"] = incidents.validate(incident, "the variable incident").as_dict()
+    elif incident:
+        arguments["incident"] = os.path.abspath(os.path.expanduser(str(incident)))
+    else:
+        raise InvalidInput("no case to load into", [("case", "pass one of -e case=STORE/ID and -e incident=FILE")])
+    return arguments
+
+
+def lines(result: t.Mapping[str, t.Any]) -> list[str]:
+    """The end of the output. Names of files and reasons hold text of logs: ``say`` makes them printable."""
+    if "kept" not in result:
+        return []
+    files, told = result["files"], []
+    new = ", ".join(f"{count} {source}" for source, count in sorted(result["loaded"].items())) or "nothing"
+    if files["waiting"]:
+        told.append(f"  {result['incident']}  {files['waiting']} new files would be read")
+    told.append(
+        f"  {result['incident']}  new: {new}; {result['duplicates']} duplicates; {files['read']} files read, {files['known']} known"
+    )
+    for source, kept in sorted(result["kept"].items()):
+        if kept["events"]:
+            told.append(f"    {source}: {kept['events']} events, {kept['start']} to {kept['end']}")
+    told += [f"    gap: {gap['object']}: {gap['why']}" for gap in result["gaps"][:_LINES]]
+    if result["gap_count"] > _LINES:
+        told.append(f"    and {result['gap_count'] - _LINES} more gaps, in the case's table gaps")
+    return told
