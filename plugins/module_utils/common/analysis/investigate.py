@@ -155,4 +155,4 @@ def _naive(moment: dt.datetime | None) -> dt.datetime | None:
 
 
 def _open(store: Store, params: Mapping[str, t.Any], check: bool) -> Database:
-    return parts.open_case(store, memory=str(params["memory"]), threads=int(params["threads"]))
+    return parts.open_case(store, memory=str(params["memory"]), threads=int(params["threads"]), keep=not check)
