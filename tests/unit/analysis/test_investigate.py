@@ -16,7 +16,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import columns, parts
 from ansible_collections.evict.cloud.plugins.module_utils.common.events.database import Database
-from tests.unit.analysis import story
+from tests.unit.analysis import as_logs, story
 from tests.unit.analysis.events_made import EVIL, Row, database, event, moment, user
 
 PIPE = "{{ lookup('pipe', 'touch /tmp/evict-pwned') }}"
@@ -73,6 +73,25 @@ def test_the_report_is_written_once_and_check_mode_writes_nothing(tmp_path: Path
     own = {row["principal"] for row in report["principals"] if row["own"]}
     assert {one.rsplit("/", 1)[-1] for one in own} == {"backup-agent", "ghost"}
     assert {row["principal"].rsplit("/", 1)[-1] for row in report["principals"]} >= {"ci", "deploy", "audit", "web", "ops"}
+
+
+def test_from_the_files_of_logs_to_the_lineage(tmp_path: Path) -> None:
+    """Loader and analysis together, from what AWS and Google would deliver."""
+    from tests.unit.events import logs_made
+
+    home, rows = tmp_path / "IR-1", [*story.everyday(1500), *story.attack()]
+    for source, records in as_logs.records(rows).items():
+        logs_made.put(tmp_path / "logs" / f"{source}.json", {"Records": records} if source == "cloudtrail" else records)
+    raw = {"id": "IR-1", "opened": "2026-11-25T12:00:00Z", "store": str(tmp_path), "window": {"start": f"{story.START}Z"},
+           "suspects": [{"cloud": "aws", "access_key_id": story.SUSPECT}]}  # fmt: skip
+    home.mkdir()
+    (home / "incident.json").write_text(incidents.text(incidents.validate(raw, "test").as_dict()))
+    summary = logs_made.loaded(home, tmp_path / "logs", "cloudtrail", "gcp_audit")
+    assert sum(summary.events.values()) == len(rows)
+    done = investigate.run({**DEFAULTS, "case": str(home)}, check=False)
+    assert {row["id"] for row in done["tainted"] if row["verdict"] == "rogue"} == story.EXPECTED
+    assert [row["cloud"] for row in done["tainted"] if row["verdict"] == "review"] == ["gcp"]
+    assert done["counts"]["acts"]["rogue"] == len([row for row in rows if row["user_agent"] == "attacker"])
 
 
 def test_every_view_answers_and_is_bounded() -> None:

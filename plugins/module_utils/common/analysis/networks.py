@@ -25,7 +25,7 @@ _BEFORE = {
     "actor_id": "SELECT DISTINCT src_ip FROM events WHERE actor_id = ? AND time < ?",
     "issuer": "SELECT DISTINCT src_ip FROM events WHERE issuer_arn = ? AND time < ?",
     "issuer_id": "SELECT DISTINCT src_ip FROM events WHERE issuer_id = ? AND time < ?",
-    "user_name": "SELECT DISTINCT src_ip FROM events WHERE actor_name = ? AND time < ?",
+    "user_name": "SELECT DISTINCT src_ip FROM events WHERE actor_name = ? AND actor_type NOT IN ('AssumedRole', 'FederatedUser') AND time < ?",
     "session_name": "SELECT DISTINCT src_ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND time < ?",
     "delegation": "SELECT DISTINCT src_ip FROM events WHERE list_contains(delegation, ?) AND time < ?",
 }
