@@ -30,7 +30,9 @@ class AuditAction(ActionBase):
             return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
         if isinstance(arguments.get("folder"), str):  # of where the command was started, not of where the playbook lies
             arguments["folder"] = os.path.abspath(os.path.expanduser(arguments["folder"]))
-        result.update(self._execute_module(module_name=self._task.resolved_action or self._task.action, module_args=arguments, task_vars=task_vars))
+        result.update(
+            self._execute_module(module_name=self._task.resolved_action or self._task.action, module_args=arguments, task_vars=task_vars)
+        )
         if isinstance(result.get("msg"), str):
             result["msg"] = raw.printable(result["msg"], 8000)
         for line in lines(result):
@@ -46,8 +48,19 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     files, gaps = result["files"], result.get("gaps") or []
     if not (loaded or gaps or result.get("kept") or files.get("waiting")):
         return []
-    kept = [f"{name}: {about['events']} events from {about['start']} to {about['end']}" for name, about in sorted((result.get("kept") or {}).items())]
-    said = [f"  {loaded} new events of {files.get('read', 0)} files ({files.get('known', 0)} known, {files.get('unreadable', 0)} unreadable)", *kept]
+    kept = [
+        f"{name}: {about['events']} events from {about['start']} to {about['end']}"
+        for name, about in sorted((result.get("kept") or {}).items())
+    ]
+    said = [
+        f"  {loaded} new events of {files.get('read', 0)} files ({files.get('known', 0)} known, {files.get('unreadable', 0)} unreadable)",
+        *kept,
+    ]
     said += [f"  gap: {gap.get('object')}: {gap.get('why')}" for gap in gaps[:_SHOWN]]
     more = int(result.get("gap_count") or 0) - min(len(gaps), _SHOWN)
-    return [said[0], *(f"  {line}" for line in said[1 : 1 + len(kept)]), *said[1 + len(kept) :], *([f"  and {more} more gaps"] if more > 0 else [])]
+    return [
+        said[0],
+        *(f"  {line}" for line in said[1 : 1 + len(kept)]),
+        *said[1 + len(kept) :],
+        *([f"  and {more} more gaps"] if more > 0 else []),
+    ]

@@ -40,9 +40,10 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "amplify", "apprunner", "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "ec2", "ecr", "ecs",
-        "eks", "elasticbeanstalk", "events", "glue", "guardduty", "iam", "identitystore", "kms", "lambda", "logs", "organizations", "rolesanywhere",
-        "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+        "amplify", "apprunner", "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "datasync",
+        "directconnect", "ds", "ec2", "ecr", "ecs",
+        "eks", "elasticbeanstalk", "events", "glue", "guardduty", "iam", "identitystore", "kms", "lambda", "logs", "organizations", "ram", "rds", "rolesanywhere",
+        "s3", "secretsmanager", "sns", "sqs", "ssm", "storagegateway", "sts", "transfer",
     )
 } | {"elbv2": "elasticloadbalancing", "sso-admin": "sso", "stepfunctions": "states"}  # fmt: skip
 ACTIONS: dict[str, str] = {  # "<service>:<Operation>" -> action, where the two differ
@@ -84,6 +85,7 @@ _PLANNING = (
 )  # fmt: skip
 DISCOVERY, ROTATION = "aws_dependent_info", "aws_credential_rotation"  # each has a document of its own: they read secrets
 INVESTIGATION = "aws_audit_event_info"  # the same: it reads the files of trails
+CONNECTED = "aws_connected_info"  # lists what an account is connected with
 _EVERY = (*_PLANNING, "aws_restore", DISCOVERY)
 READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what they alone need is a document of its own
 _LOOKING = ("aws_readiness_info",)
@@ -131,9 +133,11 @@ USERS: dict[str, tuple[str, ...]] = {
     "canary": ("aws_account_fence", "aws_contain"),
     "deny_all": ("aws_contain",),
     "dependents": (DISCOVERY,),
+    "connections": (CONNECTED,),
+    **{f"connected.{path.stem}": (CONNECTED,) for path in (FOLDER / "connected").glob("*.py") if path.stem not in ("__init__", "kind")},
     "audit_files": (INVESTIGATION,),
     "audit_history": (INVESTIGATION,),
-    "events": (*_PLANNING, DISCOVERY, INVESTIGATION, "aws_readiness_info"),
+    "events": (*_PLANNING, DISCOVERY, INVESTIGATION, CONNECTED, "aws_readiness_info"),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
     **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
@@ -145,7 +149,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "pending": ("aws_contain", "aws_restore"),
     "people": ("aws_contain",),
     "root_user": ("aws_contain",),
-    "assumed": (*_EVERY, *READY, INVESTIGATION),
+    "assumed": (*_EVERY, *READY, INVESTIGATION, CONNECTED),
     "branch": (
         "aws_account_fence",
         "aws_contain",
@@ -164,6 +168,18 @@ USERS: dict[str, tuple[str, ...]] = {
     **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "powers", "proving", "readers", "watch")},
 }
 WHY = {
+    "datasync:ListLocations": "connected systems: DataSync locations",
+    "directconnect:DescribeVirtualInterfaces": "connected systems: Direct Connect",
+    "ds:DescribeDirectories": "connected systems: directories",
+    "ec2:DescribeTransitGatewayAttachments": "connected systems: transit gateways",
+    "ec2:DescribeVpcPeeringConnections": "connected systems: peering",
+    "ec2:DescribeVpnConnections": "connected systems: VPN",
+    "ecr:DescribeRepositories": "connected systems: registries",
+    "ram:GetResourceShares": "connected systems: what is shared",
+    "rds:DescribeDBInstances": "connected systems: databases",
+    "ssm:DescribeInstanceInformation": "connected systems: hybrid nodes",
+    "storagegateway:ListGateways": "connected systems: Storage Gateway",
+    "transfer:ListServers": "connected systems: Transfer servers",
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",
     "iam:CreateAccessKey": "rotation: the new key",
     "kms:Encrypt": "AWS asks for it where a customer's own key encrypts what is written",
@@ -1060,7 +1076,7 @@ def readiness_policy() -> dict[str, Any]:
 
 def _acting() -> list[Need]:
     """What an incident needs; what only the good day does is in a document of its own."""
-    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY, ROTATION, INVESTIGATION}]
+    return [need for need in needs().values() if not need.modules <= {*READY, DISCOVERY, ROTATION, INVESTIGATION, CONNECTED}]
 
 
 def _is_identity(action: str) -> bool:
@@ -1109,7 +1125,7 @@ def role_policy() -> dict[str, Any]:
 
 def only_discovery() -> set[str]:
     """Actions that nothing but the search for dependents, the rotation and the investigation needs."""
-    return {need.action for need in needs().values() if need.modules <= {DISCOVERY, ROTATION, INVESTIGATION}}
+    return {need.action for need in needs().values() if need.modules <= {DISCOVERY, ROTATION, INVESTIGATION, CONNECTED}}
 
 
 def dependents_policy() -> dict[str, Any]:
@@ -1147,12 +1163,16 @@ def rotation_policy() -> dict[str, Any]:
 
 
 def investigation_policy() -> dict[str, Any]:
-    """All that aws_audit_event_info needs in an account. Narrow it to the trail's bucket, its folder and its key."""
-    mine = [n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)]
+    """All that aws_audit_event_info and aws_connected_info need in an account. Narrow it to the trail's bucket, its folder and its key."""
+    mine = [
+        n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)
+    ]
     files = [action for action in mine if action.startswith("s3:")]
+    ways = [n.action for n in needs().values() if CONNECTED in n.modules and n.action not in (*CALLER, *DECLARED, *mine)]
     return {
         "Version": "2012-10-17",
         "Statement": [
+            _statement("EvictConnected", ways, "*"),
             _statement("EvictHistory", [action for action in mine if action not in files], "*"),
             _statement("EvictTrailFiles", files, "arn:aws:s3:::*"),
             {**_statement("EvictDecrypt", ["kms:Decrypt"], "*"), "Condition": {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"]}}},
@@ -1217,8 +1237,8 @@ def _table() -> str:
         "read secrets (`secretsmanager:GetSecretValue`, `ssm:GetParameters`, `kms:Decrypt` through those services, user data, variables of functions, tasks and builds). Give it a role of",
         "its own (`role_arn`), so that what contains cannot read secrets; or leave it out, and those places are named as unknown. Narrow its `Resource` as you like: what it may not read is named.",
         "",
-        "[aws-investigation.json](permissions/aws-investigation.json) is all that `aws_audit_event_info` needs where the logs are: the event history of the accounts, and the files of a",
-        "trail. Narrow it to the trail's bucket (for `s3:GetObject` with `/*` behind it) and to its key.",
+        "[aws-investigation.json](permissions/aws-investigation.json) is all that `aws_audit_event_info` and `aws_connected_info` need: the event history of the accounts, the files of a",
+        "trail, and lists of what an account is connected with. Narrow it to the trail's bucket (for `s3:GetObject` with `/*` behind it) and to its key.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",

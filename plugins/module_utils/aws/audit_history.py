@@ -185,7 +185,7 @@ class History:
                     more = bool(answer.get("NextToken"))
                     if not more:
                         break
-                    asked["NextToken"] = answer["NextToken"]
+                    asked = {**asked, "NextToken": answer["NextToken"]}
             begin = start if not more else min(oldest + _SECOND, end)  # of the oldest second there may be more on the next page
             if begin < end or not more:
                 self._done.put(_Piece(account, region, (begin, end), path=path))

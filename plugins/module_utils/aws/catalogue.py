@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ..common.analysis.changes import Catalogue, Row
-from . import exposure, techniques
+from ..common.analysis.connected import Way
+from . import connected, exposure, techniques
 from .techniques import Act, objects
 
 
@@ -26,14 +27,16 @@ def _technique(row: Row) -> tuple[dict[str, t.Any] | None, list[str]]:
 
 
 def _named(row: Row, call: str) -> list[str]:
-    return objects(exposure.READS[call][1], act(row))
+    return objects(exposure.GIVES[call][1], act(row))
 
 
+_WAYS = tuple(Way(kind.KIND, kind.NOUN, kind.USED, kind.ACTION) for kind in connected.KINDS.values())
 CATALOGUE = Catalogue(
     _technique,
-    {call: kind for call, (kind, _template) in exposure.READS.items()},
+    {call: kind for call, (kind, _template) in exposure.GIVES.items()},
     _named,
     exposure.RESTORES,
     exposure.BLINDING,
     exposure.DATA_EVENTS,
+    _WAYS,
 )

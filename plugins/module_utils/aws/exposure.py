@@ -14,7 +14,7 @@ _KINDS = {
     "ecr:GetAuthorizationToken": "token", "codeartifact:GetAuthorizationToken": "token",
 }  # fmt: skip
 # call -> (kind of data, what it names)
-READS: dict[str, tuple[str, str]] = {
+GIVES: dict[str, tuple[str, str]] = {
     **{event: (_KINDS[event], template) for event, template in secret_read.EVENTS.items()},
     "s3:GetObject": ("object", "arn:{partition}:s3:::{q.bucketName}/{q.key}"),
     "s3:SelectObjectContent": ("object", "arn:{partition}:s3:::{q.bucketName}/{q.key}"),

@@ -310,6 +310,69 @@ def test_a_person_of_identity_center() -> None:
     } == {"ASIAEVIL1"}
 
 
+def test_a_reported_session_leads_to_the_key_that_opened_it() -> None:
+    made = trace([*past(), stolen("ASIAEVIL000000000009"), event(**session("deploy", "x", key="ASIAEVIL000000000009"), **BAD, at="+3 10:01"),
+                  stolen("ASIAEVIL000000000010", role="other", at="+3 10:05")], "ASIAEVIL000000000009", start=START)  # fmt: skip
+    assert ids(made) == {"ASIAEVIL000000000009", KEY, "ASIAEVIL000000000010"}
+
+
+def test_a_machine_of_its_own_network_is_not_the_thief_of_its_credentials() -> None:
+    """The machine was started within the window: nobody knows its address from before."""
+    web = session("web", "i-0123456789abcdef0", key="ASIAWEB0000000000009")
+    rows = [event(**web, src_ip="198.51.100.81", at="+3 10:00"), event(**web, **BAD, at="+3 11:00", operation="PutObject"),
+            event(**web, src_ip="198.51.100.81", **STS, at="+3 12:00", operation="AssumeRole", request=assume("r", "a"), response=assumed("r", "a", "ASIAOWN")),
+            event(**web, **BAD, **STS, at="+3 12:01", operation="AssumeRole", request=assume("r", "b"), response=assumed("r", "b", "ASIAEVIL7"))]  # fmt: skip
+    for who in ("ASIAWEB0000000000009", "i-0123456789abcdef0"):
+        assert ids(trace(rows, who, start=START)) == {who, "ASIAEVIL7"}
+
+
+def test_a_password_that_was_set_for_somebody() -> None:
+    jane, login = user("jane"), {"service": "signin", "operation": "ConsoleLogin", "response": {"ConsoleLogin": "Success"}}
+    jane.pop("credential_uid")
+    made = trace([
+        *past(), event(**jane, **login, src_ip=HOME, at="+1 09:00"),
+        event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateLoginProfile", request={"userName": "jane"}),
+        event(**jane, **login, **BAD, at="+3 10:10"), event(**jane, **login, src_ip=HOME, at="+3 11:10"),
+        event(**jane, credential_uid="ASIAC1", **BAD, at="+3 10:12", session_created="+3 10:10", operation="DeleteBucket"),
+        event(**jane, credential_uid="ASIAC2", src_ip=HOME, at="+3 11:12", session_created="+3 11:10", operation="PutBucketTagging"),
+        event(**jane, credential_uid="AKIAJANE1", src_ip=HOME, at="+3 11:13", operation="PutObject"),
+    ], start=START)  # fmt: skip
+    assert {row["credential_uid"] for row in made.rows("SELECT credential_uid FROM acts WHERE verdict = 'rogue'")} == {KEY, None, "ASIAC1"}
+    assert made.rows("SELECT whole FROM tainted WHERE arn LIKE '%jane'") == [{"whole": False}] * 2
+
+
+def test_only_the_key_that_was_made_for_an_innocent_user_is_tainted() -> None:
+    made = trace([
+        *past(), event(**CI, **BAD, **IAM, at="+3 10:00", operation="CreateAccessKey", request={"userName": "svc"}, response=key_made("AKIASVC2", "svc")),
+        event(**user("svc", key="AKIASVC2"), src_ip="192.0.2.200", at="+3 10:10", operation="PutObject"),
+        event(**user("svc", key="AKIASVC1"), src_ip=HOME, at="+3 10:11", operation="PutObject"),
+    ], start=START)  # fmt: skip
+    assert ids(made) == {KEY, "AKIASVC2"} and not made.rows("SELECT 1 FROM acts WHERE credential_uid = 'AKIASVC1'")
+
+
+def test_an_identity_provider_of_the_attackers() -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/evil.example"
+    who = {"actor_type": "WebIdentityUser", "actor_arn": None, "actor_name": "sub", "account": ACCOUNT}
+    come = {**STS, "operation": "AssumeRoleWithWebIdentity"}
+    made = trace([
+        *past(), event(**CI, **BAD, **IAM, at="+3 10:00", operation="CreateOpenIDConnectProvider", response={"openIDConnectProviderArn": arn}),
+        event(**who, **come, src_ip="192.0.2.99", at="+3 10:05", request=assume("ops", "a") | {"providerId": arn}, response=assumed("ops", "a", "ASIAEVIL8")),
+        event(**who, **come, src_ip="192.0.2.98", at="+3 10:06", request=assume("ops", "b") | {"providerId": arn.replace("evil", "good")},
+              response=assumed("ops", "b", "ASIAGOOD8")),
+    ], start=START)  # fmt: skip
+    assert ids(made) == {KEY, arn, "ASIAEVIL8"}
+
+
+def test_a_renamed_user_and_a_trusted_administrator_on_the_same_address() -> None:
+    ci2 = user("ci2", key="AKIACI22")
+    admin = user("admin", key="AKIAADMIN1")
+    made = trace([
+        *past(), event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateUser", request={"userName": "ci", "newUserName": "ci2"}),
+        event(**ci2, **BAD, at="+3 10:10", operation="PutObject"), event(**admin, **BAD, at="+3 10:20", operation="PutObject"),
+    ], f"{USER}ci", start=START, trusted_principals=[f"{USER}admin"])  # fmt: skip
+    assert ids(made) == {f"{USER}ci", f"{USER}ci2"} and not ids(made, "review")
+
+
 def test_google_impersonation_and_keys() -> None:
     ci, deploy, other = (f"{name}@acme-prod.iam.gserviceaccount.com" for name in ("ci", "deploy", "other"))
     key = f"//iam.googleapis.com/projects/acme-prod/serviceAccounts/{ci}/keys/"

@@ -40,6 +40,10 @@ SELECT DISTINCT h.event_uid, h.time, h.n FROM lineage_hits h JOIN lineage_of o O
 LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
 WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAST(? AS VARCHAR[]), h.operation) ORDER BY h.time, h.n
 """
+_MINTED = """
+SELECT cloud, coalesce(actor_account, account) AS account, actor_arn, issuer_arn, credential_uid, src_ip, time AS first, event_uid AS event FROM events
+WHERE operation IN ('AssumeRole', 'GetSessionToken', 'GetFederationToken') AND service = 'sts' AND status = 'success' AND contains(response, ?) LIMIT 10
+"""
 SECRETS = [
     "GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory", "SecretGet",
     "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "AccessSecretVersion",
@@ -84,6 +88,25 @@ def look(lineage: Lineage) -> bool:
             lineage.doubt(node.id, row["event"], why, row["first"])
         else:
             changed = lineage.add(node) or changed
+    return changed
+
+
+def upward(lineage: Lineage) -> bool:
+    """Who opened a session that was reported: a credential that did so from the attacker's address is in the same hands."""
+    changed = False
+    seeds = [
+        node for node in lineage.nodes.values() if node.via == "suspect" and node.id.startswith("ASIA") and node.key not in lineage.looked
+    ]
+    for node in seeds if lineage.networks.attackers else ():
+        lineage.looked.add(node.key)
+        for row in lineage.database.rows(_MINTED, [node.id]):
+            arn, credential = row["actor_arn"] or "", row["credential_uid"] or ""
+            if row["src_ip"] not in lineage.networks.attackers or not credential or {arn, row["issuer_arn"]} & lineage.trusted:
+                continue
+            match = Match("credential", credential, EXACT, "foreign", since=lineage.start)
+            found = Node(_kind(row), credential, arn, row["cloud"], row["account"] or "", row["first"], ROGUE, 85, None, f"opened {node.id}", "",
+                         [row["event"]], (match,))  # fmt: skip
+            changed = lineage.add(found) or changed
     return changed
 
 

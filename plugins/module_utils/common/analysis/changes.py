@@ -59,6 +59,7 @@ class Catalogue:
     restores: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     blinding: tuple[str, ...] = ()
     data_events: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ways: tuple[t.Any, ...] = ()  # connected.Way, each
 
 
 @dataclasses.dataclass

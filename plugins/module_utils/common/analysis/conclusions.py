@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 from collections.abc import Mapping
 
@@ -12,7 +13,7 @@ from .. import planning, response_plan
 from ..errors import MissingLibrary
 from ..ledger import Ledger
 from ..store import NotFound, Store
-from . import anomalies, changes, planned
+from . import anomalies, changes, connected, planned
 from .changes import Catalogue, Changes
 from .pictures import lineage, navigator, page, timeline
 
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
     from .investigate import Investigation
 
 PAGE, LAYER = "report/investigation.html", "report/attack-layer.json"
+_GRADES = ("used", "reachable", "unknown", "not reachable")
 _PICTURES = (("Timeline", "report/timeline.svg", timeline), ("Lineage", "report/lineage.svg", lineage))
 
 
@@ -29,6 +31,7 @@ class Conclusions:
 
     changes: Changes
     asked: anomalies.Asked
+    ways: list[dict[str, t.Any]]
     items: list[response_plan.Item]
 
     def sections(self, limit: int) -> dict[str, t.Any]:
@@ -36,13 +39,27 @@ class Conclusions:
         found = self.changes
         return {
             "changed": found.changed[:limit], "read": found.read[:limit], "denied": found.tried[:limit], "blinded": found.blinded, "unlogged": found.unlogged,
-            "left_out": found.left_out, "anomalies": self.asked.findings[:limit], "unknown": self.asked.unknown,
+            "left_out": found.left_out, "connected": self.ways[:limit], "anomalies": self.asked.findings[:limit], "unknown": self.asked.unknown,
         }  # fmt: skip
 
 
-def draw(about: Investigation, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = ()) -> Conclusions:
+def draw(about: Investigation, store: Store, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = ()) -> Conclusions:
     found = changes.find(about.database, catalogues)
-    return Conclusions(found, anomalies.find(about.database, about.start, geo), planned.items(about.database, found))
+    ways = [
+        row
+        for cloud, one in catalogues.items()
+        for row in connected.find(about.database, cloud, one.ways, _looked(store, cloud), found.read)
+    ]
+    return Conclusions(found, anomalies.find(about.database, about.start, geo), ways, planned.items(about.database, found))
+
+
+def _looked(store: Store, cloud: str) -> dict[str, t.Any]:
+    """What ``<cloud>_connected_info`` kept in the case, by account."""
+    try:
+        found = json.loads(store.get(f"report/{cloud}-connected.json"))["accounts"]
+    except (NotFound, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def plan(store: Store, incident: str, items: list[response_plan.Item], check: bool) -> tuple[response_plan.Plan, bool]:
@@ -96,6 +113,8 @@ def _tables(
         ("What was read", found.changes.read, {"kind": "what", "object": "object", **when, **judged}, "nothing that gives data away"),
         ("Where the logs are blind", [*found.changes.blinded, *found.changes.unlogged], {"object": "what", "name": "changed", "from": "from", "to": "to",
                                                                                       "why": "why"}, "nowhere that is known"),
+        ("Connected systems", sorted(found.ways, key=lambda row: _GRADES.index(row["grade"])), {"grade": "grade", "kind": "kind", "object": "here", "to": "there", "owner": "owner",
+                                                                                            "action": "what to do", "why": "why"}, "none that is known of"),
         ("What was denied", found.changes.tried, {"object": "call", "error": "error", **when}, "nothing"),
         ("What is unusual", found.asked.findings, {"object": "who", "note": "what", "rule": "rule", "confidence": "%"}, "nothing"),
         ("What is not known", [*report["doubts"], *found.asked.unknown], {"tainted_id": "about", "object": "what", "why": "why"}, "nothing that is known of"),

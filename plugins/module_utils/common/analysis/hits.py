@@ -40,9 +40,9 @@ HANDLES = {
     "actor_id": "e.actor_id = m.value",
     "issuer": "e.issuer_arn = m.value",
     "issuer_id": "e.issuer_id = m.value",
-    "user_name": "e.actor_name = m.value",
+    "user_name": "e.actor_name = m.value AND coalesce(e.actor_type, '') NOT IN ('AssumedRole', 'FederatedUser')",  # there it is the issuer's
     "session_name": "split_part(e.actor_arn, '/', 3) = m.value",
-    "delegation": "list_contains(e.delegation, m.value)",
+    "delegation": "e.delegation IS NOT NULL AND list_contains(e.delegation, m.value)",
     "event": "e.event_uid = m.value",
 }
 # Two kinds of scan: narrow ones over all events, for the pairs; wide ones, which read requests and answers, only for what opens something.

@@ -54,14 +54,14 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
     """The module's result. ``catalogues``: what is known of each cloud's calls. Raises InvalidInput, and what the store and the database raise."""
     incident, store = _case(params)
     start, end = _window(params, incident)
-    with _open(store, params) as database:
+    with _open(store, params, check) as database:
         lineage = taint.trace(
             database, incident.suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
             trusted_principals=incident.trusted.principals, accounts=incident.accounts,
         )  # fmt: skip
         about = Investigation(database, incident, start, end, int(params["limit"]))
         result = summary(about)
-        found = conclusions.draw(about, catalogues, params.get("geo") or ())
+        found = conclusions.draw(about, store, catalogues, params.get("geo") or ())
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)
         made = report(about, result) | plain(found.sections(about.limit))
         pages = conclusions.show(about, result, made, found, proposed)
@@ -166,5 +166,5 @@ def _naive(moment: dt.datetime | None) -> dt.datetime | None:
     return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment else None
 
 
-def _open(store: Store, params: Mapping[str, t.Any]) -> Database:
-    return parts.open_case(store, memory=str(params["memory"]), threads=int(params["threads"]))
+def _open(store: Store, params: Mapping[str, t.Any], check: bool) -> Database:
+    return parts.open_case(store, memory=str(params["memory"]), threads=int(params["threads"]), keep=not check)

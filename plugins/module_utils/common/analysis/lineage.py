@@ -55,6 +55,7 @@ class Lineage:
         self.estate = {row["account"] for row in database.rows("SELECT DISTINCT account FROM events WHERE account IS NOT NULL")} | set(
             accounts
         )
+        self.looked: set[tuple[str, str]] = set()  # reported sessions whose opening was looked for
         self._judged: dict[int, dict[str, t.Any]] = {}
         self._new: list[tuple[tuple[str, str], Match]] = []
         self._again: set[tuple[str, str]] = set()
@@ -69,7 +70,7 @@ class Lineage:
             self._extend()
             grown = self._watched.early()
             self._attackers()
-            grown = self._switches.look() or grown
+            grown = self._switches.look() or by_network.upward(self) or grown
             if not (grown or self._new or self._again or self._judge_again()) and not (self._watched.late() or by_network.look(self)):
                 return self
         self.doubt("", "lineage", f"was not at its end after {_ROUNDS} rounds")

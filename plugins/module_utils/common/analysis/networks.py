@@ -25,9 +25,15 @@ _BEFORE = {
     "actor_id": "SELECT DISTINCT src_ip FROM events WHERE actor_id = ? AND time < ?",
     "issuer": "SELECT DISTINCT src_ip FROM events WHERE issuer_arn = ? AND time < ?",
     "issuer_id": "SELECT DISTINCT src_ip FROM events WHERE issuer_id = ? AND time < ?",
-    "user_name": "SELECT DISTINCT src_ip FROM events WHERE actor_name = ? AND time < ?",
+    "user_name": "SELECT DISTINCT src_ip FROM events WHERE actor_name = ? AND actor_type NOT IN ('AssumedRole', 'FederatedUser') AND time < ?",
     "session_name": "SELECT DISTINCT src_ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND time < ?",
     "delegation": "SELECT DISTINCT src_ip FROM events WHERE list_contains(delegation, ?) AND time < ?",
+}
+# What a machine's credentials were used from first is the machine: they are handed to nobody else.
+_MACHINE = {
+    "credential": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE credential_uid = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
+    "actor": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE actor_arn = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
+    "session_name": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
 }
 _SPANS = "SELECT src_ip, min(time) AS first, max(time) AS last FROM lineage_hits WHERE n = ? GROUP BY src_ip"
 
@@ -90,6 +96,8 @@ class Networks:
             before = self._used(match, start)
         else:
             before = self._established(n)
+        if match.handle in _MACHINE:
+            before = before | {row["ip"] for row in self._database.rows(_MACHINE[match.handle], [match.value]) if row["ip"]}
         return before, {_around(parsed) for ip in before if (parsed := address(ip))}
 
     def _used(self, match: Match, start: dt.datetime) -> set[str]:

@@ -116,6 +116,15 @@ def _user(act: Act) -> Iterator[Node]:
         yield opened(act, "user", arn, arn, matches=exact, whole=True)
 
 
+def _renamed(act: Act) -> Iterator[Node]:
+    """A user of the lineage under a new name."""
+    old, new = text(act.asked("userName")), text(act.asked("newUserName"))
+    if new and act.node.kind == "user" and act.node.arn.rsplit("/", 1)[-1] == old:
+        arn = f"{_prefix(act)}user/{new}"
+        match = Match("actor", arn, WIDE, "all" if act.node.whole else "foreign", since=act.time - SKEW)
+        yield opened(act, "user", arn, arn, matches=(match,), whole=act.node.whole)
+
+
 def _password(act: Act) -> Iterator[Node]:
     """A password that the attacker knows: logins of its user from elsewhere than the user's own networks."""
     owner = text(act.asked("userName"))
@@ -232,9 +241,11 @@ def _touched(act: Act) -> Iterator[Node]:
         act.asked("instanceId"),
         act.asked("target"),
         *(at(i, "instanceId") for i in items(act.asked("instancesSet"))),
+        act.asked("AssociateIamInstanceProfileRequest", "InstanceId"),
+        text(act.asked("task")).rsplit("/", 1)[-1],
     ]
     for uid in dict.fromkeys(text(one) for one in named):
-        if re.fullmatch(r"m?i-[0-9a-f]{8,17}", uid):
+        if re.fullmatch(r"m?i-[0-9a-f]{8,17}|[0-9a-f]{32}", uid):
             match = Match("session_name", uid, NARROW, "foreign", account=act.account, since=act.time - SKEW)
             yield opened(act, "compute", uid, "", sure=85, matches=(match,))
 
@@ -291,6 +302,7 @@ OPENERS: dict[tuple[str, str], Callable[[Act], Iterator[Node]]] = {
     (_IAM, "CreateAccessKey"): _access_key,
     (_IAM, "UpdateAccessKey"): _key_status,
     (_IAM, "CreateUser"): _user,
+    (_IAM, "UpdateUser"): _renamed,
     (_IAM, "CreateLoginProfile"): _password,
     (_IAM, "UpdateLoginProfile"): _password,
     (_IAM, "CreateRole"): _role,
@@ -324,6 +336,8 @@ OPENERS: dict[tuple[str, str], Callable[[Act], Iterator[Node]]] = {
     ("ec2-instance-connect", "SendSerialConsoleSSHPublicKey"): _touched,
     ("ec2", "GetPasswordData"): _touched,
     ("ec2", "ModifyInstanceAttribute"): _touched,
+    ("ec2", "AssociateIamInstanceProfile"): _touched,
+    ("ecs", "ExecuteCommand"): _touched,
     ("cloudformation", "CreateStack"): _passed("cloudformation", ("roleARN",)),
     ("cloudformation", "UpdateStack"): _passed("cloudformation", ("roleARN",)),
     ("sagemaker", "CreateNotebookInstance"): _passed("sagemaker", ("roleArn",)),

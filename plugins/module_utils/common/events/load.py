@@ -106,7 +106,7 @@ class Loader:
                 self.summary.known += 1
                 continue
             try:
-                seen = layout.look(file.path, file.name)
+                seen = layout.look(file.path, "" if file.passing else file.name)
             except OSError as error:
                 self._unreadable(file, error.strerror or type(error).__name__)
                 continue

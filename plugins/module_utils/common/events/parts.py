@@ -161,20 +161,23 @@ def _fetched(store: Store, path: str, part: dict[str, t.Any], target: Path) -> P
     return target
 
 
-def open_case(store: Store, *, memory: str = "4GB", threads: int = 0) -> Database:
+def open_case(store: Store, *, memory: str = "4GB", threads: int = 0, keep: bool = True) -> Database:
     """The case's database for analysis: ``case.duckdb``, with ``events`` (a view on the parts) and ``gaps`` as the manifests say now.
 
-    In a directory store it lies in the case; for a remote store, with the parts, in the user's cache.
+    In a directory store it lies in the case; for a remote store, with the parts, in the user's cache. ``keep`` false: in memory, for check mode.
     """
     home = store.root or _cache(store)
-    durable.make_folder(home, home)
+    if keep or store.root is None:
+        durable.make_folder(home, home)
     parts: list[Path] = []
     gaps: list[list[t.Any]] = []
     for source in SOURCES:
         found = Parts(store, source)
         parts += [found.local(part, home) for part in found.parts]
         gaps += [[moment(gap[name]) if name in ("start", "end") else gap[name] for name in names(GAPS)] for gap in found.manifest["gaps"]]
-    database = Database.open(home, memory=memory, threads=threads)
+    database = (
+        Database.open(home, memory=memory, threads=threads) if keep else Database.memory(reads=[home], memory=memory, threads=threads)
+    )
     try:
         database.run("DROP VIEW IF EXISTS events")
         database.empty()

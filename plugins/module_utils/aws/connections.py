@@ -1,0 +1,126 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an account is connected with: every way out of it (``connected``), in every enabled region. Read-only; a read that failed is unknown, never absent."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Callable, Collection, Mapping
+
+from ..common import incident as incidents
+from ..common.errors import EvictError, InvalidInput
+from ..common.plan import Target
+from ..common.pool import Pool
+from ..common.reader import Reader
+from ..common.store import NotFound, Store, case_store, open_store
+from . import connected, events
+from .session import Aws, iso
+
+FILE = "report/aws-connected.json"  # in the case, where the analysis finds it
+READS = events.READS
+_MOST = 2000  # ways of one kind in one account
+
+
+class Search:
+    """``found``: {account: {"paths": [{kind, object, to, how, owner, region}], "unknown": [{kind, region, why}], "looked": [kinds of which all was read]}}."""
+
+    def __init__(self, aws: Aws, *, threads: int = 16, per_account: int = 8, kinds: Collection[str] = ()) -> None:
+        self._aws, self._threads, self._per_account = aws, threads, per_account
+        self._kinds = [kind for kind in connected.KINDS.values() if not kinds or kind.KIND in kinds]
+        self.found: dict[str, dict[str, t.Any]] = {}
+
+    def run(self, accounts: Collection[str], regions: Collection[str] = ()) -> None:
+        reader, pool = Reader({"aws": self._aws}), Pool(self._threads, self._per_account)
+        for account in accounts:
+            self.found[account] = {"paths": [], "unknown": [], "looked": []}
+            pool.submit(0, account, lambda a=account: self._account(pool, reader, a, regions))  # type: ignore[misc]
+        try:
+            pool.wait()
+        finally:
+            pool.close()
+        for about in self.found.values():
+            missed = {one["kind"] for one in about["unknown"]}
+            about["looked"] = [] if "" in missed else [kind.KIND for kind in self._kinds if kind.KIND not in missed]
+            about["paths"].sort(key=lambda p: (p["kind"], p["object"], p["to"]))
+            about["unknown"].sort(key=lambda u: (u["kind"], u["region"]))
+
+    def _account(self, pool: Pool, reader: Reader, account: str, wanted: Collection[str]) -> None:
+        try:
+            enabled = events.regions(self._aws, account)
+        except EvictError as error:
+            self.found[account]["unknown"].append({"kind": "", "region": "", "why": error.message})
+            return
+        left = sorted(set(enabled) - set(wanted)) if wanted else []
+        for kind in self._kinds:
+            targets = [Target("aws", account)] if kind.GLOBAL else [Target("aws", account, r) for r in enabled if not wanted or r in wanted]
+            for target in targets:
+                pool.submit(1, account, lambda k=kind, t_=target: self._look(k, t_, reader))  # type: ignore[misc]
+            if left and not kind.GLOBAL:
+                why = f"{len(left)} enabled regions were left out, as was asked for"
+                self.found[account]["unknown"].append({"kind": kind.KIND, "region": "", "why": why})
+
+    def _look(self, kind: connected.Kind, target: Target, reader: Reader) -> None:
+        about = self.found[target.account]
+        try:
+            rows = [
+                {"kind": kind.KIND, "object": p.object, "to": p.to, "how": p.how, "owner": p.owner, "region": target.region}
+                for p in kind.paths(target, reader)
+            ]
+        except EvictError as error:
+            if not self._aws.absent(error, target.region) and not _none(error):
+                about["unknown"].append({"kind": kind.KIND, "region": target.region, "why": error.message})
+            return
+        if len(rows) > _MOST:
+            about["unknown"].append(
+                {"kind": kind.KIND, "region": target.region, "why": f"{len(rows)} of them, of which {_MOST} are listed"}
+            )
+        about["paths"] += rows[:_MOST]
+
+
+def _none(error: EvictError) -> bool:
+    """An account without an organization says so by an error."""
+    return getattr(error, "code", "") == "AWSOrganizationsNotInUseException"
+
+
+def find(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool) -> dict[str, t.Any]:
+    """aws_connected_info: {"accounts", "paths", "unknown", "complete", "file"}."""
+    incident, store = _case(params)
+    aws = connect(params, incident.connection.get("aws"), incident=incident.id)
+    named = sorted({s.account for s in incident.suspects if s.cloud == "aws" and s.account})
+    accounts = list(params["accounts"] or ()) or [*named, *(a for a in incident.accounts if a not in named)] or [aws.caller["account"]]
+    search = Search(aws, threads=params["threads"], per_account=params["threads_per_account"], kinds=params["kinds"] or ())
+    search.run(accounts, params["regions"] or ())
+    if not check:
+        kept = {"version": 1, "at": iso(aws.now()), "accounts": {**_kept(store), **search.found}}
+        store.replace(FILE, json.dumps(kept, sort_keys=True, indent=1).encode("utf-8", "replace"))
+    unknown = [{"account": account, **one} for account, about in search.found.items() for one in about["unknown"]]
+    return {
+        "accounts": {account: {"paths": len(a["paths"]), "looked": len(a["looked"])} for account, a in search.found.items()},
+        "paths": [{"account": account, **p} for account, a in search.found.items() for p in a["paths"]][: params["limit"]],
+        "unknown": unknown, "complete": not unknown, "file": f"{store.url}/{FILE}",
+    }  # fmt: skip
+
+
+def _kept(store: Store) -> dict[str, t.Any]:
+    """What an earlier run found of other accounts."""
+    try:
+        found = json.loads(store.get(FILE)).get("accounts")
+    except (NotFound, ValueError, AttributeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _case(params: Mapping[str, t.Any]) -> tuple[incidents.Incident, Store]:
+    if params.get("case"):
+        store = open_store({**(params.get("store") or {}), "url": str(params["case"])})
+        try:
+            return incidents.from_case(store), store
+        except NotFound:
+            if not params.get("incident_data"):
+                raise
+            return incidents.validate(params["incident_data"], "incident_data"), store
+    if not params.get("incident"):
+        raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
+    incident = incidents.validate(incidents.load(str(params["incident"])), str(params["incident"]))
+    return incident, case_store(incident.store, incident.id)
