@@ -81,7 +81,10 @@ class Moving:
     def _decide(self, principal: Principal) -> str:
         if not any(n["state"] == "OLD_DISABLED" for n in self._notes(principal.arn)):
             return WAITS
-        held, made = access_key.held(principal, Reader(self.runner.clouds)), self.made(principal.arn)
+        try:
+            held, made = access_key.held(principal, Reader(self.runner.clouds)), self.made(principal.arn)
+        except EvictError:
+            return WAITS  # the rotation names it
         bad = {k["id"] for k in held if k["status"] == "Active" and k["id"] not in made} & self._compromised(principal, held)
         return WAITS if bad else MOVED
 
@@ -172,7 +175,15 @@ class Moving:
 
     def legitimate(self, event: Event) -> bool:
         """Whether a call with a suspect's key came from where its dependents call: what it opened is theirs, and is not followed."""
-        if not self.on or not str((event.get("userIdentity") or {}).get("accessKeyId") or "").startswith("AKIA"):
+        who = event.get("userIdentity") or {}
+        key, principal = str(who.get("accessKeyId") or ""), self.run.principals.get(identity(str(who.get("arn") or "")))
+        if (
+            not self.on
+            or not key.startswith("AKIA")
+            or principal is None
+            or not self.spares(principal)
+            or self.run.findings.made_by_suspects(key)
+        ):
             return False
         if event.get("vpcEndpointId") and any(d.get("vpcs") for d in self.places):
             self.through.add(str(event["vpcEndpointId"]))
