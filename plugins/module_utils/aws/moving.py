@@ -128,11 +128,12 @@ class Moving:
         return found - spared if spared & found else None
 
     def _wait(self, principal: Principal, held: list[dict[str, t.Any]], made: set[str]) -> set[str]:
-        """The keys that are left for now: those of dependents, and what is neither known to be compromised nor made in the incident's window."""
+        """The keys that are left for now: those of dependents, and what is neither known to be compromised nor made in the window that the incident gives."""
         keys = [k for k in held if k["id"] not in made]
         if len(keys) < 2:
             return {str(k["id"]) for k in keys}
-        in_use, asked = self._in_use(principal, {str(k["id"]) for k in keys}), credentials.Asked.by(self.incident)
+        in_use = self._in_use(principal, {str(k["id"]) for k in keys})
+        asked = credentials.Asked.by(self.incident) if self.incident.window.start else credentials.ALL  # which has no window
         bad = self._compromised(principal, held)
         old = min((i for i in in_use & bad), default=min((str(k["id"]) for k in keys if k["id"] in bad), default=""))
         return {
