@@ -14,7 +14,7 @@ import threading
 import typing as t
 from collections.abc import Collection, Iterable, Mapping
 
-from ..common import credential_text, plan
+from ..common import plan
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity
 from ..common.plan import Step
@@ -142,6 +142,7 @@ class Moving:
 
     def _in_use(self, principal: Principal, keys: set[str]) -> set[str]:
         """Those of ``keys`` that a declared place holds; all, where one cannot be read."""
+        from ..common import credential_text
         from . import targets
         from .rotation import options
 
