@@ -8,33 +8,27 @@ import json
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils.common import incident as incidents
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import dependents_table, raw
-from ..plugin_utils.live import say
+from ..plugin_utils.acting import RawAction, say
 
 _SOURCES = ("suspects", "incident", "incident_data", "case")
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module once; its long lists stay in the result, the table is for reading."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return _arguments(self._task.args, task_vars)
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = _arguments(self._task.args, task_vars or {})
-        except InvalidInput as error:
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+    def refusal(self, error: InvalidInput) -> list[str]:
+        return [f"  {path}: {message}" for path, message in error.problems]
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         result_file = arguments.pop("result_file", None)
-        result.update(self._execute_module(module_name="evict.cloud.aws_dependent_info", module_args=arguments, task_vars=task_vars))
+        result = self.module(arguments, task_vars)
         for line in dependents_table.lines(result):
             say(line)
         if result_file and "dependents" in result:

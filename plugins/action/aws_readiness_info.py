@@ -8,36 +8,26 @@ import json
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils.common.errors import InvalidInput
-from ..plugin_utils import raw, readiness
-from ..plugin_utils.live import say
+from ..plugin_utils import readiness
+from ..plugin_utils.acting import RawAction, say
 
+_OURS = ("result_file", "brief")  # of this plugin, not of the module
 _KEPT = ("status", "incident", "at", "caller", "accounts", "ready", "rows", "baselines")
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module of the same name."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return readiness.arguments({k: v for k, v in self._task.args.items() if k not in _OURS}, task_vars)
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        given = dict(self._task.args)
-        result_file, brief = given.pop("result_file", None), given.pop("brief", False)
-        try:
-            arguments = readiness.arguments(given, task_vars or {})
-        except InvalidInput as error:
-            result |= {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
-            result["problems"] = [{"path": path, "message": message} for path, message in error.problems]
-            for line in readiness.refused(result):
-                say(line)
-            return result
-        result.update(self._execute_module(module_name="evict.cloud.aws_readiness_info", module_args=arguments, task_vars=task_vars))
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
+    def refusal(self, error: InvalidInput) -> list[str]:
+        return readiness.refusal(error)
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        result_file, brief = (self._task.args.get(name) for name in _OURS)
+        result = self.module(arguments, task_vars)
         for line in [*readiness.refused(result), *readiness.lines(result)]:
             say(line)
         if result_file and "rows" in result:

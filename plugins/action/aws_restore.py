@@ -8,7 +8,7 @@ import typing as t
 
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.live import LiveAction, say
+from ..plugin_utils.live import LiveAction
 
 _PUBLIC = ("only", "verdict", "reason", "by", "takeover")
 _NEEDED = ("only", "reason", "by")
@@ -30,15 +30,6 @@ class ActionModule(LiveAction):
                 "a verdict of false_positive needs a name and a reason", [(name, f"is missing; {_EXAMPLE}") for name in missing]
             )
         return arguments
-
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        try:
-            return super().run(tmp, task_vars)
-        except InvalidInput as error:
-            say("refused: " + error.message.split(": ", 1)[0])
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
 
 
 _EXAMPLE = 'pass -e \'{"only": "SUSPECT", "verdict": "false_positive", "reason": "WHY", "by": "WHO"}\''

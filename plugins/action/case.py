@@ -7,38 +7,30 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
 from ..module_utils.common import incident as incidents
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common import template
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
+from ..plugin_utils.acting import RawAction, say
 
 _SOURCES = ("incident", "suspect", "case", "data")
 _SHOWN = 5
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs ``evict.cloud.case`` and says at once which case it is about."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return _arguments(self._task.args, task_vars)
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = _arguments(self._task.args, task_vars or {})
-        except InvalidInput as error:
-            _say([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])
-            problems = [{"path": path, "message": message} for path, message in error.problems]
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000), "problems": problems}
-        answer = self._execute_module(module_name="evict.cloud.case", module_args=arguments, task_vars=task_vars)
-        result.update(answer)
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
-        _say(_lines(result))
+    def refusal(self, error: InvalidInput) -> list[str]:
+        return _begun([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        result = self.module(arguments, task_vars)
+        for line in _begun(_lines(result)):
+            say(line)
         return result
 
 
@@ -87,6 +79,5 @@ def _lines(result: t.Mapping[str, t.Any]) -> list[str]:
     return lines + [f"  {note}" for note in result.get("notes") or []]
 
 
-def _say(lines: list[str]) -> None:
-    for number, line in enumerate(lines):
-        Display().display(("evict.cloud  " if not number else "") + raw.printable(line, 2000))
+def _begun(lines: list[str]) -> list[str]:
+    return [("evict.cloud  " if not number else "") + line for number, line in enumerate(lines)]

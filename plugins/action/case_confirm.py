@@ -6,34 +6,25 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
+from ..plugin_utils.acting import RawAction, say
 
 _PUBLIC = {"item": "item", "by": "by", "note": "reason", "level": "level"}  # option -> variable
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module and says what is on record now."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+        given = {option: raw.variable(task_vars, name) for option, name in _PUBLIC.items() if option not in arguments}
+        return {**arguments, **{option: _text(option, value) for option, value in given.items() if value is not None}}
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
-            given = {option: raw.variable(task_vars or {}, name) for option, name in _PUBLIC.items() if option not in arguments}
-            arguments.update({option: _text(option, value) for option, value in given.items() if value is not None})
-        except InvalidInput as error:
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
-        result.update(self._execute_module(module_name="evict.cloud.case_confirm", module_args=arguments, task_vars=task_vars))
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        result = self.module(arguments, task_vars)
         for line in _lines(result, self._task.check_mode):
-            Display().display(raw.printable(line, 2000))
+            say(line)
         return result
 
 

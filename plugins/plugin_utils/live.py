@@ -9,13 +9,10 @@ import os
 import threading
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
 from ..module_utils.common.errors import EvictError
 from ..module_utils.common.store import Store, open_store
 from . import table
-from .raw import printable
+from .acting import RawAction, say
 
 _LONG = (
     "principals",
@@ -56,10 +53,6 @@ _ANSIBLES = (
 )  # not in result.json
 _LINES = 40  # live lines at most: a run over a thousand identities is told in counts
 _LOCAL, _REMOTE = 0.3, 2.0  # seconds between two looks at the store
-
-
-def say(text: str) -> None:
-    Display().display(printable(text, 2000))
 
 
 class Watch(threading.Thread):
@@ -128,19 +121,14 @@ class Watch(threading.Thread):
         return self._shown < _LINES
 
 
-class LiveAction(ActionBase):
+class LiveAction(RawAction):
     """Runs the module of the same name under ``Watch``, prints ``table.lines`` and copies result.json to ``result_file``."""
-
-    TRANSFERS_FILES = False
 
     def arguments(self, _task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """The module's arguments, with ``result_file`` and ``brief`` for this plugin."""
         return {k: v for k, v in self._task.args.items() if v not in (None, "")}
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        arguments = self.arguments(task_vars or {})
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         result_file, brief = arguments.pop("result_file", None), arguments.pop("brief", False)
         watch = (
             Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])}, str(arguments.get("account") or ""))
@@ -150,11 +138,7 @@ class LiveAction(ActionBase):
         if watch:
             watch.start()
         try:
-            result.update(
-                self._execute_module(
-                    module_name=f"evict.cloud.{self._task.action.rsplit('.', 1)[-1]}", module_args=arguments, task_vars=task_vars
-                )
-            )
+            result = self.module(arguments, task_vars)
         finally:
             if watch:
                 watch.stop()

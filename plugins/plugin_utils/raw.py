@@ -10,7 +10,7 @@ import typing as t
 from ..module_utils.common.errors import InvalidInput
 from ..module_utils.common.schema import printable, show
 
-__all__ = ["plain", "printable", "variable"]
+__all__ = ["left_out", "plain", "printable", "variable"]
 
 TEMPLATES = ("{{", "{%", "{#")
 
@@ -31,6 +31,12 @@ def variable(variables: t.Mapping[str, t.Any], name: str) -> t.Any:
     """The raw variable ``name``, plain; None when it is not there or empty. Raises InvalidInput."""
     value = plain(variables.get(name), name)
     return value if value not in ("", {}, []) else None
+
+
+def left_out(arguments: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Of ``names`` what the task did not say and a raw variable does. Raises InvalidInput."""
+    given = {name: variable(variables, name) for name in names if name not in arguments}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _copy(value: t.Any, path: str, problems: list[tuple[str, str]], depth: int) -> t.Any:

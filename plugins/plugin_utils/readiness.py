@@ -46,6 +46,11 @@ def refused(result: t.Mapping[str, t.Any]) -> list[str]:
     return ["refused:", *(f"  {entry['path']}: {entry['message']}" for entry in problems)] if problems else []
 
 
+def refusal(error: InvalidInput) -> list[str]:
+    """The same of what was refused before the module ran."""
+    return refused({"problems": [{"path": path, "message": message} for path, message in error.problems]})
+
+
 def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     """A line for each answer that is not ok, account by account; then what a person should know all the same, and the sum."""
     if "rows" not in result:
