@@ -42,6 +42,11 @@ def test_every_promise_holds(tmp_path: pathlib.Path) -> None:
     assert attacker["seconds_to_first_denied"] > 0 and attacker["seconds_to_last_ok"] > 0
     assert summary["bystander"]["ok"] > 0 and summary["bystander"]["failed"] == 0 and summary["dependents"]["orders_failed"] == 0
     assert summary["red_team"]["runs"] == summary["red_team"]["won"] > 0
+    for key, mode in (("rotation", "bridge"), ("rotation_graceful", "graceful")):
+        figures = {"mode": mode, "dependents": 3, "downtime_calls": 0, "old_key_state": "deleted", "orphans": 0}
+        assert {name: summary[key][name] for name in figures} == figures and summary[key]["calls"] > 10, summary[key]
+    for phase in ("rotate", "rotate_graceful"):
+        assert summary["phases"][phase]["rc"] == summary["phases"][phase]["second_run_changed"] == 0 < summary["phases"][phase]["changed"]
     assert summary["ledger"]["verified"] and summary["ledger"]["records"] > 4
     assert {row["token_kind"] for row in summary["residual_access"]} <= {"signed GetCallerIdentity"}  # which no policy denies
     assert summary["recovered"]["new_key_works"] and summary["recovered"]["leaked_key"] == "Inactive"

@@ -323,6 +323,8 @@ class Containment(Response):
             action = quarantine.RoleAction(before["action"], before["why"], tuple(before["breaks"]))
         elif principal.forced and wanted == principal.forced != self.incident.role_action:
             action = quarantine.RoleAction(principal.forced, principal.discovered)
+        elif instead := self.moving.role_action(principal):
+            action = quarantine.RoleAction(instead, "the dependents of its source may hold sessions of it, and work on")
         else:
             via, now = claims.open_paths(self, principal) if settled else [], self.aws.now()
             action = quarantine.decide(principal, wanted=wanted, networks=self._networks, others=others, now=now, open_paths=via)

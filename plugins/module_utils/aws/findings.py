@@ -53,6 +53,10 @@ class Findings:
                 self.run.minted[key] = max(self.run.minted.get(key, at), at)
         self.run.runner.pool.submit(FENCE_FIRST, found.account, lambda: self.take(found))
 
+    def made_by_suspects(self, key: str) -> bool:
+        with self._lock:
+            return key in self._keys
+
     def take(self, found: Found) -> None:
         name = found.arn.rsplit("/", 1)[-1]
         kind = kind_of(found.arn)

@@ -14,7 +14,7 @@ import threading
 import typing as t
 from collections.abc import Collection, Iterable, Mapping
 
-from ..common import credential_text, plan
+from ..common import plan
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity
 from ..common.plan import Step
@@ -81,7 +81,10 @@ class Moving:
     def _decide(self, principal: Principal) -> str:
         if not any(n["state"] == "OLD_DISABLED" for n in self._notes(principal.arn)):
             return WAITS
-        held, made = access_key.held(principal, Reader(self.runner.clouds)), self.made(principal.arn)
+        try:
+            held, made = access_key.held(principal, Reader(self.runner.clouds)), self.made(principal.arn)
+        except EvictError:
+            return WAITS  # the rotation names it
         bad = {k["id"] for k in held if k["status"] == "Active" and k["id"] not in made} & self._compromised(principal, held)
         return WAITS if bad else MOVED
 
@@ -125,11 +128,12 @@ class Moving:
         return found - spared if spared & found else None
 
     def _wait(self, principal: Principal, held: list[dict[str, t.Any]], made: set[str]) -> set[str]:
-        """The keys that are left for now: those of dependents, and what is neither known to be compromised nor made in the incident's window."""
+        """The keys that are left for now: those of dependents, and what is neither known to be compromised nor made in the window that the incident gives."""
         keys = [k for k in held if k["id"] not in made]
         if len(keys) < 2:
             return {str(k["id"]) for k in keys}
-        in_use, asked = self._in_use(principal, {str(k["id"]) for k in keys}), credentials.Asked.by(self.incident)
+        in_use = self._in_use(principal, {str(k["id"]) for k in keys})
+        asked = credentials.Asked.by(self.incident) if self.incident.window.start else credentials.ALL  # which has no window
         bad = self._compromised(principal, held)
         old = min((i for i in in_use & bad), default=min((str(k["id"]) for k in keys if k["id"] in bad), default=""))
         return {
@@ -138,6 +142,7 @@ class Moving:
 
     def _in_use(self, principal: Principal, keys: set[str]) -> set[str]:
         """Those of ``keys`` that a declared place holds; all, where one cannot be read."""
+        from ..common import credential_text
         from . import targets
         from .rotation import options
 
@@ -172,7 +177,15 @@ class Moving:
 
     def legitimate(self, event: Event) -> bool:
         """Whether a call with a suspect's key came from where its dependents call: what it opened is theirs, and is not followed."""
-        if not self.on or not str((event.get("userIdentity") or {}).get("accessKeyId") or "").startswith("AKIA"):
+        who = event.get("userIdentity") or {}
+        key, principal = str(who.get("accessKeyId") or ""), self.run.principals.get(identity(str(who.get("arn") or "")))
+        if (
+            not self.on
+            or not key.startswith("AKIA")
+            or principal is None
+            or not self.spares(principal)
+            or self.run.findings.made_by_suspects(key)
+        ):
             return False
         if event.get("vpcEndpointId") and any(d.get("vpcs") for d in self.places):
             self.through.add(str(event["vpcEndpointId"]))

@@ -55,7 +55,7 @@ def mode(c: Course) -> str:
     if asked == "graceful":
         found = f"it was used from {found}" if found else watch.public(c.user, c.reader)
         nobody = "" if c.places else "no dependent that is declared holds a key of its user, so nobody can be moved first"
-        if not planned and (why := found or nobody or powers.powerful(c.user, c.reader) or unknown):
+        if not planned and (why := found or powers.powerful(c.user, c.reader) or unknown or nobody):
             c.refuse(f"{c.old} is not rotated gracefully: {why}",
                      "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
                         "was not rotated: mode graceful is refused")  # fmt: skip
