@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
@@ -31,7 +32,17 @@ class ActionModule(ActionBase):
             for path, message in error.problems:
                 say(f"  {path}: {message}")
             return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+        result_file = arguments.pop("result_file", None)
         result.update(self._execute_module(module_name="evict.cloud.case_analysis", module_args=arguments, task_vars=task_vars))
+        if result_file and "tainted" in result:
+            copy = {
+                **{k: v for k, v in result.items() if k != "invocation"},
+                "status": "ok",
+                "changed": int(bool(result["changed"])),
+                "failed": [],
+            }
+            with open(os.open(str(result_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump(copy, file, indent=1, sort_keys=True, default=str)
         if isinstance(result.get("msg"), str):
             result["msg"] = raw.printable(result["msg"], 8000)
         for line in lines(result):
@@ -71,4 +82,10 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
         f"  {result['incident']}: {counts['tainted']['rogue']} in wrong hands, {counts['tainted']['review']} to review, {counts['acts']['rogue']} calls of"
         f" {result['events']} events; {result['doubts']} conclusions in doubt, {result['gaps']} gaps -> {result['report']}"
     )
+    if done := result.get("done"):
+        said.append("  " + ", ".join(f"{count} {what}" for what, count in done.items()))
+    if (plan := result.get("plan") or {}).get("file"):
+        said.append(f"  plan: {plan['file']}  to review: {plan['waiting']}; would be executed: {plan['executable']}")
+    if result.get("page"):
+        said.append(f"  page: {result['page']}")
     return [raw.printable(line, 2000) for line in [*said, *(f"  unknown: {text}" for text in result["unknown"])]]

@@ -46,7 +46,7 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
         return []
     loaded = sum((result.get("loaded") or {}).values())
     files, gaps = result["files"], result.get("gaps") or []
-    if not (loaded or gaps or result.get("kept") or files.get("waiting")):
+    if not (loaded or gaps or files.get("waiting") or any(about.get("events") for about in (result.get("kept") or {}).values())):
         return []
     kept = [
         f"{name}: {about['events']} events from {about['start']} to {about['end']}"

@@ -22,7 +22,7 @@ from typing import Any
 from tests.beds import company as seeds
 from tests.beds import loops
 from tests.beds.bed import Bed, Credentials
-from tests.drill import brief, loopback, rotation
+from tests.drill import brief, investigation, loopback, rotation
 from tests.drill.intruder import BACK_DOOR, MINER, NAMES, Intruder
 from tests.drill.play import ROOT, Run, command, play, verify
 from tests.drill.story import Story
@@ -199,6 +199,30 @@ class Drill:
             f"{ledger.get('records')} records, {'verified' if ledger.get('verified') else 'NOT WHOLE: ' + str(ledger.get('problems') or ledger.get('msg'))}",
         )
         self.promise(bool(ledger.get("verified")), "the ledger is not whole")
+        self.investigate(bed.events(), company.leaked.access_key, attacker, environment)
+
+    def investigate(self, events: list[dict[str, Any]], key: str, attacker: Intruder, environment: dict[str, str]) -> None:
+        """The log of all of it, from files: who was in wrong hands, nobody else, and a plan."""
+        trail = self.directory / "trail"
+        shutil.rmtree(trail, ignore_errors=True)
+        count = investigation.deliver(events, trail)
+        case = self.directory / "cases" / "IR-DRILL-1"
+        first, _again = self.perform("investigate", case, environment, case=_short(case), logs=_short(trail))
+        report = json.loads((case / "report" / "investigation.json").read_text()) if first.rc == 0 else {"lineage": []}
+        found = investigation.judged(report, investigation.expected(attacker, key), investigation.seen_in(events))
+        self.summary["investigation"] = {
+            "events": count,
+            "seconds": round(first.seconds, 2),
+            **found,
+            "false_principals": len(found["false_principals"]),
+        }
+        self.promise(not found["missing"], f"the investigation missed {', '.join(found['missing'][:5])}")
+        self.promise(not found["false_principals"], f"the investigation accuses {', '.join(found['false_principals'][:5])}")
+        self.promise((case / "report" / "investigation.html").exists(), "the investigation wrote no page")
+        self.story.tell(
+            "investigate", f"{count} events: {found['principals_found']} of {found['principals_expected']} credentials and users of the attacker, "
+            f"{len(found['false_principals'])} of anybody else; see {_short(case / 'report' / 'investigation.html')}",
+        )  # fmt: skip
 
     def fence(self, contain: Run) -> None:
         """The service control policy is part of contain; when it stood, from the ledger."""

@@ -70,6 +70,11 @@ class Intruder(Attacker):
         )
 
     @property
+    def credentials(self) -> list[tuple[str, Credentials]]:
+        """(kind, each credential that it holds), the leaked key left out."""
+        return list(self._held)
+
+    @property
     def held(self) -> int:
         """How many credentials it holds, the leaked key included."""
         return 1 + len(self._held)

@@ -91,7 +91,7 @@ class Collection:
             "loaded": summary.events,
             "duplicates": summary.duplicates,
             "files": {name: getattr(summary, name) for name in ("files", "known", "waiting", "read", "tolerant", "unreadable")},
-            "skipped": summary.skipped,
+            "passed_over": summary.skipped,
             "left_out": summary.left_out,
             "lost": summary.lost,
             "shortened": summary.cut,
