@@ -118,7 +118,7 @@ def run(module: AnsibleModule, wanted: Sequence[Format], read: Callable[[Collect
                 case.abort()
                 raise
             if not case.check:
-                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped", "gap_count")})
+                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "passed_over", "gap_count")})
             result["head"] = case.end("ok", None)
         finally:
             case.close()
