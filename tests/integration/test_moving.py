@@ -125,7 +125,8 @@ def test_bridge_clamps_at_once_cuts_the_rest_and_goes_on_until_the_old_key_is_de
     assert desk.leaks(estate.key.secret_key, estate.held()[0].secret_key) == [] and desk.verified()
 
 
-def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is_seen(desk: Desk, at_once: None) -> None:
+def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_no_slot_is_free(desk: Desk, at_once: None) -> None:
+    """And goes on from the command line, whichever playbook was the last."""
     estate = Estate(desk, "graceful", window={"start": utc(-60)})
     second = Credentials.of(estate.iam.create_access_key(UserName=estate.name)["AccessKey"])  # made in the incident's window, and nobody's
     first = estate.contain()
@@ -135,7 +136,11 @@ def test_graceful_cuts_what_the_attacker_made_and_is_refused_by_name_where_he_is
         "aws_credential_rotation", quiet="15m", free_slot=second.access_key
     )  # a named person may; rotate.yml goes on with the same rotation
     assert second.access_key not in set(estate.keys()) and freed["rotation"][0]["state"] == "VERIFIED_NEW", freed
-    done = estate.contain(soak="1h", spread="1s", hold="2s")
+    less = ("contain_scope=0", "contain_spread=1s", "contain_clocks=none", "contain_resources=false")
+    given = [f"incident={desk.file}", "hold=2s", "quiet=0s", "soak=1h", f"result_file={desk.folder}/result.json", *less]
+    code, said = desk.play("contain", *(word for one in given for word in ("-e", one)))
+    done = json.loads((desk.folder / "result.json").read_text())
+    assert code == 2 and "OLD_DISABLED: the old key is off (graceful)" in said and f"evict.cloud.contain -e case={desk.case}" in said, said
     assert estate.keys()[estate.key.access_key] == "Inactive" and estate.serve() == ["ok", "ok"], done
     assert estate.row(done)["action"] == "contained" and estate.policies() == ["evict-session-IR-1", "work"], done
     kept = desk.restore()
