@@ -73,7 +73,7 @@ def course_of(cloud: Any, *, mode: str = "graceful", check: bool = False, overri
     failures: list[EvictError] = []
     incident = SimpleNamespace(sid=SID, policy_name=lambda purpose: f"evict-{purpose}-IR-1")
     run = SimpleNamespace(
-        principals={}, unresolved=set(), suspects=[], incident=incident, warn=warn, guard=Guard(protected=(), overrides=overrides, limit=25)
+        principals={}, machines=[], unresolved=set(), suspects=[], incident=incident, warn=warn, guard=Guard(protected=(), overrides=overrides, limit=25)
     )  # fmt: skip
     runner = SimpleNamespace(check=check, fail=lambda error, _object="": failures.append(error))
     found: dict[str, Any] = {
@@ -219,6 +219,14 @@ LEAKED = readers.Suspect(USER, frozenset({OLD}), whole=False)
 )  # fmt: skip
 def test_whom_the_incident_holds_reads_nothing(answers: dict[str, Any], who: readers.Suspect, reads: bool) -> None:
     assert bool(said(Cloud(GET, **answers), who, new=NEW)) == reads
+
+
+def test_of_several_users_the_bridge_of_each_counts_ahead_and_then_has_to_stand() -> None:
+    for answers, ahead, reads in ((standing(), True, False), (standing(), False, True), (standing("bridge"), False, False)):
+        c = course_of(Cloud(GET, **{**keys(AKIAOLD="Active"), **answers}), mode="bridge")
+        other = SimpleNamespace(arn=f"arn:aws:iam::{A}:user/other")
+        c.run_of.machines = [SimpleNamespace(user=other, mode="bridge", cut=False, new="", compromised=set())]
+        assert bool(readers.look(c, place(), [readers.Suspect(other.arn, frozenset({OLD}), False)], c.reader, ahead)) == reads
 
 
 @pytest.mark.parametrize(("mode", "reads"), [("graceful", True), ("bridge", False), ("emergency", False)])
