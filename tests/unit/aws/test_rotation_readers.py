@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import documents, targets
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, readers
-from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, options, readers
+from ansible_collections.evict.cloud.plugins.module_utils.common import dependents
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError, InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.common.guard import Guard
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
@@ -272,3 +273,18 @@ def test_what_holds_the_old_key_back_is_given_time_to_spread(monkeypatch: pytest
     for held in (False, True):
         readers.settle(course_of(Cloud(), held_back=held, reached=lambda s: reached.get(s, ""), aws=SimpleNamespace(now=lambda: now)))
     assert slept == [6.0]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in targets.KINDS.values() if kind.KIND in dependents.PLACES], ids=lambda kind: str(kind.KIND)
+)
+def test_a_target_of_aws_says_how_it_is_read(kind: Any) -> None:
+    assert callable(getattr(kind, "reading", None))
+
+
+def test_who_reads_a_place_is_declared_in_words_that_are_checked() -> None:
+    user: Any = SimpleNamespace(account=A)
+    entry = {"kind": "secrets_manager", "name": "app/aws", "region": "eu-west-1", "readable_by": ["team-orders"]}
+    assert options.places([entry], user, "options")[0].spec["readable_by"] == ["team-orders"]
+    with pytest.raises(InvalidInput, match=r"options.dependents\[0\].readable_by"):
+        options.places([{**entry, "readable_by": ["a\x1bb"]}], user, "options")
