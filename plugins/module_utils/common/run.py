@@ -23,7 +23,11 @@ from .pool import Pool
 from .reader import Cloud, Reader
 
 STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
-_CHANGED_MEANWHILE = ("PreconditionFailedException",)  # somebody wrote the document between our read and our write: read again
+_CHANGED_MEANWHILE = (
+    "PreconditionFailedException",
+    "PreconditionFailed",
+    "Conflict",
+)  # somebody wrote the document between our read and our write: read again
 _SECRETIVE = ("replace_credential", "only")  # edits of documents that hold secrets
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 

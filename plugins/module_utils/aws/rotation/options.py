@@ -65,6 +65,10 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
                 )
             )
             continue
+        if placed := getattr(kind, "place", None):
+            target, name = placed(entry, user.account)
+            found.append(targets.Place(target, kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
+            continue
         name = str(entry.get("arn") or entry.get("name"))
         parts = name.split(":") if name.startswith("arn:") else []
         region = str(entry.get("region") or (parts[3] if len(parts) > 3 else ""))

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from . import lambda_function, secrets_manager, ssm_parameter
-from .kind import Change, Kind, Place, state, values
+from .kind import Change, Kind, Place, back_of, behind, state, values
 
 _FILES: tuple[Kind, ...] = (secrets_manager, ssm_parameter, lambda_function)
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
-__all__ = ["KINDS", "Change", "Kind", "Place", "state", "values"]
+__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "state", "values"]

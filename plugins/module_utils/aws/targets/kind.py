@@ -40,7 +40,7 @@ class Change:
     """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is.
 
     ``staged``: a target may yield the first part of its Steps alone, and is asked again while the place is ``old``: of two creations whose answers are lost
-    at once it could not be told which is which.
+    at once it could not be told which is which. ``kept``: the secret of the old key can be read later on, from this place or another: there is a way back.
     """
 
     user: str
@@ -48,6 +48,7 @@ class Change:
     new: str
     secret: Secret
     staged: bool = False
+    kept: bool = True
 
     def step_id(self, place: Place, part: str = "") -> str:
         """``!`` is in no name of a place, so that no part of one place is another place."""
@@ -58,13 +59,32 @@ class Change:
         found: dict[str, t.Any] = {"old": self.old, "new": self.new, "secret": self.secret}
         return {**found, **({"at": at} if at else {}), **({"half": place.half} if place.half else {})}
 
+    def back(self, place: Place, part: str = "") -> Secret:
+        """The secret of the old key, for the way back of the Step ``part``: the machine finds it (``kept``), in memory."""
+        return back_of(self.step_id(place, part))
+
+
+def back_of(step_id: str) -> Secret:
+    return Secret(f"{step_id}!back", ("Secret",))
+
 
 class Kind(t.Protocol):
     """A file of this folder. ``value``: the text or map that is there (it holds secrets: it never leaves memory); ``steps``: write ``change`` to it,
 
-    with a read-back and a way back; the pre-image stays in the cloud's own versions. A file may have ``served`` (further values that are in use:
-    old versions that are still led to), ``refuse`` (raises when the place cannot be moved as a whole), ``identity`` (the ARN that it runs as),
-    ``back`` (answers that the way back needs, in memory) and ``undone`` (what the probe sees after it).
+    with a read-back and a way back; the pre-image stays in the cloud's own versions. A file may have
+
+    - ``place``: (entry as declared, account of the user) -> (Target, name), where these are not what AWS's ARNs and regions say;
+    - ``CLOUD``: the cloud of its Target when that is not aws (``module_utils/outside``);
+    - ``OPAQUE = True``: nobody can read it; ``value`` is the id of the key that is in place, "" for none of ours;
+    - ``served``: further values that are in use, as old versions that are still led to;
+    - ``refuse``: raises when the place cannot be moved as a whole;
+    - ``identity``: the ARN that it runs as;
+    - ``behind``: (place, new key, reader) -> what still works with an older value, though the new one is written: it is waited for; "" for nothing.
+      Raises ``EvictError`` when waiting is of no use;
+    - ``kept``: (place, key, reader) -> the secret of ``key`` out of what the place keeps of before, "" for none;
+    - ``undone``: what the probe of a Step sees after it was taken back;
+    - ``taken_back``: (place, change, reader) -> Steps that belong to the way back beside the undo of those that were made;
+    - ``tidy``: (place, change, reader) -> Steps that remove what was kept for the way back, when the old key is off.
     """
 
     KIND: str
@@ -83,10 +103,11 @@ def values(kind: Kind, place: Place, reader: Reader) -> list[t.Any]:
 
 
 def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, reader: Reader) -> str:
-    """old | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``.
+    """old | moving | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``.
 
-    ``old`` while anything in use holds an old key; what could not be moved whole is unknown, before anything is written.
+    ``moving``: the new one is written, and not all that works with it has it. ``old`` while anything in use holds an old key; what could not be moved whole is unknown, before anything is written.
     """
+    opaque = getattr(kind, "OPAQUE", False)
     try:
         found = values(kind, place, reader)
         if found[0] is None:
@@ -96,12 +117,23 @@ def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, re
             return "half"
         held = set().union(*(credential_text.identities(value, {*change_from, new} - {""}) for value in found if value is not None))
         if old := held & set(change_from):
-            for key in sorted(old):
+            for key in sorted(old) if not opaque else ():
                 _movable(kind, place, key, new, found[0], reader)
             return "old"
     except EvictError as error:
         return f"unknown: {error.message}"
-    return "new" if new and new in held else "other"
+    if not new or new not in held:
+        return "other"
+    try:
+        return "moving" if behind(kind, place, new, reader) else "new"
+    except EvictError:
+        return "moving"  # whoever waits for it is told why that is of no use
+
+
+def behind(kind: Kind, place: Place, new: str, reader: Reader) -> str:
+    """What still works with an older value, though the new one is written; "" for nothing."""
+    look = getattr(kind, "behind", None)
+    return str(look(place, new, reader)) if look else ""
 
 
 def _movable(kind: Kind, place: Place, key: str, new: str, value: t.Any, reader: Reader) -> None:

@@ -1,0 +1,131 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kinds of dependents declare beside what all of them have: one entry of ``FORMS`` for each kind that takes more."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+from collections.abc import Callable
+
+from .connections import NAME, URL
+from .schema import Fields
+
+_LABEL = (re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"), "not a name of Kubernetes")
+_DATA_KEY = (re.compile(r"[-._a-zA-Z0-9]{1,253}"), "not a key of a Secret")
+_WORKLOAD = (
+    re.compile(r"(?:deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"),
+    "not deployment/NAME, statefulset/NAME or daemonset/NAME",
+)
+_SERVICE = (re.compile(r"[\w-]{1,255}/[\w-]{1,255}", re.ASCII), "not CLUSTER/SERVICE")
+_ENV = (re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}"), "not the name of an environment variable")
+_PATH = (re.compile(r"[^\x00-\x1f\x7f-\x9f{}]{1,1024}"), "not a path")
+_LONGEST = 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path."""
+
+    keys: tuple[str, ...]
+    read: Callable[[Fields], dict[str, t.Any]]
+
+
+def _one(fields: Fields, key: str, form: tuple[re.Pattern[str], str], required: bool = False) -> str:
+    return fields.text(key, required=required, pattern=form[0], says=form[1])
+
+
+def seconds(fields: Fields, key: str = "seconds", default: int = 0) -> int:
+    """How long something may take; an hour at most."""
+    found = fields.count(key, default) if key in fields.raw else default
+    if found > _LONGEST:
+        fields.problems.append((f"{fields.path}.{key}", f"must be {_LONGEST} seconds at most"))
+    return found
+
+
+def words(fields: Fields, key: str, required: bool = False) -> list[str]:
+    """A command as a list of words, never a line: nothing is given to a shell."""
+    raw = fields.raw.get(key)
+    if raw is None and not required:
+        return []
+    if not isinstance(raw, list) or not raw or not all(isinstance(w, str) and w and "\0" not in w for w in raw):
+        fields.problems.append((f"{fields.path}.{key}", "must be a list of words, as [/opt/rotate, billing]; it is not run by a shell"))
+        return []
+    return [str(w) for w in raw]
+
+
+def _kubernetes_secret(fields: Fields) -> dict[str, t.Any]:
+    _one(fields, "name", _LABEL)
+    return {
+        "at": _one(fields, "at", NAME, required=True), "namespace": _one(fields, "namespace", _LABEL, required=True), "key": _one(fields, "key", _DATA_KEY),
+        "restart": fields.texts("restart", *_WORKLOAD), "seconds": seconds(fields),
+    }  # fmt: skip
+
+
+def _ecs(fields: Fields) -> dict[str, t.Any]:
+    return {"services": fields.texts("services", *_SERVICE), "seconds": seconds(fields)}
+
+
+def _seconds(fields: Fields) -> dict[str, t.Any]:
+    return {"seconds": seconds(fields)}
+
+
+def _restarts(fields: Fields) -> dict[str, t.Any]:
+    """``restart: {ecs_service: [CLUSTER/SERVICE]}``: what reads the value only when it starts."""
+    found: dict[str, t.Any] = {"seconds": seconds(fields)}
+    if fields.raw.get("restart") is not None:
+        inner = Fields(fields.raw["restart"], f"{fields.path}.restart", fields.problems, ("ecs_service",))
+        services = inner.texts("ecs_service", *_SERVICE)
+        if not services and isinstance(fields.raw["restart"], dict):
+            fields.problems.append((f"{fields.path}.restart", "names nothing; give ecs_service: [CLUSTER/SERVICE]"))
+        found["restart"] = {"ecs_service": services}
+    return found
+
+
+def _named(fields: Fields) -> None:
+    _one(fields, "name", NAME, required=True)
+    if fields.raw.get("half"):
+        fields.problems.append((f"{fields.path}.half", "a hook gets both halves"))
+
+
+def _hook(fields: Fields) -> dict[str, t.Any]:
+    _named(fields)
+    return {"command": words(fields, "command", True), "verify": words(fields, "verify", True), "seconds": seconds(fields)}
+
+
+def _webhook(fields: Fields) -> dict[str, t.Any]:
+    _named(fields)
+    found: dict[str, t.Any] = {
+        "url": _one(fields, "url", URL, True), "verify": _one(fields, "verify", URL, True), "ca_file": _one(fields, "ca_file", _PATH),
+        "secret_env": _one(fields, "secret_env", _ENV), "secret_file": _one(fields, "secret_file", _PATH), "seconds": seconds(fields),
+    }  # fmt: skip
+    if bool(fields.raw.get("secret_env")) == bool(fields.raw.get("secret_file")):
+        fields.problems.append(
+            (fields.path, "needs one of secret_env (an environment variable) and secret_file (a path): with it the request is signed")
+        )
+    return found
+
+
+FORMS: dict[str, Form] = {
+    "codebuild_project": Form(("seconds",), _seconds),
+    "ecs_task_definition": Form(("services", "seconds"), _ecs),
+    "hook": Form(("command", "verify", "seconds"), _hook),
+    "kubernetes_secret": Form(("at", "namespace", "key", "restart", "seconds"), _kubernetes_secret),
+    "secrets_manager": Form(("restart", "seconds"), _restarts),
+    "ssm_parameter": Form(("restart", "seconds"), _restarts),
+    "webhook": Form(("url", "verify", "ca_file", "secret_env", "secret_file", "seconds"), _webhook),
+}
+
+
+def more(kind: str, raw: t.Any) -> tuple[str, ...]:
+    """The further keys of a kind."""
+    return FORMS[kind].keys if isinstance(raw, dict) and kind in FORMS else ()
+
+
+def read(kind: str, fields: Fields) -> dict[str, t.Any]:
+    """What the kind declares of its own."""
+    return FORMS[kind].read(fields) if kind in FORMS else {}
+
+
+__all__ = ["FORMS", "Form", "more", "read", "seconds", "words"]
