@@ -9,6 +9,7 @@ import re
 import typing as t
 from collections.abc import Callable
 
+from . import declared_vendors
 from .connections import NAME, URL
 from .schema import Fields
 
@@ -115,6 +116,7 @@ FORMS: dict[str, Form] = {
     "secrets_manager": Form(("restart", "seconds"), _restarts),
     "ssm_parameter": Form(("restart", "seconds"), _restarts),
     "webhook": Form(("url", "verify", "ca_file", "secret_env", "secret_file", "seconds"), _webhook),
+    **{kind: Form(*row) for kind, row in declared_vendors.ROWS.items()},
 }
 
 

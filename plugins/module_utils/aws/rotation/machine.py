@@ -126,9 +126,17 @@ class Machine:
         if place.half and not self.alone:
             found = "unknown: several users are rotated, so it cannot be told whose half it is; rotate them in cases of their own"
         if found == "half" and self.new and self.is_made(self.change().step_id(place)):
-            found = "new"
+            found = "new" if self._as_left(place) else "unknown: somebody else has written it since"
         self._shown[place.id] = found
         return found
+
+    def _as_left(self, place: targets.Place) -> bool:
+        """Whether what nobody can read is as this rotation left it; what can be read is looked at itself."""
+        if not getattr(targets.KINDS[place.kind], "BLIND", False):
+            return True
+        entry = self.case.history.get(self.change().step_id(place)) or {}
+        step = plan.decode(entry["made"]["step"] or entry["step"])
+        return self.runner.shows(step, self.reader)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
