@@ -73,7 +73,7 @@ FORMS: dict[str, Form] = {
         ("url",),
         {"token": False, "secret_id": False, "jwt": False},
         _vault,
-    ),  # fmt: skip
+    ),
     "github": Form({"url": URL, "ca_file": PATH}, secrets={"token": False}),
     "gitlab": Form({"url": URL, "ca_file": PATH}, secrets={"token": False}),
     "kubernetes": Form({"url": URL, "ca_file": PATH, "kubeconfig": PATH, "context": WORD}, secrets={"token": False}, check=_kubernetes),

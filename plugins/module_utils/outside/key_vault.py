@@ -86,7 +86,7 @@ def _request(connection: Connection, call: Call, method: str, path: str, body: t
 
     url = str(connection["url"])
     scope, tenant = _wanted(url, str(connection["suffix"]), call.target.account)
-    token = entra.token(url, scope, tenant, str(connection.get("client_id") or ""))
+    token = entra.token(url, scope, tenant, str(connection.get("client_id") or ""), str(connection.get("environment") or ""))
     to = server(connection, url, {"Authorization": f"Bearer {token}"})
     return session.request(to, call, method, path, json_body=body, subject=subject, explain=_said).json()
 

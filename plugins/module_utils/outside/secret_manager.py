@@ -64,7 +64,12 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
     if connection.get("quota_project"):
         headers["x-goog-user-project"] = str(connection["quota_project"])
     to = server(connection, name, headers, _url(connection, name))
-    answer = session.request(to, call, method, at, json_body=body, subject=name, explain=_said).json()
+    try:
+        answer = session.request(to, call, method, at, json_body=body, subject=name, explain=_said).json()
+    except CloudError as error:
+        if call.operation == "UpdateAliases" and ("FAILED_PRECONDITION" in error.message or "ABORTED" in error.message):
+            error.code = "PreconditionFailed"  # somebody else changed it: the Runner reads again
+        raise
     if call.operation in ("GetSecret", "UpdateAliases"):
         return answer
     number = str(answer.get("name") or "").rpartition("/")[2]

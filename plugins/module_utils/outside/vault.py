@@ -44,10 +44,6 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
     if method == "POST":
         return {"version": int(data["version"])}
     meta = data.get("metadata") or {}
-    if data.get("data") is None:
-        raise CloudError(
-            f"{call.name} on {subject}: version {meta.get('version')} is deleted", code="NotFound", object=subject, operation=call.name
-        )
     return {"data": data["data"], "version": int(meta["version"])}
 
 
@@ -72,8 +68,11 @@ def _request(connection: Connection, call: Call, method: str, path: str, body: t
 
 
 def _said(answer: session.Answer) -> str:
-    """Vault's own words: a list of texts."""
-    return "; ".join(str(error) for error in answer.json().get("errors") or [])
+    """Vault's own words: a list of texts; of a version that is deleted there are none."""
+    said = answer.json()
+    meta = (said.get("data") or {}).get("metadata") or {}
+    deleted = f"version {meta.get('version')} is deleted" if meta.get("deletion_time") or meta.get("destroyed") else ""
+    return "; ".join(str(error) for error in said.get("errors") or []) or deleted
 
 
 def _forget(connection: Connection) -> bool:

@@ -1,0 +1,92 @@
+"""What tests of the stores of other vendors share: a key that is rotated in one place after another, by the Runner and a ledger of lists."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import targets
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import options
+from ansible_collections.evict.cloud.plugins.module_utils.aws.targets.kind import back_of
+from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Secret, Step
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from ansible_collections.evict.cloud.plugins.module_utils.outside.clouds import Clouds
+from tests.unit.common.fake_cloud import Journal
+
+OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7OTHER00"
+OLD_SECRET, NEW_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
+USER = SimpleNamespace(arn="arn:aws:iam::111122223333:user/app", account="111122223333")
+
+def text(form: str, key: str, secret: str) -> str:
+    """A value that holds a key among other things; the comment of one form names the old id for ever."""
+    if form == "json":
+        return json.dumps({"key_id": key, "secret": secret, "endpoint": "https://x/%7B", "older": ["k", {"n": 1}]}, indent=2)
+    return f"# made for {OLD}\nexport AWS_ACCESS_KEY_ID={key}\nAWS_SECRET_ACCESS_KEY='{secret}'\nMODE=fast\n"
+
+
+class Desk:
+    """``entries``: dependents as declared. ``runner`` is a run; ``again`` begins another with what the ledger kept."""
+
+    def __init__(self, entries: list[dict[str, Any]], **connection: Any) -> None:
+        self.incident: Any = SimpleNamespace(connection=connection)
+        self.entries, self.journal = entries, Journal()
+        self.places = options.places(entries, USER, "incident")  # type: ignore[arg-type]
+        self.again()
+
+    def again(self, check: bool = False, mint: bool = True) -> Desk:
+        clouds = Clouds({}, self.incident, self.entries)
+        self.runner = Runner(clouds, None if check else self.journal, check=check, history=self.journal.history())
+        if mint:
+            self.runner.remember("mint", {"AccessKey": {"AccessKeyId": NEW, "SecretAccessKey": NEW_SECRET}})
+        return self
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.runner.clouds)
+
+    def change(self, **more: Any) -> targets.Change:
+        return targets.Change(USER.arn, OLD, NEW, Secret("mint", ("AccessKey", "SecretAccessKey")), **more)
+
+    def state(self, number: int = 0) -> str:
+        place = self.places[number]
+        return targets.state(targets.KINDS[place.kind], place, {OLD}, NEW, self.reader)
+
+    def carry_out(self, make: Iterable[Step]) -> list[Step]:
+        planned: list[Step] = []
+
+        def job(_reader: Reader) -> Iterator[Step]:
+            for step in make:
+                planned.append(step)
+                yield step
+
+        self.runner.add(USER.arn, USER.account, [Job(Phase.CREDENTIAL, lambda reader: list(job(reader)))])
+        self.runner.wait()
+        return planned
+
+    def move(self, number: int = 0, **more: Any) -> list[Step]:
+        place = self.places[number]
+        return self.carry_out(targets.KINDS[place.kind].steps(place, self.change(**more), self.reader))
+
+    def take_back(self, steps: list[Step], number: int = 0) -> None:
+        """As the machine does it."""
+        kind: Any = targets.KINDS[self.places[number].kind]
+        for step in reversed(steps):
+            assert step.undo and self.runner.shows(step, self.reader)
+            self.runner.remember(back_of(step.id).step, {"Secret": OLD_SECRET})
+            after = getattr(kind, "undone", lambda s: s.before)(step)
+            self.carry_out([dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=after, do=step.undo, undo=step.do, needs=(), undoes=step.id)])
+
+    def statuses(self) -> list[str]:
+        return [done.status for done in self.runner.done.values()]
+
+    def said(self) -> str:
+        """All that a ledger, a result or a log would hold."""
+        return json.dumps([self.journal.intents, self.journal.outcomes, self.runner.failures, self.runner.diff(), [d.row() for d in self.runner.done.values()]])
+
+    def keeps_secrets(self) -> bool:
+        return not any(secret in self.said() for secret in (OLD_SECRET, NEW_SECRET))
