@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from . import kubernetes
+from . import hook, kubernetes, webhook
 from .kind import Kind
 
-_FILES: tuple[Kind, ...] = (kubernetes,)
+_FILES: tuple[Kind, ...] = (kubernetes, hook, webhook)
 KINDS: dict[str, Kind] = {kind.CLOUD: kind for kind in _FILES}
 __all__ = ["KINDS", "Kind"]

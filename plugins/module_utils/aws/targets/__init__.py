@@ -4,9 +4,18 @@
 
 from __future__ import annotations
 
-from . import lambda_function, secrets_manager, ssm_parameter
-from .kind import Change, Kind, Place, back_of, behind, state, values
+from . import codebuild_project, ecs_task_definition, hook, kubernetes_secret, lambda_function, secrets_manager, ssm_parameter, webhook
+from .kind import Change, Kind, Place, back_of, behind, restarted, restarts, state, steps, values
 
-_FILES: tuple[Kind, ...] = (secrets_manager, ssm_parameter, lambda_function)
+_FILES: tuple[Kind, ...] = (
+    secrets_manager,
+    ssm_parameter,
+    lambda_function,
+    ecs_task_definition,
+    codebuild_project,
+    kubernetes_secret,
+    hook,
+    webhook,
+)
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
-__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "state", "values"]
+__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "restarted", "restarts", "state", "steps", "values"]
