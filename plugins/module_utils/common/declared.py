@@ -57,7 +57,9 @@ def words(fields: Fields, key: str, required: bool = False) -> list[str]:
 
 
 def _kubernetes_secret(fields: Fields) -> dict[str, t.Any]:
-    _one(fields, "name", _LABEL)
+    _one(fields, "name", _LABEL, required=True)
+    if fields.raw.get("half"):
+        fields.problems.append((f"{fields.path}.half", "a Secret holds both halves; say under key where they are one text"))
     return {
         "at": _one(fields, "at", NAME, required=True), "namespace": _one(fields, "namespace", _LABEL, required=True), "key": _one(fields, "key", _DATA_KEY),
         "restart": fields.texts("restart", *_WORKLOAD), "seconds": seconds(fields),

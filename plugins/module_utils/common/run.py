@@ -28,7 +28,7 @@ _CHANGED_MEANWHILE = (
     "PreconditionFailed",
     "Conflict",
 )  # somebody wrote the document between our read and our write: read again
-_SECRETIVE = ("replace_credential", "only")  # edits of documents that hold secrets
+_SECRETIVE = ("replace_credential", "replace_in_variables", "only")  # edits of documents that hold secrets
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 

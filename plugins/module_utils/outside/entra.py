@@ -32,7 +32,11 @@ def token(url: str, scope: str, tenant: str, client_id: str = "", environment: s
         raise MissingLibrary("azure-identity is not installed", object="azure-identity", operation="connect",
                              remedy="install azure-identity in the Python that runs the module")  # fmt: skip
     try:
-        return str(_credential(client_id, os.environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITIES.get(environment, _PUBLIC)).get_token(scope, **({"tenant_id": tenant} if tenant else {})).token)
+        return str(
+            _credential(client_id, os.environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITIES.get(environment, _PUBLIC))
+            .get_token(scope, **({"tenant_id": tenant} if tenant else {}))
+            .token
+        )
     except (azure.core.exceptions.AzureError, ValueError) as error:
         raise CloudError(f"no token of Microsoft Entra for {url} ({type(error).__name__})", code="NoCredentials", object=url, operation="connect",
                          remedy="log in (az login), or set AZURE_CLIENT_ID, AZURE_TENANT_ID and a secret or certificate") from None  # fmt: skip

@@ -12,6 +12,7 @@ import base64
 import binascii
 import json
 import os
+import re
 import ssl
 import typing as t
 from collections.abc import Mapping
@@ -25,8 +26,9 @@ from .kind import Answer, Connection, Documents, secret, server
 from .session import Server, quoted
 
 CLOUD = "kubernetes"
-VALUES = "values"  # of a Secret: what of its data is text, decoded
+VALUES, IDS = "values", "ids"  # of a Secret: what of its data is text, decoded, and the ids of access keys in each, which are no secrets
 PLURALS = {"deployment": "deployments", "statefulset": "statefulsets", "daemonset": "daemonsets"}
+_KEY = re.compile(r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])")
 _EXEC_SECONDS = 30.0
 _MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 
@@ -49,7 +51,10 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
         subject=f"{given.get('kind', 'secret')} {given['namespace']}/{name}",
     )  # fmt: skip
     found = answer.json()
-    return {**found, VALUES: _decoded(found.get("data") or {})} if call.operation == "GetSecret" else found
+    if call.operation != "GetSecret":
+        return found
+    values = _decoded(found.get("data") or {})
+    return {**found, VALUES: values, IDS: {key: sorted(set(_KEY.findall(text))) for key, text in values.items()}}
 
 
 def _said(answer: session.Answer) -> str:

@@ -36,7 +36,13 @@ class GitHub(Vendor):
         return f"2026-11-28T{self.seconds // 3600:02}:{self.seconds // 60 % 60:02}:{self.seconds % 60:02}Z"
 
     def put(self, path: str, value: str, **more: Any) -> None:
-        self.kept[path] = {**self.kept.get(path, {}), "value": value, "created_at": "2026-01-01T00:00:00Z", "updated_at": self.now(), **more}
+        self.kept[path] = {
+            **self.kept.get(path, {}),
+            "value": value,
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": self.now(),
+            **more,
+        }
 
     def admit(self, asked: Asked, name: str) -> None:
         if not asked.headers.get("user-agent"):
@@ -66,7 +72,10 @@ class GitHub(Vendor):
         if size > 100:
             raise self.wrong(asked, "per_page is 100 at most")
         ids = self._one(path)["repositories"]
-        return 200, {"total_count": len(ids), "repositories": [{"id": i, "full_name": f"org/{i}"} for i in ids[(page - 1) * size : page * size]]}
+        return 200, {
+            "total_count": len(ids),
+            "repositories": [{"id": i, "full_name": f"org/{i}"} for i in ids[(page - 1) * size : page * size]],
+        }
 
     def write(self, asked: Asked, owner: str, name: str) -> tuple[int, Any]:
         of_organization = owner.startswith("/orgs/")

@@ -58,7 +58,10 @@ class GitLab(Vendor):
     def write(self, asked: Asked, owner: str, key: str) -> tuple[int, Any]:
         found = self._one(asked, owner, key)
         body = self.takes(asked, {"value"}, _FIELDS)
-        if any(type(body.get(k, False)) is not bool for k in ("protected", "masked", "raw")) or body.get("variable_type", "file") not in ("env_var", "file"):
+        if any(type(body.get(k, False)) is not bool for k in ("protected", "masked", "raw")) or body.get("variable_type", "file") not in (
+            "env_var",
+            "file",
+        ):
             raise self.wrong(asked, "a field of another type")
         if body.get("masked", found["masked"]) and not _MASKABLE.fullmatch(body["value"]):
             raise Problem(400, {"message": {"value": [f"is invalid: {body['value']}"]}})

@@ -70,9 +70,13 @@ class Google(Vendor):
         if name == "token":
             return
         if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
-            raise Problem(401, {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "Request had invalid authentication credentials."}})
+            raise Problem(
+                401, {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "Request had invalid authentication credentials."}}
+            )
         if name in ("add", "patch") and not self.may_write:
-            raise Problem(403, {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Permission 'secretmanager.versions.add' denied"}})
+            raise Problem(
+                403, {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Permission 'secretmanager.versions.add' denied"}}
+            )
 
     def token(self, asked: Asked) -> tuple[int, Any]:
         form = dict(urllib.parse.parse_qsl(asked.raw.decode()))

@@ -52,17 +52,34 @@ class KeyVault(Vendor):
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if self.tokens.get(token) != f"{self.resource}/.default":
             challenge = f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", resource="{self.resource}"'
-            raise Problem(401, {"error": {"code": "Unauthorized", "message": "AKV10000: Request is missing a Bearer or PoP token."}}, WWW_Authenticate=challenge)
+            raise Problem(
+                401,
+                {"error": {"code": "Unauthorized", "message": "AKV10000: Request is missing a Bearer or PoP token."}},
+                WWW_Authenticate=challenge,
+            )
         if name == "write" and not self.may_write:
-            raise Problem(403, {"error": {"code": "Forbidden", "message": "The user does not have secrets set permission", "innererror": {"code": "AccessDenied"}}})
+            raise Problem(
+                403,
+                {
+                    "error": {
+                        "code": "Forbidden",
+                        "message": "The user does not have secrets set permission",
+                        "innererror": {"code": "AccessDenied"},
+                    }
+                },
+            )
 
     def _all(self, name: str) -> list[dict[str, Any]]:
         if name not in self.kept:
-            raise Problem(404, {"error": {"code": "SecretNotFound", "message": f"A secret with (name/id) {name} was not found in this key vault."}})
+            raise Problem(
+                404, {"error": {"code": "SecretNotFound", "message": f"A secret with (name/id) {name} was not found in this key vault."}}
+            )
         return self.kept[name]
 
     def _shown(self, name: str, bundle: dict[str, Any], *without: str) -> dict[str, Any]:
-        return {k: v for k, v in bundle.items() if k not in ("version", *without)} | {"id": f"{self.url}/secrets/{name}/{bundle['version']}"}
+        return {k: v for k, v in bundle.items() if k not in ("version", *without)} | {
+            "id": f"{self.url}/secrets/{name}/{bundle['version']}"
+        }
 
     def unknown(self, asked: Asked) -> tuple[int, Any]:
         return 200, {"value": []}
@@ -80,7 +97,16 @@ class KeyVault(Vendor):
         if bundle is None:
             raise Problem(404, {"error": {"code": "SecretNotFound", "message": "no such version"}})
         if not bundle["attributes"]["enabled"]:
-            raise Problem(403, {"error": {"code": "Forbidden", "message": "Operation get is not allowed on a disabled secret.", "innererror": {"code": "SecretDisabled"}}})
+            raise Problem(
+                403,
+                {
+                    "error": {
+                        "code": "Forbidden",
+                        "message": "Operation get is not allowed on a disabled secret.",
+                        "innererror": {"code": "SecretDisabled"},
+                    }
+                },
+            )
         return 200, self._shown(name, bundle)
 
     def write(self, asked: Asked, name: str) -> tuple[int, Any]:
@@ -106,7 +132,14 @@ class KeyVault(Vendor):
         if form.get("grant_type") != "client_credentials" or form.get("client_id") != CLIENT:
             raise self.wrong(asked, "not a client's sign-in")
         if form.get("client_secret") != self.password:
-            raise Problem(401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided.", "error_codes": [7000215]})
+            raise Problem(
+                401,
+                {
+                    "error": "invalid_client",
+                    "error_description": "AADSTS7000215: Invalid client secret provided.",
+                    "error_codes": [7000215],
+                },
+            )
         token = secrets.token_hex(16)
         self.tokens[token] = form["scope"]
         return 200, {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token}

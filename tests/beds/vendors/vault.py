@@ -40,7 +40,11 @@ class Vault(Vendor):
         if name == "login":
             return
         token = asked.headers.get("x-vault-token", "")
-        if token not in self.tokens or self.tokens[token][0] != asked.headers.get("x-vault-namespace", "") or (name == "write" and not self.tokens[token][1]):
+        if (
+            token not in self.tokens
+            or self.tokens[token][0] != asked.headers.get("x-vault-namespace", "")
+            or (name == "write" and not self.tokens[token][1])
+        ):
             raise Problem(403, {"errors": ["permission denied"]})
 
     def _versions(self, asked: Asked, mount: str, path: str) -> list[dict[str, Any] | None]:
@@ -70,7 +74,13 @@ class Vault(Vendor):
         if cas != len(versions):
             raise Problem(400, {"errors": ["check-and-set parameter did not match the current version"]})
         versions.append(body["data"])
-        meta = {"created_time": "2026-01-03T00:00:00Z", "custom_metadata": None, "deletion_time": "", "destroyed": False, "version": len(versions)}
+        meta = {
+            "created_time": "2026-01-03T00:00:00Z",
+            "custom_metadata": None,
+            "deletion_time": "",
+            "destroyed": False,
+            "version": len(versions),
+        }
         return 200, {"request_id": "r", "data": meta}
 
     def login(self, asked: Asked, mount: str) -> tuple[int, Any]:

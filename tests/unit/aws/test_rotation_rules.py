@@ -70,7 +70,7 @@ def test_a_function_goes_back_by_its_two_variables_alone() -> None:
     _kept, changed, *_ = targets.KINDS[place.kind].steps(place, CHANGE, reader)
     (undo,) = changed.undo
     assert isinstance(undo, plan.Edit) and undo.name == "replace_credential" and "Version" not in undo.document
-    back = targets.lambda_function.back(place, changed, reader)
+    back = {targets.back_of(changed.id).step: {"Secret": targets.lambda_function.kept(place, OLD, reader)}}
     assert plan.resolve(undo.arguments, back) == {"old": NEW, "new": OLD, "secret": "x" * 40, "at": ["Environment", "Variables"]}
 
 

@@ -307,14 +307,23 @@ def test_vault_a_deleted_secret_is_unknown(vaulted: Store) -> None:
 
 
 @pytest.mark.parametrize("way", ["approle", "kubernetes"])
-def test_vault_logs_in_once_and_again_when_its_token_has_run_out(vaulted: Store, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vault_logs_in_once_and_again_when_its_token_has_run_out(
+    vaulted: Store, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = vaulted.vendor
     monkeypatch.delenv("VAULT_TOKEN")
     (tmp_path / "proof").write_text("pr00f-of-the-role\n")
     server.roles["r1"] = server.service_accounts["app"] = "pr00f-of-the-role"
-    login = {"role_id": "r1", "secret_id_file": str(tmp_path / "proof")} if way == "approle" else {"role": "app", "jwt_file": str(tmp_path / "proof")}
+    login = (
+        {"role_id": "r1", "secret_id_file": str(tmp_path / "proof")}
+        if way == "approle"
+        else {"role": "app", "jwt_file": str(tmp_path / "proof")}
+    )
     vaulted.put(text("env", OLD, OLD_SECRET))
-    desk = Desk([{"kind": "vault", "at": "prod", "name": "app/aws", "field": "env"}], vault={"prod": {"url": server.url, "namespace": "team", **login}})
+    desk = Desk(
+        [{"kind": "vault", "at": "prod", "name": "app/aws", "field": "env"}],
+        vault={"prod": {"url": server.url, "namespace": "team", **login}},
+    )
     desk.move()
     assert desk.state() == "new" and server.logins == 1
     server.tokens.clear()
@@ -342,10 +351,14 @@ def test_gitlab_hidden_masked_and_unscoped(gitlab: Store) -> None:
     assert gitlab.vendor.violations == []
 
 
-@pytest.mark.parametrize(("place", "owner"), [({"group": "team"}, "groups/team"), ({"instance": True}, "admin"), ({"project": "42"}, "projects/42")])
+@pytest.mark.parametrize(
+    ("place", "owner"), [({"group": "team"}, "groups/team"), ({"instance": True}, "admin"), ({"project": "42"}, "projects/42")]
+)
 def test_gitlab_of_a_group_or_the_instance(gitlab: Store, place: dict[str, Any], owner: str) -> None:
     gitlab.vendor.put(owner, "KEYS", text("json", OLD, OLD_SECRET))
-    desk = Desk([{"kind": "gitlab_ci", "at": "own", "name": "KEYS", **place}], gitlab={"own": {"url": gitlab.vendor.url, "token_env": "GL"}})
+    desk = Desk(
+        [{"kind": "gitlab_ci", "at": "own", "name": "KEYS", **place}], gitlab={"own": {"url": gitlab.vendor.url, "token_env": "GL"}}
+    )
     desk.move()
     assert desk.state() == "new" and gitlab.newest() == text("json", NEW, NEW_SECRET) and gitlab.vendor.violations == []
 

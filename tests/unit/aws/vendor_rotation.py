@@ -22,6 +22,7 @@ OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7
 OLD_SECRET, NEW_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 USER = SimpleNamespace(arn="arn:aws:iam::111122223333:user/app", account="111122223333")
 
+
 def text(form: str, key: str, secret: str) -> str:
     """A value that holds a key among other things; the comment of one form names the old id for ever."""
     if form == "json":
@@ -79,14 +80,28 @@ class Desk:
             assert step.undo and self.runner.shows(step, self.reader)
             self.runner.remember(back_of(step.id).step, {"Secret": OLD_SECRET})
             after = getattr(kind, "undone", lambda s: s.before)(step)
-            self.carry_out([dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=after, do=step.undo, undo=step.do, needs=(), undoes=step.id)])
+            self.carry_out(
+                [
+                    dataclasses.replace(
+                        step, id=f"undo:{step.id}", before=step.after, after=after, do=step.undo, undo=step.do, needs=(), undoes=step.id
+                    )
+                ]
+            )
 
     def statuses(self) -> list[str]:
         return [done.status for done in self.runner.done.values()]
 
     def said(self) -> str:
         """All that a ledger, a result or a log would hold."""
-        return json.dumps([self.journal.intents, self.journal.outcomes, self.runner.failures, self.runner.diff(), [d.row() for d in self.runner.done.values()]])
+        return json.dumps(
+            [
+                self.journal.intents,
+                self.journal.outcomes,
+                self.runner.failures,
+                self.runner.diff(),
+                [d.row() for d in self.runner.done.values()],
+            ]
+        )
 
     def keeps_secrets(self) -> bool:
         return not any(secret in self.said() for secret in (OLD_SECRET, NEW_SECRET))

@@ -25,14 +25,13 @@ from .. import credentials, sessions, targets
 from ..credentials import access_key
 from ..principal import Principal
 from ..session import iso, parse
-from . import bridge, health, mint, slot, watch
+from . import bridge, health, mint, moving, slot, watch
 from .options import DEADLINES, STATES, Options
 
 if t.TYPE_CHECKING:
     from .verb import Rotation
 
 READS = ("iam:GetAccessKeyLastUsed", "iam:ListAttachedUserPolicies", "iam:SimulatePrincipalPolicy", "sts:GetCallerIdentity")
-_PARTS = 20  # of one place, one after the other: an environment, and each version that aliases lead to
 SETTLES = datetime.timedelta(seconds=10)  # until a policy that was just written holds everywhere
 
 
@@ -132,7 +131,7 @@ class Machine:
 
     def _as_left(self, place: targets.Place) -> bool:
         """Whether what nobody can read is as this rotation left it; what can be read is looked at itself."""
-        if not getattr(targets.KINDS[place.kind], "BLIND", False):
+        if not targets.blind(place):
             return True
         entry = self.case.history.get(self.change().step_id(place)) or {}
         step = plan.decode(entry["made"]["step"] or entry["step"])
@@ -164,6 +163,7 @@ class Machine:
                 self.quiescent()
                 self.prove()
                 self.disable()
+            moving.tidy(self)
             self.soak()
             self.delete()
         except Stop:
@@ -266,7 +266,7 @@ class Machine:
         return planned
 
     def free(self, keys: dict[str, str]) -> None:
-        held = {key for p in self.places for key in keys if key != self.old and self._holds(p, key)}
+        held = {key for p in self.places for key in keys if key != self.old and self.holds(p, key)}
         used = {key: str((self.last_used(key) or {}).get("LastUsedDate") or "") for key in keys}
         named = {self.options.free_slot} - {""}
         found = slot.decide([{"id": k, "status": v} for k, v in keys.items()], self.old, self.also | named, used, held)
@@ -278,7 +278,7 @@ class Machine:
             asked = credentials.Asked(only={found.free})
             self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
 
-    def _holds(self, place: targets.Place, key: str) -> bool:
+    def holds(self, place: targets.Place, key: str) -> bool:
         """Whether anything that is in use there holds ``key``."""
         try:
             found = targets.values(targets.KINDS[place.kind], place, self.reader)
@@ -300,21 +300,25 @@ class Machine:
     def mint_key(self) -> None:
         """MINTED. What was minted and is in no place may be made anew; what a place holds is never taken from it."""
         found = {p.id: self.state_of(p) for p in self.places}
-        having = [p.text for p in self.places if found[p.id] == "new"]
+        having = [p.text for p in self.places if found[p.id] in ("new", "moving")]
         if self.new and self.new not in self.keys():
             if having:
                 self.refuse(f"the new key {self.new} was deleted by somebody else, and {', '.join(having)} hold it",
                             "give them a key that works, then run again",
                             f"its new key {self.new} is gone")  # fmt: skip
             self.runner.drop(self.mint)
-        if self.new and len(having) < len(self.places) and not self._secret():
+        needing = [p for p in self.places if found[p.id] not in ("new", "moving") and p.half != "id"]  # an id alone needs no secret
+        if self.new and needing and not self._secret():
             if secret := self._read_back():
                 self.taken(secret)
                 self.runner.remember(self.mint, {"AccessKey": {"AccessKeyId": self.new, "SecretAccessKey": secret}})
-            elif having:
+            elif any(found[p.id] in ("new", "moving") and not targets.opaque(p) for p in self.places):
                 self.refuse(f"the secret of the new key {self.new} cannot be read from {', '.join(having)}, and the other dependents need it",
                             "give them the new key by hand, then run again", "its dependents cannot be moved")  # fmt: skip
             else:
+                if having:  # nobody can read it there, so it would never get on
+                    self.run_of.warn(f"the secret of {self.new} died with the run that made it: another key is made, and until they get it, in this run,"
+                                     f" {', '.join(having)} may fail")  # fmt: skip
                 asked = credentials.Asked(only={self.new})
                 self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
                 self.runner.drop(self.mint)
@@ -329,32 +333,18 @@ class Machine:
 
     def _read_back(self) -> str:
         """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
-        for place in self.places:
+        for place in [p for p in self.places if p.half == "secret" and self.state_of(p) == "new"]:
             try:
-                value = targets.KINDS[place.kind].value(place, self.reader)
+                return str(targets.KINDS[place.kind].value(place, self.reader)).strip()
             except EvictError:
                 continue
-            if place.half == "secret":
-                secret = str(value).strip() if self.state_of(place) == "new" else ""
-            else:
-                secret = credential_text.secret_of(value, self.new)
-            if secret:
-                return secret
-        return ""
+        return moving.secret(self, self.new)
 
     def distribute(self) -> None:
         """STORED with the first place, DISTRIBUTED with the last; one after the other, so that a stop leaves as few as may be in between."""
-        change, moved = self.change(), False
+        moved = False
         for number, place in enumerate(self.places):
-            for _part in range(_PARTS):
-                if self.state_of(place) not in ("old", "half"):
-                    break
-                moved = True
-                old = next((k for k in (self.old, *sorted(self.also)) if self._holds(place, k)), self.old)
-                this = dataclasses.replace(change, old=old, staged=not self.runner.check)
-                self.carry_out(lambda reader, p=place, c=this: targets.KINDS[p.kind].steps(p, c, reader))  # type: ignore[misc]
-                if self.runner.check:
-                    break
+            moved = moving.move(self, place) or moved
             if number == 0:
                 self.reach("STORED")
         self.reach("DISTRIBUTED", again=moved, places=[p.id for p in self.places])
@@ -379,12 +369,14 @@ class Machine:
                 "switch it on again, or give the dependents a key that works",
                 "its new key does not work",
             )
-        if self.places or not self.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
+        opaque = all(targets.opaque(p) for p in self.places)
+        if not opaque or not self.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
             self.taken(self._secret() or self._read_back())
 
     def taken(self, secret: str) -> None:
         """Stops unless AWS takes the new key; a new one needs seconds, so it is asked again, and nothing falls back."""
-        said = "" if secret else "its secret is nowhere to be read"
+        used = not secret and self.last_used(self.new).get("LastUsedDate")  # then somebody has tried it already
+        said = "" if secret or used else "its secret is nowhere to be read"
         deadline = time.monotonic() + self.options.valid
         while secret and (said := self.aws.attempt((self.new, secret, ""), Call(self.user.target, "sts", "GetCallerIdentity", {}))):
             if time.monotonic() > deadline:
@@ -400,35 +392,18 @@ class Machine:
         for place in self.places:
             said = health.check(self.aws, place) if place.spec.get("check") else ""
             if said and not self.cut:
-                self.roll_back(place)
-                self.runner.fail(EvictError(f"{place.text}: its check failed ({said}), so it was given the old key back", object=place.text, operation="health",
+                why = self.roll_back(place)
+                what = f"and it cannot be given the old key back: {why}" if why else "so it was given the old key back"
+                self.runner.fail(EvictError(f"{place.text}: its check failed ({said}), {what}", object=place.text, operation="health",
                                             remedy="see why it does not work with the new key, then run again"))  # fmt: skip
                 self.wait_for(f"{place.text} does not work with the new key; the old one was not touched")
             elif said:
                 self.open.append({"object": place.text, "why": f"its check fails: {said}", "due": None})
 
-    def roll_back(self, place: targets.Place) -> None:
-        """The Steps of one place, backwards; of one half, those of all halves, since one without the other works for nobody."""
-        for mine in [p for p in reversed(self.places) if p.half] if place.half else [place]:
-            self._take_back(mine)
-
-    def _take_back(self, place: targets.Place) -> None:
-        kind, own = targets.KINDS[place.kind], self.change().step_id(place)
-        made = [
-            e["made"]["step"] or e["step"]
-            for i, e in self.case.history.items()
-            if (i == own or i.startswith(f"{own}!")) and self.is_made(i)
-        ]
-        for step in [s for s in map(plan.decode, reversed(made)) if s.undo]:
-            if not self.runner.shows(step, self.reader):
-                self.refuse(f"{place.text}: somebody has changed it since, so it was not given the old key back", "see to it by hand; the old key still works",
-                            f"{place.text} does not work with the new key; the old one was not touched")  # fmt: skip
-            for name, answer in (kind.back(place, step, self.reader) if hasattr(kind, "back") else {}).items():
-                self.runner.remember(name, answer)
-            undone = getattr(kind, "undone", lambda s: s.before)
-            back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),
-                                       action=f"undo: {step.action}", undoes=step.id, irreversible="")  # fmt: skip
-            self.carry_out(lambda _r, b=back: [b])  # type: ignore[misc]
+    def roll_back(self, place: targets.Place) -> str:
+        """The Steps of one place, backwards; of one half, those of all halves, since one without the other works for nobody. Why that could not be."""
+        mine = [p for p in reversed(self.places) if p.half] if place.half else [place]
+        return next((why for why in [moving.take_back(self, p) for p in mine] if why), "")
 
     def quiescent(self) -> None:
         """OLD_QUIESCENT: nobody has used the old key since everybody has the new one, by IAM's word, for as long as ``quiet``."""

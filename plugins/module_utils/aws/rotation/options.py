@@ -80,12 +80,7 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
         raise InvalidInput("the dependents were refused", problems)
     # What holds both can give the secret back; so can a secret that stands alone, and never an id that does: that is moved last.
     # What nobody can read comes behind what can give the secret back.
-    return sorted(found, key=lambda p: (("", "secret", "id").index(p.half), _unreadable(p)))
-
-
-def _unreadable(place: targets.Place) -> bool:
-    kind = targets.KINDS[place.kind]
-    return bool(getattr(kind, "BLIND", False) or getattr(kind, "OPAQUE", False))
+    return sorted(found, key=lambda p: (("", "secret", "id").index(p.half), targets.opaque(p)))
 
 
 def seconds(text: str, path: str) -> float:

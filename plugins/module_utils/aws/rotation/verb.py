@@ -102,13 +102,13 @@ class Rotation(Response):
 
     def _share(self) -> None:
         """Of several users each gets the places that hold a key of its own. What holds none is everybody's, and refused by name."""
-        mine = [[p.spec for p in m.places if any(m._holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
+        mine = [[p.spec for p in m.places if any(m.holds(p, k) for k in {*m.compromised, m.new} - {""})] for m in self.machines]
         for machine, own in zip(self.machines, mine, strict=True):
             machine.places = [p for p in machine.places if p.spec in own or not any(p.spec in others for others in mine)]
 
     def _held(self, keys: set[str], places: list[t.Any], user: Principal) -> str:
         probe = Machine(self, user, "", set(), places, self.options)
-        return next((key for key in sorted(keys) for place in places if probe._holds(place, key)), "")
+        return next((key for key in sorted(keys) for place in places if probe.holds(place, key)), "")
 
     def _extend(self, machine: Machine) -> None:
         """Only a named person gives a leaked key more time. Each word of theirs is noted; the last one counts."""

@@ -6,17 +6,47 @@ from __future__ import annotations
 
 from . import (
     azure_key_vault,
+    codebuild_project,
+    ecs_task_definition,
     gcp_secret_manager,
     github_secret,
     gitlab_variable,
+    hook,
+    kubernetes_secret,
     lambda_function,
     secrets_manager,
     ssm_parameter,
     vault_secret,
+    webhook,
 )
-from .kind import Change, Kind, Place, back_of, behind, state, values
+from .kind import Change, Kind, Place, back_of, behind, restarted, restarts, state, steps, values
 
-_OUTSIDE: tuple[Kind, ...] = (vault_secret, github_secret, gitlab_variable, azure_key_vault, gcp_secret_manager)
-_FILES: tuple[Kind, ...] = (secrets_manager, ssm_parameter, lambda_function, *_OUTSIDE)
+_FILES: tuple[Kind, ...] = (
+    secrets_manager,
+    ssm_parameter,
+    lambda_function,
+    ecs_task_definition,
+    codebuild_project,
+    kubernetes_secret,
+    hook,
+    webhook,
+    vault_secret,
+    github_secret,
+    gitlab_variable,
+    azure_key_vault,
+    gcp_secret_manager,
+)
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
-__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "state", "values"]
+
+
+def opaque(place: Place) -> bool:
+    """Whether nobody can read what is there."""
+    return bool(getattr(KINDS[place.kind], "OPAQUE", False))
+
+
+def blind(place: Place) -> bool:
+    """Whether nothing tells which key is there, either."""
+    return bool(getattr(KINDS[place.kind], "BLIND", False))
+
+
+__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "blind", "opaque", "restarted", "restarts", "state", "steps", "values"]

@@ -13,7 +13,7 @@ from .kind import Change, Place
 
 KIND, NOUN, CLOUD = "github_actions", "GitHub secret", "github"
 READS: tuple[str, ...] = ()  # of AWS
-BLIND = True
+OPAQUE = BLIND = True
 _DEFAULT = "github.com"
 
 
@@ -48,13 +48,14 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
         id=own, principal=change.user, resource=place.text, action=f"use the new key ({place.half})", phase=Phase.CREDENTIAL,
         before=reader.read(probe), after=Ref(own, ("updated_at",)), probe=probe,
         do=(_put(place, change.new if place.half == "id" else change.secret),),
-        undo=(_put(place, old),) if back else (),
+        undo=(_put(place, old, new=change.old),) if back else (),
         irreversible="" if back else "GitHub keeps no older value, and no other dependent keeps the old secret",
     )  # fmt: skip
 
 
-def _put(place: Place, value: t.Any) -> Call:
-    return Call(place.target, "github", "PutSecret", {**_address(place), "value": value})
+def _put(place: Place, value: t.Any, **of: str) -> Call:
+    """``new``: the key whose secret goes back, for the machine that looks for it."""
+    return Call(place.target, "github", "PutSecret", {**_address(place), "value": value, **of})
 
 
 def undone(step: Step) -> Ref:

@@ -12,6 +12,7 @@ from ...common import credential_text
 from ...common.errors import EvictError
 from ...common.plan import Secret, Step, Target
 from ...common.reader import Reader
+from .. import ecs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Change:
     """One rotation, as a target sees it. ``new``: the id of the new key; ``secret``: where its secret comes from, in memory; ``user``: whose it is.
 
     ``staged``: a target may yield the first part of its Steps alone, and is asked again while the place is ``old``: of two creations whose answers are lost
-    at once it could not be told which is which. ``kept``: the secret of the old key can be read later on, from this place or another: there is a way back.
+    at once it could not be told which is which. ``written``: the place holds the new key, and what is left is what works with it. ``kept``: another place
+    keeps the secret of the old key, for the way back. ``incident``, ``now`` and ``until`` (RFC 3339) are for what is kept in a place without versions.
     """
 
     user: str
@@ -48,7 +50,11 @@ class Change:
     new: str
     secret: Secret
     staged: bool = False
+    written: bool = False
     kept: bool = True
+    incident: str = ""
+    now: str = ""
+    until: str = ""
 
     def step_id(self, place: Place, part: str = "") -> str:
         """``!`` is in no name of a place, so that no part of one place is another place."""
@@ -56,7 +62,11 @@ class Change:
 
     def arguments(self, place: Place, at: list[str] | None = None) -> dict[str, t.Any]:
         """Of the edit ``replace_credential``."""
-        found: dict[str, t.Any] = {"old": self.old, "new": self.new, "secret": self.secret}
+        found: dict[str, t.Any] = {
+            "old": self.old,
+            "new": self.new,
+            "secret": "" if place.half == "id" else self.secret,
+        }  # an id alone needs none
         return {**found, **({"at": at} if at else {}), **({"half": place.half} if place.half else {})}
 
     def back(self, place: Place, part: str = "") -> Secret:
@@ -84,6 +94,7 @@ class Kind(t.Protocol):
       Raises ``EvictError`` when waiting is of no use;
     - ``kept``: (place, key, reader) -> the secret of ``key`` out of what the place keeps of before, "" for none;
     - ``undone``: what the probe of a Step sees after it was taken back;
+    - ``changed``: (place, reader) -> when its value was written last, RFC 3339, for services that have to be restarted;
     - ``taken_back``: (place, change, reader) -> Steps that belong to the way back beside the undo of those that were made;
     - ``tidy``: (place, change, reader) -> Steps that remove what was kept for the way back, when the old key is off.
     """
@@ -136,7 +147,31 @@ def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, re
 def behind(kind: Kind, place: Place, new: str, reader: Reader) -> str:
     """What still works with an older value, though the new one is written; "" for nothing."""
     look = getattr(kind, "behind", None)
-    return str(look(place, new, reader)) if look else ""
+    if look and (said := look(place, new, reader)):
+        return str(said)
+    return ecs.not_restarted(place.target, restarts(place), kind.changed(place, reader), reader) if restarts(place) else ""  # type: ignore[attr-defined]
+
+
+def restarts(place: Place) -> list[str]:
+    """ECS services, CLUSTER/SERVICE, that read the value when they start and have to be started anew."""
+    declared = place.spec.get("restart")
+    return list(declared.get("ecs_service", ())) if isinstance(declared, t.Mapping) else []
+
+
+def steps(kind: Kind, place: Place, change: Change, reader: Reader) -> Iterator[Step]:
+    """All Steps of a place; of what only reads it when it starts the last, once it is written."""
+    if not change.written or hasattr(kind, "behind"):
+        yield from kind.steps(place, change, reader)
+    if restarts(place) and (change.written or not change.staged):
+        yield from restarted(kind, place, change, reader)
+
+
+def restarted(kind: Kind, place: Place, change: Change, reader: Reader) -> Iterator[Step]:
+    """The services that have not been started since the value was changed."""
+    since = kind.changed(place, reader) if change.written else ""  # type: ignore[attr-defined]
+    for service in restarts(place):
+        if not since or ecs.not_restarted(place.target, [service], since, reader, progress=False):
+            yield ecs.restart(place.target, service, change.user, change.step_id(place, f"restart/{service}/{since}"), reader)
 
 
 def _movable(kind: Kind, place: Place, key: str, new: str, value: t.Any, reader: Reader) -> None:
