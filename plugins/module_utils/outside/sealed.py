@@ -14,15 +14,20 @@ try:
     import nacl.public
 
     HAS_NACL = True
-except ImportError:  # reported by box()
+except ImportError:  # reported by require()
     HAS_NACL = False
+
+
+def require() -> None:
+    """Raises when nothing could be sealed: asked with the first read, so that nothing is made that cannot be written."""
+    if not HAS_NACL:
+        raise MissingLibrary("PyNaCl is not installed, and secrets of GitHub are sealed with it", object="PyNaCl", operation="seal",
+                             remedy="install PyNaCl in the Python that runs the module")  # fmt: skip
 
 
 def box(key: str, value: str) -> str:
     """``value`` for the holder of the private half of ``key`` (base64), in base64. Each time another text."""
-    if not HAS_NACL:
-        raise MissingLibrary("PyNaCl is not installed, and secrets of GitHub are sealed with it", object="PyNaCl", operation="seal",
-                             remedy="install PyNaCl in the Python that runs the module")  # fmt: skip
+    require()
     try:
         public = nacl.public.PublicKey(key.encode(), nacl.encoding.Base64Encoder)
     except (ValueError, TypeError, nacl.exceptions.CryptoError) as error:

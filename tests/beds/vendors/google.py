@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import secrets
 import urllib.parse
@@ -20,6 +21,12 @@ _NAME = r"(projects/[^/]+/(?:locations/[^/]+/)?secrets/[A-Za-z0-9_-]+)"
 _NUMBER = "123456789012"
 # CRC-32C bit by bit: another way than the one of the collection.
 _CHECK = [(b"123456789", 0xE3069283), (b"", 0)]
+
+
+@functools.cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """One for all servers of a process: it takes long to make."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def checksum(data: bytes) -> int:
@@ -48,7 +55,7 @@ class Google(Vendor):
         self.kept: dict[str, dict[str, Any]] = {}
         self.tokens: set[str] = set()
         self.may_write, self.corrupt = True, False
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _signing_key()
         assert all(checksum(data) == crc for data, crc in _CHECK)
 
     def credentials(self, path: Path) -> Path:

@@ -7,20 +7,19 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trustme
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
-from ansible_collections.evict.cloud.plugins.module_utils.outside import entra, google_login, key_vault, session, vault
+from ansible_collections.evict.cloud.plugins.module_utils.outside import entra
 from tests.beds.vendors import Asked, Vendor
 from tests.beds.vendors.gitlab import GitLab
 from tests.beds.vendors.google import Google
 from tests.beds.vendors.key_vault import CLIENT, TENANT, KeyVault
 from tests.beds.vendors.vault import Vault
-from tests.unit.aws.vendor_rotation import NEW, NEW_SECRET, OLD, OLD_SECRET, OTHER, Desk, text
+from tests.unit.aws.vendor_rotation import NEW, NEW_SECRET, OLD, OLD_SECRET, OTHER, Desk, fresh, text
 
 VAULT, GOOGLE = "team|secret|app/aws", "projects/p-123456/secrets/app"
 WRITES = {"vault": ("POST", "/data/"), "gitlab": ("PUT", "/variables/"), "azure": ("PUT", "/secrets/app"), "gcp": ("POST", ":addVersion")}
@@ -44,13 +43,7 @@ class Store:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    found: list[float] = []
-    monkeypatch.setattr(session, "time", SimpleNamespace(sleep=found.append))
-    for cached in (vault._logged_in, key_vault._wanted, entra._credential, google_login._credentials):
-        cached.cache_clear()  # type: ignore[attr-defined]
-    for name in ("VAULT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    return found
+    return fresh(monkeypatch)
 
 
 @pytest.fixture

@@ -11,10 +11,12 @@ from typing import Any
 from ansible_collections.evict.cloud.plugins.module_utils.aws import targets
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import options
 from ansible_collections.evict.cloud.plugins.module_utils.aws.targets.kind import back_of
+from ansible_collections.evict.cloud.plugins.module_utils.common import run
 from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Secret, Step
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
+from ansible_collections.evict.cloud.plugins.module_utils.outside import entra, google_login, key_vault, session, vault
 from ansible_collections.evict.cloud.plugins.module_utils.outside.clouds import Clouds
 from tests.unit.common.fake_cloud import Journal
 
@@ -28,6 +30,18 @@ def text(form: str, key: str, secret: str) -> str:
     if form == "json":
         return json.dumps({"key_id": key, "secret": secret, "endpoint": "https://x/%7B", "older": ["k", {"n": 1}]}, indent=2)
     return f"# made for {OLD}\nexport AWS_ACCESS_KEY_ID={key}\nAWS_SECRET_ACCESS_KEY='{secret}'\nMODE=fast\n"
+
+
+def fresh(monkeypatch: Any) -> list[float]:
+    """No login of another test, no token of the machine, and no waiting: the pauses that were asked for."""
+    found: list[float] = []
+    monkeypatch.setattr(run, "_READ_BACK_TRIES", (0.0, 0.0))
+    monkeypatch.setattr(session, "time", SimpleNamespace(sleep=found.append))
+    for cached in (vault._logged_in, key_vault._wanted, entra._credential, google_login._credentials):
+        cached.cache_clear()
+    for name in ("VAULT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return found
 
 
 class Desk:

@@ -333,7 +333,7 @@ class Machine:
 
     def _read_back(self) -> str:
         """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
-        for place in [p for p in self.places if p.half == "secret" and self.state_of(p) == "new"]:
+        for place in [p for p in self.places if p.half == "secret" and not targets.opaque(p) and self.state_of(p) == "new"]:
             try:
                 return str(targets.KINDS[place.kind].value(place, self.reader)).strip()
             except EvictError:
@@ -508,7 +508,7 @@ class Machine:
         reached = {n["state"] for n in self.notes()} | set(self.states)
         state = next((s for s in reversed(STATES) if s in reached), "")
         limit = self.deadline() if "OLD_DISABLED" not in reached else None
-        shown = [{"place": p.text, "state": self._shown.get(p.id, "")} for p in self.places]
+        shown = [{"place": p.text, "state": self._shown.get(p.id, ""), **targets.proof(p)} for p in self.places]
         return {
             "user": self.user.arn,
             "old": self.old,

@@ -66,6 +66,8 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
             )
             continue
         if placed := getattr(kind, "place", None):
+            if problems:  # it may lack what its address is made of
+                continue
             target, name = placed(entry, user.account)
             found.append(targets.Place(target, kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
             continue

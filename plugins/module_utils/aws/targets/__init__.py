@@ -49,4 +49,24 @@ def blind(place: Place) -> bool:
     return bool(getattr(KINDS[place.kind], "BLIND", False))
 
 
-__all__ = ["KINDS", "Change", "Kind", "Place", "back_of", "behind", "blind", "opaque", "restarted", "restarts", "state", "steps", "values"]
+def proof(place: Place) -> dict[str, str]:
+    """Of a place whose new value cannot be read back: what is known instead."""
+    return {"proof": "written (updated_at only)"} if blind(place) else {}
+
+
+__all__ = [
+    "KINDS",
+    "Change",
+    "Kind",
+    "Place",
+    "back_of",
+    "behind",
+    "blind",
+    "opaque",
+    "proof",
+    "restarted",
+    "restarts",
+    "state",
+    "steps",
+    "values",
+]
