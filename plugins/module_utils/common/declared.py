@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from . import declared_vendors
 from .connections import NAME, URL
-from .schema import Fields
+from .schema import Fields, Problem
 
 _LABEL = (re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"), "not a name of Kubernetes")
 _DATA_KEY = (re.compile(r"[-._a-zA-Z0-9]{1,253}"), "not a key of a Secret")
@@ -27,10 +27,11 @@ _LONGEST = 3600
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path."""
+    """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path; ``needs``: what must be there to be written to."""
 
     keys: tuple[str, ...]
     read: Callable[[Fields], dict[str, t.Any]]
+    needs: Callable[[Fields], None] | None = None
 
 
 def _one(fields: Fields, key: str, form: tuple[re.Pattern[str], str], required: bool = False) -> str:
@@ -132,4 +133,11 @@ def read(kind: str, fields: Fields) -> dict[str, t.Any]:
     return FORMS[kind].read(fields) if kind in FORMS else {}
 
 
-__all__ = ["FORMS", "Form", "more", "read", "seconds", "words"]
+def needs(entry: dict[str, t.Any], path: str, problems: list[Problem]) -> None:
+    """Notes what a rotation lacks of an entry, which may be there for people to know of only."""
+    form = FORMS.get(str(entry["kind"]))
+    if form and form.needs:
+        form.needs(Fields(entry, path, problems, entry))
+
+
+__all__ = ["FORMS", "Form", "more", "needs", "read", "seconds", "words"]

@@ -41,10 +41,14 @@ def _either(fields: Fields, *keys: str) -> None:
 
 
 def _vault(fields: Fields) -> dict[str, t.Any]:
+    return {"at": _one(fields, "at", NAME), "mount": _one(fields, "mount", _PATH), "field": _one(fields, "field", _FIELD)}
+
+
+def _vault_needs(fields: Fields) -> None:
+    _one(fields, "at", NAME, True)
     _one(fields, "name", _PATH, True)
     if fields.raw.get("half") and not fields.raw.get("field"):
         fields.problems.append((f"{fields.path}.field", "is missing: which field of the secret is the half"))
-    return {"at": _one(fields, "at", NAME, True), "mount": _one(fields, "mount", _PATH), "field": _one(fields, "field", _FIELD)}
 
 
 def _runners(fields: Fields) -> dict[str, t.Any]:
@@ -53,6 +57,11 @@ def _runners(fields: Fields) -> dict[str, t.Any]:
 
 
 def _github(fields: Fields) -> dict[str, t.Any]:
+    forms = (("at", NAME), ("repository", _REPOSITORY), ("organization", _ORGANIZATION), ("environment", _ENVIRONMENT))
+    return {**{key: _one(fields, key, form) for key, form in forms}, **_runners(fields)}
+
+
+def _github_needs(fields: Fields) -> None:
     _one(fields, "name", _VARIABLE, True)
     _either(fields, "repository", "organization")
     if fields.raw.get("environment") and not fields.raw.get("repository"):
@@ -60,38 +69,44 @@ def _github(fields: Fields) -> dict[str, t.Any]:
     if not fields.raw.get("half"):
         fields.problems.append((f"{fields.path}.half", "is missing: a secret of GitHub cannot be read, so nothing can be changed inside of one;"
                                                        " it is the id or the secret of the key, and nothing else"))  # fmt: skip
-    found = {key: _one(fields, key, form) for key, form in (("at", NAME), ("repository", _REPOSITORY), ("organization", _ORGANIZATION),
-                                                             ("environment", _ENVIRONMENT))}  # fmt: skip
-    return {**found, **_runners(fields)}
 
 
 def _gitlab(fields: Fields) -> dict[str, t.Any]:
+    forms = (("at", NAME), ("project", _PROJECT), ("group", _PROJECT), ("environment_scope", _SCOPE))
+    return {**{key: _one(fields, key, form) for key, form in forms}, "instance": fields.flag("instance"), **_runners(fields)}
+
+
+def _gitlab_needs(fields: Fields) -> None:
     _one(fields, "name", _KEY, True)
     _either(fields, "project", "group", "instance")
     if fields.raw.get("instance") and fields.raw.get("environment_scope"):
         fields.problems.append((f"{fields.path}.environment_scope", "belongs to project or group"))
-    found = {
-        key: _one(fields, key, form)
-        for key, form in (("at", NAME), ("project", _PROJECT), ("group", _PROJECT), ("environment_scope", _SCOPE))
-    }
-    return {**found, "instance": fields.flag("instance"), **_runners(fields)}
 
 
 def _key_vault(fields: Fields) -> dict[str, t.Any]:
+    return {"at": _one(fields, "at", _KEY_VAULT)}
+
+
+def _key_vault_needs(fields: Fields) -> None:
+    _one(fields, "at", _KEY_VAULT, True)
     _one(fields, "name", _SECRET, True)
-    return {"at": _one(fields, "at", _KEY_VAULT, True)}
 
 
-def _secret_manager(fields: Fields) -> dict[str, t.Any]:
-    _one(fields, "name", _RESOURCE, True)
+def _secret_manager(_fields: Fields) -> dict[str, t.Any]:
     return {}
 
 
-# {kind: (the keys that it takes beside the common ones, how they are read)}
-ROWS: dict[str, tuple[tuple[str, ...], t.Callable[[Fields], dict[str, t.Any]]]] = {
-    "azure_key_vault": (("at",), _key_vault),
-    "gcp_secret_manager": ((), _secret_manager),
-    "github_actions": (("at", "repository", "organization", "environment", "own_runners"), _github),
-    "gitlab_ci": (("at", "project", "group", "instance", "environment_scope", "own_runners"), _gitlab),
-    "vault": (("at", "mount", "field"), _vault),
+def _secret_manager_needs(fields: Fields) -> None:
+    _one(fields, "name", _RESOURCE, True)
+
+
+Read = t.Callable[[Fields], dict[str, t.Any]]
+Needs = t.Callable[[Fields], None]
+# {kind: (the keys that it takes beside the common ones, how they are read, what a rotation needs of it)}
+ROWS: dict[str, tuple[tuple[str, ...], Read, Needs]] = {
+    "azure_key_vault": (("at",), _key_vault, _key_vault_needs),
+    "gcp_secret_manager": ((), _secret_manager, _secret_manager_needs),
+    "github_actions": (("at", "repository", "organization", "environment", "own_runners"), _github, _github_needs),
+    "gitlab_ci": (("at", "project", "group", "instance", "environment_scope", "own_runners"), _gitlab, _gitlab_needs),
+    "vault": (("at", "mount", "field"), _vault, _vault_needs),
 }
