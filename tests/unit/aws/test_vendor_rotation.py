@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.outside import sealed, session
 from tests.beds.vendors.github import GitHub
-from tests.beds.vendors.gitlab import GitLab
-from tests.beds.vendors.google import Google
-from tests.beds.vendors.key_vault import CLIENT, TENANT, KeyVault
-from tests.beds.vendors.vault import Vault
 from tests.unit.aws.rotated import OLD, OLD_SECRET, REGION, Estate, Killed
-from tests.unit.aws.vendor_rotation import Desk, fresh, text
+from tests.unit.aws.vendor_rotation import GOOGLE, REPOSITORY, Desk, Stores, fresh, halves, held, text
 
-REPOSITORY, ENVIRONMENT, ORGANIZATION = (
-    "/repos/team/app/actions/secrets",
-    "/repos/team/app/environments/prod/eu/secrets",
-    "/orgs/team/actions/secrets",
-)
-GOOGLE = "projects/p-123456/secrets/app"
+ENVIRONMENT, ORGANIZATION = "/repos/team/app/environments/prod/eu/secrets", "/orgs/team/actions/secrets"
 
 
 @pytest.fixture
@@ -48,20 +37,9 @@ def github(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
         assert server.violations == []
 
 
-def halves(**place: str) -> list[dict[str, Any]]:
-    return [
-        {"kind": "github_actions", "at": "own", "name": name, "half": half, **place}
-        for name, half in (("AWS_ID", "id"), ("AWS_SECRET", "secret"))
-    ]
-
-
 def parameter(estate: Estate) -> None:
     estate.account.parameters["/app"] = [(text("env", OLD, OLD_SECRET), estate.account.now().isoformat())]
     estate.dependents.append({"kind": "ssm_parameter", "name": "/app", "region": REGION})
-
-
-def held(github: GitHub, owner: str = REPOSITORY) -> tuple[str, str]:
-    return github.kept[f"{owner}/AWS_ID"]["value"], github.kept[f"{owner}/AWS_SECRET"]["value"]
 
 
 def is_done(estate: Estate, run: Any, vendors: list[Any]) -> None:
@@ -81,62 +59,35 @@ def is_done(estate: Estate, run: Any, vendors: list[Any]) -> None:
 # -- all five ----------------------------------------------------------------------------------------------------------------------
 
 
-class Five:
-    def __init__(self, estate: Estate, github: GitHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        made = trustme.CA()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.issue_cert("localhost").configure_cert(context)
-        made.cert_pem.write_to_path(str(folder / "ca.pem"))
-        self.estate, self.github = estate, github
-        self.vault, self.gitlab, self.key_vault, self.google = Vault(), GitLab(), KeyVault(context), Google()
-        self.all: list[Any] = [self.vault, github, self.gitlab, self.key_vault, self.google]
-        given = {"SSL_CERT_FILE": str(folder / "ca.pem"), "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"), "AZURE_AUTHORITY_HOST": self.key_vault.url,
-                 "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": self.key_vault.password, "VAULT_TOKEN": "hvs.token",
-                 "GOOGLE_APPLICATION_CREDENTIALS": str(self.google.credentials(folder / "sa.json")), "GL": self.gitlab.token,
-                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER": self.google.url}  # fmt: skip
-        for name, value in given.items():
-            monkeypatch.setenv(name, value)
-        self.vault.tokens["hvs.token"] = ("", True)
-        both = text("json", OLD, OLD_SECRET)
-        self.vault.put("|secret|app", {"id": OLD, "secret": OLD_SECRET, "url": "x"})
-        self.gitlab.put("projects/team/app", "AWS", both)
-        self.key_vault.put("app", both, contentType="application/json")
-        self.google.put(GOOGLE, both, prod=1)
-        estate.incident["connection"] |= {"vault": {"prod": {"url": self.vault.url}}, "gitlab": {"own": {"url": self.gitlab.url, "token_env": "GL"}},
-                                          "azure": {"endpoint_url": self.key_vault.url}}  # fmt: skip
-        estate.dependents += [
-            {"kind": "vault", "at": "prod", "name": "app"}, {"kind": "gitlab_ci", "at": "own", "name": "AWS", "project": "team/app"},
-            {"kind": "azure_key_vault", "at": "prod-app", "name": "app"}, {"kind": "gcp_secret_manager", "name": GOOGLE},
-        ]  # fmt: skip
-
-    def show(self, key: str, secret: str) -> None:
-        both = text("json", key, secret)
-        assert self.vault.newest("|secret|app") == {"id": key, "secret": secret, "url": "x"} and self.gitlab.kept[0]["value"] == both
-        assert self.key_vault.kept["app"][-1]["value"] == both and self.google.newest(GOOGLE) == both and held(self.github) == (key, secret)
-
-
 @pytest.fixture
-def five(estate: Estate, github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Five]:
-    found = Five(estate, github, tmp_path, monkeypatch)
-    with found.vault, found.gitlab, found.key_vault, found.google:
+def five(estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    with Stores(tmp_path, OLD, OLD_SECRET) as found:
+        for name, value in found.environ.items():
+            monkeypatch.setenv(name, value)
+        estate.incident["connection"], estate.dependents = found.connection, found.dependents
         yield found
         assert [v.violations for v in found.all] == [[]] * 5
 
 
-def test_all_five_in_one_rotation_and_a_second_run_changes_nothing(estate: Estate, five: Five) -> None:
+def show(five: Stores, key: str, secret: str) -> None:
+    both = text("json", key, secret)
+    assert five.shown() == [{"id": key, "secret": secret, "url": "x"}, both, both, both, (key, secret)]
+
+
+def test_all_five_in_one_rotation_and_a_second_run_changes_nothing(estate: Estate, five: Stores) -> None:
     planned = estate.run(check=True)
     assert planned.changed and not planned.said and set(estate.account.keys) == {OLD}, planned.said
-    five.show(OLD, OLD_SECRET)
+    show(five, OLD, OLD_SECRET)
     run = estate.run()
     is_done(estate, run, five.all)
-    five.show(estate.new, estate.account.secrets[estate.new])
+    show(five, estate.new, estate.account.secrets[estate.new])
     assert five.google.kept[GOOGLE]["aliases"] == {"prod": "2"}
     proofs = {row["place"].partition(" in ")[0]: row.get("proof", "read-back") for row in run.machine.row()["places"]}
     assert {name: said for name, said in proofs.items() if said != "read-back"} == {
         "GitHub secret AWS_SECRET": "written (updated_at only)", "GitHub secret AWS_ID": "written (updated_at only)"}  # fmt: skip
 
 
-def test_killed_before_and_after_every_write_it_ends_the_same(estate: Estate, five: Five, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_before_and_after_every_write_it_ends_the_same(estate: Estate, five: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each write to a store kills its run, before it is carried out or after it was; and so does what follows, until nothing is left to be killed."""
     plain, done = session._send, set()
 
@@ -155,7 +106,7 @@ def test_killed_before_and_after_every_write_it_ends_the_same(estate: Estate, fi
         killed += 1
     assert killed == len(done) == 7, (killed, done)  # one each, two of GitHub, and Google's alias
     is_done(estate, run, five.all)
-    five.show(estate.new, estate.account.secrets[estate.new])
+    show(five, estate.new, estate.account.secrets[estate.new])
     assert len(five.vault.kept["|secret|app"]) == 2 == len(five.google.kept[GOOGLE]["versions"])
 
 

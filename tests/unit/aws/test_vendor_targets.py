@@ -19,9 +19,9 @@ from tests.beds.vendors.gitlab import GitLab
 from tests.beds.vendors.google import Google
 from tests.beds.vendors.key_vault import CLIENT, TENANT, KeyVault
 from tests.beds.vendors.vault import Vault
-from tests.unit.aws.vendor_rotation import NEW, NEW_SECRET, OLD, OLD_SECRET, OTHER, Desk, fresh, text
+from tests.unit.aws.vendor_rotation import GOOGLE, NEW, NEW_SECRET, OLD, OLD_SECRET, OTHER, Desk, fresh, text
 
-VAULT, GOOGLE = "team|secret|app/aws", "projects/p-123456/secrets/app"
+VAULT = "team|secret|app/aws"
 WRITES = {"vault": ("POST", "/data/"), "gitlab": ("PUT", "/variables/"), "azure": ("PUT", "/secrets/app"), "gcp": ("POST", ":addVersion")}
 
 

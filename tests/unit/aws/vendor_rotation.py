@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import ssl
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import trustme
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import targets
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import options
@@ -18,10 +22,16 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.reader import R
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
 from ansible_collections.evict.cloud.plugins.module_utils.outside import entra, google_login, key_vault, session, vault
 from ansible_collections.evict.cloud.plugins.module_utils.outside.clouds import Clouds
+from tests.beds.vendors.github import GitHub
+from tests.beds.vendors.gitlab import GitLab
+from tests.beds.vendors.google import Google
+from tests.beds.vendors.key_vault import CLIENT, TENANT, KeyVault
+from tests.beds.vendors.vault import Vault
 from tests.unit.common.fake_cloud import Journal
 
 OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7OTHER00"
 OLD_SECRET, NEW_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
+REPOSITORY, GOOGLE = "/repos/team/app/actions/secrets", "projects/p-123456/secrets/app"
 USER = SimpleNamespace(arn="arn:aws:iam::111122223333:user/app", account="111122223333")
 
 
@@ -119,3 +129,64 @@ class Desk:
 
     def keeps_secrets(self) -> bool:
         return not any(secret in self.said() for secret in (OLD_SECRET, NEW_SECRET))
+
+
+class Stores:
+    """All five at once, each holding ``key``. ``dependents`` and ``connection`` as one declares them; ``environ``: who one is there."""
+
+    def __init__(self, folder: Path, key: str, secret: str) -> None:
+        made = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.issue_cert("localhost").configure_cert(context)
+        made.cert_pem.write_to_path(str(folder / "ca.pem"))
+        self.vault, self.github, self.gitlab, self.key_vault, self.google = Vault(), GitHub(), GitLab(), KeyVault(context), Google()
+        self.all: list[Any] = [self.vault, self.github, self.gitlab, self.key_vault, self.google]
+        self.vault_token = f"hvs.{'t' * 20}"
+        self.github.token, self.gitlab.token = "gh-" + "g" * 20, "gl-" + "l" * 20
+        self.environ = {
+            "SSL_CERT_FILE": str(folder / "ca.pem"), "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"), "AZURE_AUTHORITY_HOST": self.key_vault.url,
+            "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": self.key_vault.password, "VAULT_TOKEN": self.vault_token,
+            "GH": self.github.token, "GL": self.gitlab.token, "GOOGLE_APPLICATION_CREDENTIALS": str(self.google.credentials(folder / "sa.json")),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER": self.google.url,
+        }  # fmt: skip
+        self.connection = {
+            "vault": {"prod": {"url": self.vault.url}}, "github": {"own": {"url": self.github.url, "token_env": "GH"}},
+            "gitlab": {"own": {"url": self.gitlab.url, "token_env": "GL"}}, "azure": {"endpoint_url": self.key_vault.url},
+        }  # fmt: skip
+        self.vault.tokens[self.vault_token] = ("", True)
+        both = text("json", key, secret)
+        self.vault.put("|secret|app", {"id": key, "secret": secret, "url": "x"})
+        for name, value in (("AWS_ID", key), ("AWS_SECRET", secret)):
+            self.github.put(f"{REPOSITORY}/{name}", value)
+        self.gitlab.put("projects/team/app", "AWS", both)
+        self.key_vault.put("app", both, contentType="application/json")
+        self.google.put(GOOGLE, both, prod=1)
+        self.dependents = [
+            {"kind": "vault", "at": "prod", "name": "app"}, {"kind": "gitlab_ci", "at": "own", "name": "AWS", "project": "team/app"},
+            {"kind": "azure_key_vault", "at": "prod-app", "name": "app"}, {"kind": "gcp_secret_manager", "name": GOOGLE}, *halves(repository="team/app"),
+        ]  # fmt: skip
+
+    def shown(self) -> list[Any]:
+        """What each holds now, in the order of the dependents."""
+        return [self.vault.newest("|secret|app"), self.gitlab.kept[0]["value"], self.key_vault.kept["app"][-1]["value"], self.google.newest(GOOGLE),
+                held(self.github)]  # fmt: skip
+
+    def __enter__(self) -> Stores:
+        for vendor in self.all:
+            vendor.__enter__()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for vendor in self.all:
+            vendor.__exit__()
+
+
+def halves(**place: str) -> list[dict[str, Any]]:
+    return [
+        {"kind": "github_actions", "at": "own", "name": name, "half": half, **place}
+        for name, half in (("AWS_ID", "id"), ("AWS_SECRET", "secret"))
+    ]
+
+
+def held(github: GitHub, owner: str = REPOSITORY) -> tuple[str, str]:
+    return github.kept[f"{owner}/AWS_ID"]["value"], github.kept[f"{owner}/AWS_SECRET"]["value"]
