@@ -7,13 +7,15 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trustme
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
-from ansible_collections.evict.cloud.plugins.module_utils.outside import entra
+from ansible_collections.evict.cloud.plugins.module_utils.outside import entra, github, session
+from ansible_collections.evict.cloud.plugins.module_utils.outside import gitlab as gitlab_client
 from tests.beds.vendors import Asked, Vendor
 from tests.beds.vendors.gitlab import GitLab
 from tests.beds.vendors.google import Google
@@ -329,6 +331,32 @@ def test_vault_logs_in_once_and_again_when_its_token_has_run_out(
 def test_vault_without_a_token_says_where_it_should_be(vaulted: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VAULT_TOKEN")
     assert "the environment variable VAULT_TOKEN is empty" in vaulted.desk().state() and vaulted.vendor.asked == []
+
+
+def test_tokens_come_from_a_file_and_from_the_vendors_own_variables(
+    vaulted: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read at each request; an empty one, one of several lines, and a file that is not there are said, and never shown."""
+    monkeypatch.delenv("VAULT_TOKEN")
+    vaulted.put(text("env", OLD, OLD_SECRET))
+    file = tmp_path / "token"
+    desk = Desk([{"kind": "vault", "at": "prod", "name": "app/aws", "field": "env"}],
+                vault={"prod": {"url": vaulted.vendor.url, "namespace": "team", "token_file": str(file)}})  # fmt: skip
+    assert "cannot be read" in desk.state()
+    file.write_text("hvs.token\nhvs.another\n")
+    assert "more than one line" in desk.state() and "hvs.another" not in desk.state()
+    file.write_text("hvs.token\n")
+    assert desk.state() == "old"
+    for kind, default, url in ((github, "github.com", "https://api.github.com"), (gitlab_client, "gitlab.com", "https://gitlab.com")):
+        assert kind.connections(SimpleNamespace(connection={}), []) == {default: {}}
+        asked: list[Any] = []
+        monkeypatch.setattr(
+            session, "request", lambda to, *_a, asked=asked, **_k: asked.append(to) or session.Answer(200, {}, b'{"value": "x"}')
+        )
+        monkeypatch.setenv(f"{kind.CLOUD.upper()}_TOKEN", "t0ken-of-the-environment")
+        operation = "GetSecret" if kind is github else "GetVariable"
+        kind.carry_out({}, plan.Call(plan.Target(kind.CLOUD, default), kind.CLOUD, operation, {}), {"name": "X", "repository": "a/b"})
+        assert asked[0].url == url and "t0ken-of-the-environment" in "".join(asked[0].headers.values())
 
 
 def test_gitlab_hidden_masked_and_unscoped(gitlab: Store) -> None:
