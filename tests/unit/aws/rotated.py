@@ -277,7 +277,7 @@ class Estate:
         monkeypatch.setattr(moving, "POLL", 0.0)
 
     def run(self, check: bool = False, quiet: float = 0.0, mode: str = "graceful") -> Run:
-        params = {"incident_data": {**self.incident, "dependents": self.dependents}}
+        params = {"incident_data": self.incident}
         case = Case.open(params, module="aws_credential_rotation", check=check)
         clouds = Clouds({"aws": self.account}, case.incident, self.dependents)
         journal = None if check else case.ledger
@@ -306,7 +306,7 @@ class Estate:
 
     def files(self) -> bytes:
         """All that was written anywhere."""
-        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file() and path.name not in ("token",))
+        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file() and path.name != "token")
 
 
 class Run:
