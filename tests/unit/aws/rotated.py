@@ -9,6 +9,7 @@ import copy
 import datetime
 import itertools
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,7 @@ class Estate:
         for name in ("strangers", "public", "powerful"):
             monkeypatch.setattr(watch, name, (lambda *_a, **_k: ("", "")) if name == "strangers" else (lambda *_a, **_k: ""))
         monkeypatch.setattr(health, "PAUSE", 0.0)
+        monkeypatch.setattr(os, "fsync", lambda _handle: None)  # what survives a loss of power is shown elsewhere
         monkeypatch.setattr(moving, "POLL", 0.0)
 
     def run(self, check: bool = False, quiet: float = 0.0, mode: str = "graceful") -> Run:

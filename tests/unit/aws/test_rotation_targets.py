@@ -86,11 +86,11 @@ def kubernetes(estate: Estate, cluster: Cluster, **more: Any) -> None:
 def hook(estate: Estate, folder: Path) -> Path:
     """A command that keeps what it is given in a file, and one that says which key is there."""
     kept = folder / "kept.json"
-    kept.write_text(json.dumps({"access_key_id": OLD, "secret_access_key": OLD_SECRET}))
-    apply = f"import json,sys; open({str(kept)!r}, 'w').write(json.dumps(json.load(sys.stdin)['new'])); print('loud')"
-    verify = f"import json; print(json.load(open({str(kept)!r}))['access_key_id'])"
-    python = ["python3", "-c"]
-    estate.dependents.append({"kind": "hook", "name": "billing", "command": [*python, apply], "verify": [*python, verify]})
+    kept.write_text(json.dumps({"new": {"access_key_id": OLD, "secret_access_key": OLD_SECRET}}))
+    verify = f"""sed -n 's/.*"new": {{"access_key_id": "\\([A-Z0-9]*\\)".*/\\1/p' {kept}"""
+    estate.dependents.append(
+        {"kind": "hook", "name": "billing", "command": ["sh", "-c", f"cat > {kept}; echo loud"], "verify": ["sh", "-c", verify]}
+    )
     return kept
 
 
@@ -139,10 +139,14 @@ def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Est
     for found in cluster.workloads.values():
         marks = found["spec"]["template"]["metadata"]["annotations"]
         assert marks["evict.cloud/key"] == estate.new and marks["kubectl.kubernetes.io/restartedAt"].endswith("Z")
-    assert json.loads(kept.read_text()) == {"access_key_id": estate.new, "secret_access_key": secret}
+    assert json.loads(kept.read_text())["new"] == {"access_key_id": estate.new, "secret_access_key": secret}
 
 
-POINTS = [(operation, when) for operation in ("RegisterTaskDefinition", "UpdateService", "UpdateProject", "PutParameter") for when in ("kill", "killed")]
+POINTS = [
+    (operation, when)
+    for operation in ("RegisterTaskDefinition", "UpdateService", "UpdateProject", "PutParameter")
+    for when in ("kill", "killed")
+]
 
 
 @pytest.mark.parametrize(("operation", "when"), POINTS)
@@ -215,12 +219,17 @@ def test_somebody_elses_newer_revision_is_neither_rolled_out_nor_taken_for_ours(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"secrets": [{"name": "KEY", "valueFrom": "arn:aws:ssm:eu-west-1:111122223333:parameter/app"}], "environment": []}, "parameter/app"),
+        (
+            {"secrets": [{"name": "KEY", "valueFrom": "arn:aws:ssm:eu-west-1:111122223333:parameter/app"}], "environment": []},
+            "parameter/app",
+        ),
         ({"command": ["run", OLD], "environment": variables()}, "command"),
         ({"environment": [*variables(), {"name": "MODE", "value": "slow"}]}, "MODE twice"),
     ],
 )
-def test_what_cannot_be_moved_whole_is_refused_by_name_before_anything_is_written(estate: Estate, change: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_moved_whole_is_refused_by_name_before_anything_is_written(
+    estate: Estate, change: dict[str, Any], said: str
+) -> None:
     ecs(estate)
     estate.account.definitions[f"{FAMILY}:1"]["containerDefinitions"][1].update(change)
     run = estate.run()
@@ -265,7 +274,9 @@ def test_a_project_goes_back_by_what_another_dependent_keeps_or_says_that_it_can
 def test_builds_that_are_at_work_with_the_old_key_are_waited_for(estate: Estate) -> None:
     codebuild(estate)
     estate.dependents[0]["seconds"] = 1
-    estate.account.builds = [{"id": "build:1", "buildStatus": "IN_PROGRESS", "environment": estate.account.projects["build"]["environment"]}]
+    estate.account.builds = [
+        {"id": "build:1", "buildStatus": "IN_PROGRESS", "environment": estate.account.projects["build"]["environment"]}
+    ]
     run = estate.run()
     assert "build build:1 was started before" in run.said and estate.account.keys[OLD]["Status"] == "Active", run.said
     estate.account.builds[0]["buildStatus"] = "SUCCEEDED"
@@ -315,7 +326,9 @@ def test_a_lost_answer_and_somebody_elses_write_in_between(
     assert not any(cluster.faults.values())
 
 
-def test_killed_between_the_secret_and_the_restart_the_rest_is_done(estate: Estate, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_the_secret_and_the_restart_the_rest_is_done(
+    estate: Estate, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kubernetes(estate, cluster)
     real = client.carry_out
 
@@ -328,8 +341,14 @@ def test_killed_between_the_secret_and_the_restart_the_rest_is_done(estate: Esta
     assert estate.run().killed
     copied = [name for _ns, name in cluster.secrets if name.startswith("evict-")]
     about = cluster.secrets["apps", copied[0]]
-    assert about["immutable"] and set(about["data"]) == {"id", "secret"} and about["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "evict.cloud"
-    assert about["metadata"]["annotations"]["evict.cloud/incident"] == "IR-1" and about["metadata"]["annotations"]["evict.cloud/expires"].endswith("Z")
+    assert (
+        about["immutable"]
+        and set(about["data"]) == {"id", "secret"}
+        and about["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "evict.cloud"
+    )
+    assert about["metadata"]["annotations"]["evict.cloud/incident"] == "IR-1" and about["metadata"]["annotations"][
+        "evict.cloud/expires"
+    ].endswith("Z")
     monkeypatch.setattr(client, "carry_out", real)
     run = estate.run()
     is_done(estate, run)
@@ -350,7 +369,9 @@ def test_a_secret_that_fails_its_check_goes_back_and_its_pods_with_it(estate: Es
     kubernetes(estate, cluster, check={"command": ["false"]})
     run = estate.run()
     assert "so it was given the old key back" in run.said, run.said
-    assert cluster.values("apps", "aws") == {"id": OLD, "secret": OLD_SECRET, "other": "kept"} and list(cluster.secrets) == [("apps", "aws")]
+    assert cluster.values("apps", "aws") == {"id": OLD, "secret": OLD_SECRET, "other": "kept"} and list(cluster.secrets) == [
+        ("apps", "aws")
+    ]
     assert {w["spec"]["template"]["metadata"]["annotations"]["evict.cloud/key"] for w in cluster.workloads.values()} == {OLD}
     del estate.dependents[0]["check"]
     is_done(estate, estate.run())
@@ -397,9 +418,10 @@ def test_a_kubeconfig_says_who_one_is(estate: Estate, cluster: Cluster, way: str
     kubernetes(estate, cluster)
     token = cluster.token
     answer = json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}})
-    script = f"import os,json; assert json.loads(os.environ['KUBERNETES_EXEC_INFO'])['kind'] == 'ExecCredential' and os.environ['AS']; print({answer!r})"
+    calls = tmp_path / "calls"
+    script = f"""case "$KUBERNETES_EXEC_INFO" in *ExecCredential*) test "$AS" = me && echo x >> {calls} && echo '{answer}';; esac"""
     user: dict[str, Any] = {"token": {"token": token}, "tokenFile": {"tokenFile": str(cluster.token_file)},
-                            "exec": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "python3", "args": ["-c", script],
+                            "exec": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script],
                                               "env": [{"name": "AS", "value": "me"}]}}}[way]  # fmt: skip
     authority = base64.b64encode(cluster.ca_file.read_bytes()).decode()
     config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
@@ -409,6 +431,7 @@ def test_a_kubeconfig_says_who_one_is(estate: Estate, cluster: Cluster, way: str
     is_done(estate, estate.run())
     is_moved(estate, cluster)
     assert token.encode() not in estate.files()
+    assert way != "exec" or len(calls.read_text().split()) == 1  # it is asked once
 
 
 # -- hooks -------------------------------------------------------------------------------------------------------------------------
@@ -417,11 +440,13 @@ def test_a_kubeconfig_says_who_one_is(estate: Estate, cluster: Cluster, way: str
 def test_a_hook_alone_is_proven_once_and_needs_no_secret_afterwards(estate: Estate, tmp_path: Path) -> None:
     kept = hook(estate, tmp_path)
     waiting = estate.run(quiet=900.0)
-    assert waiting.state == "VERIFIED_NEW" and json.loads(kept.read_text())["access_key_id"] == estate.new, waiting.said
+    assert waiting.state == "VERIFIED_NEW" and json.loads(kept.read_text())["new"]["access_key_id"] == estate.new, waiting.said
     is_done(estate, estate.run())
 
 
-def test_a_hook_that_was_killed_before_its_key_was_proven_is_proven_by_its_use(estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hook_that_was_killed_before_its_key_was_proven_is_proven_by_its_use(
+    estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook(estate, tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(machine.Machine, "verify", lambda _self: (_ for _ in ()).throw(Killed))
@@ -438,7 +463,9 @@ def test_a_hook_that_was_killed_before_its_key_was_proven_is_proven_by_its_use(e
      ({"verify": ["/nowhere/command"]}, "cannot be started"), ({"verify": ["sleep", "60"], "seconds": 1}, "took longer than 1 s"),
      ({"verify": ["echo", "AKIAIOSFODNN7OTHER00"]}, "holds something else")],
 )  # fmt: skip
-def test_a_hook_that_does_not_say_what_is_there_stops_it_before_anything_is_made(estate: Estate, tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_hook_that_does_not_say_what_is_there_stops_it_before_anything_is_made(
+    estate: Estate, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
     hook(estate, tmp_path)
     estate.dependents[0].update(change)
     run = estate.run()
@@ -463,7 +490,7 @@ def test_a_hook_goes_back_by_what_another_dependent_keeps(estate: Estate, tmp_pa
     estate.dependents[0]["check"] = {"command": ["false"]}
     run = estate.run()
     assert "so it was given the old key back" in run.said, run.said
-    assert json.loads(kept.read_text()) == {"access_key_id": OLD, "secret_access_key": OLD_SECRET}
+    assert json.loads(kept.read_text())["new"] == {"access_key_id": OLD, "secret_access_key": OLD_SECRET}
 
 
 class Receiver:
@@ -519,9 +546,11 @@ def test_a_webhook_is_signed_and_takes_the_same_key_twice(estate: Estate, secret
             assert "Unauthorized" in run.said and set(estate.account.keys) == {OLD} and not receiver.bodies, run.said
             return
         is_done(estate, run)
-        assert receiver.held == estate.new and [b["new"] for b in receiver.bodies] == [
-            {"access_key_id": estate.new, "secret_access_key": estate.account.secrets[estate.new]}
-        ] * 2
+        assert (
+            receiver.held == estate.new
+            and [b["new"] for b in receiver.bodies]
+            == [{"access_key_id": estate.new, "secret_access_key": estate.account.secrets[estate.new]}] * 2
+        )
         assert b"shared-secret" not in estate.files()
     finally:
         receiver.close()

@@ -9,6 +9,7 @@ import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ...common import declared as declared_
 from ...common import dependents
 from ...common.errors import InvalidInput
 from ...common.plan import Target
@@ -64,6 +65,10 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
                     f"cannot be written by this release; it can be one of {', '.join(sorted(targets.KINDS))}",
                 )
             )
+            continue
+        if lacking := declared_.missing(entry):
+            path = f"{where}.dependents[{number}]"
+            problems += [(f"{path}.{key}" if key else path, f"{why}, and a rotation cannot do without") for key, why in lacking]
             continue
         if placed := getattr(kind, "place", None):
             target, name = placed(entry, user.account)
