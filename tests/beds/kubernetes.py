@@ -61,7 +61,7 @@ class Cluster:
             def _go(self) -> None:
                 cluster._serve(self)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = _go
+            do_GET = do_POST = do_PATCH = do_DELETE = _go  # noqa: N815 - http.server's names
 
             def log_message(self, *_args: Any) -> None:
                 pass
@@ -105,7 +105,9 @@ class Cluster:
         """The status of a rollout that takes ``left`` more looks."""
         wanted, old = found["spec"].get("replicas", 1), left != 0
         done = 0 if old else wanted
-        status: dict[str, Any] = {"observedGeneration": found["metadata"]["generation"] - (1 if old and left == self.looks else 0)}
+        status: dict[str, Any] = {
+            "observedGeneration": found["metadata"]["generation"] - (1 if old and left == self.looks and not self.failing else 0)
+        }
         if plural == "deployments":
             status |= {
                 "replicas": wanted + (1 if old else 0),

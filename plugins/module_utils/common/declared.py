@@ -27,15 +27,19 @@ _LONGEST = 3600
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path; ``needs``: what must be there to be written to."""
+    """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path; ``needs``: what a rotation cannot do without,
+
+    each one key, or several of which one is enough; ``check``: what else it needs, problems noted by path. Who only wants it listed may leave these out.
+    """
 
     keys: tuple[str, ...]
     read: Callable[[Fields], dict[str, t.Any]]
-    needs: Callable[[Fields], None] | None = None
+    needs: tuple[tuple[str, ...], ...] = ()
+    check: Callable[[Fields], None] | None = None
 
 
-def _one(fields: Fields, key: str, form: tuple[re.Pattern[str], str], required: bool = False) -> str:
-    return fields.text(key, required=required, pattern=form[0], says=form[1])
+def _one(fields: Fields, key: str, form: tuple[re.Pattern[str], str]) -> str:
+    return fields.text(key, pattern=form[0], says=form[1])
 
 
 def seconds(fields: Fields, key: str = "seconds", default: int = 0) -> int:
@@ -46,10 +50,10 @@ def seconds(fields: Fields, key: str = "seconds", default: int = 0) -> int:
     return found
 
 
-def words(fields: Fields, key: str, required: bool = False) -> list[str]:
+def words(fields: Fields, key: str) -> list[str]:
     """A command as a list of words, never a line: nothing is given to a shell."""
     raw = fields.raw.get(key)
-    if raw is None and not required:
+    if raw is None:
         return []
     if not isinstance(raw, list) or not raw or not all(isinstance(w, str) and w and "\0" not in w for w in raw):
         fields.problems.append((f"{fields.path}.{key}", "must be a list of words, as [/opt/rotate, billing]; it is not run by a shell"))
@@ -58,11 +62,11 @@ def words(fields: Fields, key: str, required: bool = False) -> list[str]:
 
 
 def _kubernetes_secret(fields: Fields) -> dict[str, t.Any]:
-    _one(fields, "name", _LABEL, required=True)
+    _one(fields, "name", _LABEL)
     if fields.raw.get("half"):
         fields.problems.append((f"{fields.path}.half", "a Secret holds both halves; say under key where they are one text"))
     return {
-        "at": _one(fields, "at", NAME, required=True), "namespace": _one(fields, "namespace", _LABEL, required=True), "key": _one(fields, "key", _DATA_KEY),
+        "at": _one(fields, "at", NAME), "namespace": _one(fields, "namespace", _LABEL), "key": _one(fields, "key", _DATA_KEY),
         "restart": fields.texts("restart", *_WORKLOAD), "seconds": seconds(fields),
     }  # fmt: skip
 
@@ -88,38 +92,40 @@ def _restarts(fields: Fields) -> dict[str, t.Any]:
 
 
 def _named(fields: Fields) -> None:
-    _one(fields, "name", NAME, required=True)
+    _one(fields, "name", NAME)
     if fields.raw.get("half"):
         fields.problems.append((f"{fields.path}.half", "a hook gets both halves"))
 
 
 def _hook(fields: Fields) -> dict[str, t.Any]:
     _named(fields)
-    return {"command": words(fields, "command", True), "verify": words(fields, "verify", True), "seconds": seconds(fields)}
+    return {"command": words(fields, "command"), "verify": words(fields, "verify"), "seconds": seconds(fields)}
 
 
 def _webhook(fields: Fields) -> dict[str, t.Any]:
     _named(fields)
     found: dict[str, t.Any] = {
-        "url": _one(fields, "url", URL, True), "verify": _one(fields, "verify", URL, True), "ca_file": _one(fields, "ca_file", _PATH),
+        "url": _one(fields, "url", URL), "verify": _one(fields, "verify", URL), "ca_file": _one(fields, "ca_file", _PATH),
         "secret_env": _one(fields, "secret_env", _ENV), "secret_file": _one(fields, "secret_file", _PATH), "seconds": seconds(fields),
     }  # fmt: skip
-    if bool(fields.raw.get("secret_env")) == bool(fields.raw.get("secret_file")):
-        fields.problems.append(
-            (fields.path, "needs one of secret_env (an environment variable) and secret_file (a path): with it the request is signed")
-        )
+    if fields.raw.get("secret_env") and fields.raw.get("secret_file"):
+        fields.problems.append((fields.path, "has secret_env and secret_file; name one"))
     return found
 
 
 FORMS: dict[str, Form] = {
     "codebuild_project": Form(("seconds",), _seconds),
     "ecs_task_definition": Form(("services", "seconds"), _ecs),
-    "hook": Form(("command", "verify", "seconds"), _hook),
-    "kubernetes_secret": Form(("at", "namespace", "key", "restart", "seconds"), _kubernetes_secret),
+    "hook": Form(("command", "verify", "seconds"), _hook, (("name",), ("command",), ("verify",))),
+    "kubernetes_secret": Form(("at", "namespace", "key", "restart", "seconds"), _kubernetes_secret, (("name",), ("at",), ("namespace",))),
     "secrets_manager": Form(("restart", "seconds"), _restarts),
     "ssm_parameter": Form(("restart", "seconds"), _restarts),
-    "webhook": Form(("url", "verify", "ca_file", "secret_env", "secret_file", "seconds"), _webhook),
-    **{kind: Form(*row) for kind, row in declared_vendors.ROWS.items()},
+    "webhook": Form(
+        ("url", "verify", "ca_file", "secret_env", "secret_file", "seconds"),
+        _webhook,
+        (("name",), ("url",), ("verify",), ("secret_env", "secret_file")),
+    ),
+    **{kind: Form(keys, read, check=check) for kind, (keys, read, check) in declared_vendors.ROWS.items()},
 }
 
 
@@ -128,16 +134,23 @@ def more(kind: str, raw: t.Any) -> tuple[str, ...]:
     return FORMS[kind].keys if isinstance(raw, dict) and kind in FORMS else ()
 
 
+def missing(entry: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    """(key, what is wrong) of what a rotation needs of an entry and does not find."""
+    form = FORMS.get(str(entry.get("kind")))
+    wanted = [names for names in (form.needs if form else ()) if not any(entry.get(name) for name in names)]
+    return [(names[0] if len(names) == 1 else "", "is missing" if len(names) == 1 else f"needs {' or '.join(names)}") for names in wanted]
+
+
 def read(kind: str, fields: Fields) -> dict[str, t.Any]:
     """What the kind declares of its own."""
     return FORMS[kind].read(fields) if kind in FORMS else {}
 
 
-def needs(entry: dict[str, t.Any], path: str, problems: list[Problem]) -> None:
-    """Notes what a rotation lacks of an entry, which may be there for people to know of only."""
+def check(entry: t.Mapping[str, t.Any], path: str, problems: list[Problem]) -> None:
+    """Notes what else a rotation needs of an entry."""
     form = FORMS.get(str(entry["kind"]))
-    if form and form.needs:
-        form.needs(Fields(entry, path, problems, entry))
+    if form and form.check:
+        form.check(Fields(dict(entry), path, problems, entry))
 
 
-__all__ = ["FORMS", "Form", "more", "needs", "read", "seconds", "words"]
+__all__ = ["FORMS", "Form", "check", "missing", "more", "read", "seconds", "words"]

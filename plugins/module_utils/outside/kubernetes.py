@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import json
 import os
 import re
 import ssl
+import time
 import typing as t
 from collections.abc import Mapping
 
@@ -29,7 +31,8 @@ CLOUD = "kubernetes"
 VALUES, IDS = "values", "ids"  # of a Secret: what of its data is text, decoded, and the ids of access keys in each, which are no secrets
 PLURALS = {"deployment": "deployments", "statefulset": "statefulsets", "daemonset": "daemonsets"}
 _KEY = re.compile(r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])")
-_EXEC_SECONDS = 30.0
+_EXEC_SECONDS, _KEPT, _EARLY = 30.0, 60.0, 30.0  # seconds: for a plugin; of a token without an end; before its end another is asked for
+_tokens: dict[str, tuple[str, float]] = {}
 _MERGE, _STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 
 
@@ -175,7 +178,10 @@ def _user(user: Mapping[str, t.Any], base: str, where: str) -> tuple[dict[str, s
 
 
 def _exec(plugin: Mapping[str, t.Any], base: str, where: str) -> str:
-    """The token of a credential plugin (``client.authentication.k8s.io``): words, never a shell; its output is read and shown nowhere."""
+    """The token of a credential plugin (``client.authentication.k8s.io``): words, never a shell; its output is shown nowhere, and kept in memory while it holds."""
+    key = json.dumps([where, plugin], sort_keys=True, default=str)
+    if (known := _tokens.get(key)) and known[1] > time.time():
+        return known[0]
     version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
     asked = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
     command = str(plugin.get("command") or "")
@@ -185,10 +191,13 @@ def _exec(plugin: Mapping[str, t.Any], base: str, where: str) -> str:
         [command, *map(str, plugin.get("args") or ())], b"", _EXEC_SECONDS, where, {**more, "KUBERNETES_EXEC_INFO": json.dumps(asked)}
     )
     try:
-        token = json.loads(done)["status"]["token"]
-    except (ValueError, KeyError, TypeError):
+        status = json.loads(done)["status"]
+        token, ends = str(status["token"]), status.get("expirationTimestamp")
+        until = datetime.datetime.fromisoformat(ends).timestamp() - _EARLY if ends else time.time() + _KEPT
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise _unfit(where, "its credential plugin gave no token") from None
-    return str(token)
+    _tokens[key] = (token, until)
+    return token
 
 
 def _unfit(where: str, why: str) -> EvictError:

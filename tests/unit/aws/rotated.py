@@ -9,6 +9,7 @@ import copy
 import datetime
 import itertools
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -274,10 +275,11 @@ class Estate:
         for name in ("strangers", "public", "powerful"):
             monkeypatch.setattr(watch, name, (lambda *_a, **_k: ("", "")) if name == "strangers" else (lambda *_a, **_k: ""))
         monkeypatch.setattr(health, "PAUSE", 0.0)
+        monkeypatch.setattr(os, "fsync", lambda _handle: None)  # what survives a loss of power is shown elsewhere
         monkeypatch.setattr(moving, "POLL", 0.0)
 
     def run(self, check: bool = False, quiet: float = 0.0, mode: str = "graceful") -> Run:
-        params = {"incident_data": {**self.incident, "dependents": self.dependents}}
+        params = {"incident_data": self.incident}
         case = Case.open(params, module="aws_credential_rotation", check=check)
         clouds = Clouds({"aws": self.account}, case.incident, self.dependents)
         journal = None if check else case.ledger
@@ -306,7 +308,7 @@ class Estate:
 
     def files(self) -> bytes:
         """All that was written anywhere."""
-        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file() and path.name not in ("token",))
+        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file() and path.name != "token")
 
 
 class Run:

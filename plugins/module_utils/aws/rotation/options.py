@@ -9,7 +9,8 @@ import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ...common import declared, dependents
+from ...common import declared as declared_
+from ...common import dependents
 from ...common.errors import InvalidInput
 from ...common.plan import Target
 from ...common.schema import Fields, Problem
@@ -51,9 +52,9 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     what they stand in). Free texts are for people and no places.
     """
     problems: list[Problem] = []
-    entries = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
+    declared = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
     found = []
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(declared):
         if not isinstance(entry, Mapping):
             continue
         kind = targets.KINDS.get(entry["kind"])
@@ -65,7 +66,11 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
                 )
             )
             continue
-        declared.needs(dict(entry), f"{where}.dependents[{number}]", problems)
+        if lacking := declared_.missing(entry):
+            path = f"{where}.dependents[{number}]"
+            problems += [(f"{path}.{key}" if key else path, f"{why}, and a rotation cannot do without") for key, why in lacking]
+            continue
+        declared_.check(entry, f"{where}.dependents[{number}]", problems)
         if placed := getattr(kind, "place", None):
             if problems:  # it may lack what its address is made of
                 continue

@@ -13,7 +13,9 @@ from ...common.plan import Call, Edit, Phase, Probe, Step, Target
 from ...common.reader import Reader
 from .kind import Change, Place
 
-KIND, NOUN, CLOUD = "azure_key_vault", "Key Vault secret", "azure"
+KIND = "azure_key_vault"
+NOUN = "Key Vault secret"
+CLOUD = "azure"
 READS: tuple[str, ...] = ()  # of AWS
 _BACK = 10  # versions that are looked through for the old secret
 

@@ -16,7 +16,9 @@ from ...common.plan import Call, Edit, Phase, Probe, Step, Target
 from ...common.reader import Reader
 from .kind import Change, Place
 
-KIND, NOUN, CLOUD = "gcp_secret_manager", "Google secret", "gcp"
+KIND = "gcp_secret_manager"
+NOUN = "Google secret"
+CLOUD = "gcp"
 READS: tuple[str, ...] = ()  # of AWS
 _BACK = 10  # versions that are looked through for the old secret
 

@@ -11,7 +11,9 @@ from ...common.plan import Call, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
 from .kind import Change, Place
 
-KIND, NOUN, CLOUD = "github_actions", "GitHub secret", "github"
+KIND = "github_actions"
+NOUN = "GitHub secret"
+CLOUD = "github"
 READS: tuple[str, ...] = ()  # of AWS
 OPAQUE = BLIND = True
 _DEFAULT = "github.com"

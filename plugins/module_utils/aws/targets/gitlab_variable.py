@@ -12,7 +12,9 @@ from ...common.plan import Call, Edit, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
 from .kind import Change, Place
 
-KIND, NOUN, CLOUD = "gitlab_ci", "GitLab variable", "gitlab"
+KIND = "gitlab_ci"
+NOUN = "GitLab variable"
+CLOUD = "gitlab"
 READS: tuple[str, ...] = ()  # of AWS
 _DEFAULT = "gitlab.com"
 

@@ -13,7 +13,9 @@ from ...common.plan import Call, Edit, Phase, Probe, Step, Target
 from ...common.reader import Reader
 from .kind import Change, Place
 
-KIND, NOUN, CLOUD = "vault", "Vault secret", "vault"
+KIND = "vault"
+NOUN = "Vault secret"
+CLOUD = "vault"
 READS: tuple[str, ...] = ()  # of AWS
 _BACK = 10  # versions that are looked through for the old secret
 
