@@ -47,5 +47,5 @@ def _credential(client: str, authority: str) -> t.Any:
     identity = {"managed_identity_client_id": client, "workload_identity_client_id": client} if client else {}
     # The SDK asks the public cloud about a sign-in that it does not know: a private one is none of its business.
     private = authority.removeprefix("https://").rstrip("/") not in (_PUBLIC, *_AUTHORITIES.values())
-    return azure.identity.DefaultAzureCredential(authority=authority, disable_instance_discovery=private, additionally_allowed_tenants=["*"], process_timeout=10,
-                                                 **identity)  # fmt: skip
+    options = {"authority": authority, "disable_instance_discovery": private, "additionally_allowed_tenants": ["*"], "process_timeout": 10}
+    return azure.identity.DefaultAzureCredential(**options, **identity)

@@ -28,7 +28,10 @@ def connections(incident: Incident, _dependents: Sequence[t.Any]) -> dict[str, d
 
 
 def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """GetSecret {name, repository | organization, environment}: name, updated_at, visibility. PutSecret {…, value}: seals and writes it, answers as GetSecret."""
+    """GetSecret {name, repository | organization, environment}: name, updated_at, visibility.
+
+    PutSecret {…, value}: seals and writes it, answers as GetSecret.
+    """
     sealed.require()
     base = _base(parameters)
     path = base + session.quoted(str(parameters["name"]))

@@ -27,6 +27,7 @@ _SUFFIXES = {
     "AzureUSGovernment": "vault.usgovcloudapi.net",
 }
 _CHALLENGE = re.compile(r'(\w+)="?([^",\s]+)"?')
+_VAULT = re.compile(r"[A-Za-z0-9-]{3,24}", re.ASCII)  # it becomes a part of a host's name
 _SETTABLE = ("enabled", "nbf", "exp")
 _PAGES = 400  # of 25 versions
 
@@ -35,12 +36,19 @@ def connections(incident: Incident, dependents: Sequence[t.Any]) -> dict[str, di
     """The vaults that dependents name under ``at``, with ``connection.azure`` of the incident."""
     azure = incident.connection.get("azure", {})
     suffix = _SUFFIXES.get(str(azure.get("environment") or ""), _SUFFIXES[""])
-    named = {str(d["at"]) for d in dependents if isinstance(d, Mapping) and d.get("kind") == "azure_key_vault" and d.get("at")}
+    named = {
+        str(d["at"])
+        for d in dependents
+        if isinstance(d, Mapping) and d.get("kind") == "azure_key_vault" and _VAULT.fullmatch(str(d.get("at")))
+    }
     return {name: {**azure, "url": str(azure.get("endpoint_url") or f"https://{name}.{suffix}"), "suffix": suffix} for name in named}
 
 
 def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """GetSecret {name, version}: the secret with its ``version``. ListVersions {name}: ``count`` and ``versions``. SetSecret {name, value, contentType, tags, attributes}."""
+    """GetSecret {name, version}: the secret with its ``version``. ListVersions {name}: ``count`` and ``versions``.
+
+    SetSecret {name, value, contentType, tags, attributes}: as GetSecret.
+    """
     name = str(parameters["name"])
     subject = f"secret {name} in {call.target.account}"
     path = session.quoted("secrets", name)
@@ -123,7 +131,10 @@ def _said(answer: session.Answer) -> str:
 
 
 def _secret(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Callable[[t.Any], Call]]:
-    """A secret with its content type, tags, and the attributes that can be set; an Edit changes its ``value``. ``version``: an older one, to be written again."""
+    """A secret with its content type, tags, and the attributes that can be set; an Edit changes its ``value``.
+
+    ``version``: an older one, to be written again.
+    """
     place = {"name": name["name"]}
 
     def write(document: t.Any) -> Call:
