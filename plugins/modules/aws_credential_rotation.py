@@ -38,7 +38,7 @@ options:
       - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network}). If left out, the
         dependents of the incident.
       - C(kind) is V(secrets_manager), V(ssm_parameter), V(lambda_function), V(ecs_task_definition), V(codebuild_project), V(kubernetes_secret),
-        V(hook) or V(webhook). The value may be JSON, lines of NAME=value, or with C(half) one half alone, V(id) or V(secret); halves are declared in
+        V(vault), V(github_actions), V(gitlab_ci), V(azure_key_vault), V(gcp_secret_manager), V(hook) or V(webhook). The value may be JSON, lines of NAME=value, or with C(half) one half alone, V(id) or V(secret); halves are declared in
         pairs. What each kind takes beside is in the guide on rotating.
       - C(check) is C({http, status}), C({command}), C({alarm}) or C({lambda}); three good answers in a row are wanted.
     type: list

@@ -34,10 +34,11 @@ def runtime() -> Files:
 
 
 def execution_environment() -> Files:
-    """meta/ee-requirements.txt: the Python packages of requirements/run.in, without ansible-core, which the environment brings."""
-    lines = (ROOT / "requirements" / "run.in").read_text(encoding="utf-8").splitlines()
-    wanted = [line for line in lines if line and not line.startswith(("#", "ansible-core"))]
-    yield "meta/ee-requirements.txt", "\n".join(["# Written by tests/tools/generate.py from requirements/run.in.", *wanted]) + "\n"
+    """meta/ee-requirements.txt: the Python packages of requirements/run.in, without ansible-core, which the environment brings; and those that are optional."""
+    for name, source in (("ee", "run"), ("outside", "outside")):
+        lines = (ROOT / "requirements" / f"{source}.in").read_text(encoding="utf-8").splitlines()
+        wanted = [line for line in lines if line and not line.startswith(("#", "ansible-core"))]
+        yield f"meta/{name}-requirements.txt", "\n".join([f"# Written by tests/tools/generate.py from requirements/{source}.in.", *wanted]) + "\n"
 
 
 def legal_clocks() -> Files:

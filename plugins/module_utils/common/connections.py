@@ -49,7 +49,33 @@ def _kubernetes(entry: Mapping[str, t.Any], note: Callable[[str, str], None]) ->
         note("context", "belongs to kubeconfig")
 
 
+def _vault(entry: Mapping[str, t.Any], note: Callable[[str, str], None]) -> None:
+    ways = [way for way, keys in _LOGINS.items() if any(entry.get(key) for key in keys)]
+    if len(ways) > 1:
+        note("", f"says {' and '.join(ways)}; one of them is how one logs in")
+    if entry.get("role_id") and not (entry.get("secret_id_env") or entry.get("secret_id_file")):
+        note("role_id", "needs secret_id_env (an environment variable) or secret_id_file (a path)")
+    if (entry.get("secret_id_env") or entry.get("secret_id_file")) and not entry.get("role_id"):
+        note("role_id", "is missing: an AppRole has a role_id and a secret_id")
+    if entry.get("auth_mount") and not (entry.get("role_id") or entry.get("role")):
+        note("auth_mount", "belongs to role_id or role")
+
+
+_LOGINS = {
+    "token": ("token_env", "token_file"), "role_id (AppRole)": ("role_id", "secret_id_env", "secret_id_file"),
+    "role (Kubernetes)": ("role", "jwt_env", "jwt_file"),
+}  # fmt: skip
+
 FORMS: dict[str, Form] = {
+    # Without any token: VAULT_TOKEN, GITHUB_TOKEN, GITLAB_TOKEN.
+    "vault": Form(
+        {"url": URL, "ca_file": PATH, "namespace": WORD, "role_id": WORD, "role": WORD, "auth_mount": WORD},
+        ("url",),
+        {"token": False, "secret_id": False, "jwt": False},
+        _vault,
+    ),
+    "github": Form({"url": URL, "ca_file": PATH}, secrets={"token": False}),
+    "gitlab": Form({"url": URL, "ca_file": PATH}, secrets={"token": False}),
     "kubernetes": Form({"url": URL, "ca_file": PATH, "kubeconfig": PATH, "context": WORD}, secrets={"token": False}, check=_kubernetes),
 }
 

@@ -9,8 +9,9 @@ import re
 import typing as t
 from collections.abc import Callable
 
+from . import declared_vendors
 from .connections import NAME, URL
-from .schema import Fields
+from .schema import Fields, Problem
 
 _LABEL = (re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"), "not a name of Kubernetes")
 _DATA_KEY = (re.compile(r"[-._a-zA-Z0-9]{1,253}"), "not a key of a Secret")
@@ -28,12 +29,13 @@ _LONGEST = 3600
 class Form:
     """``keys``: that the kind takes beside the common ones; ``read``: {key: value}, problems noted by path; ``needs``: what a rotation cannot do without,
 
-    each one key, or several of which one is enough. Who only wants it listed may leave these out.
+    each one key, or several of which one is enough; ``check``: what else it needs, problems noted by path. Who only wants it listed may leave these out.
     """
 
     keys: tuple[str, ...]
     read: Callable[[Fields], dict[str, t.Any]]
     needs: tuple[tuple[str, ...], ...] = ()
+    check: Callable[[Fields], None] | None = None
 
 
 def _one(fields: Fields, key: str, form: tuple[re.Pattern[str], str]) -> str:
@@ -123,6 +125,7 @@ FORMS: dict[str, Form] = {
         _webhook,
         (("name",), ("url",), ("verify",), ("secret_env", "secret_file")),
     ),
+    **{kind: Form(keys, read, check=check) for kind, (keys, read, check) in declared_vendors.ROWS.items()},
 }
 
 
@@ -143,4 +146,11 @@ def read(kind: str, fields: Fields) -> dict[str, t.Any]:
     return FORMS[kind].read(fields) if kind in FORMS else {}
 
 
-__all__ = ["FORMS", "Form", "missing", "more", "read", "seconds", "words"]
+def check(entry: t.Mapping[str, t.Any], path: str, problems: list[Problem]) -> None:
+    """Notes what else a rotation needs of an entry."""
+    form = FORMS.get(str(entry["kind"]))
+    if form and form.check:
+        form.check(Fields(dict(entry), path, problems, entry))
+
+
+__all__ = ["FORMS", "Form", "check", "missing", "more", "read", "seconds", "words"]

@@ -377,6 +377,7 @@ class Runner:
         for step in steps:
             used = [r for action in (*step.do, *step.undo) for r in plan.refs(action)]
             used += [step.owns] if isinstance(step.owns, Ref) else []
+            used += plan.refs(step.after)
             for ref in used:
                 if not isinstance(ref, Secret):
                     paths = self._wanted.setdefault(ref.step, [])

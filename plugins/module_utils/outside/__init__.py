@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from . import hook, kubernetes, webhook
+from . import github, gitlab, hook, key_vault, kubernetes, secret_manager, vault, webhook
 from .kind import Kind
 
-_FILES: tuple[Kind, ...] = (kubernetes, hook, webhook)
+_FILES: tuple[Kind, ...] = (kubernetes, hook, webhook, vault, github, gitlab, key_vault, secret_manager)
 KINDS: dict[str, Kind] = {kind.CLOUD: kind for kind in _FILES}
 __all__ = ["KINDS", "Kind"]

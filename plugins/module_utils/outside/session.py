@@ -104,10 +104,9 @@ def request(
 
 
 def _send(server: Server, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Answer:
-    handlers: list[t.Any] = [_Stay()]
-    if server.context is not None:
-        handlers.append(urllib.request.HTTPSHandler(context=server.context))
-    opener = urllib.request.build_opener(*handlers)
+    # Without a context of its own urllib reads the machine's CAs for each request; this one trusts nobody.
+    context = server.context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPSHandler(context=context))
     asked = urllib.request.Request(server.url.rstrip("/") + path, data=body, headers=dict(headers), method=method)
     with opener.open(asked, timeout=seconds) as answer:
         return Answer(answer.status, dict(answer.headers), _read(answer))

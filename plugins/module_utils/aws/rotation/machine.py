@@ -125,9 +125,17 @@ class Machine:
         if place.half and not self.alone:
             found = "unknown: several users are rotated, so it cannot be told whose half it is; rotate them in cases of their own"
         if found == "half" and self.new and self.is_made(self.change().step_id(place)):
-            found = "new"
+            found = "new" if self._as_left(place) else "unknown: somebody else has written it since"
         self._shown[place.id] = found
         return found
+
+    def _as_left(self, place: targets.Place) -> bool:
+        """Whether what nobody can read is as this rotation left it; what can be read is looked at itself."""
+        if not targets.blind(place):
+            return True
+        entry = self.case.history.get(self.change().step_id(place)) or {}
+        step = plan.decode(entry["made"]["step"] or entry["step"])
+        return self.runner.shows(step, self.reader)
 
     # -- the sequence ------------------------------------------------------------------------------------------------------------
 
@@ -299,14 +307,18 @@ class Machine:
                             "give them a key that works, then run again",
                             f"its new key {self.new} is gone")  # fmt: skip
             self.runner.drop(self.mint)
-        if self.new and len(having) < len(self.places) and not self._secret():
+        needing = [p for p in self.places if found[p.id] not in ("new", "moving") and p.half != "id"]  # an id alone needs no secret
+        if self.new and needing and not self._secret():
             if secret := self._read_back():
                 self.taken(secret)
                 self.runner.remember(self.mint, {"AccessKey": {"AccessKeyId": self.new, "SecretAccessKey": secret}})
-            elif having:
+            elif any(found[p.id] in ("new", "moving") and not targets.opaque(p) for p in self.places):
                 self.refuse(f"the secret of the new key {self.new} cannot be read from {', '.join(having)}, and the other dependents need it",
                             "give them the new key by hand, then run again", "its dependents cannot be moved")  # fmt: skip
             else:
+                if having:  # nobody can read it there, so it would never get on
+                    self.run_of.warn(f"the secret of {self.new} died with the run that made it: another key is made, and until they get it, in this run,"
+                                     f" {', '.join(having)} may fail")  # fmt: skip
                 asked = credentials.Asked(only={self.new})
                 self.carry_out(lambda reader: access_key.steps(self.user, "absent", reader, asked))
                 self.runner.drop(self.mint)
@@ -321,7 +333,7 @@ class Machine:
 
     def _read_back(self) -> str:
         """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
-        for place in [p for p in self.places if p.half == "secret" and self.state_of(p) == "new"]:
+        for place in [p for p in self.places if p.half == "secret" and not targets.opaque(p) and self.state_of(p) == "new"]:
             try:
                 return str(targets.KINDS[place.kind].value(place, self.reader)).strip()
             except EvictError:
@@ -357,7 +369,7 @@ class Machine:
                 "switch it on again, or give the dependents a key that works",
                 "its new key does not work",
             )
-        opaque = all(getattr(targets.KINDS[p.kind], "OPAQUE", False) for p in self.places)
+        opaque = all(targets.opaque(p) for p in self.places)
         if not opaque or not self.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
             self.taken(self._secret() or self._read_back())
 
@@ -496,7 +508,7 @@ class Machine:
         reached = {n["state"] for n in self.notes()} | set(self.states)
         state = next((s for s in reversed(STATES) if s in reached), "")
         limit = self.deadline() if "OLD_DISABLED" not in reached else None
-        shown = [{"place": p.text, "state": self._shown.get(p.id, "")} for p in self.places]
+        shown = [{"place": p.text, "state": self._shown.get(p.id, ""), **targets.proof(p)} for p in self.places]
         return {
             "user": self.user.arn,
             "old": self.old,

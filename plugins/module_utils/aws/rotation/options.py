@@ -70,7 +70,10 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
             path = f"{where}.dependents[{number}]"
             problems += [(f"{path}.{key}" if key else path, f"{why}, and a rotation cannot do without") for key, why in lacking]
             continue
+        declared_.check(entry, f"{where}.dependents[{number}]", problems)
         if placed := getattr(kind, "place", None):
+            if problems:  # it may lack what its address is made of
+                continue
             target, name = placed(entry, user.account)
             found.append(targets.Place(target, kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
             continue
@@ -84,7 +87,8 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     if problems:
         raise InvalidInput("the dependents were refused", problems)
     # What holds both can give the secret back; so can a secret that stands alone, and never an id that does: that is moved last.
-    return sorted(found, key=lambda p: ("", "secret", "id").index(p.half))
+    # What nobody can read comes behind what can give the secret back.
+    return sorted(found, key=lambda p: (("", "secret", "id").index(p.half), targets.opaque(p)))
 
 
 def seconds(text: str, path: str) -> float:

@@ -62,7 +62,11 @@ class Change:
 
     def arguments(self, place: Place, at: list[str] | None = None) -> dict[str, t.Any]:
         """Of the edit ``replace_credential``."""
-        found: dict[str, t.Any] = {"old": self.old, "new": self.new, "secret": self.secret}
+        found: dict[str, t.Any] = {
+            "old": self.old,
+            "new": self.new,
+            "secret": "" if place.half == "id" else self.secret,
+        }  # an id alone needs none
         return {**found, **({"at": at} if at else {}), **({"half": place.half} if place.half else {})}
 
     def back(self, place: Place, part: str = "") -> Secret:
@@ -82,6 +86,7 @@ class Kind(t.Protocol):
     - ``place``: (entry as declared, account of the user) -> (Target, name), where these are not what AWS's ARNs and regions say;
     - ``CLOUD``: the cloud of its Target when that is not aws (``module_utils/outside``);
     - ``OPAQUE = True``: nobody can read it; ``value`` is the id of the key that is in place, "" for none of ours;
+    - ``BLIND = True``: nobody can read it, and nothing tells which key is in place; ``value`` raises when there is nothing;
     - ``served``: further values that are in use, as old versions that are still led to;
     - ``refuse``: raises when the place cannot be moved as a whole;
     - ``identity``: the ARN that it runs as;
@@ -119,6 +124,8 @@ def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, re
         found = values(kind, place, reader)
         if found[0] is None:
             return "unknown: there is nothing"
+        if getattr(kind, "BLIND", False):
+            return "half" if place.half else "unknown: it cannot be read: declare half"
         if place.half == "secret":
             credential_text.half(found[0], "x")
             return "half"
