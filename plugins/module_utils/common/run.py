@@ -431,4 +431,6 @@ class Runner:
 
 def shown(value: t.Any) -> str:
     """A value as diff text: one ``key: value`` line each, so that a hunk shows what differs."""
+    if isinstance(value, Ref):
+        return "(the cloud says so when it is done)\n"
     return "" if value is None else (value if isinstance(value, str) else json.dumps(plan.encode(value), indent=1, sort_keys=True)) + "\n"

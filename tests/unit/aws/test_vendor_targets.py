@@ -273,6 +273,40 @@ def test_somebody_elses_version_in_between_is_seen(store: Store) -> None:
     assert desk.state() == "new" and desk.keeps_secrets()
 
 
+def test_the_stand_ins_refuse_what_the_vendors_refuse(vaulted: Store, gitlab: Store, azure: Store, gcp: Store) -> None:
+    """So that a wrong request cannot pass: each of these is one that a slip in the collection would make."""
+    vaulted.put("x"), gitlab.put("x"), azure.put("x"), gcp.put("x")
+    gitlab.vendor.put("projects/team/app", "AWS", "y", scope="other")
+    azure.vendor.tokens["t"] = "https://vault.azure.net/.default"
+    gcp.vendor.tokens.add("t")
+    body = {"Content-Type": "application/json"}
+    mine = {**body, "X-Vault-Request": "true", "X-Vault-Token": "hvs.token", "X-Vault-Namespace": "team"}
+    bearer, private = {**body, "Authorization": "Bearer t"}, {**body, "PRIVATE-TOKEN": "gl-token"}
+    variable = "/api/v4/projects/team%2Fapp/variables/AWS"
+    for vendor, method, path, headers, sent, status in (
+        (vaulted.vendor, "POST", "/v1/secret/data/app/aws", mine, {"data": {"a": "b"}}, 400),  # without cas
+        (vaulted.vendor, "POST", "/v1/secret/data/app/aws", mine, {"data": {"a": "b"}, "options": {"cas": 7}}, 400),
+        (vaulted.vendor, "GET", "/v1/secret/data/app/aws", {**mine, "X-Vault-Namespace": "other"}, None, 403),
+        (gitlab.vendor, "GET", variable, private, None, 409),  # without a scope
+        (gitlab.vendor, "PUT", f"{variable}?filter[environment_scope]=other", private, {"value": "x", "hidden": True}, 400),
+        (azure.vendor, "PUT", "/secrets/app?api-version=7.4", bearer, {"value": "x", "attributes": {"created": 1}}, 400),
+        (azure.vendor, "GET", "/secrets/app", bearer, None, 400),
+        (azure.vendor, "GET", "/secrets/app?api-version=7.4", {}, None, 401),
+        (gcp.vendor, "POST", f"/v1/{GOOGLE}:addVersion", bearer, {"payload": {"data": "eA==", "dataCrc32c": "1"}}, 400),
+        (
+            gcp.vendor,
+            "PATCH",
+            f"/v1/{GOOGLE}?updateMask=versionAliases",
+            bearer,
+            {"name": GOOGLE, "versionAliases": {"a": "1"}, "etag": '"old"'},
+            400,
+        ),
+    ):
+        found = vendor.answer(Asked(method, path, headers, json.dumps(sent).encode() if sent else b""))
+        assert found and found[0] == status, (path, found)
+    assert [s.newest() for s in (vaulted, azure, gcp)] == ["x"] * 3 and gcp.versions() == 1 and gitlab.newest() == "y"
+
+
 # -- what is each one's own --------------------------------------------------------------------------------------------------------
 
 

@@ -20,11 +20,10 @@ _DEFAULT = "gitlab.com"
 
 
 def place(entry: Mapping[str, t.Any], _account: str) -> tuple[Target, str]:
-    """``region``: the project or group; "instance" where it is neither's."""
+    """``region``: the project or group, which may have the same number; "instance" where it is neither's."""
     scope = f", scope {entry['environment_scope']}" if entry.get("environment_scope") else ""
-    return Target(
-        CLOUD, str(entry.get("at") or _DEFAULT), str(entry.get("project") or entry.get("group") or "instance")
-    ), f"{entry['name']}{scope}"
+    owner = str(entry["project"]) if entry.get("project") else f"group {entry['group']}" if entry.get("group") else "instance"
+    return Target(CLOUD, str(entry.get("at") or _DEFAULT), owner), f"{entry['name']}{scope}"
 
 
 def _address(place: Place) -> dict[str, t.Any]:
