@@ -82,7 +82,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rotation:
-  description: For each user C({user, old, new, mode, state, deadline, places}); C(new) is the id of the new key.
+  description: For each user C({user, old, new, mode, state, deadline, places}); C(new) is the id of the new key. A place whose
+    value nobody can read has C(proof), which says what is known instead of a read-back.
   returned: when the case could be opened
   type: list
   elements: dict

@@ -144,8 +144,13 @@ def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
         out.append(
             f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {row['state'] or 'nothing done'} ({row['mode']}{until})"
         )
-        out += [f"          {place['state'].partition(':')[0] or '-':7} {place['place']}" for place in row["places"][:_ROWS]]
+        out += [f"          {place['state'].partition(':')[0] or '-':7} {place['place']}{_proof(place)}" for place in row["places"][:_ROWS]]
     return out
+
+
+def _proof(place: dict[str, t.Any]) -> str:
+    """Of what cannot be read back."""
+    return f", {place['proof']}" if place.get("proof") and place["state"] == "new" else ""
 
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:

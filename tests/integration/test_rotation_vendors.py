@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,5 @@ def test_vault_github_gitlab_key_vault_and_google_in_one_playbook(desk: Desk, tm
                                   text("json", new, held["secret"]), (new, held["secret"])]  # fmt: skip
         assert seen and set(seen) == {"ok"}
         assert desk.leaks(key.secret_key, held["secret"], stores.vault_token, stores.key_vault.password) == [] and desk.verified()
-        assert [v.violations for v in stores.all] == [[]] * 5 and "written (updated_at only)" in json.dumps(
-            json.loads((desk.case / "result.json").read_text())
-        )
+        assert [v.violations for v in stores.all] == [[]] * 5
+        assert "new     GitHub secret AWS_ID in team/app, written (updated_at only)" in said

@@ -210,6 +210,17 @@ def test_without_pynacl_it_is_named_before_anything_is_written(estate: Estate, g
     assert "PyNaCl is not installed" in run.said and set(estate.account.keys) == {OLD} and github.on("PUT", ".") == []
 
 
+def test_what_can_be_read_is_written_before_what_cannot_and_secrets_before_ids() -> None:
+    parameters = [{"kind": "ssm_parameter", "name": f"/{half}", "region": REGION, "half": half} for half in ("id", "secret")]
+    places = Desk([*halves(repository="team/app"), *parameters]).places
+    assert [(p.half, p.kind) for p in places] == [
+        ("secret", "ssm_parameter"),
+        ("secret", "github_actions"),
+        ("id", "ssm_parameter"),
+        ("id", "github_actions"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("entry", "path"),
     [

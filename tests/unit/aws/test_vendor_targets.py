@@ -418,6 +418,19 @@ def test_gitlab_of_a_group_or_the_instance(gitlab: Store, place: dict[str, Any],
     assert desk.state() == "new" and gitlab.newest() == text("json", NEW, NEW_SECRET) and gitlab.vendor.violations == []
 
 
+def test_gitlab_is_told_what_it_is_to_keep(gitlab: Store) -> None:
+    """An update leaves what is not sent, by GitLab's source; what is sent as it was does not depend on that. One that comes back less protected is an error."""
+    gitlab.put(text("env", OLD, OLD_SECRET))
+    desk = gitlab.desk()
+    desk.move()
+    sent = gitlab.writes()[-1].body
+    assert {k: v for k, v in sent.items() if k != "value"} == {"variable_type": "file", "protected": True, "masked": False, "raw": True}
+    gitlab.put(text("env", OLD, OLD_SECRET))
+    gitlab.vendor.faults = [("PUT", "AWS", (200, {}, {"key": "AWS", "value": "x", "protected": False}))]
+    desk.again().move()
+    holds(desk, "Changed")
+
+
 def test_gitlab_without_an_old_secret_to_go_back_to_says_so(gitlab: Store) -> None:
     gitlab.put(text("env", OLD, OLD_SECRET))
     (step,) = gitlab.desk().move(kept=False)
