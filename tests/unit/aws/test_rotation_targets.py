@@ -257,17 +257,30 @@ def test_a_task_definition_that_fails_its_check_goes_back(estate: Estate, servic
 
 @pytest.mark.parametrize("other", [True, False])
 def test_a_project_goes_back_by_what_another_dependent_keeps_or_says_that_it_cannot(estate: Estate, other: bool) -> None:
+    """In a later run; the one that wrote it still knows the old secret."""
     codebuild(estate)
     if other:
         parameter(estate)
+    waiting = estate.run(quiet=900.0)
+    (step,) = [d.step for d in waiting.runner.done.values() if d.step.resource.endswith("environment")]
+    assert waiting.state == "VERIFIED_NEW" and bool(step.irreversible) == (not other)
     estate.dependents[0]["check"] = {"command": ["false"]}
-    run = estate.run()
+    run = estate.run(quiet=900.0)
     held = estate.account.projects["build"]["environment"]["environmentVariables"][:3]
     if other:
         assert "so it was given the old key back" in run.said and held == variables(), run.said
     else:
         assert "keeps no version" in run.said and held == variables(estate.new, estate.account.secrets[estate.new]), run.said
     assert estate.account.keys[OLD]["Status"] == "Active"
+    assert not any(secret.encode() in estate.files() for secret in estate.account.secrets.values())
+
+
+def test_a_project_alone_goes_back_in_the_run_that_wrote_it(estate: Estate) -> None:
+    codebuild(estate)
+    estate.dependents[0]["check"] = {"command": ["false"]}
+    run = estate.run()
+    assert "so it was given the old key back" in run.said, run.said
+    assert estate.account.projects["build"]["environment"]["environmentVariables"][:3] == variables()
     assert not any(secret.encode() in estate.files() for secret in estate.account.secrets.values())
 
 
@@ -482,6 +495,14 @@ def test_a_hook_that_fails_after_all_is_named_without_its_output_and_goes_on_whe
     assert estate.account.keys[OLD]["Status"] == "Active"
     estate.dependents[0]["command"] = working
     is_done(estate, estate.run())
+
+
+def test_a_hook_alone_cannot_be_given_the_old_key_back_and_says_so(estate: Estate, tmp_path: Path) -> None:
+    hook(estate, tmp_path)
+    estate.dependents[0]["check"] = {"command": ["false"]}
+    run = estate.run()
+    assert "cannot be given the old key back: what is behind a hook cannot be read" in run.said, run.said
+    assert estate.account.keys[OLD]["Status"] == "Active"
 
 
 def test_a_hook_goes_back_by_what_another_dependent_keeps(estate: Estate, tmp_path: Path) -> None:
