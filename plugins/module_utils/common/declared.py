@@ -82,6 +82,8 @@ def _seconds(fields: Fields) -> dict[str, t.Any]:
 def _restarts(fields: Fields) -> dict[str, t.Any]:
     """``restart: {ecs_service: [CLUSTER/SERVICE]}``: what reads the value only when it starts."""
     found: dict[str, t.Any] = {"seconds": seconds(fields)}
+    if fields.raw.get("restart") is not None and fields.raw.get("half") == "secret":
+        fields.problems.append((f"{fields.path}.restart", "belongs to the half that is the id, which is written last"))
     if fields.raw.get("restart") is not None:
         inner = Fields(fields.raw["restart"], f"{fields.path}.restart", fields.problems, ("ecs_service",))
         services = inner.texts("ecs_service", *_SERVICE)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import machine
+from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as hooks
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
 from tests.beds.kubernetes import Cluster
@@ -112,15 +113,18 @@ def is_done(estate: Estate, run: Any) -> None:
     assert not again.changed and not again.said and "CreateAccessKey" not in account.calls[before:]
 
 
-def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Estate, cluster: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["graceful", "emergency"])
+def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Estate, cluster: Cluster, tmp_path: Path, mode: str) -> None:
     ecs(estate), codebuild(estate), parameter(estate), kubernetes(estate, cluster)
     kept = hook(estate, tmp_path)
     seen = len(cluster.requests)
-    planned = estate.run(check=True)
+    planned = estate.run(check=True, mode=mode)
     assert planned.changed and not planned.said and set(estate.account.keys) == {OLD}, planned.said
     assert {m for m, _p, _b in cluster.requests[seen:]} == {"GET"} and len(estate.account.definitions) == 1
-    run = estate.run()
+    run = estate.run(mode=mode)
     is_done(estate, run)
+    order = [o for o in estate.account.calls if o in ("UpdateAccessKey", "RegisterTaskDefinition")]
+    assert order[0] == ("UpdateAccessKey" if mode == "emergency" else "RegisterTaskDefinition")
     secret = estate.account.secrets[estate.new]
     assert estate.account.services["prod/orders"]["taskDefinition"] == f"{FAMILY}:2"
     assert env(estate, 2) == {"AWS_ACCESS_KEY_ID": estate.new, "AWS_SECRET_ACCESS_KEY": secret, "MODE": "fast"}
@@ -257,17 +261,30 @@ def test_a_task_definition_that_fails_its_check_goes_back(estate: Estate, servic
 
 @pytest.mark.parametrize("other", [True, False])
 def test_a_project_goes_back_by_what_another_dependent_keeps_or_says_that_it_cannot(estate: Estate, other: bool) -> None:
+    """In a later run; the one that wrote it still knows the old secret."""
     codebuild(estate)
     if other:
         parameter(estate)
+    waiting = estate.run(quiet=900.0)
+    (step,) = [d.step for d in waiting.runner.done.values() if d.step.resource.endswith("environment")]
+    assert waiting.state == "VERIFIED_NEW" and bool(step.irreversible) == (not other)
     estate.dependents[0]["check"] = {"command": ["false"]}
-    run = estate.run()
+    run = estate.run(quiet=900.0)
     held = estate.account.projects["build"]["environment"]["environmentVariables"][:3]
     if other:
         assert "so it was given the old key back" in run.said and held == variables(), run.said
     else:
         assert "keeps no version" in run.said and held == variables(estate.new, estate.account.secrets[estate.new]), run.said
     assert estate.account.keys[OLD]["Status"] == "Active"
+    assert not any(secret.encode() in estate.files() for secret in estate.account.secrets.values())
+
+
+def test_a_project_alone_goes_back_in_the_run_that_wrote_it(estate: Estate) -> None:
+    codebuild(estate)
+    estate.dependents[0]["check"] = {"command": ["false"]}
+    run = estate.run()
+    assert "so it was given the old key back" in run.said, run.said
+    assert estate.account.projects["build"]["environment"]["environmentVariables"][:3] == variables()
     assert not any(secret.encode() in estate.files() for secret in estate.account.secrets.values())
 
 
@@ -326,30 +343,38 @@ def test_a_lost_answer_and_somebody_elses_write_in_between(
     assert not any(cluster.faults.values())
 
 
-def test_killed_between_the_secret_and_the_restart_the_rest_is_done(
-    estate: Estate, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+OPERATIONS = ("CreateSecret", "PatchSecret", "PatchWorkload", "DeleteSecret")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_killed_at_any_write_to_the_cluster_and_run_again_nothing_is_left_over(
+    estate: Estate, cluster: Cluster, operation: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubernetes(estate, cluster)
     real = client.carry_out
 
     def dying(connection: Any, call: Any, parameters: Any) -> Any:
-        if call.operation == "PatchWorkload":
-            raise Killed
-        return real(connection, call, parameters)
+        if call.operation != operation:
+            return real(connection, call, parameters)
+        if after:
+            real(connection, call, parameters)
+        raise Killed
 
     monkeypatch.setattr(client, "carry_out", dying)
     assert estate.run().killed
-    copied = [name for _ns, name in cluster.secrets if name.startswith("evict-")]
-    about = cluster.secrets["apps", copied[0]]
-    assert (
-        about["immutable"]
-        and set(about["data"]) == {"id", "secret"}
-        and about["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "evict.cloud"
-    )
-    assert about["metadata"]["annotations"]["evict.cloud/incident"] == "IR-1" and about["metadata"]["annotations"][
-        "evict.cloud/expires"
-    ].endswith("Z")
     monkeypatch.setattr(client, "carry_out", real)
+    if (operation, after) == ("PatchWorkload", False):
+        (copied,) = [name for _namespace, name in cluster.secrets if name.startswith("evict-")]
+        about = cluster.secrets["apps", copied]
+        assert (
+            about["immutable"]
+            and set(about["data"]) == {"id", "secret"}
+            and about["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "evict.cloud"
+        )
+        assert about["metadata"]["annotations"]["evict.cloud/incident"] == "IR-1" and about["metadata"]["annotations"][
+            "evict.cloud/expires"
+        ].endswith("Z")
     run = estate.run()
     is_done(estate, run)
     is_moved(estate, cluster)
@@ -437,6 +462,29 @@ def test_a_kubeconfig_says_who_one_is(estate: Estate, cluster: Cluster, way: str
 # -- hooks -------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_a_hook_that_was_killed_is_run_again_and_takes_its_key_twice(
+    estate: Estate, tmp_path: Path, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret is read back from the parameter, which is written first."""
+    kept = hook(estate, tmp_path)
+    parameter(estate)
+    real = hooks.carry_out
+
+    def dying(connection: Any, call: Any, parameters: Any) -> Any:
+        if call.operation == "Verify":
+            return real(connection, call, parameters)
+        if after:
+            real(connection, call, parameters)
+        raise Killed
+
+    monkeypatch.setattr(hooks, "carry_out", dying)
+    assert estate.run().killed
+    monkeypatch.setattr(hooks, "carry_out", real)
+    is_done(estate, estate.run())
+    assert json.loads(kept.read_text())["new"] == {"access_key_id": estate.new, "secret_access_key": estate.account.secrets[estate.new]}
+
+
 def test_a_hook_alone_is_proven_once_and_needs_no_secret_afterwards(estate: Estate, tmp_path: Path) -> None:
     kept = hook(estate, tmp_path)
     waiting = estate.run(quiet=900.0)
@@ -482,6 +530,14 @@ def test_a_hook_that_fails_after_all_is_named_without_its_output_and_goes_on_whe
     assert estate.account.keys[OLD]["Status"] == "Active"
     estate.dependents[0]["command"] = working
     is_done(estate, estate.run())
+
+
+def test_a_hook_alone_cannot_be_given_the_old_key_back_and_says_so(estate: Estate, tmp_path: Path) -> None:
+    hook(estate, tmp_path)
+    estate.dependents[0]["check"] = {"command": ["false"]}
+    run = estate.run()
+    assert "cannot be given the old key back: what is behind a hook cannot be read" in run.said, run.said
+    assert estate.account.keys[OLD]["Status"] == "Active"
 
 
 def test_a_hook_goes_back_by_what_another_dependent_keeps(estate: Estate, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def refused(**more: Any) -> dict[str, str]:
         ({"kind": "ecs_task_definition", "name": "x", "services": ["orders"]}, "services[0]", "not CLUSTER/SERVICE"),
         ({"kind": "ssm_parameter", "name": "x", "restart": {"ecs_service": []}}, "restart", "names nothing"),
         ({"kind": "ssm_parameter", "name": "x", "restart": {"pods": ["x"]}}, "restart.pods", "unknown key"),
+        ({"kind": "ssm_parameter", "name": "x", "half": "secret", "restart": {"ecs_service": ["a/b"]}}, "restart", "written last"),
         ({"kind": "lambda_function", "name": "x", "restart": {"ecs_service": ["a/b"]}}, "restart", "unknown key"),
         ({"kind": "secrets_manager", "name": "x", "at": "prod"}, "at", "unknown key"),
     ],

@@ -51,6 +51,7 @@ class Machine:
         self.open: list[dict[str, t.Any]] = []
         self.mode, self.alone = options.mode, alone  # alone: no other user is rotated, so that a half is this one's
         self.states: dict[str, str] = {}
+        self.remembered: dict[str, str] = {}  # secrets of old keys, for the way back of what keeps no versions: never written anywhere
         self._shown: dict[str, str] = {}
         self._freed = ""  # id of the key whose slot is taken
         self._roles: list[str] = []  # that the old key assumed before the incident

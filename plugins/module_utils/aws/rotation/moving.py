@@ -63,6 +63,8 @@ def _why(kind: targets.Kind, place: targets.Place, new: str, reader: Reader) -> 
 
 def _change(machine: Machine, place: targets.Place, written: bool = False) -> targets.Change:
     old = next((k for k in (machine.old, *sorted(machine.also)) if machine.holds(place, k)), machine.old)
+    if not written and not machine.remembered.get(old) and (found := secret(machine, old)):
+        machine.remembered[old] = found
     now = machine.aws.now()
     limit = (machine.deadline() or now) + datetime.timedelta(seconds=machine.options.soak + 86400.0)
     return dataclasses.replace(
@@ -72,7 +74,10 @@ def _change(machine: Machine, place: targets.Place, written: bool = False) -> ta
 
 
 def secret(machine: Machine, key: str, but: targets.Place | None = None) -> str:
-    """The secret of ``key`` out of a place that has it, or keeps it of before; it stays in memory. ``but``: what is there now only, in no other place."""
+    """The secret of ``key`` out of a place that has it, or keeps it of before, or as this run has seen it; it stays in memory.
+
+    ``but``: whether it will be there later on, too: in another place that keeps what was before.
+    """
     for place in machine.places:
         kind = targets.KINDS[place.kind]
         keeps = getattr(kind, "kept", None)
@@ -87,7 +92,7 @@ def secret(machine: Machine, key: str, but: targets.Place | None = None) -> str:
             continue
         if found:
             return found
-    return ""
+    return machine.remembered.get(key, "") if but is None else ""
 
 
 def _settle(machine: Machine, place: targets.Place) -> None:
@@ -118,15 +123,12 @@ def take_back(machine: Machine, place: targets.Place) -> str:
     ]
     steps = [plan.decode(data) for data in reversed(made)]
     more = getattr(kind, "taken_back", None)
-    for step in steps:
-        if step.id == own and not step.undo:
-            return str(step.irreversible)
     for step in [s for s in steps if s.undo]:
         if not machine.runner.shows(step, machine.reader):
             machine.refuse(f"{place.text}: somebody has changed it since, so it was not given the old key back", "see to it by hand; the old key still works",
                            f"{place.text} does not work with the new key; the old one was not touched")  # fmt: skip
         if why := _remember(machine, step):
-            return why
+            return step.irreversible or why
         undone = getattr(kind, "undone", lambda s: s.before)
         back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),
                                    action=f"undo: {step.action}", undoes=step.id, irreversible="")  # fmt: skip

@@ -21,6 +21,7 @@ KIND = "codebuild_project"
 NOUN = "CodeBuild project"
 READS: tuple[str, ...] = ("codebuild:BatchGetProjects", "codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds")
 _KEY = re.compile(r"A[KS]IA[A-Z0-9]{16}")
+_ALONE = "CodeBuild keeps no version of a project, and no other dependent keeps the old secret: only the run that wrote it can take it back"
 _BUILDS = 100  # the newest: those that are at work are among them
 
 
@@ -105,8 +106,8 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
     yield Step(
         id=change.step_id(place), principal=change.user, resource=f"{place.text}, environment", action="use the new key", phase=Phase.CREDENTIAL,
         before=change.old, after=change.new, probe=probe, do=write(change.old, change.new, change.secret),
-        undo=write(change.new, change.old, change.back(place)) if change.kept else (),
-        irreversible="" if change.kept else "CodeBuild keeps no version of a project, and no other dependent keeps the old secret",
+        undo=write(change.new, change.old, change.back(place)),
+        irreversible="" if change.kept else _ALONE,
     )  # fmt: skip
 
 

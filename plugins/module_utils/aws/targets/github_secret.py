@@ -50,8 +50,8 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
         id=own, principal=change.user, resource=place.text, action=f"use the new key ({place.half})", phase=Phase.CREDENTIAL,
         before=reader.read(probe), after=Ref(own, ("updated_at",)), probe=probe,
         do=(_put(place, change.new if place.half == "id" else change.secret),),
-        undo=(_put(place, old, new=change.old),) if back else (),
-        irreversible="" if back else "GitHub keeps no older value, and no other dependent keeps the old secret",
+        undo=(_put(place, old, new=change.old),),
+        irreversible="" if back else "GitHub keeps no older value, and no other dependent keeps the old secret: only the run that wrote it can take it back",
     )  # fmt: skip
 
 

@@ -59,6 +59,6 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
     yield Step(
         id=own, principal=change.user, resource=place.text, action="use the new key", phase=Phase.CREDENTIAL,
         before=reader.read(probe), after=after, probe=probe, do=(Edit(place.target, document, "replace_credential", change.arguments(place, ["value"])),),
-        undo=(Edit(place.target, document, "replace_credential", given),) if back else (),
-        irreversible="" if back else "GitLab keeps no older value, and no other dependent keeps the old secret",
+        undo=(Edit(place.target, document, "replace_credential", given),),
+        irreversible="" if back else "GitLab keeps no older value, and no other dependent keeps the old secret: only the run that wrote it can take it back",
     )  # fmt: skip

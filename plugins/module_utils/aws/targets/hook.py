@@ -37,6 +37,6 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
     yield Step(
         id=change.step_id(place), principal=change.user, resource=place.text, action="use the new key", phase=Phase.CREDENTIAL,
         before=reader.read(_verify(place)), after=change.new, probe=_verify(place), do=apply(change.old, change.new, change.secret),
-        undo=apply(change.new, change.old, change.back(place)) if change.kept else (),
+        undo=apply(change.new, change.old, change.back(place)),
         irreversible="" if change.kept else "what is behind a hook cannot be read, and no other dependent keeps the old secret",
     )  # fmt: skip
