@@ -175,6 +175,7 @@ def test_github_alone_says_that_it_cannot_go_back(estate: Estate, github: GitHub
     estate.dependents[0]["check"] = {"command": ["false"]}
     run = estate.run()
     assert "cannot be given the old key back: GitHub keeps no older value" in run.said and estate.account.keys[OLD]["Status"] == "Active"
+    assert held(github) == (estate.new, estate.account.secrets[estate.new])  # both halves stay: one without the other works for nobody
 
 
 def test_github_of_an_environment_and_a_lost_answer(estate: Estate, github: GitHub) -> None:
@@ -235,6 +236,7 @@ def test_what_can_be_read_is_written_before_what_cannot_and_secrets_before_ids()
         ({"kind": "vault", "name": "app", "mount": "kv"}, "at"),
         ({"kind": "vault", "name": "../sys/seal", "at": "prod"}, "name"),
         ({"kind": "vault", "name": "app", "at": "prod", "half": "id"}, "field"),
+        ([{"kind": "vault", "name": "app", "at": "prod", "field": "a"}, {"kind": "vault", "name": "app", "at": "prod", "field": "b"}], ""),
         ({"kind": "azure_key_vault", "name": "app", "at": "evil.example.com/"}, "at"),
         ({"kind": "azure_key_vault", "name": "a/b", "at": "prod"}, "name"),
         ({"kind": "gcp_secret_manager", "name": "app"}, "name"),
@@ -244,8 +246,10 @@ def test_what_can_be_read_is_written_before_what_cannot_and_secrets_before_ids()
 )  # fmt: skip
 def test_what_is_declared_is_checked_by_its_path(entry: dict[str, Any], path: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Desk([entry])
-    assert f"incident.dependents[0]{'.' + path if path else ''}" in {where for where, _said in caught.value.problems}, caught.value.problems
+        Desk(entry if isinstance(entry, list) else [entry])
+    assert f"incident.dependents[{len(entry) - 1 if isinstance(entry, list) else 0}]{'.' + path if path else ''}" in {
+        where for where, _said in caught.value.problems
+    }, caught.value.problems
 
 
 @pytest.mark.parametrize(

@@ -404,7 +404,11 @@ class Machine:
     def roll_back(self, place: targets.Place) -> str:
         """The Steps of one place, backwards; of one half, those of all halves, since one without the other works for nobody. Why that could not be."""
         mine = [p for p in reversed(self.places) if p.half] if place.half else [place]
-        return next((why for why in [moving.take_back(self, p) for p in mine] if why), "")
+        if why := next((why for p in mine if (why := moving.stays(self, p))), ""):
+            return why
+        for place in mine:
+            moving.take_back(self, place)
+        return ""
 
     def quiescent(self) -> None:
         """OLD_QUIESCENT: nobody has used the old key since everybody has the new one, by IAM's word, for as long as ``quiet``."""

@@ -113,22 +113,33 @@ def _settle(machine: Machine, place: targets.Place) -> None:
         time.sleep(min(POLL, limit))
 
 
-def take_back(machine: Machine, place: targets.Place) -> str:
-    """The Steps of a place backwards; why that could not be, "" when it was. Stops the rotation when somebody has changed it since."""
-    kind, own = targets.KINDS[place.kind], machine.change().step_id(place)
+def _made(machine: Machine, place: targets.Place) -> list[Step]:
+    """The Steps of a place that were carried out and can be taken back, the last one first."""
+    own = machine.change().step_id(place)
     made = [
         e["made"]["step"] or e["step"]
         for i, e in machine.case.history.items()
         if (i == own or i.startswith(f"{own}!")) and machine.is_made(i)
     ]
-    steps = [plan.decode(data) for data in reversed(made)]
-    more = getattr(kind, "taken_back", None)
-    for step in [s for s in steps if s.undo]:
+    return [step for step in map(plan.decode, reversed(made)) if step.undo]
+
+
+def stays(machine: Machine, place: targets.Place) -> str:
+    """Why a place cannot be taken back, "" when it can: asked of all halves before one is. Stops the rotation when somebody has changed it since."""
+    for step in _made(machine, place):
         if not machine.runner.shows(step, machine.reader):
             machine.refuse(f"{place.text}: somebody has changed it since, so it was not given the old key back", "see to it by hand; the old key still works",
                            f"{place.text} does not work with the new key; the old one was not touched")  # fmt: skip
         if why := _remember(machine, step):
             return step.irreversible or why
+    return ""
+
+
+def take_back(machine: Machine, place: targets.Place) -> None:
+    """The Steps of a place backwards."""
+    kind = targets.KINDS[place.kind]
+    more = getattr(kind, "taken_back", None)
+    for step in _made(machine, place):
         undone = getattr(kind, "undone", lambda s: s.before)
         back = dataclasses.replace(step, id=f"undo:{step.id}", before=step.after, after=undone(step), do=step.undo, undo=step.do, needs=(),
                                    action=f"undo: {step.action}", undoes=step.id, irreversible="")  # fmt: skip
@@ -138,7 +149,6 @@ def take_back(machine: Machine, place: targets.Place) -> str:
         machine.carry_out(lambda reader: more(place, change, reader))
     if targets.restarts(place):
         machine.carry_out(lambda reader: targets.restarted(kind, place, change, reader))
-    return ""
 
 
 def _remember(machine: Machine, step: Step) -> str:

@@ -53,7 +53,7 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     """
     problems: list[Problem] = []
     declared = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
-    found = []
+    found: list[targets.Place] = []
     for number, entry in enumerate(declared):
         if not isinstance(entry, Mapping):
             continue
@@ -75,6 +75,9 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
             if problems:  # it may lack what its address is made of
                 continue
             target, name = placed(entry, user.account)
+            if kind.KIND == "vault" and (target, entry["name"]) in [(p.target, p.spec["name"]) for p in found]:
+                problems.append((f"{where}.dependents[{number}]", "is in a secret that is declared already: declare it once, without field, since a version"
+                                                                  " holds all fields"))  # fmt: skip
             found.append(targets.Place(target, kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
             continue
         name = str(entry.get("arn") or entry.get("name"))
