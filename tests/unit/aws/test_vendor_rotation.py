@@ -178,6 +178,15 @@ def test_github_alone_says_that_it_cannot_go_back(estate: Estate, github: GitHub
     assert held(github) == (estate.new, estate.account.secrets[estate.new])  # both halves stay: one without the other works for nobody
 
 
+def test_gitlab_alone_goes_back_by_what_its_run_still_knows(estate: Estate, five: Stores) -> None:
+    """In memory only: what it was is in no file."""
+    (entry,) = [d for d in five.dependents if d["kind"] == "gitlab_ci"]
+    estate.dependents = [{**entry, "check": {"command": ["false"]}}]
+    run = estate.run()
+    assert "so it was given the old key back" in run.said and five.gitlab.kept[0]["value"] == text("json", OLD, OLD_SECRET)
+    assert estate.account.keys[OLD]["Status"] == "Active" and OLD_SECRET.encode() not in estate.files()
+
+
 def test_github_of_an_environment_and_a_lost_answer(estate: Estate, github: GitHub) -> None:
     estate.dependents[:] = halves(repository="team/app", environment="prod/eu")
     for name, value in (("AWS_ID", OLD), ("AWS_SECRET", OLD_SECRET)):
