@@ -37,8 +37,10 @@ options:
     description:
       - Where the credential is kept - C({kind, arn or name, region, account, half, check, networks, vpcs, shared_network, readable_by}). If left out, the
         dependents of the incident.
-      - C(kind) is V(secrets_manager), V(ssm_parameter) or V(lambda_function). The value may be JSON, lines of NAME=value, or with C(half) one half
-        alone, V(id) or V(secret); halves are declared in pairs.
+      - C(kind) is V(secrets_manager), V(ssm_parameter), V(lambda_function), V(ecs_task_definition), V(codebuild_project), V(kubernetes_secret),
+        V(vault), V(github_actions), V(gitlab_ci), V(azure_key_vault), V(gcp_secret_manager), V(hook) or V(webhook). The value may be
+        JSON, lines of NAME=value, or with C(half) one half alone, V(id) or V(secret); halves are declared in pairs. What each kind takes beside is in
+        the guide on rotating.
       - C(check) is C({http, status}), C({command}), C({alarm}) or C({lambda}); three good answers in a row are wanted.
     type: list
     elements: dict
@@ -80,7 +82,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rotation:
-  description: For each user C({user, old, new, mode, state, deadline, places}); C(new) is the id of the new key.
+  description: For each user C({user, old, new, mode, state, deadline, places}); C(new) is the id of the new key. A place whose
+    value nobody can read has C(proof), which says what is known instead of a read-back.
   returned: when the case could be opened
   type: list
   elements: dict

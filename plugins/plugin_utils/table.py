@@ -159,7 +159,7 @@ def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
         out.append(f"  ROTATE  {row['user']}: {row['old']} -> {row['new'] or 'no new key yet'}  {state} ({row['mode']}{until})")
         for place in row["places"][:_ROWS]:
             said, _colon, why = place["state"].partition(":")
-            out.append(f"          {said or '-':7} {place['place']}" + (f": {why.strip()}" if why else ""))
+            out.append(f"          {said or '-':7} {place['place']}" + (f": {why.strip()}" if why else "") + _proof(place))
         out += [f"          … and {len(row['places']) - _ROWS} more, see result.json"] if len(row["places"]) > _ROWS else []
     return out
 
@@ -180,6 +180,11 @@ def _go_on(result: dict[str, t.Any], case: str) -> list[str]:
         (str(item["due"]) for item in result.get("open", []) if item.get("due") and " access key " in str(item["object"])), default=""
     )
     return [f"  go on:            {due + '  ' if due else ''}ansible-playbook evict.cloud.{verb} {_extra('case', case)}"]
+
+
+def _proof(place: dict[str, t.Any]) -> str:
+    """Of what cannot be read back."""
+    return f", {place['proof']}" if place.get("proof") and place["state"] == "new" else ""
 
 
 def _fence(fence: dict[str, t.Any]) -> list[str]:

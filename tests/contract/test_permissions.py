@@ -35,7 +35,7 @@ def test_a_policy_is_one_that_iam_takes(policy: dict[str, Any]) -> None:
     sids = [statement["Sid"] for statement in policy["Statement"]]
     assert len(set(sids)) == len(sids) and all(sid.isalnum() for sid in sids)
     for statement in policy["Statement"]:
-        limited = {"Condition"} if statement["Sid"] in ("EvictCrypt", "EvictDecrypt") else set()
+        limited = {"Condition"} if statement["Sid"] in ("EvictCrypt", "EvictDecrypt", "EvictPass", "EvictTag") else set()
         assert set(statement) == {"Sid", "Effect", "Action", "Resource"} | limited and statement["Effect"] == "Allow"
         assert statement["Action"] == sorted(set(statement["Action"])) and not any("*" in action for action in statement["Action"])
     assert len(json.dumps(policy, separators=(",", ":"))) < 6144  # a managed policy's limit; an inline one of a role may have 10,240
@@ -122,7 +122,7 @@ def test_what_the_source_calls_is_granted() -> None:
 
 def test_what_is_granted_is_called_by_the_source() -> None:
     called = {permissions.action_of(name) for name in permissions.literal_calls()}
-    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT, *permissions.CRYPTING}
+    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT, *permissions.DEPENDENT_TOO, *permissions.CRYPTING}
     for action, (operation, parameter) in permissions.PARAMETERS.items():
         assert action in GRANTED and operation in called
         assert f'"{parameter}"' in (permissions.FOLDER / f"{permissions.DECLARED[action]}.py").read_text(encoding="utf-8")

@@ -80,6 +80,9 @@ DEPENDENT = {
     "lambda:GetPolicy": "resources.function", "lambda:RemovePermission": "resources.function",
 }  # fmt: skip
 
+# The same, of the rotation: a revision's two roles are passed on, and its tags are given to it.
+DEPENDENT_TOO = {"ecs:TagResource": "targets.ecs_task_definition", "iam:PassRole": "targets.ecs_task_definition"}
+
 _PLANNING = (
     "aws_account_fence", "aws_contain", "aws_credential", "aws_credential_rotation", "aws_identity_quarantine", "aws_principal_info", "aws_resource_fence", "aws_session",
 )  # fmt: skip
@@ -166,6 +169,9 @@ USERS: dict[str, tuple[str, ...]] = {
     "uses": (DISCOVERY,),
     **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
     **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "powers", "proving", "readers", "watch")},
+    "ecs": (ROTATION,),
+    "rotation.health": (ROTATION,),
+    "rotation.machine": (ROTATION,),
 }
 WHY = {
     "datasync:ListLocations": "connected systems: DataSync locations",
@@ -181,6 +187,10 @@ WHY = {
     "storagegateway:ListGateways": "connected systems: Storage Gateway",
     "transfer:ListServers": "connected systems: Transfer servers",
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",
+    "codebuild:UpdateProject": "rotation: the new key, and the way back",
+    "ecs:DeregisterTaskDefinition": "rotation: the way back of a family without services",
+    "ecs:RegisterTaskDefinition": "rotation: a revision with the new key",
+    "ecs:TagResource": "AWS asks for it when a revision is registered with the tags of the one before",
     "iam:CreateAccessKey": "rotation: the new key",
     "kms:Encrypt": "AWS asks for it where a customer's own key encrypts what is written",
     "kms:GenerateDataKey": "AWS asks for it where a customer's own key encrypts what is written",
@@ -276,11 +286,11 @@ WHY = {
     "apprunner:DescribeService": "variables of a service",
     "apprunner:ListServices": "which services there are",
     "batch:DescribeJobDefinitions": "variables and parameters of jobs",
-    "codebuild:BatchGetProjects": "variables and build specifications of projects",
+    "codebuild:BatchGetProjects": "variables and build specifications of projects; rotation: read back",
     "ec2:DescribeLaunchTemplateVersions": "user data of launch templates",
     "ec2:DescribeLaunchTemplates": "which launch templates there are",
     "ecs:ListServices": "which services there are, to see which task definitions are in use",
-    "ecs:ListTaskDefinitions": "the newest revision of each family",
+    "ecs:ListTaskDefinitions": "the newest revision of each family; rotation: whether one has the new key; read back",
     "elasticbeanstalk:DescribeConfigurationSettings": "option settings of environments",
     "elasticbeanstalk:DescribeEnvironments": "which environments there are",
     "events:DescribeConnection": "user names and parameters of connections",
@@ -299,7 +309,7 @@ WHY = {
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
     "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
     "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
-    "codebuild:ListBuildsForProject": "which builds run, and who started them",
+    "codebuild:ListBuildsForProject": "which builds run, and who started them; rotation: with the old key",
     "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
     "codebuild:StopBuild": "end a build that a suspect started",
     "ec2:DescribeIamInstanceProfileAssociations": "which instances run as a role whose sessions were revoked",
@@ -570,6 +580,8 @@ def generators() -> set[str]:
     found = set()
     for name in names():
         module = load(name)
+        if getattr(module, "CLOUD", "aws") != "aws":
+            continue  # places outside of AWS have no IAM actions
         for function_name, function in inspect.getmembers(module, inspect.isfunction):
             mine = function.__module__ == module.__name__ and not function_name.startswith("_")
             if (
@@ -851,9 +863,27 @@ def _rotated(run: Any, file: Any) -> Iterator[Run]:
         "DescribeSecret": {"VersionIdsToStages": {"v1": ["AWSCURRENT"]}}, "GetParameter": {"Parameter": {"Version": 1, "Value": "x"}},
         "GetFunctionConfiguration": {"Environment": {"Variables": held}}, "ListAliases": {"Aliases": [{"Name": "live", "FunctionVersion": "1"}]},
     }  # fmt: skip
-    for kind in targets.KINDS.values():
-        place = targets.Place(target, kind.KIND, "x")
+    variables = [{"name": name, "value": value} for name, value in held.items()]
+    definition = {
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/x:1",
+        "containerDefinitions": [{"environment": variables}],
+    }
+    answers |= {
+        "DescribeTaskDefinition": {"taskDefinition": {"family": "x", **definition}}, "ListTaskDefinitions": {"taskDefinitionArns": ["x:1"]},
+        "DescribeServices": {"services": [{"taskDefinition": definition["taskDefinitionArn"]}]},
+        "BatchGetProjects": {"projects": [{"environment": {"environmentVariables": variables}}]},
+    }  # fmt: skip
+    for kind in [kind for kind in targets.KINDS.values() if not getattr(kind, "CLOUD", "")]:
+        place = targets.Place(target, kind.KIND, "x", spec={"services": ["c/s"]})
         yield run(f"targets.{kind.KIND}.steps", (ROTATION,), lambda r, k=kind, p=place: k.steps(p, change, r), **answers)
+        if back := getattr(kind, "taken_back", None):
+            bare, turned = targets.Place(target, kind.KIND, "x"), dataclasses.replace(change, new=change.old)
+            yield run(f"targets.{kind.KIND}.taken_back", (ROTATION,), lambda r, p=bare, b=back, c=turned: b(p, c, r), **answers)
+    restarting = targets.Place(target, "ssm_parameter", "x", spec={"restart": {"ecs_service": ["c/s"]}})
+    for name, make in (("steps", targets.steps), ("restarted", targets.restarted)):
+        yield run(
+            f"targets.kind.{name}", (ROTATION,), lambda r, m=make: m(targets.KINDS["ssm_parameter"], restarting, change, r), **answers
+        )
     yield run("rotation.mint.steps", (ROTATION,), lambda r: load("rotation.mint").steps(user, "mint", change.old, r))
     clamped = bridge.document(file.sid, file.trusted.networks, (), ())
     yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, r))
@@ -935,9 +965,9 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
-    for group in (DEPENDENT, CRYPTING, DECRYPTING):
+    for group in (DEPENDENT, DEPENDENT_TOO, CRYPTING, DECRYPTING):
         for action, source in group.items():
-            need = found.setdefault(action, Need(action, group is DEPENDENT and ":Get" not in action, set(), set()))
+            need = found.setdefault(action, Need(action, group in (DEPENDENT, DEPENDENT_TOO) and ":Get" not in action, set(), set()))
             need.sources.add(source)
             need.modules.update(USERS[source])
     return dict(sorted(found.items()))
@@ -954,6 +984,8 @@ def _above_scope(action: str) -> Any:
     return [_ACCOUNTS, *_POLICIES] if action in ("organizations:AttachPolicy", "organizations:DetachPolicy") else _POLICIES
 
 
+# Writes for which AWS's examples name no resource ("Identity-based policy examples for Amazon ECS").
+UNLIMITED = ("ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition")
 # Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
 _BEYOND = {
     "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
@@ -994,6 +1026,8 @@ _BEYOND |= {
 }  # fmt: skip
 _BEYOND |= {
     "secretsmanager:PutSecretValue": "secretsmanager:*:*:secret:*", "secretsmanager:UpdateSecretVersionStage": "secretsmanager:*:*:secret:*",
+    "codebuild:UpdateProject": "codebuild:*:*:project/*", "ecs:TagResource": "ecs:*:*:task-definition/*",
+    **dict.fromkeys(UNLIMITED, ""),
     "ssm:PutParameter": "ssm:*:*:parameter/*", "lambda:PublishVersion": "lambda:*:*:function:*", "lambda:UpdateAlias": "lambda:*:*:function:*",
 }  # fmt: skip
 CANARIES = "arn:aws:iam::*:role/evict-canary-*"
@@ -1150,13 +1184,23 @@ def rotation_policy() -> dict[str, Any]:
         for n in needs().values()
         if ROTATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n) and n.action not in CRYPTING
     ]
-    writes = [need.action for need in mine if need.write]
+    writes = [need.action for need in mine if need.write and need.action not in UNLIMITED and need.action not in DEPENDENT_TOO]
     via = {"StringLike": {"kms:ViaService": [f"{service}.*.amazonaws.com" for service in _VIA]}}
+    tagged, passed = sorted(DEPENDENT_TOO)
     return {
         "Version": "2012-10-17",
         "Statement": [
             _statement("EvictRotateRead", [need.action for need in mine if not need.write], "*"),
             _statement("EvictRotate", writes, sorted({_scope(action) for action in writes})),
+            _statement("EvictRegister", sorted(UNLIMITED), "*"),
+            {
+                **_statement("EvictTag", [tagged], _scope(tagged)),
+                "Condition": {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
+            },
+            {
+                **_statement("EvictPass", [passed], _scope(passed)),
+                "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            },
             {**_statement("EvictCrypt", sorted(CRYPTING), "*"), "Condition": via},
         ],
     }
@@ -1323,7 +1367,10 @@ def literal_calls() -> dict[str, list[str]]:
     """{"<service>:<Operation>": places} of every Call that the source spells out, f-strings over a noun included; the rest is refused."""
     found: dict[str, list[str]] = {}
     for path in sorted(FOLDER.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        if "\nCLOUD = " in text:
+            continue  # of a place outside of AWS
+        for node in ast.walk(ast.parse(text)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLING and len(node.args) > 2):
                 continue
             first = _CALLING[node.func.id]  # the service's place among the arguments

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..common.errors import EvictError
 from ..common.plan import Call, Probe, Target, dig
-from . import resources
+from . import ecs, resources
 
 Writer = Callable[[t.Any], Call]
 
@@ -106,6 +106,27 @@ def _function(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]
     return Probe(Call(target, "lambda", "GetFunctionConfiguration", {**function, **qualifier})), write
 
 
+def _task_definition(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """A revision of a task definition, which is written as a new one: what can be registered of it, and its tags."""
+
+    def write(document: t.Any) -> Call:
+        definition = (document or {}).get("taskDefinition") or {}
+        fields = {k: definition[k] for k in ecs.REGISTRABLE if definition.get(k) not in (None, "")}
+        tags = {"tags": document["tags"]} if (document or {}).get("tags") else {}
+        return Call(target, "ecs", "RegisterTaskDefinition", {**fields, **tags}, idempotent=False)
+
+    return Probe(ecs.definition(target, str(name["taskDefinition"]))), write
+
+
+def _build_environment(target: Target, name: Mapping[str, t.Any]) -> tuple[Probe, Writer]:
+    """A project's environment, whole: CodeBuild takes no part of it."""
+
+    def write(document: t.Any) -> Call:
+        return Call(target, "codebuild", "UpdateProject", {"name": name["name"], "environment": document}, idempotent=False)
+
+    return Probe(Call(target, "codebuild", "BatchGetProjects", {"names": [name["name"]]}), ("projects", 0, "environment")), write
+
+
 DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer]]] = {
     "iam.role-trust": _role_trust,
     "organizations.policy": _organizations_policy,
@@ -115,6 +136,8 @@ DOCUMENTS: dict[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Writer
     "secretsmanager.value": _secret_value,
     "ssm.parameter": _parameter,
     "lambda.environment": _function,
+    "ecs.task-definition": _task_definition,
+    "codebuild.environment": _build_environment,
 }
 
 

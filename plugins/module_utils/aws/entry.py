@@ -12,6 +12,7 @@ from ..common import drafts, errors, manual, situation
 from ..common.case import Case
 from ..common.message import about
 from ..common.run import Runner
+from ..outside.clouds import Clouds
 from . import own
 from .session import ARGUMENTS as CONNECTION
 from .session import Aws, iso
@@ -52,7 +53,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 case.abort()  # so that it is told
                 raise
             runner = Runner(
-                {"aws": aws}, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
+                Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents), None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
                 now=lambda: iso(aws.now()),
             )  # fmt: skip

@@ -7,13 +7,15 @@ from __future__ import annotations
 import re
 import typing as t
 
+from . import declared
 from .schema import ARN, Fields, Problem, json_types, show
 
 # The kinds of place that discovery knows (aws/places), and what it cannot look into.
 PLACES = ("amplify", "app_runner", "batch_job_definition", "cloudformation_stack", "codebuild_project", "ecs_task_definition", "elastic_beanstalk",
           "eventbridge_connection", "glue", "instance_user_data", "lambda_function", "launch_template", "secrets_manager", "ssm_parameter",
           "step_function")  # fmt: skip
-ELSEWHERE = ("kubernetes_secret", "vault", "github_actions", "gitlab_ci", "azure_key_vault", "gcp_secret_manager", "hook", "other")
+ELSEWHERE = ("kubernetes_secret", "vault", "github_actions", "gitlab_ci", "azure_key_vault", "gcp_secret_manager", "hook", "webhook",
+             "other")  # fmt: skip
 KINDS = (*PLACES, *ELSEWHERE)
 _KEYS = ("kind", "arn", "name", "account", "region", "half", "check", "networks", "vpcs", "shared_network", "readable_by", "note")
 _CHECKS = ("http", "command", "alarm", "lambda")
@@ -37,7 +39,8 @@ def read(fields: Fields) -> list[t.Any]:
 
 
 def _structured(item: dict[t.Any, t.Any], path: str, problems: list[Problem]) -> dict[str, t.Any]:
-    fields = Fields(item, path, problems, _KEYS)
+    kind = str(item.get("kind"))
+    fields = Fields(item, path, problems, (*_KEYS, *declared.more(kind, item)))
     found: dict[str, t.Any] = {
         "kind": fields.choice("kind", KINDS, "other", required=True),
         "arn": fields.text("arn", pattern=ARN, says="not an ARN"),
@@ -50,6 +53,7 @@ def _structured(item: dict[t.Any, t.Any], path: str, problems: list[Problem]) ->
         "shared_network": fields.flag("shared_network"),
         "readable_by": fields.texts("readable_by", _WORD, "holds control characters, or is too long"),
         "note": fields.text("note"),
+        **declared.read(kind, fields),
     }
     if not (item.get("arn") or item.get("name")):
         problems.append((path, "names nothing; give arn, or name and region"))

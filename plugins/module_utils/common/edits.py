@@ -96,6 +96,25 @@ def replace_credential(document: t.Any, old: str, new: str, secret: str, at: lis
     return replace_value(document, list(at), changed) if at else changed
 
 
+def replace_in_variables(document: t.Any, lists: list[list[t.Any]], old: str, new: str, secret: str) -> t.Any:
+    """``document`` with the access key ``old`` and its secret replaced in lists of ``{name, value}``, each at its path; entries with a ``type`` other than
+
+    PLAINTEXT are references and stay as they are.
+    """
+    changed = copy.deepcopy(document)
+    found: dict[str, list[Document]] = {}
+    for number, path in enumerate(lists):
+        place: t.Any = changed
+        for part in path:
+            place = place.get(part) if isinstance(place, dict) else place[part] if isinstance(place, list) and len(place) > part else None
+        found[str(number)] = [entry for entry in place or () if entry.get("type", "PLAINTEXT") == "PLAINTEXT"]
+    after = credential_text.replaced({n: {e["name"]: e["value"] for e in entries} for n, entries in found.items()}, old, new, secret)
+    for key, entries in found.items():
+        for entry in entries:
+            entry["value"] = after[key][entry["name"]]
+    return changed
+
+
 def only(document: Document | None, keys: list[str]) -> Document:
     """What ``document`` has under ``keys``: the part of an older version that is to be written again."""
     return {key: (document or {})[key] for key in keys if key in (document or {})}
@@ -112,6 +131,7 @@ EDITS: dict[str, t.Callable[..., Document | str | None]] = {
         set_rule_status,
         replace_value,
         replace_credential,
+        replace_in_variables,
         only,
     )
 }

@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import channels, dependents, estate, legal, yamlio
+from . import channels, connections, dependents, estate, legal, yamlio
 from . import resources as resource_key
 from .compute import Compute
 from .compute import read as read_compute
@@ -402,12 +402,12 @@ def _check_store(url: str, path: str, problems: list[Problem]) -> None:
 
 
 def _connection(fields: Fields) -> dict[str, dict[str, t.Any]]:
-    outer = Fields(fields.raw.get("connection"), "incident.connection", fields.problems, _CONNECTION, _REFUSED)
+    outer = Fields(fields.raw.get("connection"), "incident.connection", fields.problems, (*_CONNECTION, *connections.FORMS), _REFUSED)
     result: dict[str, dict[str, t.Any]] = {}
     for cloud, keys in _CONNECTION.items():
         inner = Fields(outer.raw.get(cloud), f"incident.connection.{cloud}", fields.problems, keys, _REFUSED)
         result[cloud] = _connect(inner, keys)
-    return result
+    return {**result, **connections.read(outer, _REFUSED)}
 
 
 def _connect(fields: Fields, keys: t.Iterable[str]) -> dict[str, t.Any]:

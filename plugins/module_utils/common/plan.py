@@ -97,7 +97,7 @@ class Step:
 
     ``before``/``after`` are what ``probe`` reads (JSON values, None = absent), so that "already true", read-back and three-way undo are
     one comparison. For a Step that creates something with an id of the cloud's choosing, ``owns`` is a Ref into its own answer and the
-    probe reads the list of ids. ``irreversible`` says why there is no ``undo``. ``expires`` (RFC 3339): not to be undone earlier.
+    probe reads the list of ids. ``irreversible`` says why there is no ``undo``, or none for a later run. ``expires`` (RFC 3339): not to be undone earlier.
     ``optional``: when it fails, that is recorded and fails nothing, since whoever planned it puts something else in its place.
     """
 

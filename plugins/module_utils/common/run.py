@@ -23,8 +23,12 @@ from .pool import Pool
 from .reader import Cloud, Reader
 
 STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
-_CHANGED_MEANWHILE = ("PreconditionFailedException",)  # somebody wrote the document between our read and our write: read again
-_SECRETIVE = ("replace_credential", "only")  # edits of documents that hold secrets
+_CHANGED_MEANWHILE = (
+    "PreconditionFailedException",
+    "PreconditionFailed",
+    "Conflict",
+)  # somebody wrote the document between our read and our write: read again
+_SECRETIVE = ("replace_credential", "replace_in_variables", "only")  # edits of documents that hold secrets
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 
@@ -373,6 +377,7 @@ class Runner:
         for step in steps:
             used = [r for action in (*step.do, *step.undo) for r in plan.refs(action)]
             used += [step.owns] if isinstance(step.owns, Ref) else []
+            used += plan.refs(step.after)
             for ref in used:
                 if not isinstance(ref, Secret):
                     paths = self._wanted.setdefault(ref.step, [])
@@ -426,4 +431,6 @@ class Runner:
 
 def shown(value: t.Any) -> str:
     """A value as diff text: one ``key: value`` line each, so that a hunk shows what differs."""
+    if isinstance(value, Ref):
+        return "(the cloud says so when it is done)\n"
     return "" if value is None else (value if isinstance(value, str) else json.dumps(plan.encode(value), indent=1, sort_keys=True)) + "\n"

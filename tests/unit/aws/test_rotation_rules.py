@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_function_goes_back_by_its_two_variables_alone() -> None:
     _kept, changed, *_ = targets.KINDS[place.kind].steps(place, CHANGE, reader)
     (undo,) = changed.undo
     assert isinstance(undo, plan.Edit) and undo.name == "replace_credential" and "Version" not in undo.document
-    back = targets.lambda_function.back(place, changed, reader)
+    back = {targets.back_of(changed.id).step: {"Secret": targets.lambda_function.kept(place, OLD, reader)}}
     assert plan.resolve(undo.arguments, back) == {"old": NEW, "new": OLD, "secret": "x" * 40, "at": ["Environment", "Variables"]}
 
 
@@ -148,3 +149,41 @@ def test_a_cloud_that_quotes_an_environment_is_not_quoted(name: str) -> None:
     with pytest.raises(CloudError) as caught:
         runner._act(plan.Edit(HERE, {"Name": "env"}, name, arguments), {})
     assert "x" * 40 not in caught.value.message
+
+
+@pytest.mark.parametrize(("stage", "said"), [("AWSPREVIOUS", "p" * 39 + "1"), ("AWSPENDING", "p" * 39 + "1"), ("", "")])
+def test_a_secret_of_secrets_manager_keeps_what_was_before_and_what_waits(stage: str, said: str) -> None:
+    def value(sent: dict[str, Any]) -> Any:
+        return {"SecretString": f"ID={OLD}\nSECRET={'p' * 39}1\n"} if sent.get("VersionStage") == stage else "ResourceNotFoundException"
+
+    place = targets.Place(WHERE, "secrets_manager", "app", noun="secret")
+    assert targets.secrets_manager.kept(place, OLD, Reader({"aws": ModelledCloud(GetSecretValue=value)})) == said
+
+
+@pytest.mark.parametrize(
+    ("created", "said"), [("2026-11-28T09:00:01Z", ""), ("2026-11-28T08:59:59Z", "service prod/worker has not been restarted since")]
+)
+def test_a_service_is_restarted_when_its_deployment_is_older_than_the_secret(created: str, said: str) -> None:
+    cloud = ModelledCloud(
+        DescribeSecret={"LastChangedDate": "2026-11-28T09:00:00Z"},
+        DescribeServices={
+            "services": [
+                {"status": "ACTIVE", "deployments": [{"id": "d", "status": "PRIMARY", "rolloutState": "COMPLETED", "createdAt": created}]}
+            ]
+        },
+    )
+    place = targets.Place(WHERE, "secrets_manager", "app", spec={"restart": {"ecs_service": ["prod/worker"]}}, noun="secret")
+    kind, reader = targets.KINDS["secrets_manager"], Reader({"aws": cloud})
+    assert targets.behind(kind, place, NEW, reader) == said
+    steps = list(targets.restarted(kind, place, dataclasses.replace(CHANGE, written=True), reader))
+    assert [s.do[0].parameters["forceNewDeployment"] for s in steps] == ([True] if said else [])  # type: ignore[union-attr]
+
+
+def test_every_member_of_a_registration_is_copied() -> None:
+    """What AWS adds to it later must not be lost on the way to a new revision."""
+    from ansible_collections.evict.cloud.plugins.module_utils.aws import ecs
+    from tests.unit.aws.modelled_cloud import model
+
+    members = set(model("ecs").operation_model("RegisterTaskDefinition").input_shape.members) - {"tags"}
+    described = set(model("ecs").shape_for("TaskDefinition").members)
+    assert members & described == set(ecs.REGISTRABLE) and members <= described

@@ -18,7 +18,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
         "cloudwatch:GetMetricStatistics": "whether something on an instance uses version 1 of the metadata service",
         "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
-        "codebuild:ListBuildsForProject": "which builds run, and who started them",
+        "codebuild:ListBuildsForProject": "which builds run, and who started them; rotation: with the old key",
         "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
         "config:DescribeConfigurationRecorderStatus": "whether a recorder that a suspect stopped records; read back",
         "config:StartConfigurationRecorder": "start what a suspect stopped",

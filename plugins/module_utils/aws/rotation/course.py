@@ -47,6 +47,7 @@ class Course:
         self.mode, self.alone = options.mode, alone  # alone: no other user is rotated, so that a half is this one's
         self.states: dict[str, str] = {}
         self.shown: dict[str, str] = {}
+        self.remembered: dict[str, str] = {}  # secrets of old keys, for the way back of what keeps no versions: never written anywhere
         self.freed = ""  # id of the key whose slot is taken
         self.held_back = False  # the old key could read a place, but for its end or the bridge
         self.roles: list[str] = []  # that the old key assumed before the incident
@@ -119,9 +120,17 @@ class Course:
         if place.half and not self.alone:
             found = "unknown: several users are rotated, so it cannot be told whose half it is; rotate them in cases of their own"
         if found == "half" and self.new and self.is_made(self.change().step_id(place)):
-            found = "new"
+            found = "new" if self._as_left(place) else "unknown: somebody else has written it since"
         self.shown[place.id] = found
         return found
+
+    def _as_left(self, place: targets.Place) -> bool:
+        """Whether what nobody can read is as this rotation left it; what can be read is looked at itself."""
+        if not targets.blind(place):
+            return True
+        entry = self.case.history.get(self.change().step_id(place)) or {}
+        step = plan.decode(entry["made"]["step"] or entry["step"])
+        return self.runner.shows(step, self.reader)
 
     def deadline(self) -> t.Any:
         """Until when the old key may live: as a named person said last, else counted from the plan. None in an emergency."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rotation of one user's key: from a free slot to the deletion of the old one, resumed from the ledger and from what is there.
 
-The stages, each in a file of its own: ``decision``, ``clamping``, ``minting``, ``distribution``, ``proving``, ``rollback``, ``revoking``; what they share
+The stages, each in a file of its own: ``decision``, ``clamping``, ``minting``, ``distribution``, ``proving``, ``moving``, ``revoking``; what they share
 is ``course``. The secret of the new key lives in memory. A new key is made anew only while no place holds the one before.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .. import targets
 from ..session import iso
-from . import clamping, decision, distribution, minting, proving, readers, revoking
+from . import clamping, decision, distribution, minting, moving, proving, readers, revoking
 from .course import Course, Stop
 from .options import STATES
 
@@ -64,6 +65,7 @@ class Machine(Course):
                 revoking.quiescent(self)
                 proving.prove(self)
                 revoking.disable(self)
+            moving.tidy(self)
             revoking.soak(self)
             revoking.delete(self)
         except Stop:
@@ -74,7 +76,7 @@ class Machine(Course):
         reached = {n["state"] for n in self.notes()} | set(self.states)
         state = next((s for s in reversed(STATES) if s in reached), "")
         limit = self.deadline() if "OLD_DISABLED" not in reached else None
-        shown = [{"place": p.text, "state": self.shown.get(p.id, "")} for p in self.places]
+        shown = [{"place": p.text, "state": self.shown.get(p.id, ""), **targets.proof(p)} for p in self.places]
         return {
             "user": self.user.arn,
             "old": self.old,

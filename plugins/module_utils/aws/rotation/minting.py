@@ -7,15 +7,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from ...common import credential_text
 from ...common import plan as plans
 from ...common.errors import EvictError
 from ...common.plan import Step
 from ...common.reader import Reader
 from .. import credentials, targets
 from ..credentials import access_key
-from . import mint, proving, slot
+from . import mint, moving, proving, slot
 from .course import Course
+
+_WRITTEN = ("new", "moving")
 
 
 def free(c: Course, keys: dict[str, str]) -> None:
@@ -44,7 +45,7 @@ def _minted(c: Course, reader: Reader) -> Iterable[Step]:
 def mint_key(c: Course) -> None:
     """MINTED. What was minted and is in no place may be made anew; what a place holds is never taken from it."""
     found = {p.id: c.state_of(p) for p in c.places}
-    having = [p.text for p in c.places if found[p.id] == "new"]
+    having = [p.text for p in c.places if found[p.id] in _WRITTEN]
     keys = c.keys()
     if c.new and c.new not in keys:
         if having:
@@ -52,14 +53,18 @@ def mint_key(c: Course) -> None:
                      "give them a key that works, then run again",
                      f"its new key {c.new} is gone")  # fmt: skip
         c.runner.drop(c.mint)
-    if c.new and len(having) < len(c.places) and not new_secret(c):
+    needing = [p for p in c.places if found[p.id] not in _WRITTEN and p.half != "id"]  # an id alone needs no secret
+    if c.new and needing and not new_secret(c):
         if secret := read_back(c):
             proving.taken(c, secret)
             c.runner.remember(c.mint, {"AccessKey": {"AccessKeyId": c.new, "SecretAccessKey": secret}})
-        elif having:
+        elif any(found[p.id] in _WRITTEN and not targets.opaque(p) for p in c.places):
             c.refuse(f"the secret of the new key {c.new} cannot be read from {', '.join(having)}, and the other dependents need it",
                      "give them the new key by hand, then run again", "its dependents cannot be moved")  # fmt: skip
         else:
+            if having:  # nobody can read it there, so it would never get on
+                c.run_of.warn(f"the secret of {c.new} died with the run that made it: another key is made, and until they get it, in this run,"
+                              f" {', '.join(having)} may fail")  # fmt: skip
             asked = credentials.Asked(only={c.new})
             c.carry_out(lambda reader: access_key.steps(c.user, "absent", reader, asked))
             c.runner.drop(c.mint)
@@ -76,15 +81,9 @@ def new_secret(c: Course) -> str:
 
 def read_back(c: Course) -> str:
     """The new secret from a place that has it: beside its id, or a half that this rotation wrote. Such a half is somebody's own: ``taken`` tries it."""
-    for place in c.places:
+    for place in [p for p in c.places if p.half == "secret" and not targets.opaque(p) and c.state_of(p) == "new"]:
         try:
-            value = targets.KINDS[place.kind].value(place, c.reader)
+            return str(targets.KINDS[place.kind].value(place, c.reader)).strip()
         except EvictError:
             continue
-        if place.half == "secret":
-            secret = str(value).strip() if c.state_of(place) == "new" else ""
-        else:
-            secret = credential_text.secret_of(value, c.new)
-        if secret:
-            return secret
-    return ""
+    return moving.secret(c, c.new)

@@ -9,6 +9,7 @@ import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ...common import declared as declared_
 from ...common import dependents
 from ...common.errors import InvalidInput
 from ...common.plan import Target
@@ -52,7 +53,7 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     """
     problems: list[Problem] = []
     declared = dependents.read(Fields({"dependents": list(entries)}, where, problems, ("dependents",)))
-    found = []
+    found: list[targets.Place] = []
     for number, entry in enumerate(declared):
         if not isinstance(entry, Mapping):
             continue
@@ -65,6 +66,20 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
                 )
             )
             continue
+        if lacking := declared_.missing(entry):
+            path = f"{where}.dependents[{number}]"
+            problems += [(f"{path}.{key}" if key else path, f"{why}, and a rotation cannot do without") for key, why in lacking]
+            continue
+        declared_.check(entry, f"{where}.dependents[{number}]", problems)
+        if placed := getattr(kind, "place", None):
+            if problems:  # it may lack what its address is made of
+                continue
+            target, name = placed(entry, user.account)
+            if kind.KIND == "vault" and (target, entry["name"]) in [(p.target, p.spec["name"]) for p in found]:
+                problems.append((f"{where}.dependents[{number}]", "is in a secret that is declared already: declare it once, without field, since a version"
+                                                                  " holds all fields"))  # fmt: skip
+            found.append(targets.Place(target, kind.KIND, name, str(entry.get("half") or ""), dict(entry), kind.NOUN))
+            continue
         name = str(entry.get("arn") or entry.get("name"))
         parts = name.split(":") if name.startswith("arn:") else []
         region = str(entry.get("region") or (parts[3] if len(parts) > 3 else ""))
@@ -75,7 +90,8 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     if problems:
         raise InvalidInput("the dependents were refused", problems)
     # What holds both can give the secret back; so can a secret that stands alone, and never an id that does: that is moved last.
-    return sorted(found, key=lambda p: ("", "secret", "id").index(p.half))
+    # What nobody can read comes behind what can give the secret back.
+    return sorted(found, key=lambda p: (("", "secret", "id").index(p.half), targets.opaque(p)))
 
 
 def seconds(text: str, path: str) -> float:

@@ -8,7 +8,8 @@ import time
 
 from ...common.errors import EvictError
 from ...common.plan import Call
-from . import health, minting, rollback
+from .. import targets
+from . import health, minting, moving
 from .course import Course
 
 READS = ("sts:GetCallerIdentity",)
@@ -35,20 +36,23 @@ def prove(c: Course) -> None:
             "switch it on again, or give the dependents a key that works",
             "its new key does not work",
         )
-    if c.places or not c.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
+    opaque = all(targets.opaque(p) for p in c.places)
+    if not opaque or not c.reached("VERIFIED_NEW"):  # with no place to read it from, the secret died with the run that got it
         taken(c, minting.new_secret(c) or minting.read_back(c))
 
 
 def ready(c: Course) -> None:
     """Before anybody gets the new key AWS takes it, several times in a row: it needs seconds to be known, and whoever got it earlier would fail."""
-    for number in range(0 if c.runner.check else 1 if c.cut else health.TIMES):
+    secret = minting.new_secret(c) or minting.read_back(c)
+    for number in range(0 if c.runner.check or not secret else 1 if c.cut else health.TIMES):  # without it only ids are written
         time.sleep(health.PAUSE if number else 0.0)
-        taken(c, minting.new_secret(c) or minting.read_back(c))
+        taken(c, secret)
 
 
 def taken(c: Course, secret: str) -> None:
     """Stops unless AWS takes the new key; a new one needs seconds, so it is asked again, and nothing falls back."""
-    said = "" if secret else "its secret is nowhere to be read"
+    used = not secret and c.last_used(c.new).get("LastUsedDate")  # then somebody has tried it already
+    said = "" if secret or used else "its secret is nowhere to be read"
     deadline = time.monotonic() + c.options.valid
     while secret and (said := c.aws.attempt((c.new, secret, ""), Call(c.user.target, "sts", "GetCallerIdentity", {}))):
         if time.monotonic() > deadline:
@@ -65,8 +69,9 @@ def healthy(c: Course) -> None:
     for place in c.places:
         said = health.check(c.aws, place) if place.spec.get("check") else ""
         if said and not c.cut:
-            rollback.roll_back(c, place)
-            c.runner.fail(EvictError(f"{place.text}: its check failed ({said}), so it was given the old key back", object=place.text, operation="health",
+            why = moving.roll_back(c, place)
+            what = f"and it cannot be given the old key back: {why}" if why else "so it was given the old key back"
+            c.runner.fail(EvictError(f"{place.text}: its check failed ({said}), {what}", object=place.text, operation="health",
                                      remedy="see why it does not work with the new key, then run again"))  # fmt: skip
             c.wait_for(f"{place.text} does not work with the new key; the old one was not touched")
         elif said:

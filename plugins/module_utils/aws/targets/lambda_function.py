@@ -10,9 +10,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator
 
-from ...common import credential_text, plan
+from ...common import credential_text
 from ...common.errors import EvictError
-from ...common.plan import Call, Edit, Phase, Probe, Ref, Secret, Step
+from ...common.plan import Call, Edit, Phase, Probe, Ref, Step
 from ...common.reader import Reader
 from ..resources import function as resource
 from .kind import Change, Place, Reading
@@ -113,23 +113,16 @@ def _refused(place: Place, why: str) -> EvictError:
     return EvictError(f"{place.text}: {why}", object=place.text, operation="rotate")
 
 
-def _back(step_id: str) -> Secret:
-    """The old secret, out of the version that keeps it, when it has to go back."""
-    return Secret(f"{step_id}!back", ("Secret",))
-
-
-def back(place: Place, step: Step, reader: Reader) -> dict[str, t.Any]:
-    """{step id: answer} for the way back of the environment's Step: the secret of the old key, out of the newest version that holds that key.
+def kept(place: Place, key: str, reader: Reader) -> str:
+    """The secret of ``key``, out of the newest version that holds that key.
 
     Not by the answer of the Step that published one: AWS makes none where nothing has changed since the last, and a lost answer does not tell.
     """
-    if not any(ref == _back(step.id) for action in step.undo for ref in plan.refs(action)):
-        return {}
     listed = reader.get(Call(place.target, "lambda", "ListVersionsByFunction", {"FunctionName": place.name})).get("Versions", [])
     for version in sorted((int(v["Version"]) for v in listed if str(v["Version"]).isdigit()), reverse=True):
-        if secret := credential_text.secret_of(_variables(reader.get(_configuration(place, str(version)))) or {}, str(step.before)):
-            return {_back(step.id).step: {"Secret": secret}}
-    raise _refused(place, f"no version keeps the environment with {step.before}, so it cannot be given back")
+        if secret := credential_text.secret_of(_variables(reader.get(_configuration(place, str(version)))) or {}, key):
+            return secret
+    return ""
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
@@ -160,7 +153,7 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
             id=changed, principal=change.user, resource=f"{place.text}, environment", action="use the new key", phase=Phase.CREDENTIAL,
             before=change.old, after=change.new, probe=probe, needs=(kept,),
             do=(Edit(place.target, document, "replace_credential", change.arguments(place, _AT)),),
-            undo=(Edit(place.target, document, "replace_credential", {"old": change.new, "new": change.old, "secret": _back(changed), **at}),),
+            undo=(Edit(place.target, document, "replace_credential", {"old": change.new, "new": change.old, "secret": change.back(place), **at}),),
         )  # fmt: skip
         if change.staged:
             return

@@ -8,7 +8,8 @@ import typing as t
 import uuid
 from collections.abc import Iterator
 
-from ...common.errors import EvictError
+from ...common import credential_text
+from ...common.errors import CloudError, EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Step
 from ...common.reader import Reader
 from ..resources import secret
@@ -34,6 +35,24 @@ def reading(place: Place, reader: Reader) -> Reading:
     key = str(facts.get("KmsKeyId") or "")
     actions = ("secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy")  # the second gives the first
     return Reading(actions, str(facts["ARN"]), reader.read(probe), key)
+
+
+def kept(place: Place, key: str, reader: Reader) -> str:
+    """The secret of ``key`` out of the version of before, or out of one that waits."""
+    for stage in ("AWSPREVIOUS", "AWSPENDING"):
+        try:
+            answer = reader.get(Call(place.target, "secretsmanager", "GetSecretValue", {"SecretId": place.name, "VersionStage": stage}))
+        except CloudError as error:
+            if error.code != "ResourceNotFoundException":  # there is no version with that label
+                raise
+            continue
+        if secret := credential_text.secret_of(answer.get("SecretString") or "", key):
+            return secret
+    return ""
+
+
+def changed(place: Place, reader: Reader) -> str:
+    return str(reader.get(Call(place.target, "secretsmanager", "DescribeSecret", {"SecretId": place.name})).get("LastChangedDate") or "")
 
 
 def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:

@@ -8,6 +8,7 @@ import json
 import typing as t
 from collections.abc import Iterator
 
+from ...common import credential_text
 from ...common.edits import statements_of
 from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Step
@@ -22,6 +23,20 @@ READS: tuple[str, ...] = ("ssm:DescribeParameters", "ssm:GetParameter", "ssm:Get
 def value(place: Place, reader: Reader) -> t.Any:
     answer = reader.get(Call(place.target, "ssm", "GetParameter", {"Name": place.name, "WithDecryption": True}))
     return (answer.get("Parameter") or {}).get("Value")
+
+
+def kept(place: Place, key: str, reader: Reader) -> str:
+    """The secret of ``key`` out of the history."""
+    history = reader.get(Call(place.target, "ssm", "GetParameterHistory", {"Name": place.name, "WithDecryption": True})).get(
+        "Parameters", []
+    )
+    found = (credential_text.secret_of(entry.get("Value") or "", key) for entry in reversed(history))
+    return next((secret for secret in found if secret), "")
+
+
+def changed(place: Place, reader: Reader) -> str:
+    answer = reader.get(Call(place.target, "ssm", "GetParameter", {"Name": place.name}))
+    return str((answer.get("Parameter") or {}).get("LastModifiedDate") or "")
 
 
 def _facts(place: Place, reader: Reader) -> dict[str, t.Any]:
