@@ -38,7 +38,10 @@ def execution_environment() -> Files:
     for name, source in (("ee", "run"), ("outside", "outside")):
         lines = (ROOT / "requirements" / f"{source}.in").read_text(encoding="utf-8").splitlines()
         wanted = [line for line in lines if line and not line.startswith(("#", "ansible-core"))]
-        yield f"meta/{name}-requirements.txt", "\n".join([f"# Written by tests/tools/generate.py from requirements/{source}.in.", *wanted]) + "\n"
+        yield (
+            f"meta/{name}-requirements.txt",
+            "\n".join([f"# Written by tests/tools/generate.py from requirements/{source}.in.", *wanted]) + "\n",
+        )
 
 
 def legal_clocks() -> Files:
