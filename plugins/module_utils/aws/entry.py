@@ -52,8 +52,9 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             except errors.EvictError:
                 case.abort()  # so that it is told
                 raise
+            clouds = Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents)
             runner = Runner(
-                Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents), None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
+                clouds, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
                 now=lambda: iso(aws.now()),
             )  # fmt: skip

@@ -178,7 +178,10 @@ def _user(user: Mapping[str, t.Any], base: str, where: str) -> tuple[dict[str, s
 
 
 def _exec(plugin: Mapping[str, t.Any], base: str, where: str) -> str:
-    """The token of a credential plugin (``client.authentication.k8s.io``): words, never a shell; its output is shown nowhere, and kept in memory while it holds."""
+    """The token of a credential plugin (``client.authentication.k8s.io``): words, never a shell; its output is shown nowhere.
+
+    It is kept in memory while it holds.
+    """
     key = json.dumps([where, plugin], sort_keys=True, default=str)
     if (known := _tokens.get(key)) and known[1] > time.time():
         return known[0]

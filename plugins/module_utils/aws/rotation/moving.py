@@ -27,7 +27,7 @@ _MOVED = ("old", "half", "moving")  # states of a place that is not through
 def move(machine: Course, place: targets.Place) -> bool:
     """The Steps of one place, until it shows the new key and all that works with it has it. Whether there was anything to do."""
     kind, moved = targets.KINDS[place.kind], False
-    made: set[str] = set()
+    made: list[str] = []  # ids of what this run has carried out
     for _part in range(PARTS):
         state = machine.state_of(place)
         if state not in _MOVED:
@@ -35,9 +35,9 @@ def move(machine: Course, place: targets.Place) -> bool:
         moved = True
         this = _change(machine, place, written=state == "moving")
 
-        def make(reader: Reader, change: targets.Change = this, made: set[str] = made) -> list[Step]:
+        def make(reader: Reader, change: targets.Change = this, done: tuple[str, ...] = tuple(made)) -> list[Step]:
             steps = list(targets.steps(kind, place, change, reader))
-            again = [s for s in steps if s.id in made and not s.true]
+            again = [s for s in steps if s.id in done and not s.true]
             if again:
                 raise EvictError(f"{again[0].resource}: it was changed, and is what it was before again{_why(kind, place, change.new, reader)}",
                                  object=place.text, operation="rotate")  # fmt: skip
@@ -45,7 +45,7 @@ def move(machine: Course, place: targets.Place) -> bool:
 
         before = machine.runner.carried_out
         planned = machine.carry_out(make)
-        made |= {s.id for s in planned if machine.runner.done[s.id].status == "done"}
+        made += [s.id for s in planned if machine.runner.done[s.id].status == "done"]
         if machine.runner.check:
             break
         if state == "moving" and machine.runner.carried_out == before:
@@ -67,8 +67,9 @@ def _change(machine: Course, place: targets.Place, written: bool = False) -> tar
         machine.remembered[old] = found
     now = machine.aws.now()
     limit = (machine.deadline() or now) + datetime.timedelta(seconds=machine.options.soak + 86400.0)
+    kept = hasattr(targets.KINDS[place.kind], "kept") or bool(secret(machine, old, place))
     return dataclasses.replace(
-        machine.change(), old=old, staged=not machine.runner.check, written=written, kept=hasattr(targets.KINDS[place.kind], "kept") or bool(secret(machine, old, place)),
+        machine.change(), old=old, staged=not machine.runner.check, written=written, kept=kept,
         incident=machine.case.incident.id, now=iso(now), until=iso(limit),
     )  # fmt: skip
 
@@ -103,8 +104,8 @@ def _settle(machine: Course, place: targets.Place) -> None:
         try:
             said = targets.behind(kind, place, machine.new, machine.reader)
         except EvictError as error:
-            machine.runner.fail(EvictError(error.message, object=place.text, operation="rotate",
-                                           remedy="see why, then run again; the old key was not touched" if not machine.cut else "see why, then run again"))  # fmt: skip
+            remedy = "see why, then run again" + ("" if machine.cut else "; the old key was not touched")
+            machine.runner.fail(EvictError(error.message, object=place.text, operation="rotate", remedy=remedy))
             machine.wait_for(f"{place.text} does not work with the new key")
         if not said:
             return

@@ -133,7 +133,8 @@ def values(kind: Kind, place: Place, reader: Reader) -> list[t.Any]:
 def state(kind: Kind, place: Place, change_from: t.Collection[str], new: str, reader: Reader) -> str:
     """old | moving | new | other | unknown:<why>: which key is there. A secret alone cannot be told from another: it is ``half``.
 
-    ``moving``: the new one is written, and not all that works with it has it. ``old`` while anything in use holds an old key; what could not be moved whole is unknown, before anything is written.
+    ``moving``: the new one is written, and not all that works with it has it. ``old`` while anything in use holds an old key; what could not be
+    moved whole is unknown, before anything is written.
     """
     opaque = getattr(kind, "OPAQUE", False)
     try:
