@@ -31,7 +31,10 @@ class Phase(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Target:
-    """Where a request goes: cloud (aws, azure, gcp), account (subscription, project), region ("" = the cloud's default)."""
+    """Where a request goes: cloud (aws, azure, gcp), account (subscription, project), region ("" = the cloud's default).
+
+    Outside of the clouds (``module_utils/outside``): the kind of place, the name of its connection, and what it divides names by (a namespace, a mount).
+    """
 
     cloud: str
     account: str

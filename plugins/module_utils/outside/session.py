@@ -84,7 +84,7 @@ def request(
         try:
             return _send(server, method, path, body, sent, seconds)
         except urllib.error.HTTPError as error:
-            answer = Answer(error.code, dict(error.headers or {}), _read(error))
+            answer = Answer(error.code, dict(error.headers or {}), _said(error))
             failure = _refused(call, name, answer, explain)
             wait = answer.headers.get("Retry-After", "")
             pause = min(float(wait), _LONGEST) if pause is not None and wait.isdigit() else pause  # noqa: PLW2901
@@ -117,6 +117,13 @@ def _read(answer: t.Any) -> bytes:
     if len(found) > _MAX:
         raise ValueError("the answer is too long")
     return found
+
+
+def _said(error: urllib.error.HTTPError) -> bytes:
+    try:
+        return _read(error)
+    except (OSError, http.client.HTTPException, ValueError):  # cut in the middle, or endless: its status is what counts
+        return b""
 
 
 def _refused(call: Call, name: str, answer: Answer, explain: Callable[[Answer], str]) -> CloudError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import hmac
 import http.server
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import machine
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import machine, moving
 from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as hooks
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
@@ -203,6 +204,20 @@ def test_a_deployment_that_takes_too_long_is_open_and_gone_on_with(estate: Estat
     run = estate.run()
     assert "0 of 2 tasks" in run.said or "older deployment" in run.said, run.said
     assert estate.account.keys[OLD]["Status"] == "Active" and run.runner.failures == []
+    estate.account.services["prod/orders"]["_left"] = 0
+    is_done(estate, estate.run())
+
+
+def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs(estate)
+    estate.account.looks = 10**6
+
+    def hours_later(_seconds: float) -> None:
+        estate.account.clock += datetime.timedelta(hours=2)
+
+    monkeypatch.setattr(moving.time, "sleep", hours_later)
+    run = estate.run()
+    assert estate.account.keys[OLD]["Status"] == "Inactive" and "the deadline of" in run.warnings[-1], (run.said, run.warnings)
     estate.account.services["prod/orders"]["_left"] = 0
     is_done(estate, estate.run())
 

@@ -109,6 +109,13 @@ def _settle(machine: Course, place: targets.Place) -> None:
             machine.wait_for(f"{place.text} does not work with the new key")
         if not said:
             return
+        last = machine.deadline()
+        if last and not machine.cut and machine.aws.now() >= last:
+            machine.run_of.warn(
+                f"the deadline of {machine.old} came while {place.text} was waited for: it is switched off now; {place.text} may fail until moved"
+            )
+            machine.disable()
+            machine.wait_for(f"{place.text}: {said}; run again to go on")
         if time.monotonic() > end:
             machine.wait_for(f"{place.text}: {said} after {limit:.0f} s of waiting; run again to go on")
         time.sleep(min(POLL, limit))

@@ -1,0 +1,107 @@
+"""Requests to places outside of the clouds: what is sent again, what is told, where credentials never go."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
+from ansible_collections.evict.cloud.plugins.module_utils.outside import session
+from ansible_collections.evict.cloud.plugins.module_utils.outside.session import Server
+
+
+class Scripted:
+    """Answers as told: a status, "lost", "cut" (in the middle of its body), or (status, headers)."""
+
+    def __init__(self) -> None:
+        self.script: list[Any] = []
+        self.seen: list[str] = []
+        scripted = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def _go(self) -> None:
+                scripted.seen.append(f"{self.command} {self.path} {self.headers.get('Authorization')}")
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                told = scripted.script.pop(0) if scripted.script else 200
+                if told == "lost":
+                    self.connection.close()
+                    return
+                status, headers = told if isinstance(told, tuple) else (409 if told == "cut" else told, {})
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "99" if told == "cut" else "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            do_GET = do_POST = _go  # noqa: N815 - http.server's names
+
+            def log_message(self, *_args: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    monkeypatch.setattr(session, "_PAUSES", (0.0, 0.0))
+    found = Scripted()
+    yield found
+    found.close()
+
+
+def ask(server: Scripted, method: str = "POST", idempotent: bool = False) -> session.Answer:
+    call = Call(Target("webhook", "x"), "webhook", "Apply", {}, idempotent=idempotent)
+    return session.request(Server(server.url, {"Authorization": "Bearer hidden"}), call, method, "/a", json_body={"a": 1}, seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("script", "idempotent", "times"),
+    [([503, 503, 200], True, 3), (["lost", 200], True, 2), ([(429, {"Retry-After": "0"}), 200], False, 2)],
+)
+def test_what_can_do_no_harm_is_sent_again(scripted: Scripted, script: list[Any], idempotent: bool, times: int) -> None:
+    scripted.script = script
+    assert ask(scripted, idempotent=idempotent).status == 200 and len(scripted.seen) == times
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "lost"), [(503, "ServiceUnavailable", True), ("lost", "RemoteDisconnected", True), (409, "Conflict", False), ("cut", "Conflict", False),
+                               (412, "PreconditionFailed", False), (404, "NotFound", False)],
+)  # fmt: skip
+def test_what_is_not_idempotent_is_sent_once_and_says_whether_it_may_have_been_carried_out(
+    scripted: Scripted, told: Any, code: str, lost: bool
+) -> None:
+    scripted.script = [told]
+    with pytest.raises(CloudError) as caught:
+        ask(scripted)
+    assert (caught.value.code, caught.value.lost, len(scripted.seen)) == (code, lost, 1)
+    assert "hidden" not in caught.value.message
+
+
+def test_a_redirect_takes_no_credentials_anywhere(scripted: Scripted) -> None:
+    other = Scripted()
+    try:
+        scripted.script = [(302, {"Location": f"{other.url}/stolen"})]
+        with pytest.raises(CloudError) as caught:
+            ask(scripted, "GET", idempotent=True)
+        assert caught.value.code == "Found" and other.seen == []
+    finally:
+        other.close()
+
+
+def test_nobody_listens_there(scripted: Scripted) -> None:
+    scripted.close()
+    with pytest.raises(CloudError) as caught:
+        ask(scripted)
+    assert caught.value.code == "ConnectionRefusedError" and not caught.value.lost
