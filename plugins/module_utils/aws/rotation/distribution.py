@@ -7,6 +7,7 @@ from __future__ import annotations
 from . import moving, proving, readers
 from .course import Course
 
+
 def distribute(c: Course) -> None:
     """STORED with the first place, DISTRIBUTED with the last; one after the other, so that a stop leaves as few as may be in between."""
     moved = False

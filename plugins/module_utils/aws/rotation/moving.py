@@ -15,6 +15,7 @@ from ...common.plan import Edit, Secret, Step
 from ...common.reader import Reader
 from .. import targets
 from ..session import iso
+from . import revoking
 
 if t.TYPE_CHECKING:
     from .course import Course
@@ -114,7 +115,7 @@ def _settle(machine: Course, place: targets.Place) -> None:
             machine.run_of.warn(
                 f"the deadline of {machine.old} came while {place.text} was waited for: it is switched off now; {place.text} may fail until moved"
             )
-            machine.disable()
+            revoking.disable(machine)
             machine.wait_for(f"{place.text}: {said}; run again to go on")
         if time.monotonic() > end:
             machine.wait_for(f"{place.text}: {said} after {limit:.0f} s of waiting; run again to go on")
