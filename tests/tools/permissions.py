@@ -588,6 +588,7 @@ def runs() -> Iterator[Run]:
         )  # fmt: skip
     for principal in (user, role):
         yield run("sessions.revoke", (*revoking, ROTATION), lambda r, p=principal: sessions.revoke(p, file, now, r))
+    yield run("sessions.revoke_others", ("aws_contain",), lambda r: sessions.revoke_others(role, file, now, ["evict-IR-1"], r))
     yield from _above(run, file)
     yield from _held(run)
     yield from _outliving(run, role)

@@ -23,7 +23,7 @@ from ..common.guard import identity, kind_of
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from ..common.run import Done
-from . import account_state, claims, own, put_back
+from . import account_state, minting, own, put_back
 from .account_state import Change, State
 from .authors import Authors
 from .principal import from_identity
@@ -48,8 +48,9 @@ class Hold:
         self.on = run.options.hold > 0 and not run.runner.check
         self.watch: list[dict[str, t.Any]] = []
         self.quiet = True
-        self.passes = 0
+        self.passes, self.passing = 0, False
         self.unrest: datetime.datetime | None = None  # when somebody was last seen to work against the containment
+        self.until: datetime.datetime | None = None  # how long what is said only while somebody works against it holds by itself
         self._acted = 0  # changes of others that were answered
         self.yielded: dict[str, str] = {}  # ids of Steps that are not written again -> the automation that takes them away
         self._lock = threading.RLock()
@@ -115,7 +116,7 @@ class Hold:
     def hold(self) -> None:
         """Until a pass is quiet, or time is up. Without ``hold``: one more revocation, and nobody waits."""
         if not self.on:
-            for _link in range(1 + claims.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
+            for _link in range(1 + minting.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
                 self.run.repeat(everything=False)
             return
         self._remember()
@@ -141,8 +142,10 @@ class Hold:
             if self.quiet:
                 continue
             self.unrest = self.run.aws.now()
+            self.until = self.until or self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)
+            self.run.door.shut_all()
             if not self.run.fences.frozen and self.run.options.freeze:
-                self.run.fences.freeze(iso(self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)))
+                self.run.fences.freeze(iso(self.until))
 
     def _remember(self) -> None:
         for _first, latest in reversed(restore.standing(self.case.history)):
@@ -157,7 +160,7 @@ class Hold:
 
     def _pass(self, *, again: bool) -> bool:
         """``again``: look at every control, not only at the account; a run that wrote nothing has just done so."""
-        before = self._unrest()
+        before, self.passing = self._unrest(), True
         if again:
             self._rescope()
         mine: dict[str, list[Step]] = {}

@@ -52,8 +52,10 @@ class Held:
         """Which deny: quarantine | session | userid | clamp | root, or a person's. A newer one of the same purpose replaces the older."""
         if self.arn.endswith(PEOPLE):  # several people stand behind the same roles
             return f"person {json.dumps(self.condition, sort_keys=True)}"
-        keys = [key for block in self.condition.values() for key in block]
-        return next((_PURPOSES[key] for key in keys if key in _PURPOSES), "quarantine")
+        keys = {key for block in self.condition.values() for key in block}
+        return next(
+            (purpose for key, purpose in _PURPOSES.items() if key in keys), "quarantine"
+        )  # a cutoff may spare sessions by their aws:userid
 
 
 @dataclasses.dataclass(frozen=True)
