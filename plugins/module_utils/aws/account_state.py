@@ -24,6 +24,7 @@ from . import identity_providers
 READS = ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys", "iam:GetLoginProfile", *identity_providers.READS)
 USERS = 300  # of one account, whose keys and passwords are looked at: IAM has no listing of all, and two requests per user add up
 UNKNOWN = "?"
+LIMITED = "are not compared, only what IAM lists of all at once"  # how a gap ends that is a limit of this collection, and no read that failed
 _THREADS = 6
 _ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _PROVIDERS = identity_providers.KINDS
@@ -119,7 +120,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
         for arn in users:
             state[arn][UNKNOWN] = True
         return [
-            f"account {target.account}: keys and passwords of its {len(users)} users are not compared, only what IAM lists of all at once"
+            f"account {target.account}: keys and passwords of its {len(users)} users {LIMITED}"
         ]
 
     def one(arn: str) -> str:
@@ -180,6 +181,14 @@ def moved(before: State, now: State, arn: str, user_id: str) -> str:
     """The ARN that the user has now which was ``arn``: it may have got another name or path, and another user its name. "" for none."""
     ids = {user_id, before.get(arn, {}).get("id")} - {"", None}
     return next((found for found, facets in now.items() if facets.get("id") in ids and found != arn), "")
+
+
+def blind(state: State) -> list[str]:
+    """What is marked as not known in a state: ARNs, and kinds of identity providers; not the users of an account with more than ``USERS``."""
+    marked = [arn for arn, facets in state.items() if UNKNOWN in facets]
+    many = sum(kind_of(arn) == "user" for arn in state) > USERS
+    kinds = [arn.removeprefix(UNKNOWN) for arn in state if arn.startswith(UNKNOWN)]
+    return sorted([arn for arn in marked if not (many and kind_of(arn) == "user")] + kinds)
 
 
 def carry(before: State, now: State) -> State:

@@ -243,3 +243,10 @@ def test_who_made_such_a_change_is_found(facet: str, arn: str, event: str, reque
     if kind_of(arn) != "role":
         assert authors._names({"eventName": event, "requestParameters": request_}, arn)
         assert not authors._names({"eventName": event, "requestParameters": {"name": "other", "url": "https://example.net"}}, arn)
+
+
+def test_what_is_marked_as_unknown_is_told_of_a_state_that_was_kept() -> None:
+    whole, blind = state_of(estate())[0], state_of(estate(GetSAMLProvider="AccessDenied", ListOpenIDConnectProviders="AccessDenied"))[0]
+    assert account_state.blind(whole) == [] and account_state.blind(blind) == [SAML, "oidc-provider"]
+    many, gaps = look(users=account_state.USERS + 1)
+    assert account_state.blind(many) == [] and gaps[0].endswith(account_state.LIMITED)  # a limit, and no read that failed
