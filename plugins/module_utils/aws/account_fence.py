@@ -22,7 +22,7 @@ from . import deny_all, organization, policy, resource_control
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
-from .responders import declared, exempt, note_responder
+from .responders import declared, exempt, note_responder, protecting
 from .service_control import Exempt, Held
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
@@ -223,7 +223,7 @@ class AccountFences:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
             self._settle(fence)
-            fence.exempt = exempt(self.run.aws, self.run.case, account)
+            fence.exempt = protecting(self.run.aws, self.run.case, account)
             if self._until:
                 fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
             note_responder(self.run.aws, self.run.case, account)

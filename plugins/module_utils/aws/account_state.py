@@ -24,7 +24,9 @@ from . import identity_providers
 READS = ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys", "iam:GetLoginProfile", *identity_providers.READS)
 USERS = 300  # of one account, whose keys and passwords are looked at: IAM has no listing of all, and two requests per user add up
 UNKNOWN = "?"
-LIMITED = "are not compared, only what IAM lists of all at once"  # how a gap ends that is a limit of this collection, and no read that failed
+LIMITED = (
+    "are not compared, only what IAM lists of all at once"  # how a gap ends that is a limit of this collection, and no read that failed
+)
 _THREADS = 6
 _ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _PROVIDERS = identity_providers.KINDS
@@ -119,9 +121,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     if len(users) > USERS:
         for arn in users:
             state[arn][UNKNOWN] = True
-        return [
-            f"account {target.account}: keys and passwords of its {len(users)} users {LIMITED}"
-        ]
+        return [f"account {target.account}: keys and passwords of its {len(users)} users {LIMITED}"]
 
     def one(arn: str) -> str:
         name = {"UserName": arn.rsplit("/", 1)[-1]}

@@ -88,7 +88,9 @@ class Hold:
                 return
             self._before[account] = json.loads(self.case.store.get(saved[-1]))
             if unknown := account_state.blind(self._before[account]):
-                self._blind[account] = [f"an earlier run could not read {', '.join(unknown[:3])}" + (" and more" if len(unknown) > 3 else "")]
+                self._blind[account] = [
+                    f"an earlier run could not read {', '.join(unknown[:3])}" + (" and more" if len(unknown) > 3 else "")
+                ]
         except (EvictError, ValueError) as error:
             self._missing(account, error)
             return
@@ -130,7 +132,9 @@ class Hold:
             if self.run.fences.frozen:
                 self.run.fences.freeze("")
         for account, state in self._before.items():
-            if self.runner.carried_out or account in self._differs or self._blind.get(account):  # else it says what the last one said, and what the ledger knows
+            if (
+                self.runner.carried_out or account in self._differs or self._blind.get(account)
+            ):  # else it says what the last one said, and what the ledger knows
                 self._keep(account, state, 1)
 
     def _hold(self, deadline: float) -> None:
