@@ -829,6 +829,35 @@ def test_without_room_for_a_resource_control_policy_the_result_says_so(desk: Des
     assert fence["resources"] == [] and BOB in fence["resources_why"] and "no room" in fence["resources_why"], fence
 
 
+@pytest.mark.parametrize("operation", ["CreatePolicy", "AttachPolicy"])
+def test_a_resource_control_policy_that_is_refused_is_not_asked_for_again(desk: Desk, operation: str) -> None:
+    """With the same identity it would be refused again, and each run would write into the ledger what it did not do."""
+    bed = desk.bed
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    bed.rule(
+        "fail",
+        service="organizations",
+        operation=operation,
+        at=2,
+        times=9,
+        status=400,
+        code="AccessDeniedException",
+        message="not this type",
+    )
+    desk.incident(BOB)
+    done = desk.contain()
+    (fence,) = done["fences"]
+    assert fence["control"] == "scp" and fence["resources"] == [] and "not this type" in fence["resources_why"] and done["problems"] == []
+    asked, records = len(bed.calls(service="organizations", mutating=True)), len(desk.records())
+    again = desk.contain()
+    assert again["changed"] is False and len(bed.calls(service="organizations", mutating=True)) == asked, again["fences"]
+    assert "not this type" in again["fences"][0]["resources_why"] and len(desk.records()) == records + 2  # its start and its end
+    assert resource_policies(bed) == {} and sorted(there(bed)) == sorted(attached(bed))
+    bed.clear_rules()
+    assert desk.contain(revoke_again=True)["fences"][0]["resources"] == list(resource_policies(bed)) != []
+    assert desk.contain()["changed"] is False
+
+
 def test_released_one_by_one_it_holds_the_others(desk: Desk) -> None:
     bed, company = desk.bed, desk.company
     organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
