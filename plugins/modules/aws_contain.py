@@ -342,7 +342,7 @@ looks:
   elements: str
   sample: ["2026-11-22T09:16:04Z", "2026-11-22T10:01:04Z"]
 not_compared:
-  description: What of the accounts could not be compared with what it was before.
+  description: What of the accounts could not be compared with what it was before. A read that failed leaves the case open.
   returned: with O(phase=all)
   type: list
   elements: str

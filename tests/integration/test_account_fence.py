@@ -113,10 +113,14 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
     direct.create_user(UserName="admin")
     direct.put_user_policy(UserName="admin", PolicyName="all", PolicyDocument=ALL)
     admin = bed.client("iam", Credentials.of(direct.create_access_key(UserName="admin")["AccessKey"]))
+    work, other = (direct.create_policy(PolicyName=name, PolicyDocument=ALL)["Policy"]["Arn"] for name in ("responder-work", "other"))
+    direct.attach_role_policy(RoleName="incident-responder", PolicyArn=work)
+    direct.create_policy_version(PolicyArn=work, PolicyDocument=ALL)  # v2, which is not the default
     desk.incident(
         company.leaked.access_key, f"arn:aws:iam::{A}:user/workloads/app-orders", protected=[GLASS, f"arn:aws:iam::{A}:role/not-there-yet"]
     )
     desk.contain()
+    assert desk.contain()["changed"] is False
     who, policy = {"UserName": "ci-deploy"}, {"PolicyName": "evict-quarantine-IR-1"}
     trusting = trust({"AWS": f"arn:aws:iam::{A}:user/admin"})
     tries: list[tuple[str, dict[str, Any]]] = [
@@ -128,6 +132,9 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
         ("create_login_profile", {**who, "Password": "Abc-123456789!"}), ("delete_user", who),
         ("put_user_permissions_boundary", {**who, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
         ("create_role", {"RoleName": "not-there-yet", "AssumeRolePolicyDocument": trusting}),
+        *((name, {"PolicyArn": work, **more}) for name, more in (  # what the responder's rights are in
+            ("create_policy_version", {"PolicyDocument": ALL, "SetAsDefault": True}), ("set_default_policy_version", {"VersionId": "v2"}),
+            ("delete_policy_version", {"VersionId": "v2"}), ("delete_policy", {}))),
         *((name, {"RoleName": role, **more}) for role in ("break-glass", "incident-responder") for name, more in (
             ("update_assume_role_policy", {"PolicyDocument": trusting}), ("delete_role", {}), ("tag_role", {"Tags": [{"Key": "a", "Value": "b"}]}),
             ("put_role_policy", {"PolicyName": "p", "PolicyDocument": ALL}))),
@@ -140,6 +147,7 @@ def test_nobody_in_the_account_can_take_it_away_but_the_exempt(desk: Desk) -> No
         in DENIED
     )
     assert bed.snapshot() == before
+    assert outcome(admin, "create_policy_version", PolicyArn=other, PolicyDocument=ALL) == "ok"  # no other policy is meant
     assert outcome(admin, "tag_user", UserName="bob", Tags=[{"Key": "a", "Value": "b"}]) == "ok"  # others are administered as ever
     glass = bed.client("sts", root(company.management)).assume_role(RoleArn=GLASS, RoleSessionName="ada")["Credentials"]
     assert outcome(bed.client("iam", Credentials.of(glass)), "tag_user", **who, Tags=[{"Key": "a", "Value": "b"}]) == "ok"
@@ -819,6 +827,35 @@ def test_without_room_for_a_resource_control_policy_the_result_says_so(desk: Des
     desk.incident(BOB)
     (fence,) = desk.contain()["fences"]
     assert fence["resources"] == [] and BOB in fence["resources_why"] and "no room" in fence["resources_why"], fence
+
+
+@pytest.mark.parametrize("operation", ["CreatePolicy", "AttachPolicy"])
+def test_a_resource_control_policy_that_is_refused_is_not_asked_for_again(desk: Desk, operation: str) -> None:
+    """With the same identity it would be refused again, and each run would write into the ledger what it did not do."""
+    bed = desk.bed
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    bed.rule(
+        "fail",
+        service="organizations",
+        operation=operation,
+        at=2,
+        times=9,
+        status=400,
+        code="AccessDeniedException",
+        message="not this type",
+    )
+    desk.incident(BOB)
+    done = desk.contain()
+    (fence,) = done["fences"]
+    assert fence["control"] == "scp" and fence["resources"] == [] and "not this type" in fence["resources_why"] and done["problems"] == []
+    asked, records = len(bed.calls(service="organizations", mutating=True)), len(desk.records())
+    again = desk.contain()
+    assert again["changed"] is False and len(bed.calls(service="organizations", mutating=True)) == asked, again["fences"]
+    assert "not this type" in again["fences"][0]["resources_why"] and len(desk.records()) == records + 2  # its start and its end
+    assert resource_policies(bed) == {} and sorted(there(bed)) == sorted(attached(bed))
+    bed.clear_rules()
+    assert desk.contain(revoke_again=True)["fences"][0]["resources"] == list(resource_policies(bed)) != []
+    assert desk.contain()["changed"] is False
 
 
 def test_released_one_by_one_it_holds_the_others(desk: Desk) -> None:

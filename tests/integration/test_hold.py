@@ -352,6 +352,8 @@ def test_a_read_that_fails_meanwhile_is_no_change(desk: Desk, bed: Bed, company:
     look = hold(desk, phase="hold", kinds=["signing_certificate"])
     bed.clear_rules()
     assert bed.snapshot() == before and look["watch"] == [] and look["not_compared"], look
+    assert look["status"] == "open"  # what could not be read is unknown, and somebody has to look
+    assert [o["object"] for o in look["open"]] == [PRODUCTION] and "-e phase=hold" in look["open"][0]["why"], look["open"]
     assert [s["resource"] for s in look["steps"] if s["status"] != "already"] == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 
 from tests.beds.bed import Bed
 from tests.drill.play import ROOT
-from tests.redteam.game import Order, Setting, play
+from tests.redteam import diagnosis
+from tests.redteam.game import Game, Order, Setting, play
 from tests.redteam.moves import FAMILIES
 
 pytestmark = pytest.mark.bed
@@ -87,3 +89,21 @@ def test_the_seeds_that_are_played_hold_every_kind_of_attack() -> None:
     assert {bool(one.trusted) for one in drawn} == {True, False}
     assert min(one.lag for one in drawn) == 0 and max(one.lag for one in drawn) > 4
     assert any("responder" in one.families for one in drawn)
+
+
+def test_the_verdict_reads_the_trail_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is thousands of events long after a fight of minutes, and was read once for each call of the attacker: a run that was over did not end."""
+    read: list[int] = []
+    game = Game.__new__(Game)
+    game.bed = types.SimpleNamespace(events=lambda: (read.append(1), [])[1])  # type: ignore[assignment]
+    game.order, game.setting, game.lag, game.families, game.locked_out = Order(1082), Setting.drawn(1082), 1.0, (), False
+    game.began, game.ended, game.result, game.desk = 10.0, 20.0, {}, None  # type: ignore[assignment]
+    game.company = types.SimpleNamespace(responder_arn="")  # type: ignore[assignment]
+    trace = [{"at": float(at), "code": "ok", "operation": "ListUsers", "move": "use"} for at in range(30)]
+    game.attacker = types.SimpleNamespace(trace=trace[:15], held=[])  # type: ignore[assignment]
+    game.sleeper = types.SimpleNamespace(trace=trace[15:], held=[], kind="old", acted=False)  # type: ignore[assignment]
+    monkeypatch.setattr(diagnosis, "Scene", lambda *_: types.SimpleNamespace(late=lambda t: t, explain=lambda *_: {}))
+    monkeypatch.setattr(diagnosis, "failed_bystanders", lambda *_: {"failed": {}})
+    record = game._record(None, [])  # type: ignore[arg-type]
+    assert record["won"] and record["last_ok"] == -6.0  # what only the sleeper did that nobody can know of does not count
+    assert len(read) == 2  # that, and what the response did

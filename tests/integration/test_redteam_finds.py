@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
 
 import pytest
@@ -113,6 +115,66 @@ def test_f_a_session_of_the_responders_role(desk: Desk) -> None:
     assert works(bed, session) != "ok"
 
 
+class Squatter(threading.Thread):
+    """From outside, again and again, into the responder's own role: lets itself in, and lifts whatever is said against its sessions."""
+
+    def __init__(self, desk: Desk, outside: Credentials, first: Credentials) -> None:
+        super().__init__(daemon=True)
+        self.desk, self.outside, self.held, self.over = desk, outside, [first], threading.Event()
+        self.worked: list[float] = []
+
+    def run(self) -> None:
+        bed, company = self.desk.bed, self.desk.company
+        while not self.over.wait(0.15):
+            arn = company.production.responder_role
+            try:
+                fresh = bed.client("sts", self.outside).assume_role(RoleArn=arn, RoleSessionName=f"s{len(self.held)}")["Credentials"]
+                self.held.append(Credentials.of(fresh))
+            except ClientError:
+                pass
+            iam = bed.client("iam", self.held[-1])
+            for operation, more in (
+                ("update_assume_role_policy", {"PolicyDocument": trust({"AWS": [company.responder_arn, MALLORY]})}),
+                ("delete_role_policy", {"PolicyName": "evict-userid-IR-1"}), ("delete_role_policy", {"PolicyName": "evict-session-IR-1"}),
+            ):  # fmt: skip
+                with contextlib.suppress(ClientError):
+                    getattr(iam, operation)(RoleName="incident-responder", **more)
+                    self.worked.append(time.monotonic())
+
+
+def test_who_sits_in_the_responders_own_role_and_comes_in_again_and_again_is_out(desk: Desk) -> None:
+    """It is exempt from every fence, and each pass knew only the sessions of the one before: the response could only go on until its time was over."""
+    bed, company = desk.bed, desk.company
+    outside = set_up_outside(bed).credentials
+    role = company.production.responder_role
+    bed.client("iam", company.leaked).update_assume_role_policy(
+        RoleName="incident-responder", PolicyDocument=trust({"AWS": [company.responder_arn, MALLORY]})
+    )
+    session = assumed(bed, outside, role)
+    assert session and works(bed, session) == "ok"
+    desk.incident(company.leaked.access_key)
+    squatter = Squatter(desk, outside, session)
+    bed.regions("us-east-1", "eu-west-1")
+    bed.lag(1)
+    squatter.start()
+    try:
+        done = desk.run("aws_contain", hold="40s", spread="2s", clocks="none")
+        ended = time.monotonic()
+        time.sleep(1.2)
+    finally:
+        squatter.over.set()
+        squatter.join(30)
+        bed.lag(0)
+        bed.regions()
+    assert len(squatter.held) > 5, "the bed let nobody in: the test proves nothing"
+    assert [s for s in squatter.held if works(bed, s) == "ok"] == [] and out(bed, outside, role)
+    assert max(squatter.worked) < ended and not [o for o in done["open"] if "still being changed" in o["why"]], done["open"]
+    assert "all but evict-IR-1" in json.dumps(done["warnings"]), done["warnings"]
+    before = bed.snapshot()
+    again = desk.run("aws_contain", hold="1s", spread="2s", clocks="none")
+    assert again["changed"] is False and bed.snapshot() == before, again["open"]
+
+
 def test_g_trust_in_break_glass(desk: Desk) -> None:
     """G: the same in a protected role."""
     bed, company = desk.bed, desk.company
@@ -144,9 +206,13 @@ def test_h_two_roles_that_assume_one_another(desk: Desk) -> None:
     assert works(bed, session) == "ok"
     time.sleep(1.1)
     desk.incident(company.leaked.access_key, role_action="revoke")
-    done = desk.run("aws_contain", hold="1s")
+    done = desk.run("aws_contain", hold="15s", spread="1s")
     assert {p["name"] for p in done["principals"]} >= {"deploy", "orders-lambda"}
     assert works(bed, session) != "ok"
+    # Cut together and ahead: one after the other they would be cut again and again, each since the other was.
+    assert not [o for o in done["open"] if "still being changed" in o["why"] or "not yet spread" in o["why"]], done["open"]
+    written = [c for c in bed.calls(mutating=True) if c["operation"] == "PutRolePolicy"]
+    assert len(written) <= 6, [c["parameters"] for c in written]
 
 
 def test_who_wrote_himself_into_the_responders_trust_a_moment_before_is_contained_when_the_log_tells(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import random
@@ -181,7 +182,7 @@ class Game:
         held += list(self._assumed_from_outside())
         return [(h, what) for h in held if (what := still_works(self.bed, account, h))]
 
-    @property
+    @functools.cached_property  # it reads the whole trail, and is asked when the game is over
     def _never_showed_itself(self) -> bool:
         """Of the sleeper that nobody made during the incident: it took nothing away that the response had put there, so nobody can know that it is there."""
         if self.sleeper is None or self.sleeper.kind != "old":
@@ -211,8 +212,9 @@ class Game:
         `last_ok`: the attacker's last success relative to contain's end; `late`: what worked after it; survivors: see diagnosis.
         """
         trace = sorted((t for r in self.raiders for t in r.trace), key=lambda t: t["at"])
-        mine = [t for t in trace if not (self._never_showed_itself and self.sleeper and t in self.sleeper.trace)]
-        good = [t for t in mine if t["code"] == OK and t["operation"] not in _MINTS]
+        unseen = {id(t) for t in self.sleeper.trace} if self.sleeper and self._never_showed_itself else set()
+        good = [t for t in trace if id(t) not in unseen] if unseen else trace
+        good = [t for t in good if t["code"] == OK and t["operation"] not in _MINTS]
         late = [t for t in good if t["at"] > self.ended]
         scene = diagnosis.Scene(self.desk, self.result, trace, (self.began, self.ended), self.order.organization)
         cut = diagnosis.failed_bystanders(bystanders, self.result, self.began)

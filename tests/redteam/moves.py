@@ -80,7 +80,7 @@ def _undeny(r: Raider, kind: str, name: str) -> None:
 
 
 def undeny_self(r: Raider) -> None:
-    _undeny(r, "user", SUSPECT)
+    _undeny(r, "user", r.users[0])  # by the name that it has now
 
 
 def undeny_user(r: Raider) -> None:
@@ -145,6 +145,25 @@ def new_user(r: Raider) -> None:
         r.call(by, "iam", "AttachUserPolicy", UserName=name, PolicyArn=_ADMINISTRATOR)
     if fresh := r.keep(r.call(by, "iam", "CreateAccessKey", UserName=name), "key", name, by):
         r.use(fresh)
+
+
+def rename(r: Raider) -> None:
+    """Another name or path, also one that a policy would read as a variable; the old name for a decoy. Roles cannot be renamed."""
+    at = r.choice.randrange(len(r.users))
+    name = r.users[at]
+    fresh = f"{name[:40].partition('=')[0]}={r.choice.randrange(10**4)}" if r.choice.random() < 0.7 else ""
+    more = {"NewUserName": fresh} if fresh else {}
+    if not fresh or r.choice.random() < 0.5:
+        more["NewPath"] = r.choice.choice(("/svc/", "/${aws:PrincipalArn}/", "/*/"))
+    by, answer = r.iam("UpdateUser", UserName=name, **more)
+    if answer is None or not fresh:
+        return
+    r.users[at] = fresh
+    for held in r.held:
+        held.who = fresh if held.who == name and held.kind != "role" else held.who
+    if r.choice.random() < 0.4:
+        r.call(by, "iam", "CreateUser", UserName=name)
+    _undeny(r, "user", fresh)
 
 
 # -- roles -------------------------------------------------------------------------------------------------------------------------
@@ -267,6 +286,7 @@ FAMILIES: dict[str, tuple[float, dict[Move, int]]] = {
     "new roles": (0.4, {new_role: 3, from_outside: 4, role: 3, undeny_role: 2}),
     "indirect": (0.4, {version: 2, group: 2, tag: 2, key_for_another: 1}),
     "responder": (0.15, {join_responder: 2, role: 2, from_outside: 2}),
+    "names": (0.25, {rename: 3, undeny_user: 2, reactivate: 1}),
     # Only when asked for: a responder's role that nothing above the account protects is gone before any fence of the response is (docs/proof.md).
     "lock-out": (0.0, {lock_out_responder: 2}),
 }

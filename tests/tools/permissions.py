@@ -113,6 +113,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "credentials.access_key": ("aws_contain", "aws_credential", ROTATION, DISCOVERY, "aws_principal_info"),
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
     "account_state": ("aws_baseline", "aws_contain"),
+    "identity_providers": ("aws_baseline", "aws_contain"),
     **{
         f"readiness.{path.stem}": _LOOKING
         for path in (FOLDER / "readiness").glob("*.py")
@@ -145,6 +146,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "organization": ("aws_account_fence", "aws_contain"),
     **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
     "principal": (*_PLANNING, DISCOVERY),
+    "responders": ("aws_account_fence", "aws_contain", "aws_restore"),
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),
     "administrators": ("aws_contain", "aws_credential", "aws_identity_quarantine"),
@@ -439,6 +441,18 @@ WHY = {
     "iam:PutRolePolicy": "fence a role; revoke its sessions",
     "iam:PutUserPermissionsBoundary": "AWSDenyAll as the boundary, where ten policies are attached; release: the old one",
     "iam:PutUserPolicy": "fence a user; revoke its sessions",
+    **{
+        f"iam:{name}": "put back what a contained principal changed in an identity provider meanwhile"
+        for name in (
+            "AddClientIDToOpenIDConnectProvider",
+            "RemoveClientIDFromOpenIDConnectProvider",
+            "UpdateOpenIDConnectProviderThumbprint",
+            "UpdateSAMLProvider",
+        )
+    },
+    "iam:GetOpenIDConnectProvider": "identity providers, before and after; read back",
+    "iam:GetSAMLProvider": "identity providers, before and after; read back",
+    "iam:RemoveRoleFromInstanceProfile": "take a role out of an instance profile into which a contained principal put it meanwhile",
     "iam:RemoveUserFromGroup": "put back what a contained principal changed meanwhile",
     "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
     "iam:SimulatePrincipalPolicy": "whether an identity administers the account; asked only where the caller acts in its own account",
@@ -624,6 +638,7 @@ def runs() -> Iterator[Run]:
         )  # fmt: skip
     for principal in (user, role):
         yield run("sessions.revoke", (*revoking, ROTATION), lambda r, p=principal: sessions.revoke(p, file, now, r))
+    yield run("sessions.revoke_others", ("aws_contain",), lambda r: sessions.revoke_others(role, file, now, ["evict-IR-1"], r))
     yield from _above(run, file)
     yield from _held(run)
     yield from _outliving(run, role)
@@ -676,8 +691,12 @@ def _held(run: Any) -> Iterator[Run]:
         change(arns["role"], "trust", {}, made),
         change(arns["policy"], "version", "v1", "v2"),
         change(arns["user"], "name", arns["user"], f"{arns['user']}2"),
+        change(arns["role"], "profile/x", None, True),
+        change(f"{arns['user'].replace('user', 'saml-provider')}", "metadata", "<a/>", "<b/>"),
+        change(f"{arns['user'].replace('user', 'oidc-provider')}", "thumbprints", [], ["0"]),
     ]
     for pair in ((True, None), (None, True)):
+        changes.append(change(f"{arns['user'].replace('user', 'oidc-provider')}", "client/x", *pair))
         changes += [
             change(arns[kind], facet, *pair)
             for kind in ("user", "role", "group")
@@ -1061,6 +1080,12 @@ def _scope(action: str) -> str:
         return f"arn:aws:{_BEYOND[action]}" if _BEYOND[action] else "*"
     if action in ("iam:CreateRole", "iam:DeleteRole"):
         return CANARIES
+    if "InstanceProfile" in action:
+        return "arn:aws:iam::*:instance-profile/*"
+    if "OpenIDConnectProvider" in action:
+        return "arn:aws:iam::*:oidc-provider/*"
+    if "SAMLProvider" in action:
+        return "arn:aws:iam::*:saml-provider/*"
     if "Role" in action:
         return "arn:aws:iam::*:role/*"
     if "Group" in action:
@@ -1093,7 +1118,10 @@ def _on(need: Need) -> str:
         return _scope(need.action).removeprefix("arn:aws:").replace("|", "")
     if need.write and _scope(need.action) == CANARIES:
         return "its own canaries"
-    nouns = {"user": "users", "role": "roles", "group": "groups", "policy": "managed policies"}
+    nouns = {
+        "user": "users", "role": "roles", "group": "groups", "policy": "managed policies", "instance-profile": "instance profiles",
+        "oidc-provider": "OpenID Connect providers", "saml-provider": "SAML providers",
+    }  # fmt: skip
     return "any" if not need.write else nouns[_scope(need.action).split(":")[5].partition("/")[0]]
 
 
@@ -1133,8 +1161,11 @@ def responder_policy() -> dict[str, Any]:
             by_resource.setdefault(_scope(need.action), []).append(need.action)
     sids = {
         f"arn:aws:iam::*:{noun}/*": f"Evict{plural}"
-        for noun, plural in (("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"))
-    } | {CANARIES: "EvictCanary"}
+        for noun, plural in (
+            ("user", "Users"), ("role", "Roles"), ("group", "Groups"), ("policy", "Policies"), ("instance-profile", "Profiles"),
+            ("oidc-provider", "OpenIDConnect"), ("saml-provider", "SAML"),
+        )
+    } | {CANARIES: "EvictCanary"}  # fmt: skip
     statements += [_statement(sids[resource], by_resource[resource], resource) for resource in sorted(by_resource, reverse=True)]
     return {"Version": "2012-10-17", "Statement": statements}
 

@@ -22,7 +22,7 @@ from . import deny_all, organization, policy, resource_control
 from . import service_control as scp
 from .organization import AccountFence, Unavailable
 from .principal import Principal
-from .responders import declared, exempt, note_responder
+from .responders import declared, exempt, note_responder, protecting
 from .service_control import Exempt, Held
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
@@ -36,6 +36,7 @@ LASTING = (
     "PolicyTypeNotEnabledException",
     "ConstraintViolationException",
 )  # asking again changes nothing
+SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
 
 
@@ -223,7 +224,7 @@ class AccountFences:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
             self._settle(fence)
-            fence.exempt = exempt(self.run.aws, self.run.case, account)
+            fence.exempt = protecting(self.run.aws, self.run.case, account)
             if self._until:
                 fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
             note_responder(self.run.aws, self.run.case, account)
@@ -243,9 +244,9 @@ class AccountFences:
             if self.runner.check:  # nothing is removed: as if it were
                 fence.orphans = {plan.decode(data).id for data in left} - set(self.runner.answers)
 
-    def _refused_before(self, account: str) -> dict[str, t.Any] | None:
+    def _refused_before(self, account: str, kind: str = SCP_NOTE) -> dict[str, t.Any] | None:
         """An earlier run was refused a change with the same identity: asking again would fill the ledger and change nothing."""
-        notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
+        notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
         return notes[-1] if notes and not self._again and notes[-1]["by"] == self.run.aws.management_arn and notes[-1]["why"] else None
 
     def _after(self, fence: AccountFence, held: list[Held]) -> None:
@@ -294,6 +295,8 @@ class AccountFences:
                 self._resources[account] = fence
                 self._no_resources.pop(account, None)
             try:
+                if before := self._refused_before(account, RCP_NOTE):
+                    raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
                 self._settle(fence)
                 fence.exempt = exempt(self.run.aws, self.run.case, account)
                 return list(organization.fence(fence, held, reader))
@@ -303,6 +306,11 @@ class AccountFences:
                 return []
 
         def planned(_reader: Reader) -> None:
+            bad = [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in (*STANDS, "blocked")]
+            if bad and bad[0].code in LASTING:
+                self._note(account, bad[0].message, organization.refused(bad[0].remedy), RCP_NOTE)
+            elif fence.policies and not bad and self._noted(account, RCP_NOTE):
+                self._note(account, "", "", RCP_NOTE)
             self._clear(fence)
             with self._lock:
                 more = self._busy.pop(account, False)
@@ -349,15 +357,15 @@ class AccountFences:
             self._wanted.pop(account, None)
         self.fence(account)
 
-    def _noted(self, account: str) -> bool:
-        notes = [n["data"] for n in self.run.case.notes("account_fence") if n["data"]["account"] == account]
+    def _noted(self, account: str, kind: str = SCP_NOTE) -> bool:
+        notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
         return bool(notes and notes[-1]["why"])
 
-    def _note(self, account: str, why: str, remedy: str) -> None:
+    def _note(self, account: str, why: str, remedy: str, kind: str = SCP_NOTE) -> None:
         if not self.runner.check:
             data = {"account": account, "by": self.run.aws.management_arn, "why": why, "remedy": remedy}
-            if data not in [n["data"] for n in self.run.case.notes("account_fence")][-1:]:
-                self.run.case.note("account_fence", data)
+            if data not in [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account][-1:]:
+                self.run.case.note(kind, data)
 
     def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
         """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""

@@ -21,7 +21,7 @@ from ..common.reader import Reader
 from . import organization, people_release, policy
 from . import service_control as scp
 from .organization import TARGET, Policy
-from .responders import exempt, note_responder
+from .responders import note_responder, protecting
 from .service_control import Held
 from .session import parse
 
@@ -56,7 +56,7 @@ class AccountRelease:
         return any(done.status == "done" for name, done in self.runner.done.items() if name.startswith(PREFIX))
 
     def _admitted(self, account: str, reader: Reader) -> Iterator[Step]:
-        wanted = exempt(self.release.aws, self.case, account)
+        wanted = protecting(self.release.aws, self.case, account)
         for base in self._bases(account):
             if (found := self._find(base, reader)) is None:
                 continue
@@ -128,7 +128,7 @@ class AccountRelease:
     def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held]) -> list[Step]:
         if stay == held:
             return []
-        after = found.form.make(self.sid, stay, exempt(self.release.aws, self.case, account))
+        after = found.form.make(self.sid, stay, protecting(self.release.aws, self.case, account))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:

@@ -3,9 +3,9 @@
 """The identities of a whole account as data, and what differs between two looks at them.
 
 A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
-(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``id`` (of a user, which outlasts
-its name; compared by ``moved`` alone). An absent facet is None. What could not be read is marked, and compared with nothing: the facet ``?`` of a user whose
-credentials are not known, the object ``?<kind>`` for identity providers.
+(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``profile/<name>`` (instance profiles of a
+role), those of ``identity_providers``, ``id`` (of a user, which outlasts its name; compared by ``moved`` alone). An absent facet is None. What could not be read
+is marked, and compared with nothing: the facet ``?`` of a user whose credentials, or of a provider whose parts are not known, the object ``?<kind>`` for providers.
 """
 
 from __future__ import annotations
@@ -19,19 +19,17 @@ from ..common.errors import EvictError
 from ..common.guard import kind_of
 from ..common.plan import Call, Probe, Step, Target
 from ..common.reader import Reader
+from . import identity_providers
 
-READS = (
-    "iam:GetAccountAuthorizationDetails",
-    "iam:ListAccessKeys",
-    "iam:GetLoginProfile",
-    "iam:ListOpenIDConnectProviders",
-    "iam:ListSAMLProviders",
-)
+READS = ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys", "iam:GetLoginProfile", *identity_providers.READS)
 USERS = 300  # of one account, whose keys and passwords are looked at: IAM has no listing of all, and two requests per user add up
 UNKNOWN = "?"
+LIMITED = (
+    "are not compared, only what IAM lists of all at once"  # how a gap ends that is a limit of this collection, and no read that failed
+)
 _THREADS = 6
 _ABSENT = ("NoSuchEntity", "NoSuchEntityException")
-_PROVIDERS = ("oidc-provider", "saml-provider")
+_PROVIDERS = identity_providers.KINDS
 State = dict[str, dict[str, t.Any]]
 
 
@@ -69,26 +67,43 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
         }
     for role in answer.get("RoleDetailList", []):
         if not str(role.get("Path", "/")).startswith("/aws-service-role/"):
-            state[role["Arn"]] = {**_common(role, "RolePolicyList"), "trust": role.get("AssumeRolePolicyDocument")}
+            profiles = {f"profile/{p['InstanceProfileName']}": True for p in role.get("InstanceProfileList", [])}
+            state[role["Arn"]] = {**_common(role, "RolePolicyList"), "trust": role.get("AssumeRolePolicyDocument"), **profiles}
     for group in answer.get("GroupDetailList", []):
         state[group["Arn"]] = _common(group, "GroupPolicyList")
     for policy in answer.get("Policies", []):
         if policy["Arn"].split(":")[4] != "aws":
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
-    providers = (
-        ("oidc-provider", Call(target, "iam", "ListOpenIDConnectProviders", {}), "OpenIDConnectProviderList"),
-        ("saml-provider", Call(target, "iam", "ListSAMLProviders", {}), "SAMLProviderList"),
-    )
-    for kind, call, key in providers:
-        try:
-            for provider in reader.get(call).get(key, []):
-                state[provider["Arn"]] = {"created": str(provider.get("CreateDate") or True)}
-        except EvictError as error:
-            state[f"{UNKNOWN}{kind}"] = {}
-            gaps.append(error.message)
+    gaps += providers(state, target, reader)
     if users:
         gaps += credentials(state, target, reader)
     return state, gaps
+
+
+def providers(state: State, target: Target, reader: Reader) -> list[str]:
+    """Identity providers, and what is in them, into ``state``; what is not known."""
+    gaps: list[str] = []
+    found: dict[str, dict[str, t.Any]] = {}
+    for kind in _PROVIDERS:
+        try:
+            found |= {p["Arn"]: {"created": str(p.get("CreateDate") or True)} for p in identity_providers.listed(target, kind, reader)}
+        except EvictError as error:
+            state[f"{UNKNOWN}{kind}"] = {}
+            gaps.append(error.message)
+
+    def one(arn: str) -> str:
+        try:
+            found[arn] |= identity_providers.parts(arn, target, reader)
+        except EvictError as error:
+            found[arn][UNKNOWN] = True
+            return error.message
+        return ""
+
+    if found:
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            gaps += sorted({gap for gap in pool.map(one, sorted(found)) if gap})
+    state |= found
+    return gaps
 
 
 def _common(entry: Mapping[str, t.Any], inline: str) -> dict[str, t.Any]:
@@ -106,9 +121,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
     if len(users) > USERS:
         for arn in users:
             state[arn][UNKNOWN] = True
-        return [
-            f"account {target.account}: keys and passwords of its {len(users)} users are not compared, only what IAM lists of all at once"
-        ]
+        return [f"account {target.account}: keys and passwords of its {len(users)} users {LIMITED}"]
 
     def one(arn: str) -> str:
         name = {"UserName": arn.rsplit("/", 1)[-1]}
@@ -161,13 +174,21 @@ def written(steps: Iterable[Step]) -> dict[tuple[str, str], list[t.Any]]:
 
 def _value(place: tuple[str, str], step: Step) -> t.Any:
     """What a state has there when the Step has been carried out."""
-    return True if place[1].startswith(("attached/", "group/")) and step.after else step.after
+    return True if place[1].startswith(("attached/", "group/", "client/", "profile/")) and step.after else step.after
 
 
 def moved(before: State, now: State, arn: str, user_id: str) -> str:
     """The ARN that the user has now which was ``arn``: it may have got another name or path, and another user its name. "" for none."""
     ids = {user_id, before.get(arn, {}).get("id")} - {"", None}
     return next((found for found, facets in now.items() if facets.get("id") in ids and found != arn), "")
+
+
+def blind(state: State) -> list[str]:
+    """What is marked as not known in a state: ARNs, and kinds of identity providers; not the users of an account with more than ``USERS``."""
+    marked = [arn for arn, facets in state.items() if UNKNOWN in facets]
+    many = sum(kind_of(arn) == "user" for arn in state) > USERS
+    kinds = [arn.removeprefix(UNKNOWN) for arn in state if arn.startswith(UNKNOWN)]
+    return sorted([arn for arn in marked if not (many and kind_of(arn) == "user")] + kinds)
 
 
 def carry(before: State, now: State) -> State:
@@ -181,7 +202,7 @@ def carry(before: State, now: State) -> State:
         old = before.get(arn, {UNKNOWN: True})
         if UNKNOWN in facets and UNKNOWN not in old:
             del facets[UNKNOWN]
-            facets |= {facet: value for facet, value in old.items() if _is_credential(facet)}
+            facets |= {facet: value for facet, value in old.items() if _may_be_unread(facet)}
     return found
 
 
@@ -202,10 +223,10 @@ def diff(before: State, now: State) -> list[Change]:
             if None in made:
                 continue
         for facet in sorted({*old, *new} - {"created", "id", UNKNOWN}):
-            if old.get(facet) != new.get(facet) and not (_is_credential(facet) and (UNKNOWN in old or UNKNOWN in new)):
+            if old.get(facet) != new.get(facet) and not (_may_be_unread(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found
 
 
-def _is_credential(facet: str) -> bool:
-    return facet.startswith("key/") or facet == "password"
+def _may_be_unread(facet: str) -> bool:
+    return facet.startswith("key/") or facet == "password" or identity_providers.is_part(facet)

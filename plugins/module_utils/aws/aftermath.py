@@ -103,6 +103,7 @@ class Aftermath:
     def refresh(self) -> None:
         """List what runs as a revoked role, and make it fetch new credentials, when the cutoff has spread; once for each cutoff."""
         tasks: list[tuple[str, Callable[[], None]]] = []
+        latest = ""
         for role in list(self.run.principals.values()):
             cutoff = self.cutoff(role)
             if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
@@ -112,7 +113,16 @@ class Aftermath:
             for name in self._enabled(role.account) if kinds else ():
                 target = Target("aws", role.account, name)
                 tasks += [(role.account, self._renew(kind, role, target, cutoff)) for kind in kinds]
+                latest = max(latest, cutoff)
+        if tasks and not self.run.runner.check:
+            self._wait_until(latest)
         self._all(tasks)
+
+    def _wait_until(self, cutoff: str) -> None:
+        """A cutoff that lies ahead (see ``minting``) would cut what is fetched before it."""
+        left = (parse(cutoff) - self.run.aws.now()).total_seconds()
+        if self.run.options.hold and 0 < left < 2 * self.run.spread + 10:
+            time.sleep(left + min(self.run.options.hold, 10.0))
 
     def _renew(self, kind: workloads.Kind, role: Principal, target: Target, cutoff: str) -> Callable[[], None]:
         def renew() -> None:

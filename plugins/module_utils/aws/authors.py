@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from ..common.errors import EvictError
 from ..common.guard import identity, kind_of
 from ..common.plan import Target
-from . import events, own
+from . import events, identity_providers, own
 from .account_state import Change
 from .scope import read_event
 from .session import Aws
@@ -33,12 +33,23 @@ _CALLS = {
     "key": ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"),
     "password": ("CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"),
     "name": ("UpdateUser",),
+    "profile": ("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"),
+    "metadata": ("UpdateSAMLProvider",),
+    "thumbprints": ("UpdateOpenIDConnectProviderThumbprint",),
+    "client": ("AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"),
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }
 _MOST = 60  # keys that are followed
 # The names that CloudTrail gives to what the facet's own name says; compared where the event has them.
-_NAMED = {"inline": "policyName", "attached": "policyArn", "group": "groupName", "key": "accessKeyId"}
+_NAMED = {
+    "inline": "policyName",
+    "attached": "policyArn",
+    "group": "groupName",
+    "key": "accessKeyId",
+    "profile": "instanceProfileName",
+    "client": "clientID",
+}
 
 
 def calls(change: Change) -> set[str]:
@@ -70,7 +81,8 @@ class Authors:
         """All of them, newest first."""
         name = change.arn if kind_of(change.arn) == "policy" else change.arn.rsplit("/", 1)[-1]
         wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
-        for event in self._about(name):
+        of_provider = kind_of(change.arn) in identity_providers.KINDS
+        for event in self._of_provider(change.arn, wanted) if of_provider else self._about(name):
             request = event.get("requestParameters") or {}
             if event.get("eventName") not in wanted or event.get("errorCode"):
                 continue
@@ -102,12 +114,24 @@ class Authors:
             self._own[key] = own.is_own(self._aws, self._case, key)
         return self._own[key]
 
-    def _about(self, name: str) -> list[events.Event]:
+    def _of_provider(self, arn: str, wanted: Iterable[str]) -> list[events.Event]:
+        """By the calls' names, which are rare: under which name CloudTrail files a provider differs from call to call."""
+        found = [event for name in sorted(wanted) for event in self._about(name, "EventName")]
+        return [event for event in found if _names(event, arn)]
+
+    def _about(self, name: str, attribute: str = "ResourceName") -> list[events.Event]:
         if name not in self._events:
             found: list[events.Event] = []
             try:
-                found.extend(events.lookup(self._aws, self._target, "ResourceName", name, self._start, self._deadline))
+                found.extend(events.lookup(self._aws, self._target, attribute, name, self._start, self._deadline))
             except EvictError as error:
                 self.gaps.append(error.message)
             self._events[name] = found
         return self._events[name]
+
+
+def _names(event: events.Event, arn: str) -> bool:
+    """Whether an event's request or answer names the provider: by its ARN, by its name, or by the URL that its ARN ends with."""
+    values = [v for part in ("requestParameters", "responseElements") for v in (event.get(part) or {}).values() if isinstance(v, str)]
+    tail = arn.split("provider/", 1)[-1]
+    return any(value in (arn, tail) or value.removeprefix("https://").rstrip("/") == tail for value in values)

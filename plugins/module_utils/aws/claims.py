@@ -85,7 +85,7 @@ def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
     return full if full and run.fences.done_of(principal) else []
 
 
-def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
+def fenced_since(run: Containment, principal: Principal) -> datetime.datetime | None:
     """When the fence was written, by this run or, from the ledger, by an earlier one; of a single credential, when it was cut."""
     fence = _fence(run, principal)
     if principal.only:
@@ -100,7 +100,7 @@ def _since(run: Containment, principal: Principal) -> datetime.datetime | None:
     return parse(at) if at and fence.status == "already" else None
 
 
-def _closed(run: Containment, principal: Principal) -> bool:
+def closed(run: Containment, principal: Principal) -> bool:
     """Nothing can be minted from it: its fence stands (for a user), or its role is denied."""
     if principal.only:
         of_it = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
@@ -122,41 +122,21 @@ def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) 
     if role.planted:
         return ["the trust policy that the suspect wrote"]
     if role.sources:
-        known = {s: run.principals.get(identity(s)) for s in role.sources if identity(s) not in behind}
-        return sorted(
-            s for s, p in known.items() if p is None or not (_closed(run, p) or (p.kind == "role" and not open_paths(run, p, behind)))
-        )
+        return sorted(s for s in role.sources if identity(s) not in behind and _open(run, s, behind))
     trust = trusted_by(role.facts)
     return [f"{name} ({kind})" for kind, names in trust.items() for name in names]
 
 
-def last_minting(run: Containment, principal: Principal) -> datetime.datetime | None:
-    """The last instant at which a compromised credential could mint a session of ``principal``, as far as it is known."""
-    times = [run.minted[identity(principal.arn)]] if identity(principal.arn) in run.minted else []
-    if principal.kind == "role":
-        for source in principal.sources:
-            owner = run.principals.get(identity(source))
-            if owner and (since := _since(run, owner)):
-                times.append(since + datetime.timedelta(seconds=run.spread))
-        if given := run.isolation.last_given(principal.arn):
-            times.append(given)
-        if run.hold.unrest:  # somebody may have come to it by ways that nobody has seen
-            times.append(run.hold.unrest + datetime.timedelta(seconds=run.spread))
-    return max(times, default=None)
-
-
-def links(run: Containment) -> int:
-    """How many roles follow one upon the other in the longest chain of those that were assumed: each link has to be cut again after the one before."""
-
-    def behind(role: Principal, seen: tuple[str, ...]) -> int:
-        owners = [run.principals.get(identity(source)) for source in role.sources if identity(source) not in seen]
-        return max((1 + behind(o, (*seen, identity(o.arn))) for o in owners if o and o.kind == "role"), default=0)
-
-    return max((behind(p, (identity(p.arn),)) for p in list(run.principals.values()) if p.kind == "role"), default=0)
+def _open(run: Containment, source: str, behind: tuple[str, ...]) -> bool:
+    """Whether the attacker can still act as ``source``."""
+    principal = run.principals.get(identity(source))
+    if principal is None:
+        return run.door.closed_since(source) is None
+    return not (closed(run, principal) or (principal.kind == "role" and not open_paths(run, principal, behind)))
 
 
 def last_control(run: Containment) -> datetime.datetime | None:
-    return max((s for p in run.principals.values() if (s := _since(run, p))), default=None)
+    return max((s for p in run.principals.values() if (s := fenced_since(run, p))), default=None)
 
 
 def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> dict[str, t.Any]:
@@ -166,7 +146,7 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     steps = [d for d in run.runner.done.values() if d.step.principal == principal.arn and not d.step.optional]
     crowded = _crowded_out(run, principal)
     bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
-    fence, since = _fence(run, principal), _since(run, principal)
+    fence, since = _fence(run, principal), fenced_since(run, principal)
     settled = since is None or (now - since).total_seconds() >= (run.spread or PROPAGATION)
     proof = "read-back" if settled and not bad and steps else "unknown"
     unknown = ", ".join(sorted(run.unknown.get(identity(principal.arn), ())))

@@ -28,6 +28,7 @@ from . import (
     credentials,
     facts,
     live,
+    minting,
     quarantine,
     resource_fence,
     resources,
@@ -40,6 +41,7 @@ from . import (
     trust,
 )
 from .aftermath import Aftermath
+from .door import Door
 from .findings import Findings
 from .hold import Hold
 from .isolation import PAUSE, Isolation
@@ -97,6 +99,7 @@ class Containment(Response):
         self.moving = Moving(self)
         self.hold = Hold(self)
         self.findings = Findings(self)
+        self.door = Door(self)
         self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.isolation = Isolation(self, on=options.isolate, pause=min(PAUSE, self.spread))
         self.after = Aftermath(self)
@@ -350,7 +353,8 @@ class Containment(Response):
             self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
         for spared in list(self.findings.spared.values()):
             spared.inline = None
-            self.runner.add(spared.arn, spared.account, [self.fence_job(spared, "session")])
+            shut = list(self.door.shut(spared))  # then nobody needs to be named any more
+            self.runner.add(spared.arn, spared.account, shut or ([self.fence_job(spared, "session")] if spared.sessions else []))
 
     def _settle_roles(self) -> None:
         """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""
@@ -404,14 +408,13 @@ class Containment(Response):
         """Source first, then derived: what could still be minted until the fences of the sources had spread."""
         for principal in list(self.principals.values()):
             principal.inline = None  # the listing is from before our own policies
-            if principal.kind == "role" and (action := self.actions[identity(principal.arn)].action) in ("session", "clamp"):
-                if action == "session":  # by now more of its sessions may be known
-                    self.runner.add(principal.arn, principal.account, [self.fence_job(principal, action)])
-                continue
-            needed = claims.last_minting(self, principal)
-            if needed is not None and not self.runner.check:
-                job = Job(Phase.SESSION, lambda r, p=principal, n=needed: self._revoke(p, r, self.aws.now(), n))  # type: ignore[misc]
-                self.runner.add(principal.arn, principal.account, [job])
+            if (
+                principal.kind == "role" and self.actions[identity(principal.arn)].action == "session"
+            ):  # by now more of its sessions may be known
+                self.runner.add(principal.arn, principal.account, [self.fence_job(principal, "session")])
+        for principal, cutoff, needed in [] if self.runner.check else minting.cutoffs(self, self.aws.now()):
+            job = Job(Phase.SESSION, lambda r, p=principal, c=cutoff, n=needed: self._revoke(p, r, c, n))  # type: ignore[misc]
+            self.runner.add(principal.arn, principal.account, [job])
 
     def wait_for_spread(self) -> bool:
         """Whether there was anything to wait for: then what was seen before may have been undone meanwhile."""

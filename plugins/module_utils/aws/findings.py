@@ -114,14 +114,16 @@ class Findings:
                 return
             with self._lock:  # all of its sessions, also when the suspect has taken an earlier deny away
                 facts = self.spared.setdefault(facts.arn, facts)
-                facts.sessions = facts.sessions | {found.session}
                 self.run.own_in_wrong_hands.add(facts.arn)
-            jobs.append(self.run.fence_job(facts, "session"))
+                shut = self.run.door.shut_until(facts.arn) >= found.at  # by an earlier run: it needs no name
+                facts.sessions = facts.sessions | (set() if shut else {found.session})
+            if not shut and not self.run.hold.passing:  # else once for all that a pass finds: there may be hundreds
+                jobs.append(self.run.fence_job(facts, "session"))
         if jobs:
             self.run.runner.add(found.arn, found.account, jobs)
         row = {"object": found.arn, "why": f"{found.how}; {left or why}", "due": None}
         with self._lock:
-            if (jobs or left or found.trust) and row not in self.run.open:
+            if (jobs or left or found.trust or found.session) and row not in self.run.open:
                 self.run.open.append(row)
 
     def open_items(self) -> list[dict[str, t.Any]]:

@@ -187,9 +187,10 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
-        if left and self.exempt.until:  # there is no room for both: who is held counts more
-            self.exempt = dataclasses.replace(self.exempt, until="")
-            boxes, left = self._allocate(kept, max(free, 0), wanted)
+        for less in ({"until": ""}, {"policies": ()}):  # where there is no room for all, who is held counts more
+            if left and any(getattr(self.exempt, name) for name in less):
+                self.exempt = dataclasses.replace(self.exempt, **less)
+                boxes, left = self._allocate(kept, max(free, 0), wanted)
         if left:  # no slot is free: in an SCP of this collection there may be room
             kept = kept + [p for p in foreign if p not in extended]
             boxes, left = self._allocate(kept, max(free, 0), wanted)

@@ -79,6 +79,13 @@ def under_another_name(aws: Aws, case: Case) -> None:
         aws.roles.rename()
 
 
+def names(aws: Aws, role: str) -> list[str]:
+    """Of the responder's own sessions of ``role`` (ARN); [] for a role that it does not work under."""
+    mine = aws.caller["arn"]
+    found = {aws.roles.name} if identity(role) in (identity(aws.responder_arn(role.split(":")[4])), identity(aws.management_arn)) else set()
+    return sorted(found | ({mine.rsplit("/", 1)[-1]} if kind_of(mine) == "assumed-role" and identity(mine) == identity(role) else set()))
+
+
 def leave(aws: Aws, case: Case, account: str, arn: str, session: str) -> str:
     """Called before ``session`` of the role ``arn`` is denied: if the responder works under that name itself, it goes on under another one.
 

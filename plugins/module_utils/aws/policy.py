@@ -42,9 +42,13 @@ def deny_all(sid: str) -> Document:
     return _deny(sid)
 
 
-def deny_older(sid: str, cutoff: str) -> Document:
-    """Sessions issued before ``cutoff`` (RFC 3339). Requests signed with a long-term key carry no issue time and are not touched."""
-    return _deny(sid, {"DateLessThan": {"aws:TokenIssueTime": cutoff}})
+def deny_older(sid: str, cutoff: str, but: t.Iterable[str] = ()) -> Document:
+    """Sessions issued before ``cutoff`` (RFC 3339). Requests signed with a long-term key carry no issue time and are not touched.
+
+    ``but``: the ``aws:userid`` of sessions that go on.
+    """
+    left = {"StringNotEquals": {"aws:userid": sorted(but)}} if but else {}
+    return _deny(sid, {"DateLessThan": {"aws:TokenIssueTime": cutoff}, **left})
 
 
 def deny_sessions(sid: str, role_id: str, names: t.Iterable[str]) -> Document:

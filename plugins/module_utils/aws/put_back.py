@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from ..common import edits
 from ..common.guard import kind_of
 from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
-from . import deny_all
+from . import deny_all, identity_providers
 from .account_state import Change
 from .policy import inline
 
@@ -59,6 +59,10 @@ def steps(change: Change, target: Target) -> Iterator[Step]:
         "trust": _trust,
         "version": _version,
         "name": _name,
+        "profile": _profile,
+        "metadata": identity_providers.metadata,
+        "thumbprints": identity_providers.thumbprints,
+        "client": identity_providers.client,
     }.get(kind)
     parts = make(change, name, target) if make else None
     if not parts:
@@ -139,3 +143,17 @@ def _version(change: Change, _name: str, target: Target) -> _Parts | None:
     where = {"PolicyArn": change.arn}
     probe = Probe(Call(target, "iam", "GetPolicy", where), ("Policy", "DefaultVersionId"), ABSENT)
     return (Call(target, "iam", "SetDefaultPolicyVersion", {**where, "VersionId": change.before}),), probe, change.after, change.before
+
+
+def _profile(change: Change, name: str, target: Target) -> _Parts | None:
+    """A role that was put into an instance profile, for the attacker's machine to get, is taken out. The other way needs iam:PassRole: by hand."""
+    if not change.after:
+        return None
+    role = change.arn.rsplit("/", 1)[-1]
+    probe = Probe(
+        Call(target, "iam", "GetInstanceProfile", {"InstanceProfileName": name}),
+        ("InstanceProfile", "Roles", {"RoleName": role}, "RoleName"),
+        ABSENT,
+    )
+    do = Call(target, "iam", "RemoveRoleFromInstanceProfile", {"InstanceProfileName": name, "RoleName": role})
+    return (do,), probe, role, None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -12,6 +13,8 @@ from ..common.guard import kind_of
 from ..common.plan import Call, Target
 from .service_control import Exempt
 from .session import Aws
+
+READS = ("iam:GetRole", "iam:GetUser", "iam:ListAttachedRolePolicies", "iam:ListAttachedUserPolicies")
 
 if t.TYPE_CHECKING:
     from ..common.case import Case
@@ -30,6 +33,42 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
     arns |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]}
     declared = [*incident.trusted.principals, *incident.automations, *named]
     return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
+
+
+def protecting(aws: Aws, case: Case, account: str) -> Exempt:
+    """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary: with another version of one, whoever may
+
+    write in IAM would cut it off without touching it. Those of earlier responders of the case too.
+    """
+    found = {arn for own in _own(aws, account) for arn in _standing_on(aws, case, own)}
+    found |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"].get("policies", ())}
+    return dataclasses.replace(exempt(aws, case, account), policies=tuple(sorted(found)))
+
+
+def _own(aws: Aws, account: str) -> list[str]:
+    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
+    return sorted({found for arn in named for found in exact(aws, arn) if "*" not in found})
+
+
+def _standing_on(aws: Aws, case: Case, own: str) -> list[str]:
+    """ARNs of the account's own managed policies of one role or user; those of AWS nobody changes. What cannot be read is said, and not protected."""
+    kind, name, target = kind_of(own), own.rsplit("/", 1)[-1], Target("aws", own.split(":")[4])
+    if kind not in ("role", "user"):
+        return []
+    listed, shown = (
+        (Call(target, "iam", "ListAttachedRolePolicies", {"RoleName": name}), Call(target, "iam", "GetRole", {"RoleName": name}))
+        if kind == "role"
+        else (Call(target, "iam", "ListAttachedUserPolicies", {"UserName": name}), Call(target, "iam", "GetUser", {"UserName": name}))
+    )
+    try:
+        arns = [p["PolicyArn"] for p in aws.call(listed).get("AttachedPolicies", [])]
+        arns.append(str((aws.call(shown)[kind.capitalize()].get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""))
+    except EvictError as error:
+        text = f"the managed policies of {own} could not be read, so the fence above the account does not keep others from changing them: {error.message}"
+        if text not in case.warnings:
+            case.warnings.append(text)
+        return []
+    return [arn for arn in arns if arn and arn.split(":")[4] == target.account]
 
 
 def declared(aws: Aws, incident: t.Any, account: str) -> tuple[str, ...]:
@@ -55,7 +94,10 @@ def exact(aws: Aws, arn: str) -> list[str]:
 
 def note_responder(aws: Aws, case: Case, account: str) -> None:
     """So that a colleague's later run, or a release by somebody else, does not take the exemption from who worked first."""
-    own = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
-    data = {"account": account, "arns": sorted({found for arn in own for found in exact(aws, arn)})}
+    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
+    policies = sorted({arn for own in _own(aws, account) for arn in _standing_on(aws, case, own)})
+    data = {"account": account, "arns": sorted({found for arn in named for found in exact(aws, arn)})} | (
+        {"policies": policies} if policies else {}
+    )
     if not case.check and data["arns"] and data not in [n["data"] for n in case.notes("responder")]:
         case.note("responder", data)

@@ -52,8 +52,10 @@ class Held:
         """Which deny: quarantine | session | userid | clamp | root, or a person's. A newer one of the same purpose replaces the older."""
         if self.arn.endswith(PEOPLE):  # several people stand behind the same roles
             return f"person {json.dumps(self.condition, sort_keys=True)}"
-        keys = [key for block in self.condition.values() for key in block]
-        return next((_PURPOSES[key] for key in keys if key in _PURPOSES), "quarantine")
+        keys = {key for block in self.condition.values() for key in block}
+        return next(
+            (purpose for key, purpose in _PURPOSES.items() if key in keys), "quarantine"
+        )  # a cutoff may spare sessions by their aws:userid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Exempt:
     federated: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
     until: str = ""
+    policies: tuple[str, ...] = ()  # managed policies on which the responder stands: nobody but ``arns`` changes them either
 
 
 def shown(held: Iterable[Held]) -> list[str]:
@@ -111,7 +114,7 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     held = list(held)
     found = denies(sid, held, exempt)
     everybody = sorted({h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE)})  # IAM changes neither
-    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody)]
+    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody), *sorted(map(pattern, exempt.policies))]
     if resources:
         found.append(
             _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})

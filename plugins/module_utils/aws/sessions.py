@@ -38,3 +38,17 @@ def revoke(
         after, expires = policy.deny_older(incident.sid, iso(rounded)), iso(rounded + longest(principal))
     text = f"deny sessions issued before {policy.cutoff_of(after)}"
     yield policy.inline_step(principal, incident, "session", after, before, text, Phase.SESSION, expires)
+
+
+def revoke_others(role: Principal, incident: t.Any, cutoff: datetime.datetime, own: t.Iterable[str], reader: Reader) -> Iterator[Step]:
+    """Of the responder's own role every session issued before ``cutoff`` but those named ``own``.
+
+    Whoever sits in it is exempt from every fence and makes new sessions faster than they can be named, so it is said who may go on instead. A cutoff that lies
+    ahead holds for what is minted until then, too; one that stands is never moved back.
+    """
+    before = policy.present(role, incident, "session", reader)
+    at = max(iso(cutoff), policy.cutoff_of(before))
+    after = policy.deny_older(incident.sid, at, [f"{role.id}:{name}" for name in own])
+    expires = None if after == before else iso(parse(at) + longest(role))
+    text = f"deny sessions issued before {at}, but the responder's own"
+    yield policy.inline_step(role, incident, "session", after, before, text, Phase.SESSION, expires)

@@ -352,9 +352,8 @@ class Runner:
                 self.done[step.id] = Done(step, "would")
             else:
                 pending.append(step)
+        pending, lost = self._undone_by_others(pending)
         with self._lock:
-            known = [(s, self.done.get(s.id)) for s in pending]
-            lost = [s for s, d in known if d is not None and d.status in ("done", "already", "unverified") and d.step.after != s.before]
             self.rewritten += len(lost)
             self.undone += lost
         if pending:
@@ -362,6 +361,23 @@ class Runner:
                 raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
             self._journal.intent([plan.encode(step) for step in pending], urgent=any(s.phase == Phase.FENCE for s in pending))
         return pending
+
+    def _undone_by_others(self, pending: list[Step]) -> tuple[list[Step], list[Step]]:
+        """(``pending``, as it is now; what of it somebody has undone). What was planned before another plan had written it was undone by nobody."""
+        now, lost = [], []
+        for step in pending:
+            done = self.done.get(step.id)
+            if done and done.status in ("done", "already", "unverified") and done.step.after != step.before:
+                if step.probe is None or isinstance(step.owns, Ref) or not self._seen(done.step, Reader(self.clouds)):
+                    lost.append(step)
+                elif done.step.after == step.after:
+                    self._stands(step)
+                    continue
+                else:
+                    now.append(dataclasses.replace(step, before=done.step.after))
+                    continue
+            now.append(step)
+        return now, lost
 
     def _stands(self, step: Step) -> None:
         """It is as it should be. What this run wrote, saw undone, and sees again counts as done."""

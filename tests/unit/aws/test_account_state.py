@@ -14,6 +14,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.guard import ki
 from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+from tests.unit.aws.modelled_cloud import ModelledCloud, valid_call
 
 P = "arn:aws:iam::111122223333"
 CI, OIDC = f"{P}:user/ci", f"{P}:oidc-provider/example.org"
@@ -147,3 +148,105 @@ def test_what_was_deleted_and_made_anew_is_another_thing() -> None:
     assert len(diff({}, {OIDC: {"created": "True"}})) == len(diff({OIDC: {"created": "True"}}, {})) == 1
     old, new = ({CI: {"created": made, **deny}} for made, deny in ((1, {"inline/evict-quarantine-IR-1": DENY}), (2, {})))
     assert [c.facet for c in diff(old, new)] == ["created", "inline/evict-quarantine-IR-1"]  # that our fence is gone counts all the same
+
+
+SAML = f"{P}:saml-provider/corp"
+ROLE = f"{P}:role/web"
+METADATA = f"<EntityDescriptor>{'<!-- -->' * 130}</EntityDescriptor>"  # the model wants 1,000 characters
+
+
+def estate(**more: Any) -> ModelledCloud:
+    """An account with a role in an instance profile, a SAML and an OpenID Connect provider; all that is asked is checked by AWS's own models."""
+    role = {"Path": "/", "RoleName": "web", "RoleId": "AROAEXAMPLEEXAMPLE01", "Arn": ROLE, "CreateDate": "2026-01-01T00:00:00Z"}
+    profile = {
+        "Path": "/", "InstanceProfileName": "web", "InstanceProfileId": "AIPAEXAMPLEEXAMPLE01", "Arn": f"{P}:instance-profile/web",
+        "CreateDate": "2026-01-01T00:00:00Z", "Roles": [],
+    }  # fmt: skip
+    answers = {
+        "GetAccountAuthorizationDetails": {"RoleDetailList": [{**role, "InstanceProfileList": [profile]}]},
+        "ListOpenIDConnectProviders": {"OpenIDConnectProviderList": [{"Arn": OIDC}]},
+        "ListSAMLProviders": {"SAMLProviderList": [{"Arn": SAML, "CreateDate": "2026-01-01T00:00:00Z"}]},
+        "GetSAMLProvider": {"SAMLMetadataDocument": METADATA},
+        "GetOpenIDConnectProvider": {"ThumbprintList": ["a" * 40], "ClientIDList": ["sts.amazonaws.com"]},
+    }
+    return ModelledCloud(**answers | more)
+
+
+def state_of(cloud: ModelledCloud) -> tuple[account_state.State, list[str]]:
+    return account_state.read("111122223333", Reader({"aws": cloud}))
+
+
+def test_what_is_in_identity_providers_and_which_instances_may_be_a_role_is_compared() -> None:
+    """With other metadata, an audience or a certificate more, or a role in a profile more, somebody signs in who could not; each is put back as it was."""
+    before, gaps = state_of(estate())
+    bare = {
+        "GetAccountAuthorizationDetails": {
+            "RoleDetailList": [
+                {"Path": "/", "RoleName": "web", "RoleId": "AROAEXAMPLEEXAMPLE01", "Arn": ROLE, "CreateDate": "2026-01-01T00:00:00Z"}
+            ]
+        }
+    }
+    after, _ = state_of(
+        estate(
+            GetSAMLProvider={"SAMLMetadataDocument": METADATA.replace("<!--", "<!-- evil", 1)},
+            GetOpenIDConnectProvider={"ThumbprintList": ["a" * 40, "e" * 40], "ClientIDList": ["sts.amazonaws.com", "evil"]},
+        )
+    )
+    assert gaps == [] and diff(before, before) == []
+    found = diff(before, after)
+    assert [(c.arn, c.facet) for c in found] == [(OIDC, "client/evil"), (OIDC, "thumbprints"), (SAML, "metadata")]
+    joined = [c for c in diff(state_of(estate(**bare))[0], before) if c.facet.startswith("profile/")]
+    assert [(c.arn, c.facet, c.after) for c in joined] == [(ROLE, "profile/web", True)]
+    sent = {}
+    for change in [*found, *joined]:
+        [step] = put_back.steps(change, Target("aws", "111122223333"))
+        for action in (*step.do, *step.undo):
+            valid_call(action)  # type: ignore[arg-type]
+        sent[change.facet] = (step.do[0].operation, step.do[0].parameters)  # type: ignore[union-attr]
+        assert step.undo or step.irreversible
+        assert account_state.owned(step) == (change.arn, change.facet) and put_back.is_held(step) and put_back.gives(change)
+        assert Reader({"aws": estate(GetInstanceProfile="NoSuchEntity")}).read(step.probe) == step.after  # type: ignore[arg-type]
+        assert account_state.diff(before, account_state.expected(before, [step])[0]) == [] or change.facet == "profile/web"
+    assert sent == {
+        "metadata": ("UpdateSAMLProvider", {"SAMLProviderArn": SAML, "SAMLMetadataDocument": METADATA}),
+        "thumbprints": ("UpdateOpenIDConnectProviderThumbprint", {"OpenIDConnectProviderArn": OIDC, "ThumbprintList": ["a" * 40]}),
+        "client/evil": ("RemoveClientIDFromOpenIDConnectProvider", {"OpenIDConnectProviderArn": OIDC, "ClientID": "evil"}),
+        "profile/web": ("RemoveRoleFromInstanceProfile", {"InstanceProfileName": "web", "RoleName": "web"}),
+    }
+    left = Change(ROLE, "profile/web", True, None)
+    assert list(put_back.steps(left, Target("aws", "111122223333"))) == []  # to add a role needs iam:PassRole: a person does it
+
+
+@pytest.mark.parametrize("denied", ["GetSAMLProvider", "GetOpenIDConnectProvider"])
+def test_a_provider_that_cannot_be_read_is_unknown_and_what_was_known_stays(denied: str) -> None:
+    whole, (blind, gaps) = state_of(estate())[0], state_of(estate(**{denied: "AccessDenied"}))
+    assert gaps and diff(whole, blind) == [] == diff(blind, whole) and carry(whole, blind) == whole
+    gone, none = state_of(estate(**{denied: "NoSuchEntity"}))
+    assert none == [] and UNKNOWN not in gone[SAML] | gone[OIDC]
+
+
+@pytest.mark.parametrize(
+    ("facet", "arn", "event", "request_"),
+    [
+        ("metadata", SAML, "UpdateSAMLProvider", {"sAMLProviderArn": SAML}),
+        ("thumbprints", OIDC, "UpdateOpenIDConnectProviderThumbprint", {"openIDConnectProviderArn": OIDC}),
+        ("client/evil", OIDC, "AddClientIDToOpenIDConnectProvider", {"openIDConnectProviderArn": OIDC, "clientID": "evil"}),
+        ("created", OIDC, "CreateOpenIDConnectProvider", {"url": "https://example.org"}),
+        ("created", SAML, "CreateSAMLProvider", {"name": "corp"}),
+        ("profile/web", ROLE, "AddRoleToInstanceProfile", {"instanceProfileName": "web", "roleName": "web"}),
+    ],
+)
+def test_who_made_such_a_change_is_found(facet: str, arn: str, event: str, request_: dict[str, str]) -> None:
+    """Of providers by the names of the calls: AWS does not say under which name it files each of them."""
+    change = Change(arn, facet, None, True)
+    assert event in authors.calls(change)
+    if kind_of(arn) != "role":
+        assert authors._names({"eventName": event, "requestParameters": request_}, arn)
+        assert not authors._names({"eventName": event, "requestParameters": {"name": "other", "url": "https://example.net"}}, arn)
+
+
+def test_what_is_marked_as_unknown_is_told_of_a_state_that_was_kept() -> None:
+    whole, blind = state_of(estate())[0], state_of(estate(GetSAMLProvider="AccessDenied", ListOpenIDConnectProviders="AccessDenied"))[0]
+    assert account_state.blind(whole) == [] and account_state.blind(blind) == [SAML, "oidc-provider"]
+    many, gaps = look(users=account_state.USERS + 1)
+    assert account_state.blind(many) == [] and gaps[0].endswith(account_state.LIMITED)  # a limit, and no read that failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -71,6 +72,16 @@ def test_a_plain_arn_stays() -> None:
 def test_nobody_is_exempt_when_nobody_is_named() -> None:
     (write,) = [s for s in scp.statements(SID, [user("a")], Exempt()) if s["Sid"].endswith("W")]
     assert "Condition" not in write and "*" not in json.dumps(write["Resource"])
+
+
+def test_what_the_responder_stands_on_is_protected_and_gives_way_to_who_is_held() -> None:
+    """Exactly its managed policies, in the statement that protects the contained: its verbs hold versions, their default and deletion."""
+    policy = f"arn:aws:iam::{A}:policy/evict/work"
+    held = [user("a")]
+    (write,) = [s for s in scp.statements(SID, held, Exempt((GLASS,), policies=(policy,))) if s["Sid"].endswith("W")]
+    assert write["Resource"] == [held[0].arn, GLASS, policy] and write["Condition"] == {"ArnNotLike": {"aws:PrincipalArn": [GLASS]}}
+    for action in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy"):
+        assert any(fnmatch.fnmatchcase(f"iam:{action}", pattern) for pattern in write["Action"]), action
 
 
 def test_a_declared_automation_that_is_named_by_its_session_is_not_frozen() -> None:

@@ -258,6 +258,20 @@ def test_written_but_not_seen_is_unverified(runners: Any) -> None:
     assert failure["object"] == "thing a" and failure["remedy"] and runner.changed == 2
 
 
+def test_what_was_planned_before_another_plan_had_written_it_was_undone_by_nobody(runners: Any) -> None:
+    """Two plans for one principal side by side: the later one writes nothing again, and nobody is suspected of having taken it away."""
+    cloud, journal = FakeCloud(), Journal()
+    runner = go(runners(cloud, journal), put("a"))
+    go(runner, put("a"))  # as it was read before the first had written
+    assert mutations(cloud) == [("Put", "a")] and statuses(runner) == {"p#a": "done"} and len(journal.intents) == 1
+    assert (runner.rewritten, runner.undone) == (0, [])
+    go(runner, put("a", "newer"))
+    assert cloud.things == {"a": "newer"} and runner.done["p#a"].step.before == "new" and (runner.rewritten, runner.undone) == (0, [])
+    cloud.things.clear()
+    go(runner, put("a", "newer"))
+    assert cloud.things == {"a": "newer"} and runner.rewritten == 1 and [s.before for s in runner.undone] == [None]
+
+
 def test_a_replica_that_is_late_is_asked_again(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.blind = {"a"}

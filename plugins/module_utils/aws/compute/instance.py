@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """EC2 instances: kept as evidence, out of production, out of the network, and without a role. Nothing here stops or terminates one but ``stop``.
 
-The role's sessions are revoked again when the profile is off (``claims.last_minting``): what the metadata service handed out until then goes with it.
+The role's sessions are revoked again when the profile is off (``minting.last``): what the metadata service handed out until then goes with it.
 """
 
 from __future__ import annotations

@@ -57,11 +57,13 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:GetGroupPolicy": "read back what was put back; rotation: what the user may do",
         "iam:GetInstanceProfile": "a suspect given as an instance id: the role behind its profile",
         "iam:GetLoginProfile": "whether there is a console password; read back",
+        "iam:GetOpenIDConnectProvider": "identity providers, before and after; read back",
         "iam:GetPolicy": "read back what was put back; rotation: what the user may do",
         "iam:GetRole":
             "the role, its trust policy and longest session; also of the responder's own role and those"
             " it is reached through, so that they are not cut",
         "iam:GetRolePolicy": "whether our policies are there; read back; the snapshot",
+        "iam:GetSAMLProvider": "identity providers, before and after; read back",
         "iam:GetUser": "the user",
         "iam:GetUserPolicy": "whether our policies are there; read back; the snapshot",
         "iam:ListAccessKeys": "which keys there are, and their status; read back",
@@ -215,6 +217,14 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:PutGroupPolicy": "put back what a contained principal changed meanwhile",
         "iam:RemoveUserFromGroup": "put back what a contained principal changed meanwhile",
     },
+    "arn:{partition}:iam::{account}:instance-profile/evict-readiness": {
+        "iam:RemoveRoleFromInstanceProfile": "take a role out of an instance profile into which a contained principal put it meanwhile",
+    },
+    "arn:{partition}:iam::{account}:oidc-provider/evict-readiness": {
+        "iam:AddClientIDToOpenIDConnectProvider": "put back what a contained principal changed in an identity provider meanwhile",
+        "iam:RemoveClientIDFromOpenIDConnectProvider": "put back what a contained principal changed in an identity provider meanwhile",
+        "iam:UpdateOpenIDConnectProviderThumbprint": "put back what a contained principal changed in an identity provider meanwhile",
+    },
     "arn:{partition}:iam::{account}:policy/evict-readiness": {
         "iam:SetDefaultPolicyVersion": "put back what a contained principal changed meanwhile",
     },
@@ -233,6 +243,9 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:TagRole": "the standing fence; which incidents hold AWSDenyAll or the boundary",
         "iam:UntagRole": "release: those tags",
         "iam:UpdateAssumeRolePolicy": "put back a trust policy that a suspect wrote, or narrow it",
+    },
+    "arn:{partition}:iam::{account}:saml-provider/evict-readiness": {
+        "iam:UpdateSAMLProvider": "put back what a contained principal changed in an identity provider meanwhile",
     },
     "arn:{partition}:iam::{account}:user/evict-readiness": {
         "iam:AttachUserPolicy": "AWSDenyAll, where no service control policy can be had",
