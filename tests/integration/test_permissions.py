@@ -105,7 +105,18 @@ class Desk:
         extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
         environ = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(permissions.ROOT / "ansible.cfg"), "NO_COLOR": "1",
                    "ANSIBLE_COLLECTIONS_PATH": str(permissions.ROOT / ".collections")}  # fmt: skip
-        command = [sys.executable, "-m", "ansible", "playbook", f"evict.cloud.{name}", "-e", "hold=1s", "-e", "allow_local_store=true", *extra]
+        command = [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            f"evict.cloud.{name}",
+            "-e",
+            "hold=1s",
+            "-e",
+            "allow_local_store=true",
+            *extra,
+        ]
         done = subprocess.run(
             command, cwd=self.folder, env=environ, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
         )
