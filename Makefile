@@ -40,7 +40,7 @@ unit: setup emulators ## unit and contract tests only
 	$(CLEAN) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
 
 integration: setup emulators ## tests on the emulated clouds (each starts its own, on free loopback ports)
-	$(CLEAN) $(BIN)/python -m pytest -n $(INTEGRATION_WORKERS) --dist loadfile tests/integration
+	$(CLEAN) $(BIN)/python -m pytest -n $(INTEGRATION_WORKERS) --dist loadfile --no-loadscope-reorder tests/integration
 
 test-2.19: setup-2.19 emulators ## unit and contract tests on Python 3.11 with ansible-core 2.19
 	$(VENV_219)/bin/python tests/tools/clean_env.py $(VENV_219)/bin/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract

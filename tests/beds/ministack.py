@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import importlib.metadata
 import json
@@ -81,6 +82,8 @@ def main() -> None:
     config.keep_alive_timeout = 300
     config.keep_alive_max_requests = 10_000_000
     config.backlog = 512
+    gc.freeze()  # what is there stays: not to be searched again every few hundred objects
+    gc.set_threshold(50_000)
     asyncio.run(serve(app, config))
 
 

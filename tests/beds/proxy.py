@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import time
 import uuid
@@ -281,6 +282,8 @@ def main() -> None:
     parser.add_argument("--upstream", required=True)
     options = parser.parse_args()
     exit_with_parent()
+    gc.freeze()  # as in ministack.py
+    gc.set_threshold(50_000)
     asyncio.run(_main(options.port, options.upstream))
 
 

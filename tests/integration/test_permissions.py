@@ -17,6 +17,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws import standing_fe
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import QUEUE, SECRET, Company, allow, document, trust
 from tests.integration import test_clocks, test_isolation, test_live, test_refresh, test_resources
+from tests.integration.helpers import call_module, environment
 from tests.tools import permissions
 
 pytestmark = pytest.mark.bed
@@ -100,25 +101,34 @@ class Desk:
     def case(self) -> str:
         return str(self.folder / "cases" / "IR-1")
 
-    def _run(self, *arguments: str, status: int = 0) -> str:
-        environment = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(permissions.ROOT / "ansible.cfg"), "NO_COLOR": "1",
-                       "ANSIBLE_COLLECTIONS_PATH": str(permissions.ROOT / ".collections")}  # fmt: skip
-        command = [sys.executable, "-m", "ansible", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
-        )
-        assert done.returncode == status, f"{arguments[:2]}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
     def play(self, name: str, status: int = 0, **variables: str) -> str:
         extra = [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
-        return self._run("playbook", f"evict.cloud.{name}", "-e", "hold=1s", "-e", "allow_local_store=true", *extra, status=status)
+        environ = {**self.bed.environ(), "HOME": str(self.folder), "ANSIBLE_CONFIG": str(permissions.ROOT / "ansible.cfg"), "NO_COLOR": "1",
+                   "ANSIBLE_COLLECTIONS_PATH": str(permissions.ROOT / ".collections")}  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            f"evict.cloud.{name}",
+            "-e",
+            "hold=1s",
+            "-e",
+            "allow_local_store=true",
+            *extra,
+        ]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+        )
+        assert done.returncode == status, f"{name}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
     def module(self, name: str, status: int = 0, **options: Any) -> str:
-        interpreter = f"ansible_python_interpreter={sys.executable}"
-        return self._run(
-            "adhoc", "localhost", "-c", "local", "-e", interpreter, "-m", f"evict.cloud.{name}", "-a", json.dumps(options), status=status
-        )
+        """A single module, in this process: what it asks of the cloud is the same, and a task of Ansible's costs seconds."""
+        with environment({**self.bed.environ(), "HOME": str(self.folder)}):
+            answer = call_module(name, options)
+        assert bool(answer.get("failed")) == bool(status), answer
+        return json.dumps(answer)
 
     def calls(self) -> list[dict[str, Any]]:
         """What the responder asked of the cloud so far."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIXES = ("AWS_", "AZURE_", "ARM_", "MSI_", "IDENTITY_", "GOOGLE_", "GCLOUD_", "GCP_", "GCE_", "CLOUDSDK_", "BOTO_", "VAULT_")
-OTHERS = ("BOTO_CONFIG", "CLOUD_ML_PROJECT_ID", "NO_GCE_CHECK", "GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN")
+# The last: compiled once and not by each of the hundreds of processes that the tests start, whatever is usual on this machine.
+OTHERS = ("BOTO_CONFIG", "CLOUD_ML_PROJECT_ID", "NO_GCE_CHECK", "GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN", "PYTHONDONTWRITEBYTECODE")
 
 
 def scrubbed(environ: Mapping[str, str], empty: Path = ROOT / "build" / "no-cloud") -> dict[str, str]:

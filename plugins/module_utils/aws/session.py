@@ -11,6 +11,7 @@ import base64
 import contextlib
 import datetime
 import email.utils
+import functools
 import hashlib
 import json
 import os
@@ -21,13 +22,15 @@ from collections.abc import Callable, Mapping
 
 from ..common.errors import CloudError, EvictError, MissingLibrary
 from ..common.plan import Call, Edit, Probe, Target
-from . import assumed, documents, pending
+from . import assumed, documents, lean, pending
 
 try:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.loaders
     import botocore.parsers
+    import botocore.session
 
     HAS_BOTO3 = True
 except ImportError:  # reported by Aws(); the module must import without it (ansible-test, ansible-doc)
@@ -95,7 +98,8 @@ class Aws:
         self.calls = 0
         self.reached: Callable[[str], None] = lambda _account: None  # told once of each account whose role was assumed
         try:
-            self._session = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region"))
+            profile = options.get("profile")
+            self._session = boto3.Session(botocore_session=_lean(profile), profile_name=profile, region_name=options.get("region"))
         except botocore.exceptions.BotoCoreError as error:
             raise EvictError(f"AWS profile: {error}", object="connection.aws.profile", operation="connect") from error
         self.region: str = self._session.region_name or "us-east-1"
@@ -432,6 +436,21 @@ class Aws:
         return CloudError(
             f"{call.name} on {subject}: {code}: {text}", code=code, lost=lost, object=subject, operation=call.name, remedy=remedy
         )
+
+
+def _lean(profile: str | None) -> t.Any:
+    """A session of botocore's whose clients are `lean`."""
+    session = botocore.session.Session(profile=profile)
+    loader = _loader(session.get_config_variable("data_path"))
+    session.register_component("data_loader", loader)
+    session.register("creating-client-class", loader.shape)
+    return session
+
+
+@functools.cache
+def _loader(data_path: str | None) -> lean.Loader:
+    """The models that were read, one time for the process."""
+    return lean.Loader(botocore.loaders.create_loader(data_path), _snake)
 
 
 def _throttled(code: str) -> bool:

@@ -41,6 +41,7 @@ class Client:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Any:
     """aws(answer): an Aws whose every client answers so; `once` collects whether retries were switched off."""
     made: list[bool] = []
+    monkeypatch.setattr(session, "_PAUSES", (0.0,) * len(session._PAUSES))  # as often as ever, without the waiting
 
     def connect(answer: Any) -> Aws:
         found = Aws({"region": "us-east-1"})
