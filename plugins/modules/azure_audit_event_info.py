@@ -49,7 +49,7 @@ files:
   returned: success
   type: dict
   sample: {files: 96, known: 12, waiting: 0, read: 82, tolerant: 1, unreadable: 1}
-skipped:
+skipped_files:
   description: Files that are no logs of events, by what they are - V(digest), V(insight), V(empty), V(other).
   returned: success
   type: dict

@@ -91,7 +91,7 @@ class Collection:
             "loaded": summary.events,
             "duplicates": summary.duplicates,
             "files": {name: getattr(summary, name) for name in ("files", "known", "waiting", "read", "tolerant", "unreadable")},
-            "skipped": summary.skipped,
+            "skipped_files": summary.skipped,
             "left_out": summary.left_out,
             "lost": summary.lost,
             "shortened": summary.cut,
@@ -118,7 +118,7 @@ def run(module: AnsibleModule, wanted: Sequence[Format], read: Callable[[Collect
                 case.abort()
                 raise
             if not case.check:
-                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped", "gap_count")})
+                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped_files", "gap_count")})
             result["head"] = case.end("ok", None)
         finally:
             case.close()

@@ -21,7 +21,8 @@ from .parts import Parts, iso, moment
 
 BATCH = 256 << 20  # bytes of JSON that are in memory at once
 _FILES = 4000
-_SLOWEST = 1 << 20  # bytes a second: what takes longer than this, and a minute, is not a log
+_SLOWEST = 1 << 20  # bytes a second: what takes longer than this, and _PATIENCE, is not a log
+_PATIENCE = 60.0  # seconds
 # Of a part, counted: what is odd in it and what was meant for somebody who shows it. Over the columns of events.
 _ODD = {
     "no_time": "time IS NULL",
@@ -135,12 +136,18 @@ class Loader:
 
     def _batch_of(self, batch: list[tuple[File, layout.Look]]) -> None:
         """Files of one layout: together if DuckDB takes them, without those that it rejects."""
+        if not batch:
+            return
         try:
             links = self._read(batch[0][1].layout, [(f.path, look) for f, look in batch])
         except DatabaseError as error:
             rejected = [n for n, link in enumerate(self._current) if str(link) in error.message]
             if len(batch) == 1:
                 self._alone(*batch[0], _reason(error))
+            elif error.kind in ("InterruptException", "OutOfMemoryException") and (liars := [pair for pair in batch if _lies(*pair)]):
+                for file, look in liars:
+                    self._alone(file, look, "it unpacks to more than it says")
+                self._batch_of([pair for pair in batch if pair not in liars])
             elif len(rejected) == 1:
                 file, look = batch.pop(rejected[0])
                 self._alone(file, look, _reason(error))
@@ -176,7 +183,7 @@ class Loader:
                 f"CREATE OR REPLACE TABLE records AS SELECT filename AS file, {values} AS e FROM read_json_objects(?, filename = true,"
                 f" format = '{form}', maximum_object_size = {size}, ignore_errors = {lenient}, compression = '{'gzip' if files[0][1].packed else 'none'}')",
                 [[str(link) for link in self._current]],
-                seconds=60 + plain / _SLOWEST,
+                seconds=_PATIENCE + plain / _SLOWEST,
             )
         finally:
             for link in self._current:
@@ -331,6 +338,13 @@ class Loader:
     @staticmethod
     def _count(where: dict[str, int], what: str, more: int) -> None:
         where[what] = where.get(what, 0) + more
+
+
+def _lies(file: File, look: layout.Look) -> bool:
+    try:
+        return look.packed and layout.larger(file.path, look.plain)
+    except OSError:
+        return False
 
 
 def _reason(error: DatabaseError) -> str:
