@@ -204,7 +204,7 @@ def test_a_bomb_that_lies_about_its_size_costs_itself_only(tmp_path, monkeypatch
         return real(loader, kind, files, **more)
 
     monkeypatch.setattr(made.load.Loader, "_read", too_long)
-    told = loaded(case, logs, limits=tolerant.Limits(plain=1 << 20, small=1 << 19))
+    told = loaded(case, logs, limits=tolerant.Limits(plain=1 << 17, small=1 << 16))
     assert [row["event_uid"] for row in rows(case)] == [uid(n) for n in (0, 1, 2, 3, 4, 5, 6, 7, 50)]
     assert told.tolerant == 1 and [gap["object"] for gap in gaps(case)] == [str(logs / "3b.json.gz")]
     assert "unpacks to more than it says" in gaps(case)[0]["why"] and "the rest was not read" in gaps(case)[0]["why"]
