@@ -86,10 +86,10 @@ class Loader:
 
     def __init__(
         self, database: Database, formats: Sequence[tuple[Format, Parts]], scratch: Path, *, now: str, say: Callable[[str], None] = lambda _: None,
-        limits: tolerant.Limits = tolerant.LIMITS, batch: int = BATCH, go_on: Callable[[], bool] = lambda: True,
+        limits: tolerant.Limits = tolerant.LIMITS, batch: int = BATCH, held: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._db, self._formats, self._scratch, self._now, self._say = database, formats, scratch, now, say
-        self._limits, self._batch, self._go_on = limits, batch, go_on
+        self._limits, self._batch, self._held = limits, batch, held
         self._links = 0
         self._current: list[Path] = []
         self.summary = Summary()
@@ -122,8 +122,6 @@ class Loader:
                 if groups.get(kind) and (sizes[kind] + plain > self._batch or len(groups[kind]) >= _FILES):
                     self._batch_of(groups.pop(kind))
                     sizes[kind] = 0
-                    if not self._go_on():
-                        return self.summary
                 groups.setdefault(kind, []).append((file, seen))
                 sizes[kind] = sizes.get(kind, 0) + plain
         for batch in groups.values():
@@ -225,7 +223,8 @@ class Loader:
     # -- rows --------------------------------------------------------------------------------------------------------------------
 
     def _take(self, files: dict[str, File], **facts: t.Any) -> None:
-        """Turn ``records`` into a part for each log, and remember the files."""
+        """Turn ``records`` into a part for each log, and remember the files. ``held`` raises when another run has taken the case over."""
+        self._held()
         counts: dict[str, dict[str, t.Any]] = {link: {"records": 0, "events": 0, "duplicates": 0} for link in files}
         for row in self._db.rows("SELECT file, count(*) AS n FROM records GROUP BY file"):
             counts[row["file"]]["records"] = row["n"]
@@ -322,6 +321,8 @@ class Loader:
         if file.passing:
             return
         for _format, parts in self._formats:
+            if file.name in parts.files and facts["state"] == "read" and not facts.get("tolerant"):
+                parts.close_gaps(file.name)  # it was damaged when it was read before
             parts.files[file.name] = {"size": file.size, "tag": file.tag, **({"sha256": file.sha256} if file.sha256 else {}), **facts}
 
     def _unreadable(self, file: File, why: str) -> None:
