@@ -112,13 +112,12 @@ class History:
                     piece = self._done.get()
                     over = piece is None
                     pieces += [piece] if piece else []
+                self._collection.held()
                 loader.load(self._file(piece) for piece in pieces if piece.path)
                 self._settle(parts, pieces)
                 for piece in pieces:
                     if piece.path:
                         piece.path.unlink()
-                if not self._collection.case.go_on():
-                    self._deadline = 0.0
             self._collection.summary.add(loader.summary)
 
     def _jobs(self, parts: Parts, accounts: list[str], regions: list[str]) -> list[tuple[str, str, list[Span]]]:
@@ -140,6 +139,7 @@ class History:
             except EvictError as error:
                 self._gap(parts, account, "", (first, self._end), error.message)
                 continue
+            parts.close_gaps(about(account, ""))
             jobs += [(account, name, missing((first, self._end), parts.reads.get(about(account, name), []))) for name in names]
         return [job for job in jobs if job[2]]
 

@@ -3,6 +3,7 @@
 import datetime
 import itertools
 import json
+import threading
 import types
 
 import pytest
@@ -23,14 +24,15 @@ class Cloud(ModelledCloud):
 
     def __init__(self, fail=10**6):
         super().__init__(DescribeRegions={"Regions": [{"RegionName": "eu-west-1"}, {"RegionName": "us-east-1"}]})
-        self.fail, self.pages, self.moment = fail, 0, NOW
+        self.fail, self.pages, self.moment, self.lock = fail, 0, NOW, threading.Lock()
 
     def now(self):
         return self.moment
 
     def call(self, call, parameters=None):
-        self.answers["LookupEvents"] = lambda asked: self._events(asked, call.target.region)
-        return super().call(call, parameters)
+        with self.lock:  # regions are read side by side
+            self.answers["LookupEvents"] = lambda asked: self._events(asked, call.target.region)
+            return super().call(call, parameters)
 
     def _events(self, asked, region):
         if region == "eu-west-1":
