@@ -96,7 +96,8 @@ def test_the_caller_of_another_account_whose_log_is_missing_is_known_by_its_sess
 def test_a_role_that_trusts_a_stranger_whose_log_nobody_has() -> None:
     policy = {"Statement": {"Effect": "Allow", "Principal": {"AWS": story.STRANGER}, "Action": "sts:AssumeRole"}}
     made = trace([
-        *past(), event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateAssumeRolePolicy", request={"roleName": "ops", "policyDocument": json.dumps(policy)}),
+        *past(),
+        event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateAssumeRolePolicy", request={"roleName": "ops", "policyDocument": json.dumps(policy)}),
     ], start=START)  # fmt: skip
     assert [row["tainted_id"] for row in why(made, story.STRANGER)] == [f"arn:aws:iam::{ACCOUNT}:role/ops#trust"]
 
@@ -140,7 +141,8 @@ def test_an_innocent_one_in_a_role_that_the_attacker_made_is_in_doubt_only() -> 
 
 def test_clock_skew_and_order_do_not_matter_for_exact_credentials() -> None:
     rows = [
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:57", operation="CreateUser", request={"userName": "u"}, response=user_made("u")),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:57", operation="CreateUser", request={"userName": "u"},
+              response=user_made("u")),
         event(**user("u", key="AKIAU1"), **BAD, at="+3 09:53", operation="PutObject"),
         event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:56", operation="CreateAccessKey", request={"userName": "u"},
               response=key_made("AKIAU1", "u")),
@@ -191,7 +193,8 @@ def test_trusted_networks_and_neighbours() -> None:
     near = HOME.rsplit(".", 1)[0] + ".200"
     rows = [*past(ip="203.0.113.9"), stolen(),
             event(**CI, src_ip=near, **STS, at="+3 10:01", operation="AssumeRole", request=assume("r", "x"), response=assumed("r", "x", "ASIATRUSTED")),
-            event(**CI, src_ip="203.0.113.99", **STS, at="+3 10:02", operation="AssumeRole", request=assume("r", "y"), response=assumed("r", "y", "ASIANEAR"))]  # fmt: skip
+            event(**CI, src_ip="203.0.113.99", **STS, at="+3 10:02", operation="AssumeRole",
+                  request=assume("r", "y"), response=assumed("r", "y", "ASIANEAR"))]  # fmt: skip
     made = trace(
         [row | {"src_ip": "192.0.2.1"} if row["src_ip"] == EVIL else row for row in rows], start=START, trusted_networks=["198.51.100.0/24"]
     )
@@ -326,6 +329,14 @@ def test_a_machine_of_its_own_network_is_not_the_thief_of_its_credentials() -> N
         assert ids(trace(rows, who, start=START)) == {who, "ASIAEVIL7"}
 
 
+def test_a_machine_that_was_entered_and_not_used_is_its_owners() -> None:
+    made = trace([*past(), event(**CI, **BAD, service="ssm", at="+3 10:00", operation="StartSession", request={"target": "i-0123456789abcdef0"}),
+                  event(**session("web", "i-0123456789abcdef0", key="ASIAWEB1"), src_ip="198.51.100.81", at="+3 10:10",
+                        operation="PutObject")], start=START)  # fmt: skip
+    assert ids(made) == {KEY} and ids(made, "review") == {"i-0123456789abcdef0"}
+    assert made.rows("SELECT verdict FROM acts WHERE operation = 'PutObject'") == [{"verdict": "review"}]
+
+
 def test_a_password_that_was_set_for_somebody() -> None:
     jane, login = user("jane"), {"service": "signin", "operation": "ConsoleLogin", "response": {"ConsoleLogin": "Success"}}
     jane.pop("credential_uid")
@@ -393,7 +404,8 @@ def test_an_application_with_a_credential_that_the_attacker_added() -> None:
     made = trace([
         *[event(**jane, src_ip=HOME, at=f"+{day} 08:00") for day in range(3)],
         event(**jane, **BAD, service="Core Directory", at="+3 10:00", operation="Add service principal credentials", raw=raw),
-        event(**entra("service_principal", "sp-1", "app", key=new) | {"source": "entra_signin"}, src_ip="192.0.2.50", at="+3 10:10", operation="Sign-in activity",
+        event(**entra("service_principal", "sp-1", "app", key=new) | {"source": "entra_signin"}, src_ip="192.0.2.50", at="+3 10:10",
+              operation="Sign-in activity",
               raw=json.dumps({"servicePrincipalId": "sp-1"})),
         event(**entra("service_principal", "sp-1", "app"), src_ip="192.0.2.50", at="+3 10:11", operation="Microsoft.Storage/storageAccounts/listKeys/action"),
         event(**entra("service_principal", "sp-1", "app"), src_ip=HOME, at="+3 10:12", operation="Microsoft.Storage/storageAccounts/write"),
@@ -408,11 +420,12 @@ def test_hostile_text_is_text() -> None:
     deep = '{"credentials":' + '{"a":' * 5000 + "1" + "}" * 5000 + "}"
     made = trace([
         *past(), stolen(),
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 10:01", operation="CreateUser", request={"userName": bad}, response=user_made(bad),
-              user_agent=bad),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 10:01", operation="CreateUser", request={"userName": bad},
+              response=user_made(bad), user_agent=bad),
         event(**session("deploy", "x", key="ASIAEVIL1"), src_ip="=cmd()", **STS, at="+3 10:02", operation="AssumeRole", request=deep, response=deep),
         event(**session("deploy", "x", key="ASIAEVIL1"), src_ip="not\x00an address", **STS, at="+3 10:03", operation="AssumeRole", request="[[[", response="{"),
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **STS, at="+3 10:04", operation="AssumeRole", response={"credentials": [], "assumedRoleUser": 5}),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **STS, at="+3 10:04", operation="AssumeRole",
+              response={"credentials": [], "assumedRoleUser": 5}),
         event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, service="ec2", at="+3 10:05", operation="RunInstances", response={"instancesSet": "i-1"}),
     ], start=START)  # fmt: skip
     assert f"{USER}{bad}" in ids(made) and made.rows("SELECT count(*) AS n FROM events")[0]["n"] == 9

@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the attacker's addresses tell: credentials used from there that no call opened. In doubt, except a machine's own credentials, which have no business elsewhere."""
+"""What the attacker's addresses tell: credentials used from there that no call opened.
+
+In doubt, except a machine's own credentials, which have no business elsewhere.
+"""
 
 from __future__ import annotations
 

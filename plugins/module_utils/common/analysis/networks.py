@@ -33,8 +33,9 @@ _BEFORE = {
 _MACHINE = {
     "credential": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE credential_uid = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
     "actor": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE actor_arn = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
-    "session_name": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
-}
+    "session_name": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE ends_with(actor_arn, concat('/', ?))"
+                    " AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
+}  # fmt: skip
 _SPANS = "SELECT src_ip, min(time) AS first, max(time) AS last FROM lineage_hits WHERE n = ? GROUP BY src_ip"
 
 

@@ -247,7 +247,7 @@ def _touched(act: Act) -> Iterator[Node]:
     for uid in dict.fromkeys(text(one) for one in named):
         if re.fullmatch(r"m?i-[0-9a-f]{8,17}|[0-9a-f]{32}", uid):
             match = Match("session_name", uid, NARROW, "foreign", account=act.account, since=act.time - SKEW)
-            yield opened(act, "compute", uid, "", sure=85, matches=(match,))
+            yield opened(act, "compute", uid, "", sure=85, matches=(match,), latent=True)
 
 
 def _passed(service: str, *paths: tuple[str, ...]) -> Callable[[Act], Iterator[Node]]:
