@@ -53,15 +53,24 @@ FROM (SELECT i, h, h % 2000 AS who, (h // 2000) % 6 AS kind,
       FROM (SELECT range AS i, hash(range) % 1000000007 AS h FROM range(?, ?)))
 """
 
+# The session that the suspect opened, over all the time there is.
+LONG = """
+UPDATE events SET credential_uid = 'ASIAEVIL000000000001', src_ip = '203.0.113.66', user_agent = 'attacker',
+  response = replace(response, 'ASIANOISE', 'ASIALONG')
+WHERE CAST(substr(event_uid, 2) AS BIGINT) % 500 = 7
+"""
+
 
 @contextlib.contextmanager
-def by_sql(home: Path, count: int) -> Iterator[Database]:
+def by_sql(home: Path, count: int, long: bool) -> Iterator[Database]:
     """The noise as parts of Parquet, and a view over them as the case's database has it."""
     with Database.memory(reads=[home], threads=2) as database:
         database.empty()
         for number, begin in enumerate(range(0, count, PART)):
             database.empty()
             database.run(NOISE, [count, begin, min(begin + PART, count)])
+            if long:
+                database.run(LONG)
             database.run(f"COPY events TO '{home}/{number:06d}.parquet' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
         database.empty()
         planted = [*story.everyday(0), *story.attack()]
@@ -73,8 +82,8 @@ def by_sql(home: Path, count: int) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def by_logs(home: Path, count: int) -> Iterator[Database]:
-    """Files as AWS delivers them, through the loader. The incident lies in the last day of the noise."""
+def by_logs(home: Path, count: int, long: bool) -> Iterator[Database]:
+    """Files as AWS delivers them, through the loader; ``long`` is for the other way. The incident lies in the last day of the noise."""
     from tests.bench import cloudtrail_made
 
     planted = [json.loads(json.dumps(record)) for record in as_logs.records([*story.everyday(0), *story.attack()])["cloudtrail"]]
@@ -109,11 +118,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int)
     parser.add_argument("--logs", action="store_true")
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="one call in 500 is the attacker's, over all the time there is, and one in six of these opens a session",
+    )
     options = parser.parse_args()
     Path("build").mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir="build") as home,
-        (by_logs if options.logs else by_sql)(Path(home).absolute(), options.count) as database,
+        (by_logs if options.logs else by_sql)(Path(home).absolute(), options.count, options.long) as database,
     ):
         start, expected = events_made.moment(story.START), set(story.EXPECTED)
         if options.logs:

@@ -360,3 +360,4 @@ OPENERS: dict[tuple[str, str], Callable[[Act], Iterator[Node]]] = {
 }
 # Of these the answer holds what was opened: one without it is a hole in the lineage.
 ANSWER_NEEDED = {key for key in OPENERS if OPENERS[key] in (_session, _token, _federated, _root, _access_key, _instances, _tasks)}
+RAW = {key for key in OPENERS if OPENERS[key] is _portal}  # these read the event as it came
