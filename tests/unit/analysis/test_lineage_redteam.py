@@ -337,6 +337,27 @@ def test_a_machine_that_was_entered_and_not_used_is_its_owners() -> None:
     assert made.rows("SELECT verdict FROM acts WHERE operation = 'PutObject'") == [{"verdict": "review"}]
 
 
+def test_a_pipeline_on_hosted_runners_has_no_network_of_its_own() -> None:
+    """Every run comes from a new address: the program that it uses decides between doubt and the attacker."""
+    runs = [event(**CI, src_ip=f"20.{n}.1.1", at=f"+{n % 3} {n:02d}:00", user_agent="HashiCorp-Terraform/1.9 x") for n in range(12)]
+    run = event(**CI, src_ip="20.99.1.1", **STS, at="+3 10:00", operation="AssumeRole", request=assume("deploy", "p"), response=assumed("deploy", "p", "ASIARUN1"),
+                user_agent="HashiCorp-Terraform/1.10 y")  # fmt: skip
+    made = trace([*runs, run, stolen()], start=START)
+    assert ids(made) == {KEY, "ASIAEVIL1"} and ids(made, "review") == {"ASIARUN1"}
+
+
+def test_credentials_of_a_function_that_turn_up_at_the_attackers() -> None:
+    made = trace([
+        *past(), stolen(),
+        event(**service("lambda.amazonaws.com"), **STS, at="+3 10:00", operation="AssumeRole", request=assume("fn", "fn"), response=assumed("fn", "fn", "ASIAFN1")),
+        event(**session("fn", "fn", key="ASIAFN1"), src_ip="3.4.5.6", at="+3 10:05", operation="PutItem"),
+        event(**session("fn", "fn", key="ASIAFN1"), **BAD, at="+3 10:30", operation="DeleteTable"),
+        event(**session("jo", "jo", key="ASIAJO1"), **BAD, at="+3 10:31", operation="DeleteTable"),
+    ], start=START)  # fmt: skip
+    assert ids(made) == {KEY, "ASIAEVIL1", "ASIAFN1"} and ids(made, "review") == {"ASIAJO1"}
+    assert made.rows("SELECT src_ip FROM acts WHERE tainted_id = 'ASIAFN1'") == [{"src_ip": EVIL}]
+
+
 def test_a_password_that_was_set_for_somebody() -> None:
     jane, login = user("jane"), {"service": "signin", "operation": "ConsoleLogin", "response": {"ConsoleLogin": "Success"}}
     jane.pop("credential_uid")

@@ -47,6 +47,10 @@ _MINTED = """
 SELECT cloud, coalesce(actor_account, account) AS account, actor_arn, issuer_arn, credential_uid, src_ip, time AS first, event_uid AS event FROM events
 WHERE operation IN ('AssumeRole', 'GetSessionToken', 'GetFederationToken') AND service = 'sts' AND status = 'success' AND contains(response, ?) LIMIT 10
 """
+_HANDED = """
+SELECT coalesce(invoked_by, src_ip) AS service, event_uid AS event FROM events
+WHERE operation = 'AssumeRole' AND service = 'sts' AND status = 'success' AND actor_type = 'AWSService' AND contains(response, ?) LIMIT 1
+"""
 SECRETS = [
     "GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory", "SecretGet",
     "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "AccessSecretVersion",
@@ -86,12 +90,27 @@ def look(lineage: Lineage) -> bool:
     changed = False
     for row in rows:
         node = _node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)
+        if (
+            node.key not in lineage.nodes
+            and node.verdict == REVIEW
+            and row["actor_type"] == "AssumedRole"
+            and len(crowd[row["src_ip"]]) < CROWDED
+        ):
+            _of_a_service(lineage, node)
         if node.key in lineage.nodes:
             why = "is used from an address of the attacker outside the time in which it is followed: does the incident's window end too early?"
             lineage.doubt(node.id, row["event"], why, row["first"])
         else:
             changed = lineage.add(node) or changed
     return changed
+
+
+def _of_a_service(lineage: Lineage, node: Node) -> None:
+    """Credentials that AWS handed to a function or a task, and that turn up at the attacker's."""
+    for row in lineage.database.rows(_HANDED, [node.id]) if node.id.startswith("ASIA") and node.key not in lineage.looked else ():
+        node.verdict, node.confidence, node.via = ROGUE, 85, f"credentials of {row['service']} used elsewhere"
+        node.evidence = [row["event"], *node.evidence]
+    lineage.looked.add(node.key)
 
 
 def upward(lineage: Lineage) -> bool:

@@ -116,6 +116,18 @@ def _user(act: Act) -> Iterator[Node]:
         yield opened(act, "user", arn, arn, matches=exact, whole=True)
 
 
+def _directory_user(act: Act) -> Iterator[Node]:
+    """A person who was made in Identity Center: events name them by their id."""
+    uid, name = text(act.answered("userId") or act.answered("user", "userId")), text(act.asked("userName"))
+    if uid:
+        matches = (
+            (Match("delegation", uid, WIDE), Match("user_name", name, WIDE, since=act.time - SKEW))
+            if name
+            else (Match("delegation", uid, WIDE),)
+        )
+        yield opened(act, "identity_center_user", uid, matches=matches, whole=True)
+
+
 def _renamed(act: Act) -> Iterator[Node]:
     """A user of the lineage under a new name."""
     old, new = text(act.asked("userName")), text(act.asked("newUserName"))
@@ -355,6 +367,8 @@ OPENERS: dict[tuple[str, str], Callable[[Act], Iterator[Node]]] = {
     ("bedrock", "CreateAgent"): _passed("bedrock", ("agentResourceRoleArn",)),
     ("ssm", "CreateActivation"): _passed("ssm", ("iamRole",)),
     ("ssm", "StartAutomationExecution"): _passed("ssm", ("parameters", "AutomationAssumeRole")),
+    ("identitystore", "CreateUser"): _directory_user,
+    ("sso-directory", "CreateUser"): _directory_user,
     ("sso", "Federate"): _portal,
     ("sso", "GetRoleCredentials"): _portal,
 }
