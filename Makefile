@@ -72,11 +72,13 @@ docs: generate ## the documentation site, in build/docs
 generate: setup ## rewrite the generated files (action groups, tables, permissions)
 	$(BIN)/python tests/tools/generate.py
 
-bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users in one account, 200 and 1,000 in many; 220 resources
+EVENTS ?= 200000
+bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users in one account, 200 and 1,000 in many; 220 resources; logs loaded beside bare DuckDB
 	$(CLEAN) $(BIN)/python tests/bench/contain.py
 	$(CLEAN) $(BIN)/python tests/bench/scale.py
 	$(CLEAN) $(BIN)/python tests/bench/resources.py
 	$(CLEAN) $(BIN)/python tests/bench/dependents.py
+	$(CLEAN) $(BIN)/python tests/bench/investigation.py --events $(EVENTS)
 
 lock: ## resolve requirements/*.in anew into the lock files
 	$(PYTHON3) tests/tools/environment.py --lock

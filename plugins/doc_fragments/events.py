@@ -53,5 +53,6 @@ requirements:
   - obstore
 notes:
   - Nothing in the cloud is changed. The events become C(events/<source>/<n>.parquet) with a C(manifest.json) in the case.
-  - A file that DuckDB rejects is read by itself, within limits on bytes, depth and ratio. What could not be read is a gap, of which conclusions have to be told.
+  - A file that DuckDB rejects is read by itself, within limits on bytes, depth and ratio. What could not be read is a gap, of which conclusions
+    have to be told.
 """

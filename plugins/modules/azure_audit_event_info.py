@@ -44,12 +44,12 @@ duplicates:
   type: int
   sample: 812
 files:
-  description: How many files there are (C(files)), were dealt with by an earlier run (C(known)), were C(read), were read by the C(tolerant) reader, are C(unreadable),
-    and in check mode would be looked at (C(waiting)).
+  description: How many files there are (C(files)), were dealt with by an earlier run (C(known)), were C(read), were read by the C(tolerant) reader, are
+    C(unreadable), and in check mode would be looked at (C(waiting)).
   returned: success
   type: dict
   sample: {files: 96, known: 12, waiting: 0, read: 82, tolerant: 1, unreadable: 1}
-skipped:
+skipped_files:
   description: Files that are no logs of events, by what they are - V(digest), V(insight), V(empty), V(other).
   returned: success
   type: dict
@@ -88,7 +88,14 @@ gaps:
   type: list
   elements: dict
   sample:
-    - {cloud: azure, account: "111122223333", region: null, source: azure_activity, start: null, end: null, object: /logs/broken.json, why: "not read: Permission denied"}
+    - cloud: azure
+      account: "111122223333"
+      region: null
+      source: azure_activity
+      start: null
+      end: null
+      object: /logs/broken.json
+      why: "not read: Permission denied"
 gap_count:
   description: How many gaps the case has of these logs.
   returned: success

@@ -37,7 +37,10 @@ def execution_environment() -> Files:
     """meta/ee-requirements.txt: the Python packages of requirements/run.in and extra.in, without ansible-core, which the environment brings."""
     lines = [line for name in ("run.in", "extra.in") for line in (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()]
     wanted = [line for line in lines if line and not line.startswith(("#", "ansible-core"))]
-    yield "meta/ee-requirements.txt", "\n".join(["# Written by tests/tools/generate.py from requirements/run.in and extra.in.", *wanted]) + "\n"
+    yield (
+        "meta/ee-requirements.txt",
+        "\n".join(["# Written by tests/tools/generate.py from requirements/run.in and extra.in.", *wanted]) + "\n",
+    )
 
 
 def legal_clocks() -> Files:

@@ -1146,7 +1146,9 @@ def rotation_policy() -> dict[str, Any]:
 
 def investigation_policy() -> dict[str, Any]:
     """All that aws_audit_event_info needs in an account. Narrow it to the trail's bucket, its folder and its key."""
-    mine = [n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)]
+    mine = [
+        n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)
+    ]
     files = [action for action in mine if action.startswith("s3:")]
     return {
         "Version": "2012-10-17",

@@ -61,8 +61,7 @@ class Bucket:
                     loader.load(files)
                     for file in files:
                         file.path.unlink()
-                    if not self._collection.case.go_on():
-                        break
+                    self._collection.held()
                 parts.keep()
                 summary.add(loader.summary)
 

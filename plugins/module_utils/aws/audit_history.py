@@ -112,13 +112,12 @@ class History:
                     piece = self._done.get()
                     over = piece is None
                     pieces += [piece] if piece else []
+                self._collection.held()
                 loader.load(self._file(piece) for piece in pieces if piece.path)
                 self._settle(parts, pieces)
                 for piece in pieces:
                     if piece.path:
                         piece.path.unlink()
-                if not self._collection.case.go_on():
-                    self._deadline = 0.0
             self._collection.summary.add(loader.summary)
 
     def _jobs(self, parts: Parts, accounts: list[str], regions: list[str]) -> list[tuple[str, str, list[Span]]]:
@@ -185,7 +184,7 @@ class History:
                     more = bool(answer.get("NextToken"))
                     if not more:
                         break
-                    asked["NextToken"] = answer["NextToken"]
+                    asked = {**asked, "NextToken": answer["NextToken"]}
             begin = start if not more else min(oldest + _SECOND, end)  # of the oldest second there may be more on the next page
             if begin < end or not more:
                 self._done.put(_Piece(account, region, (begin, end), path=path))

@@ -272,8 +272,8 @@ class Aws:
                 raise self._explain(call, call.parameters, error.response.get("Error", {}), lost=False) from error
             except botocore.exceptions.BotoCoreError as error:  # a body that breaks off is read anew
                 if last:
-                    subject = self._subject(call, call.parameters)
-                    raise CloudError(f"{call.name} on {subject}: {type(error).__name__}", code=type(error).__name__, lost=True, object=subject, operation=call.name) from error  # fmt: skip
+                    what, kind = self._subject(call, call.parameters), type(error).__name__
+                    raise CloudError(f"{call.name} on {what}: {kind}", code=kind, lost=True, object=what, operation=call.name) from error
         raise AssertionError("not reached")
 
     def attempt(self, keys: Credentials, call: Call) -> str:

@@ -7,7 +7,9 @@ import os
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import tolerant
+from ansible_collections.evict.cloud.plugins.module_utils.common.events.database import DatabaseError
 
 from . import logs_made as made
 from .logs_made import cloudtrail, gaps, loaded, put, rows, uid
@@ -173,11 +175,13 @@ def test_a_file_of_no_rights_is_a_gap_and_a_killed_run_leaves_nothing_behind(tmp
     assert loaded(case, logs).unreadable == 1
     assert gaps(case)[0]["why"] == "not read: Permission denied"
     monkeypatch.undo()
+    put(logs / "b.json", {"Records": [cloudtrail(2), cloudtrail(4)]})  # it can be read now, and is another file: the gap is closed
+    assert loaded(case, logs).read == 1 and gaps(case) == []
     (case / "events/.tmp-dead").mkdir()
-    put(case / "events/cloudtrail/000002.parquet", b"half a part of a killed run")
+    put(case / "events/cloudtrail/000003.parquet", b"half a part of a killed run")
     put(logs / "c.json", {"Records": [cloudtrail(3)]})
     loaded(case, logs)
-    assert [row["event_uid"] for row in rows(case)] == [uid(1), uid(3)] and not (case / "events/.tmp-dead").exists()
+    assert [row["event_uid"] for row in rows(case)] == [uid(n) for n in range(1, 5)] and not (case / "events/.tmp-dead").exists()
 
 
 def test_batches_and_parts_are_bounded(tmp_path):
@@ -186,3 +190,39 @@ def test_batches_and_parts_are_bounded(tmp_path):
         put(logs / f"{n}.json", {"Records": [cloudtrail(n * 10 + m) for m in range(10)] + [cloudtrail(0)]})
     told = loaded(case, logs, batch=10_000)
     assert told.parts > 2 and told.duplicates == 6 and len(rows(case)) == 60
+
+
+def test_a_bomb_that_lies_about_its_size_costs_itself_only(tmp_path, monkeypatch):
+    """Many members: the last one's size is what the file says of itself, so DuckDB gets it among the others."""
+    case, logs = tmp_path / "case", tmp_path / "logs"
+    for n in range(8):
+        put(logs / f"{n}.json.gz", json.dumps(cloudtrail(n)) + "\n", packed=True)
+    lines = [json.dumps(cloudtrail(50)).encode() + b"\n", *[b"{}\n" * 500_000] * 4, b"{}"]
+    put(logs / "3b.json.gz", b"".join(gzip.compress(line, mtime=0) for line in lines))
+    real = made.load.Loader._read
+
+    def too_long(loader, kind, files, **more):
+        if any(path.name == "3b.json.gz" for path, _look in files):
+            raise DatabaseError("interrupted", "InterruptException")  # what the watch of Database.run makes of it (test_database.py)
+        return real(loader, kind, files, **more)
+
+    monkeypatch.setattr(made.load.Loader, "_read", too_long)
+    told = loaded(case, logs, limits=tolerant.Limits(plain=1 << 17, small=1 << 16))
+    assert [row["event_uid"] for row in rows(case)] == [uid(n) for n in (0, 1, 2, 3, 4, 5, 6, 7, 50)]
+    assert told.tolerant == 1 and [gap["object"] for gap in gaps(case)] == [str(logs / "3b.json.gz")]
+    assert "unpacks to more than it says" in gaps(case)[0]["why"] and "the rest was not read" in gaps(case)[0]["why"]
+
+
+def test_a_run_whose_case_was_taken_over_writes_nothing_more(tmp_path):
+    case, logs = tmp_path / "case", tmp_path / "logs"
+    put(logs / "1.json", {"Records": [cloudtrail(1)]})
+    loaded(case, logs)
+    put(logs / "2.json", {"Records": [cloudtrail(2)]})
+    before = (case / "events/cloudtrail/manifest.json").read_bytes()
+
+    def taken():
+        raise EvictError("taken over")
+
+    with pytest.raises(EvictError, match="taken over"):
+        loaded(case, logs, held=taken)
+    assert (case / "events/cloudtrail/manifest.json").read_bytes() == before and [row["event_uid"] for row in rows(case)] == [uid(1)]

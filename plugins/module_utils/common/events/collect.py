@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import errors
 from ..case import ARGUMENTS as CASE
 from ..case import Case
-from ..errors import InvalidInput
+from ..errors import EvictError, InvalidInput
 from ..ledger_record import now
 from ..store import Store
 from . import folder as folders
@@ -60,9 +60,15 @@ class Collection:
         self.summary = Summary()
         self.calls = 0
 
+    def held(self) -> None:
+        """Raises when another run has taken the case over: it may be writing the same manifest."""
+        if not self.case.go_on():
+            raise EvictError("another run has taken this case over; what was loaded until then counts", object=self.case.incident.id, operation="load",
+                             remedy="run the same command again")  # fmt: skip
+
     def folder(self) -> None:
         """Load the option ``folder``."""
-        more = {"check": self.check, "memory": self.params["memory"], "threads": self.params["loading_threads"], "go_on": self.case.go_on}
+        more = {"check": self.check, "memory": self.params["memory"], "threads": self.params["loading_threads"], "held": self.held}
         self.summary.add(folders.load(self.store, self.wanted, Path(str(self.params["folder"])), now=now(), say=self.say, **more))
 
     @contextlib.contextmanager
@@ -75,7 +81,7 @@ class Collection:
             with Database.memory(
                 reads=reads, scratch=scratch / "spill", memory=self.params["memory"], threads=self.params["loading_threads"]
             ) as database:
-                yield Loader(database, [(self.wanted[0], parts)], scratch, now=now(), say=self.say, go_on=self.case.go_on), fetched
+                yield Loader(database, [(self.wanted[0], parts)], scratch, now=now(), say=self.say, held=self.held), fetched
 
     def result(self) -> dict[str, t.Any]:
         """Counts, the first gaps, and what the parts hold."""
@@ -91,7 +97,7 @@ class Collection:
             "loaded": summary.events,
             "duplicates": summary.duplicates,
             "files": {name: getattr(summary, name) for name in ("files", "known", "waiting", "read", "tolerant", "unreadable")},
-            "skipped": summary.skipped,
+            "skipped_files": summary.skipped,
             "left_out": summary.left_out,
             "lost": summary.lost,
             "shortened": summary.cut,
@@ -118,7 +124,7 @@ def run(module: AnsibleModule, wanted: Sequence[Format], read: Callable[[Collect
                 case.abort()
                 raise
             if not case.check:
-                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped", "gap_count")})
+                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped_files", "gap_count")})
             result["head"] = case.end("ok", None)
         finally:
             case.close()

@@ -30,6 +30,7 @@ from ..errors import EvictError, MissingLibrary
 
 FILE = "case.duckdb"
 MEMORY = "4GB"  # of DuckDB's own; what the JSON reader holds comes on top
+SPILL = "16GB"  # on disk, for what does not fit into memory
 _ROWS = 5000  # that go into one statement
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -81,6 +82,7 @@ class Database:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "temp_directory": str(scratch.absolute()) if scratch else "",
+            "max_temp_directory_size": SPILL,
         }
         with _private(), _errors(where, "open"):
             connection = duckdb.connect(where, read_only=read_only, config=config)

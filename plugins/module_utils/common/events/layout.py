@@ -75,6 +75,23 @@ def look(path: Path, name: str = "") -> Look:
     return Look(layout=layout, odd=_odd(layout, packed, size, plain), **known)  # type: ignore[arg-type]
 
 
+def larger(path: Path, claimed: int) -> bool:
+    """Whether a gzip unpacks to more than it says of itself; read no further than that. ``OSError``."""
+    got = 0
+    unpack = zlib.decompressobj(31)
+    with open(path, "rb") as file:
+        while data := file.read(65536):
+            while data:
+                try:
+                    got += len(unpack.decompress(data, claimed + 1))
+                except zlib.error:
+                    return False  # damaged: DuckDB says so by itself
+                if got > claimed:
+                    return True
+                data, unpack = (unpack.unused_data, zlib.decompressobj(31)) if unpack.eof else (unpack.unconsumed_tail, unpack)
+    return False
+
+
 def _odd(layout: str, packed: bool, size: int, plain: int) -> str:
     if packed and plain > _SMALL and plain > size * _RATIO:
         return f"{size} bytes unpack to {plain}"

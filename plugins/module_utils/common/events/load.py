@@ -21,7 +21,8 @@ from .parts import Parts, iso, moment
 
 BATCH = 256 << 20  # bytes of JSON that are in memory at once
 _FILES = 4000
-_SLOWEST = 1 << 20  # bytes a second: what takes longer than this, and a minute, is not a log
+_SLOWEST = 1 << 20  # bytes a second: what takes longer than this, and _PATIENCE, is not a log
+_PATIENCE = 60.0  # seconds
 # Of a part, counted: what is odd in it and what was meant for somebody who shows it. Over the columns of events.
 _ODD = {
     "no_time": "time IS NULL",
@@ -85,10 +86,10 @@ class Loader:
 
     def __init__(
         self, database: Database, formats: Sequence[tuple[Format, Parts]], scratch: Path, *, now: str, say: Callable[[str], None] = lambda _: None,
-        limits: tolerant.Limits = tolerant.LIMITS, batch: int = BATCH, go_on: Callable[[], bool] = lambda: True,
+        limits: tolerant.Limits = tolerant.LIMITS, batch: int = BATCH, held: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._db, self._formats, self._scratch, self._now, self._say = database, formats, scratch, now, say
-        self._limits, self._batch, self._go_on = limits, batch, go_on
+        self._limits, self._batch, self._held = limits, batch, held
         self._links = 0
         self._current: list[Path] = []
         self.summary = Summary()
@@ -121,8 +122,6 @@ class Loader:
                 if groups.get(kind) and (sizes[kind] + plain > self._batch or len(groups[kind]) >= _FILES):
                     self._batch_of(groups.pop(kind))
                     sizes[kind] = 0
-                    if not self._go_on():
-                        return self.summary
                 groups.setdefault(kind, []).append((file, seen))
                 sizes[kind] = sizes.get(kind, 0) + plain
         for batch in groups.values():
@@ -135,12 +134,18 @@ class Loader:
 
     def _batch_of(self, batch: list[tuple[File, layout.Look]]) -> None:
         """Files of one layout: together if DuckDB takes them, without those that it rejects."""
+        if not batch:
+            return
         try:
             links = self._read(batch[0][1].layout, [(f.path, look) for f, look in batch])
         except DatabaseError as error:
             rejected = [n for n, link in enumerate(self._current) if str(link) in error.message]
             if len(batch) == 1:
                 self._alone(*batch[0], _reason(error))
+            elif error.kind in ("InterruptException", "OutOfMemoryException") and (liars := [pair for pair in batch if _lies(*pair)]):
+                for file, look in liars:
+                    self._alone(file, look, "it unpacks to more than it says")
+                self._batch_of([pair for pair in batch if pair not in liars])
             elif len(rejected) == 1:
                 file, look = batch.pop(rejected[0])
                 self._alone(file, look, _reason(error))
@@ -176,7 +181,7 @@ class Loader:
                 f"CREATE OR REPLACE TABLE records AS SELECT filename AS file, {values} AS e FROM read_json_objects(?, filename = true,"
                 f" format = '{form}', maximum_object_size = {size}, ignore_errors = {lenient}, compression = '{'gzip' if files[0][1].packed else 'none'}')",
                 [[str(link) for link in self._current]],
-                seconds=60 + plain / _SLOWEST,
+                seconds=_PATIENCE + plain / _SLOWEST,
             )
         finally:
             for link in self._current:
@@ -218,7 +223,8 @@ class Loader:
     # -- rows --------------------------------------------------------------------------------------------------------------------
 
     def _take(self, files: dict[str, File], **facts: t.Any) -> None:
-        """Turn ``records`` into a part for each log, and remember the files."""
+        """Turn ``records`` into a part for each log, and remember the files. ``held`` raises when another run has taken the case over."""
+        self._held()
         counts: dict[str, dict[str, t.Any]] = {link: {"records": 0, "events": 0, "duplicates": 0} for link in files}
         for row in self._db.rows("SELECT file, count(*) AS n FROM records GROUP BY file"):
             counts[row["file"]]["records"] = row["n"]
@@ -315,6 +321,8 @@ class Loader:
         if file.passing:
             return
         for _format, parts in self._formats:
+            if file.name in parts.files and facts["state"] == "read" and not facts.get("tolerant"):
+                parts.close_gaps(file.name)  # it was damaged when it was read before
             parts.files[file.name] = {"size": file.size, "tag": file.tag, **({"sha256": file.sha256} if file.sha256 else {}), **facts}
 
     def _unreadable(self, file: File, why: str) -> None:
@@ -331,6 +339,13 @@ class Loader:
     @staticmethod
     def _count(where: dict[str, int], what: str, more: int) -> None:
         where[what] = where.get(what, 0) + more
+
+
+def _lies(file: File, look: layout.Look) -> bool:
+    try:
+        return look.packed and layout.larger(file.path, look.plain)
+    except OSError:
+        return False
 
 
 def _reason(error: DatabaseError) -> str:

@@ -31,7 +31,8 @@ _OPERATION = _either("operationName")
 AZURE_ACTIVITY = Format(
     source="azure_activity",
     shape={
-        "eventDataId": _V, "eventTimestamp": _V, "time": _V, "caller": _V, "category": "JSON", "operationName": "JSON", "resourceProviderName": "JSON", "resourceId": _V,
+        "eventDataId": _V, "eventTimestamp": _V, "time": _V, "caller": _V, "category": "JSON", "operationName": "JSON", "resourceProviderName": "JSON",
+        "resourceId": _V,
         "status": "JSON", "subStatus": "JSON", "resultType": _V, "resultSignature": _V, "resultDescription": _V, "subscriptionId": _V, "correlationId": _V,
         "callerIpAddress": _V, "httpRequest": {"clientIpAddress": _V}, "properties": "JSON", "claims": _CLAIMS, "location": _V,
         "identity": {"claims": _CLAIMS, "authorization": {"scope": _V, "action": _V}}, "authorization": {"scope": _V, "action": _V},
@@ -40,7 +41,8 @@ AZURE_ACTIVITY = Format(
           f" AND json_extract_string(e, '$.category') IN ({_CATEGORIES}))",
     columns={
         # The lines of diagnostic settings have no id of their own.
-        "event_uid": "coalesce(s.eventDataId, json_extract_string(s.properties, '$.eventDataId'), concat(s.correlationId, '/', left(sha256(CAST(json(e) AS VARCHAR)), 16)))",
+        "event_uid": "coalesce(s.eventDataId, json_extract_string(s.properties, '$.eventDataId'),"
+                     " concat(s.correlationId, '/', left(sha256(CAST(json(e) AS VARCHAR)), 16)))",
         "time": f"coalesce({moment('s.eventTimestamp')}, {moment('s.time')})",
         "account": "lower(coalesce(s.subscriptionId, nullif(regexp_extract(s.resourceId, '(?i)/subscriptions/([^/]+)', 1), '')))",
         "region": "s.location",

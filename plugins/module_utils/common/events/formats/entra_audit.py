@@ -14,7 +14,8 @@ ENTRA_AUDIT = Format(
     source="entra_audit",
     body="CASE WHEN json_exists(e, '$.properties.id') THEN json_extract(e, '$.properties') ELSE e END",
     shape={
-        "id": _V, "activityDateTime": _V, "activityDisplayName": _V, "category": _V, "correlationId": _V, "result": _V, "resultReason": _V, "loggedByService": _V,
+        "id": _V, "activityDateTime": _V, "activityDisplayName": _V, "category": _V, "correlationId": _V, "result": _V, "resultReason": _V,
+        "loggedByService": _V,
         "operationType": _V, "additionalDetails": [{"key": _V, "value": _V}], "targetResources": "JSON",
         "initiatedBy": {"user": {"id": _V, "displayName": _V, "userPrincipalName": _V, "ipAddress": _V},
                         "app": {"appId": _V, "displayName": _V, "servicePrincipalId": _V, "servicePrincipalName": _V}},
@@ -23,7 +24,8 @@ ENTRA_AUDIT = Format(
     columns={
         "event_uid": "coalesce(s.id, left(sha256(CAST(json(e) AS VARCHAR)), 32))",
         "time": f"coalesce({moment('s.activityDateTime')}, {moment(_TIME)})",
-        "account": "lower(coalesce(json_extract_string(e, '$.tenantId'), nullif(regexp_extract(json_extract_string(e, '$.resourceId'), '(?i)/tenants/([^/]+)', 1), '')))",
+        "account": "lower(coalesce(json_extract_string(e, '$.tenantId'),"
+                   " nullif(regexp_extract(json_extract_string(e, '$.resourceId'), '(?i)/tenants/([^/]+)', 1), '')))",
         "category": "'management'",
         "service": "coalesce(s.loggedByService, 'Microsoft.aadiam')",
         "operation": "coalesce(s.activityDisplayName, json_extract_string(e, '$.operationName'))",
