@@ -235,6 +235,24 @@ def test_an_address_alone_makes_nobody_rogue(crowd: int) -> None:
     assert {row["confidence"] for row in made.rows("SELECT confidence FROM tainted WHERE verdict = 'review'")} == {50 if crowd == 1 else 40}
 
 
+def test_an_address_that_many_share_and_that_of_a_machine_in_the_cloud() -> None:
+    crowd = [event(**user(f"u{n}", key=f"AKIAU{n}"), **BAD, at="+3 11:00", operation="DeleteBucket") for n in range(30)]
+    made = trace([*past(), stolen(), *crowd], start=START)
+    assert ids(made) == {KEY, "ASIAEVIL1"} and not ids(made, "review") and why(made, EVIL)
+    run = event(
+        **CI,
+        **BAD,
+        service="ec2",
+        at="+3 10:00",
+        operation="RunInstances",
+        response={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}},
+    )
+    gateway = {"src_ip": "198.51.100.250"}
+    made = trace([*past(), run, event(**session("web", "i-0123456789abcdef0", key="ASIAW1"), **gateway, at="+3 10:10", operation="PutObject"),
+                  event(**user("jane", key="AKIAJANE1"), **gateway, at="+3 10:20", operation="PutObject")], start=START)  # fmt: skip
+    assert ids(made) == {KEY, "i-0123456789abcdef0"} and not ids(made, "review")
+
+
 def test_an_address_that_others_had_before_tells_nothing() -> None:
     made = trace(
         [*past(), *past(user("vpn", key="AKIAVPN1"), ip=EVIL), event(**user("vpn", key="AKIAVPN1"), **BAD, at="+3 11:00"), stolen()],

@@ -19,9 +19,10 @@ if t.TYPE_CHECKING:
     from .lineage import Lineage
 
 _ADDRESSES: Columns = (("src_ip", "VARCHAR"), ("since", "TIMESTAMP"))
-_NODES: Columns = (("n", "INTEGER"), ("rogue", "BOOLEAN"))
+# ``place``: whether its addresses are the attacker's own. What the attacker's machine or function in the cloud has is the cloud's, or the owner's gateway.
+_NODES: Columns = (("n", "INTEGER"), ("rogue", "BOOLEAN"), ("place", "BOOLEAN"))
 _FROM = """
-SELECT h.src_ip, min(h.time) AS since FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
+SELECT h.src_ip, min(h.time) AS since FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue AND o.place
 LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
 WHERE coalesce(s.verdict, 'rogue') = 'rogue' GROUP BY h.src_ip
 """
@@ -59,12 +60,15 @@ _NOWHERE = [
     ipaddress.ip_network(cidr)
     for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "fe80::/10", "::1/128")
 ]
-CROWDED = 3  # identities that nobody ties to the attacker, on one of its addresses
+CROWDED, SHARED = 3, 25  # identities that nobody ties to the attacker, on one of its addresses: less sure; nothing is concluded from it
 
 
 def attackers(lineage: Lineage) -> dict[str, dt.datetime]:
     """{address: since when the attacker works from it}: not the owner's networks, not those that somebody used before."""
-    lineage.database.table("lineage_of", _NODES, ((n, lineage.nodes[key].verdict == ROGUE) for n, (key, _m) in enumerate(lineage.matches)))
+    nodes = [lineage.nodes[key] for key, _match in lineage.matches]
+    lineage.database.table(
+        "lineage_of", _NODES, ((n, x.verdict == ROGUE, not (x.kind == "compute" and x.whole)) for n, x in enumerate(nodes))
+    )
     found = {
         row["src_ip"]: row["since"]
         for row in lineage.database.rows(_FROM)
@@ -89,13 +93,14 @@ def look(lineage: Lineage) -> bool:
         crowd.setdefault(row["src_ip"], set()).add(str(row["issuer_arn"] or row["actor_arn"] or row["credential_uid"]))
     changed = False
     for row in rows:
-        node = _node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)
-        if (
-            node.key not in lineage.nodes
-            and node.verdict == REVIEW
-            and row["actor_type"] == "AssumedRole"
-            and len(crowd[row["src_ip"]]) < CROWDED
-        ):
+        others = len(crowd[row["src_ip"]])
+        if others > SHARED:
+            lineage.doubt(
+                "", row["src_ip"], f"is an address of the attacker that {others} other identities share: none of them was looked at"
+            )
+            continue
+        node = _node(lineage, row, reads, others >= CROWDED)
+        if node.key not in lineage.nodes and node.verdict == REVIEW and row["actor_type"] == "AssumedRole" and others < CROWDED:
             _of_a_service(lineage, node)
         if node.key in lineage.nodes:
             why = "is used from an address of the attacker outside the time in which it is followed: does the incident's window end too early?"
