@@ -286,6 +286,24 @@ def test_switched_roles_and_links_into_the_console() -> None:
     assert why(made, "DeleteTrail"), "what the attacker did to the logs is a gap"
 
 
+def test_the_owner_signs_in_in_the_same_minute_under_the_same_name() -> None:
+    x = session("deploy", "pipeline", key="ASIAEVIL1")
+    x.pop("session_created")
+    none: Row = {"credential_uid": None}
+    made = trace([
+        *past(), *past(x | {"credential_uid": "ASIAPIPE1"}), stolen(name="pipeline"),
+        event(**x, **BAD, at="+3 10:01", operation="GetObject"),
+        event(**x, **BAD, service="signin", at="+3 10:02", operation="GetSigninToken"),
+        event(**x | none, **BAD, service="signin", at="+3 10:05", operation="ConsoleLogin", response={"ConsoleLogin": "Success"}),
+        event(**x | {"credential_uid": "ASIAC1"}, **BAD, at="+3 10:06", session_created="+3 10:05:01", operation="PutObject"),
+        event(**x | {"credential_uid": "ASIAPIPE2"}, src_ip=HOME, at="+3 10:06", session_created="+3 10:05:30", operation="PutObject"),
+    ], start=START)  # fmt: skip
+    acts = {
+        row["credential_uid"]: row["verdict"] for row in made.rows("SELECT credential_uid, verdict FROM acts WHERE operation = 'PutObject'")
+    }
+    assert acts == {"ASIAC1": "rogue", "ASIAPIPE2": "review"}
+
+
 def test_a_session_of_root_in_a_member_account() -> None:
     made = trace([
         *past(), event(**CI, **BAD, **STS, at="+3 10:00", operation="AssumeRoot", request={"targetPrincipal": OTHER}, response=token("ASIAROOT1")),

@@ -102,13 +102,14 @@ class Networks:
 
     def _known(self, n: int, match: Match) -> tuple[set[str], set[t.Any]]:
         """The owner's addresses, and the networks around those that were used before."""
-        start = match.since or self._start
+        start = min((moment for moment in (match.since, self._start) if moment), default=None)
         if start:
             before = self._used(match, start)
         else:
             before = self._established(n)
         if match.handle in _MACHINE:
             before = before | {row["ip"] for row in self._database.rows(_MACHINE[match.handle], [match.value]) if row["ip"]}
+        before = before - set(self.attackers)  # what the attacker did meanwhile makes no network the owner's
         return before, {_around(parsed) for ip in before if (parsed := address(ip))}
 
     def _used(self, match: Match, start: dt.datetime) -> set[str]:

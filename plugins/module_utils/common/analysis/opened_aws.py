@@ -80,7 +80,8 @@ def _console(act: Act) -> Iterator[Node]:
 
 
 def _console_session(act: Act, arn: str, sure: int) -> Node:
-    made = Match("actor", arn, NARROW, created_from=act.time - dt.timedelta(seconds=5), created_to=act.time + _LOGGED_IN)
+    pick = "all" if act.node.whole else "foreign"  # its owner may sign in in the same minute
+    made = Match("actor", arn, NARROW, pick, created_from=act.time - dt.timedelta(seconds=5), created_to=act.time + _LOGGED_IN)
     return opened(
         act, "session", f"{arn}@{act.time:%Y-%m-%dT%H:%M:%SZ}", arn, sure=sure, matches=(made,), until=act.time + dt.timedelta(hours=12)
     )
