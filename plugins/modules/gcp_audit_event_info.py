@@ -72,7 +72,7 @@ shortened:
 odd:
   description:
     - New events with something odd, by what it is - C(no_time), C(no_id), C(future), C(odd_region), C(odd_address) (hidden or no address), C(markup) (text
-      that is meant for templates, pages or spreadsheets), C(deep), C(large). They are loaded like all others.
+      that is meant for templates, pages or spreadsheets), C(deep), C(large), and C(out_of_order) of all records. They are loaded like all others.
   returned: success
   type: dict
   sample: {odd_address: 2}

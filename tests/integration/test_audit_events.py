@@ -111,6 +111,10 @@ def test_the_history_and_a_trails_bucket_become_one_table(desk: Desk) -> None:
         "start": "2026-11-20T00:00:00Z",
         "end": "2026-11-23T00:00:00Z",
     }
+    desk.bed.rule("fail", service="s3", times=1, status=403, code="AccessDenied", message="no", mutating=False)
+    refused = desk.run(MODULE, **options)
+    assert refused["loaded"] == {} and [gap["object"] for gap in refused["gaps"]][-1] == "s3://company-trail/logs/AWSLogs/"
+    desk.bed.clear_rules()
     before = len(desk.bed.calls())
     files = desk.run(MODULE, **options)
     calls = [c for c in desk.bed.calls()[before:] if c["service"] == "s3"]
@@ -121,6 +125,7 @@ def test_the_history_and_a_trails_bucket_become_one_table(desk: Desk) -> None:
         and sum(c["operation"] == "GetObject" for c in calls) == len(wanted)
     )
     assert files["loaded"] == {"cloudtrail": sum(len(json.loads(text)["Records"]) for _path, text in wanted)}
+    assert files["gap_count"] == 1  # the history's own
     assert _rows(desk, "SELECT DISTINCT account FROM events WHERE account <> ?", account.id) == [{"account": owners[0]}]
     before = len(desk.bed.calls())
     again = desk.run(MODULE, **options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,7 +38,7 @@ class Bucket:
         if not match:
             raise InvalidInput("bucket", [("bucket", f"{url[:80]!r}: not s3://bucket or s3://bucket/prefix")])
         self._aws, self._collection, self._target = aws, collection, Target("aws", account)
-        self._bucket = match[1]
+        self._bucket, self._lock = match[1], threading.Lock()
         self._prefix = f"{(match[2] or '').strip('/')}/".lstrip("/")
         self._prefix = self._prefix.split("AWSLogs/")[0]
 
@@ -84,10 +85,9 @@ class Bucket:
         try:
             answer = self._aws.call(Call(self._target, "s3", "ListObjectsV2", asked))
         except EvictError as error:
-            name = f"s3://{self._bucket}/{prefix}"
-            self._collection.summary.gaps += 1
-            parts.gap({**layout.place(prefix), "object": name, "why": f"not listed: {error.message}"[:1000]})
+            self._gap(parts, f"s3://{self._bucket}/{prefix}", f"not listed: {error.message}", prefix)
             return [], []
+        self._fine(parts, f"s3://{self._bucket}/{prefix}")
         files = [
             File(f"s3://{self._bucket}/{entry['Key']}", Path(), int(entry["Size"]), str(entry.get("ETag", "")).strip('"'))
             for entry in answer.get("Contents", [])
@@ -106,12 +106,22 @@ class Bucket:
                 digest = self._aws.fetch(Call(self._target, "s3", "GetObject", {"Bucket": self._bucket, "Key": key}), out)
         except EvictError as error:
             path.unlink(missing_ok=True)
-            self._collection.summary.unreadable += 1
-            parts.close_gaps(file.name)
-            parts.gap({**layout.place(file.name), "object": file.name, "why": f"not fetched: {error.message}"[:1000]})
+            self._gap(parts, file.name, f"not fetched: {error.message}", file.name)
             return None
-        parts.close_gaps(file.name)
+        self._fine(parts, file.name)
         return dataclasses.replace(file, path=path, sha256=digest)
+
+    def _gap(self, parts: Parts, name: str, why: str, place: str) -> None:
+        with self._lock:  # lists and files are read side by side
+            self._collection.summary.gaps += 1
+            self._collection.summary.unreadable += why.startswith("not fetched")
+            parts.close_gaps(name)
+            parts.gap({**layout.place(place), "object": name, "why": why[:1000]})
+
+    def _fine(self, parts: Parts, name: str) -> None:
+        with self._lock:
+            if parts.manifest["gaps"]:
+                parts.close_gaps(name)
 
 
 def _days(place: str, start: datetime.datetime | None, end: datetime.datetime) -> list[str]:

@@ -139,6 +139,7 @@ class History:
             except EvictError as error:
                 self._gap(parts, account, "", (first, self._end), error.message)
                 continue
+            parts.close_gaps(about(account, ""))
             jobs += [(account, name, missing((first, self._end), parts.reads.get(about(account, name), []))) for name in names]
         return [job for job in jobs if job[2]]
 

@@ -261,6 +261,10 @@ class Loader:
                 [mine["start"], mine["end"]],
             )
             new = self._db.rows("SELECT count(*) AS n FROM kept")[0]["n"]
+            inner = "SELECT time, lag(time) OVER (PARTITION BY file ORDER BY number) AS before FROM narrow"
+            backwards = self._db.rows(f"SELECT count_if(time < before) AS n FROM ({inner} WHERE kind = '' AND time > {EPOCH})")[0]["n"]
+            if backwards:
+                self._count(self.summary.odd, "out_of_order", backwards)
             for row in self._db.rows(
                 "SELECT file, count(*) AS n, count(k.number) AS new FROM narrow LEFT JOIN kept AS k ON narrow.number = k.number WHERE kind = '' GROUP BY file"
             ):
