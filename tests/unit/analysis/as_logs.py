@@ -48,7 +48,8 @@ def _gcp(row: Row) -> dict[str, t.Any]:
     chain = [{"firstPartyPrincipal": {"principalEmail": one}} for one in row["delegation"] or ()]
     who = {"principalEmail": row["actor_arn"], "serviceAccountKeyName": row["credential_uid"], "serviceAccountDelegationInfo": chain}
     return {
-        "insertId": row["event_uid"], "timestamp": f"{row['time']:%Y-%m-%dT%H:%M:%SZ}", "logName": f"projects/{row['account']}/logs/cloudaudit.googleapis.com%2Factivity",
+        "insertId": row["event_uid"], "timestamp": f"{row['time']:%Y-%m-%dT%H:%M:%SZ}",
+        "logName": f"projects/{row['account']}/logs/cloudaudit.googleapis.com%2Factivity",
         "resource": {"type": "project", "labels": {"project_id": row["account"]}},
         "protoPayload": {"serviceName": row["service"], "methodName": row["operation"], "authenticationInfo": {k: v for k, v in who.items() if v},
                          "requestMetadata": {"callerIp": row["src_ip"], "callerSuppliedUserAgent": row["user_agent"]},

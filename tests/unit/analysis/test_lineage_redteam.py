@@ -96,7 +96,8 @@ def test_the_caller_of_another_account_whose_log_is_missing_is_known_by_its_sess
 def test_a_role_that_trusts_a_stranger_whose_log_nobody_has() -> None:
     policy = {"Statement": {"Effect": "Allow", "Principal": {"AWS": story.STRANGER}, "Action": "sts:AssumeRole"}}
     made = trace([
-        *past(), event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateAssumeRolePolicy", request={"roleName": "ops", "policyDocument": json.dumps(policy)}),
+        *past(),
+        event(**CI, **BAD, **IAM, at="+3 10:00", operation="UpdateAssumeRolePolicy", request={"roleName": "ops", "policyDocument": json.dumps(policy)}),
     ], start=START)  # fmt: skip
     assert [row["tainted_id"] for row in why(made, story.STRANGER)] == [f"arn:aws:iam::{ACCOUNT}:role/ops#trust"]
 
@@ -140,7 +141,8 @@ def test_an_innocent_one_in_a_role_that_the_attacker_made_is_in_doubt_only() -> 
 
 def test_clock_skew_and_order_do_not_matter_for_exact_credentials() -> None:
     rows = [
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:57", operation="CreateUser", request={"userName": "u"}, response=user_made("u")),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:57", operation="CreateUser", request={"userName": "u"},
+              response=user_made("u")),
         event(**user("u", key="AKIAU1"), **BAD, at="+3 09:53", operation="PutObject"),
         event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 09:56", operation="CreateAccessKey", request={"userName": "u"},
               response=key_made("AKIAU1", "u")),
@@ -191,7 +193,8 @@ def test_trusted_networks_and_neighbours() -> None:
     near = HOME.rsplit(".", 1)[0] + ".200"
     rows = [*past(ip="203.0.113.9"), stolen(),
             event(**CI, src_ip=near, **STS, at="+3 10:01", operation="AssumeRole", request=assume("r", "x"), response=assumed("r", "x", "ASIATRUSTED")),
-            event(**CI, src_ip="203.0.113.99", **STS, at="+3 10:02", operation="AssumeRole", request=assume("r", "y"), response=assumed("r", "y", "ASIANEAR"))]  # fmt: skip
+            event(**CI, src_ip="203.0.113.99", **STS, at="+3 10:02", operation="AssumeRole",
+                  request=assume("r", "y"), response=assumed("r", "y", "ASIANEAR"))]  # fmt: skip
     made = trace(
         [row | {"src_ip": "192.0.2.1"} if row["src_ip"] == EVIL else row for row in rows], start=START, trusted_networks=["198.51.100.0/24"]
     )
@@ -232,6 +235,24 @@ def test_an_address_alone_makes_nobody_rogue(crowd: int) -> None:
     assert {row["confidence"] for row in made.rows("SELECT confidence FROM tainted WHERE verdict = 'review'")} == {50 if crowd == 1 else 40}
 
 
+def test_an_address_that_many_share_and_that_of_a_machine_in_the_cloud() -> None:
+    crowd = [event(**user(f"u{n}", key=f"AKIAU{n}"), **BAD, at="+3 11:00", operation="DeleteBucket") for n in range(30)]
+    made = trace([*past(), stolen(), *crowd], start=START)
+    assert ids(made) == {KEY, "ASIAEVIL1"} and not ids(made, "review") and why(made, EVIL)
+    run = event(
+        **CI,
+        **BAD,
+        service="ec2",
+        at="+3 10:00",
+        operation="RunInstances",
+        response={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}},
+    )
+    gateway = {"src_ip": "198.51.100.250"}
+    made = trace([*past(), run, event(**session("web", "i-0123456789abcdef0", key="ASIAW1"), **gateway, at="+3 10:10", operation="PutObject"),
+                  event(**user("jane", key="AKIAJANE1"), **gateway, at="+3 10:20", operation="PutObject")], start=START)  # fmt: skip
+    assert ids(made) == {KEY, "i-0123456789abcdef0"} and not ids(made, "review")
+
+
 def test_an_address_that_others_had_before_tells_nothing() -> None:
     made = trace(
         [*past(), *past(user("vpn", key="AKIAVPN1"), ip=EVIL), event(**user("vpn", key="AKIAVPN1"), **BAD, at="+3 11:00"), stolen()],
@@ -263,6 +284,24 @@ def test_switched_roles_and_links_into_the_console() -> None:
     }
     assert acts == {KEY, "ASIAEVIL1", "ASIACONSOLE1", "ASIASWITCHED1"} and not ids(made, "review")
     assert why(made, "DeleteTrail"), "what the attacker did to the logs is a gap"
+
+
+def test_the_owner_signs_in_in_the_same_minute_under_the_same_name() -> None:
+    x = session("deploy", "pipeline", key="ASIAEVIL1")
+    x.pop("session_created")
+    none: Row = {"credential_uid": None}
+    made = trace([
+        *past(), *past(x | {"credential_uid": "ASIAPIPE1"}), stolen(name="pipeline"),
+        event(**x, **BAD, at="+3 10:01", operation="GetObject"),
+        event(**x, **BAD, service="signin", at="+3 10:02", operation="GetSigninToken"),
+        event(**x | none, **BAD, service="signin", at="+3 10:05", operation="ConsoleLogin", response={"ConsoleLogin": "Success"}),
+        event(**x | {"credential_uid": "ASIAC1"}, **BAD, at="+3 10:06", session_created="+3 10:05:01", operation="PutObject"),
+        event(**x | {"credential_uid": "ASIAPIPE2"}, src_ip=HOME, at="+3 10:06", session_created="+3 10:05:30", operation="PutObject"),
+    ], start=START)  # fmt: skip
+    acts = {
+        row["credential_uid"]: row["verdict"] for row in made.rows("SELECT credential_uid, verdict FROM acts WHERE operation = 'PutObject'")
+    }
+    assert acts == {"ASIAC1": "rogue", "ASIAPIPE2": "review"}
 
 
 def test_a_session_of_root_in_a_member_account() -> None:
@@ -324,6 +363,35 @@ def test_a_machine_of_its_own_network_is_not_the_thief_of_its_credentials() -> N
             event(**web, **BAD, **STS, at="+3 12:01", operation="AssumeRole", request=assume("r", "b"), response=assumed("r", "b", "ASIAEVIL7"))]  # fmt: skip
     for who in ("ASIAWEB0000000000009", "i-0123456789abcdef0"):
         assert ids(trace(rows, who, start=START)) == {who, "ASIAEVIL7"}
+
+
+def test_a_machine_that_was_entered_and_not_used_is_its_owners() -> None:
+    made = trace([*past(), event(**CI, **BAD, service="ssm", at="+3 10:00", operation="StartSession", request={"target": "i-0123456789abcdef0"}),
+                  event(**session("web", "i-0123456789abcdef0", key="ASIAWEB1"), src_ip="198.51.100.81", at="+3 10:10",
+                        operation="PutObject")], start=START)  # fmt: skip
+    assert ids(made) == {KEY} and ids(made, "review") == {"i-0123456789abcdef0"}
+    assert made.rows("SELECT verdict FROM acts WHERE operation = 'PutObject'") == [{"verdict": "review"}]
+
+
+def test_a_pipeline_on_hosted_runners_has_no_network_of_its_own() -> None:
+    """Every run comes from a new address: the program that it uses decides between doubt and the attacker."""
+    runs = [event(**CI, src_ip=f"20.{n}.1.1", at=f"+{n % 3} {n:02d}:00", user_agent="HashiCorp-Terraform/1.9 x") for n in range(12)]
+    run = event(**CI, src_ip="20.99.1.1", **STS, at="+3 10:00", operation="AssumeRole", request=assume("deploy", "p"), response=assumed("deploy", "p", "ASIARUN1"),
+                user_agent="HashiCorp-Terraform/1.10 y")  # fmt: skip
+    made = trace([*runs, run, stolen()], start=START)
+    assert ids(made) == {KEY, "ASIAEVIL1"} and ids(made, "review") == {"ASIARUN1"}
+
+
+def test_credentials_of_a_function_that_turn_up_at_the_attackers() -> None:
+    made = trace([
+        *past(), stolen(),
+        event(**service("lambda.amazonaws.com"), **STS, at="+3 10:00", operation="AssumeRole", request=assume("fn", "fn"), response=assumed("fn", "fn", "ASIAFN1")),
+        event(**session("fn", "fn", key="ASIAFN1"), src_ip="3.4.5.6", at="+3 10:05", operation="PutItem"),
+        event(**session("fn", "fn", key="ASIAFN1"), **BAD, at="+3 10:30", operation="DeleteTable"),
+        event(**session("jo", "jo", key="ASIAJO1"), **BAD, at="+3 10:31", operation="DeleteTable"),
+    ], start=START)  # fmt: skip
+    assert ids(made) == {KEY, "ASIAEVIL1", "ASIAFN1"} and ids(made, "review") == {"ASIAJO1"}
+    assert made.rows("SELECT src_ip FROM acts WHERE tainted_id = 'ASIAFN1'") == [{"src_ip": EVIL}]
 
 
 def test_a_password_that_was_set_for_somebody() -> None:
@@ -393,7 +461,8 @@ def test_an_application_with_a_credential_that_the_attacker_added() -> None:
     made = trace([
         *[event(**jane, src_ip=HOME, at=f"+{day} 08:00") for day in range(3)],
         event(**jane, **BAD, service="Core Directory", at="+3 10:00", operation="Add service principal credentials", raw=raw),
-        event(**entra("service_principal", "sp-1", "app", key=new) | {"source": "entra_signin"}, src_ip="192.0.2.50", at="+3 10:10", operation="Sign-in activity",
+        event(**entra("service_principal", "sp-1", "app", key=new) | {"source": "entra_signin"}, src_ip="192.0.2.50", at="+3 10:10",
+              operation="Sign-in activity",
               raw=json.dumps({"servicePrincipalId": "sp-1"})),
         event(**entra("service_principal", "sp-1", "app"), src_ip="192.0.2.50", at="+3 10:11", operation="Microsoft.Storage/storageAccounts/listKeys/action"),
         event(**entra("service_principal", "sp-1", "app"), src_ip=HOME, at="+3 10:12", operation="Microsoft.Storage/storageAccounts/write"),
@@ -408,11 +477,12 @@ def test_hostile_text_is_text() -> None:
     deep = '{"credentials":' + '{"a":' * 5000 + "1" + "}" * 5000 + "}"
     made = trace([
         *past(), stolen(),
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 10:01", operation="CreateUser", request={"userName": bad}, response=user_made(bad),
-              user_agent=bad),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **IAM, at="+3 10:01", operation="CreateUser", request={"userName": bad},
+              response=user_made(bad), user_agent=bad),
         event(**session("deploy", "x", key="ASIAEVIL1"), src_ip="=cmd()", **STS, at="+3 10:02", operation="AssumeRole", request=deep, response=deep),
         event(**session("deploy", "x", key="ASIAEVIL1"), src_ip="not\x00an address", **STS, at="+3 10:03", operation="AssumeRole", request="[[[", response="{"),
-        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **STS, at="+3 10:04", operation="AssumeRole", response={"credentials": [], "assumedRoleUser": 5}),
+        event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, **STS, at="+3 10:04", operation="AssumeRole",
+              response={"credentials": [], "assumedRoleUser": 5}),
         event(**session("deploy", "x", key="ASIAEVIL1"), **BAD, service="ec2", at="+3 10:05", operation="RunInstances", response={"instancesSet": "i-1"}),
     ], start=START)  # fmt: skip
     assert f"{USER}{bad}" in ids(made) and made.rows("SELECT count(*) AS n FROM events")[0]["n"] == 9

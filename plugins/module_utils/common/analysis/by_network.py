@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the attacker's addresses tell: credentials used from there that no call opened. In doubt, except a machine's own credentials, which have no business elsewhere."""
+"""What the attacker's addresses tell: credentials used from there that no call opened.
+
+In doubt, except a machine's own credentials, which have no business elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ if t.TYPE_CHECKING:
     from .lineage import Lineage
 
 _ADDRESSES: Columns = (("src_ip", "VARCHAR"), ("since", "TIMESTAMP"))
-_NODES: Columns = (("n", "INTEGER"), ("rogue", "BOOLEAN"))
+# ``place``: whether its addresses are the attacker's own. What the attacker's machine or function in the cloud has is the cloud's, or the owner's gateway.
+_NODES: Columns = (("n", "INTEGER"), ("rogue", "BOOLEAN"), ("place", "BOOLEAN"))
 _FROM = """
-SELECT h.src_ip, min(h.time) AS since FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue
+SELECT h.src_ip, min(h.time) AS since FROM lineage_hits h JOIN lineage_of o ON o.n = h.n AND o.rogue AND o.place
 LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
 WHERE coalesce(s.verdict, 'rogue') = 'rogue' GROUP BY h.src_ip
 """
@@ -44,6 +48,10 @@ _MINTED = """
 SELECT cloud, coalesce(actor_account, account) AS account, actor_arn, issuer_arn, credential_uid, src_ip, time AS first, event_uid AS event FROM events
 WHERE operation IN ('AssumeRole', 'GetSessionToken', 'GetFederationToken') AND service = 'sts' AND status = 'success' AND contains(response, ?) LIMIT 10
 """
+_HANDED = """
+SELECT coalesce(invoked_by, src_ip) AS service, event_uid AS event FROM events
+WHERE operation = 'AssumeRole' AND service = 'sts' AND status = 'success' AND actor_type = 'AWSService' AND contains(response, ?) LIMIT 1
+"""
 SECRETS = [
     "GetSecretValue", "BatchGetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory", "SecretGet",
     "google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion", "AccessSecretVersion",
@@ -52,12 +60,15 @@ _NOWHERE = [
     ipaddress.ip_network(cidr)
     for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "fe80::/10", "::1/128")
 ]
-CROWDED = 3  # identities that nobody ties to the attacker, on one of its addresses
+CROWDED, SHARED = 3, 25  # identities that nobody ties to the attacker, on one of its addresses: less sure; nothing is concluded from it
 
 
 def attackers(lineage: Lineage) -> dict[str, dt.datetime]:
     """{address: since when the attacker works from it}: not the owner's networks, not those that somebody used before."""
-    lineage.database.table("lineage_of", _NODES, ((n, lineage.nodes[key].verdict == ROGUE) for n, (key, _m) in enumerate(lineage.matches)))
+    nodes = [lineage.nodes[key] for key, _match in lineage.matches]
+    lineage.database.table(
+        "lineage_of", _NODES, ((n, x.verdict == ROGUE, not (x.kind == "compute" and x.whole)) for n, x in enumerate(nodes))
+    )
     found = {
         row["src_ip"]: row["since"]
         for row in lineage.database.rows(_FROM)
@@ -82,13 +93,29 @@ def look(lineage: Lineage) -> bool:
         crowd.setdefault(row["src_ip"], set()).add(str(row["issuer_arn"] or row["actor_arn"] or row["credential_uid"]))
     changed = False
     for row in rows:
-        node = _node(lineage, row, reads, len(crowd[row["src_ip"]]) >= CROWDED)
+        others = len(crowd[row["src_ip"]])
+        if others > SHARED:
+            lineage.doubt(
+                "", row["src_ip"], f"is an address of the attacker that {others} other identities share: none of them was looked at"
+            )
+            continue
+        node = _node(lineage, row, reads, others >= CROWDED)
+        if node.key not in lineage.nodes and node.verdict == REVIEW and row["actor_type"] == "AssumedRole" and others < CROWDED:
+            _of_a_service(lineage, node)
         if node.key in lineage.nodes:
             why = "is used from an address of the attacker outside the time in which it is followed: does the incident's window end too early?"
             lineage.doubt(node.id, row["event"], why, row["first"])
         else:
             changed = lineage.add(node) or changed
     return changed
+
+
+def _of_a_service(lineage: Lineage, node: Node) -> None:
+    """Credentials that AWS handed to a function or a task, and that turn up at the attacker's."""
+    for row in lineage.database.rows(_HANDED, [node.id]) if node.id.startswith("ASIA") and node.key not in lineage.looked else ():
+        node.verdict, node.confidence, node.via = ROGUE, 85, f"credentials of {row['service']} used elsewhere"
+        node.evidence = [row["event"], *node.evidence]
+    lineage.looked.add(node.key)
 
 
 def upward(lineage: Lineage) -> bool:

@@ -19,6 +19,7 @@ _HITS: Columns = (
     ("event_uid", "VARCHAR"), ("n", "INTEGER"), ("time", "TIMESTAMP"), ("src_ip", "VARCHAR"), ("service", "VARCHAR"), ("operation", "VARCHAR"),
     ("success", "BOOLEAN"), ("read_only", "BOOLEAN"),
 )  # fmt: skip
+_OPENERS: Columns = (("service", "VARCHAR"), ("operation", "VARCHAR"), ("raw", "BOOLEAN"))
 _SEEN: Columns = (("n", "INTEGER"), ("src_ip", "VARCHAR"), ("verdict", "VARCHAR"), ("factor", "INTEGER"), ("follow", "BOOLEAN"))
 _WHERE = """
 FROM events e JOIN {matches} m ON m.handle = ? AND {on}
@@ -48,35 +49,38 @@ HANDLES = {
 # Two kinds of scan: narrow ones over all events, for the pairs; wide ones, which read requests and answers, only for what opens something.
 _CALLS = """
 SELECT m.n, e.event_uid, e.time, e.cloud, e.account, e.region, e.service, e.operation, e.actor_type, e.actor_arn, e.actor_id, e.actor_name,
-  e.actor_account, e.credential_uid, e.issuer_arn, e.src_ip, e.resources, e.request, e.response, e.raw
+  e.actor_account, e.credential_uid, e.issuer_arn, e.src_ip, e.resources, e.request, e.response, {raw} AS raw
 """
 _OPENING = "AND e.status = 'success' AND e.time BETWEEN ? AND ? AND e.operation IN ({operations})"
 _ANY = """
-SELECT h.n, min(h.time) AS first, max(h.time) AS last FROM lineage_hits h
+SELECT h.n, o.raw, min(h.time) AS first, max(h.time) AS last FROM lineage_hits h
 JOIN lineage_openers o ON o.operation = h.operation AND (o.service IS NULL OR o.service = h.service)
 LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip
-WHERE h.success AND list_contains(CAST(? AS INTEGER[]), h.n) AND coalesce(s.follow, true) GROUP BY h.n
+WHERE h.success AND list_contains(CAST(? AS INTEGER[]), h.n) AND coalesce(s.follow, true) GROUP BY h.n, o.raw
 """
+_NETWORKS = "SELECT n, src_ip, min(time) AS first FROM lineage_hits WHERE list_contains(CAST(? AS INTEGER[]), n) GROUP BY n, src_ip"
 _JUDGED = "SELECT n, src_ip, verdict, factor, follow FROM lineage_seen WHERE list_contains(CAST(? AS INTEGER[]), n)"
 
 
 class Hits:
     """The pairs so far. ``trusted``: ARNs whose calls are nobody else's, whatever network they come from."""
 
-    def __init__(self, database: Database, trusted: Iterable[str], openers: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, database: Database, trusted: Iterable[str], openers: Mapping[tuple[str, str], bool]) -> None:
         self._database, self._trusted = database, sorted(trusted)
         self.count = 0
         self._kept: list[Match] = []
-        openers = list(openers)
-        operations = ", ".join(f"'{name}'" for name in sorted({name for _service, name in openers}))  # our own words
         where = {handle: _WHERE.replace("{matches}", "lineage_new").replace("{on}", on) for handle, on in HANDLES.items()}
         self._fill = {handle: _FILL + text for handle, text in where.items()}
-        self._calls = {handle: _CALLS + text + _OPENING.replace("{operations}", operations) for handle, text in where.items()}
+        self._calls: dict[tuple[str, bool], str] = {}
+        for raw in (False, True):  # the event as it came is most of a log: read only where an opener asks for it
+            operations = ", ".join(
+                f"'{name}'" for name in sorted({name for (_service, name), wants in openers.items() if wants == raw})
+            )  # our own words
+            calls = _CALLS.replace("{raw}", "e.raw" if raw else "NULL")
+            self._calls |= {(handle, raw): calls + text + _OPENING.replace("{operations}", operations) for handle, text in where.items()}
         database.table("lineage_hits", _HITS, ())
         database.table("lineage_seen", _SEEN, ())
-        database.table(
-            "lineage_openers", (("service", "VARCHAR"), ("operation", "VARCHAR")), [(service or None, name) for service, name in openers]
-        )
+        database.table("lineage_openers", _OPENERS, ((service or None, name, raw) for (service, name), raw in openers.items()))
 
     def add(self, matches: Sequence[Match]) -> range:
         """Find their events; the numbers under which they are kept."""
@@ -96,32 +100,35 @@ class Hits:
         ))  # fmt: skip
         return sorted({match.handle for _n, match in rows})
 
-    def networks(self, n: int) -> dict[str, t.Any]:
-        """{address as written: when it was first seen} of a match."""
-        return {
-            row["src_ip"]: row["first"]
-            for row in self._database.rows("SELECT src_ip, min(time) AS first FROM lineage_hits WHERE n = ? GROUP BY src_ip", [n])
-        }
+    def networks(self, numbers: Iterable[int]) -> dict[int, dict[str, t.Any]]:
+        """{match: {address as written: when it was first seen}}, of those that have events."""
+        found: dict[int, dict[str, t.Any]] = {}
+        for row in self._database.rows(_NETWORKS, [list(numbers)]):
+            found.setdefault(row["n"], {})[row["src_ip"]] = row["first"]
+        return found
 
-    def judge(self, n: int, verdicts: Mapping[str, tuple[str, int, bool]]) -> None:
-        """Say of each address of match ``n`` what its calls are: (verdict or none, factor of confidence in percent, whether they are followed)."""
-        self._database.run("DELETE FROM lineage_seen WHERE n = ?", [n])
-        self._database.table("lineage_seen", _SEEN, ((n, address, *said) for address, said in verdicts.items()), append=True)
+    def judge(self, verdicts: Mapping[int, Mapping[str, tuple[str, int, bool]]]) -> None:
+        """Say of each address of these matches what its calls are: (verdict or none, factor of confidence in percent, whether they are followed)."""
+        self._database.run("DELETE FROM lineage_seen WHERE list_contains(CAST(? AS INTEGER[]), n)", [list(verdicts)])
+        rows = ((n, address, *said) for n, judged in verdicts.items() for address, said in judged.items())
+        self._database.table("lineage_seen", _SEEN, rows, append=True)
 
     def calls(self, numbers: Iterable[int]) -> list[dict[str, t.Any]]:
         """Successful calls of these matches that open something, oldest first, each with its verdict and factor; not those that are the owner's."""
-        spans = self._database.rows(_ANY, [list(numbers)])
-        if not spans:
-            return []
-        found = [row["n"] for row in spans]
-        judged = {(row["n"], row["src_ip"]): row for row in self._database.rows(_JUDGED, [found])}
-        first, last = min(row["first"] for row in spans), max(row["last"] for row in spans)
         calls = []
-        for handle in self._prepare(found):
-            for row in self._database.rows(self._calls[handle], [handle, self._trusted, first, last]):
-                said = judged.get((row["n"], row["src_ip"] or ""), {"verdict": "rogue", "factor": 100, "follow": True})
-                if said["follow"]:
-                    calls.append(row | {"verdict": said["verdict"], "factor": said["factor"]})
+        spans = self._database.rows(_ANY, [list(numbers)])
+        for raw in (False, True):
+            mine = [row for row in spans if row["raw"] == raw]
+            if not mine:
+                continue
+            found = sorted({row["n"] for row in mine})
+            judged = {(row["n"], row["src_ip"]): row for row in self._database.rows(_JUDGED, [found])}
+            first, last = min(row["first"] for row in mine), max(row["last"] for row in mine)
+            for handle in self._prepare(found):
+                for row in self._database.rows(self._calls[handle, raw], [handle, self._trusted, first, last]):
+                    said = judged.get((row["n"], row["src_ip"] or ""), {"verdict": "rogue", "factor": 100, "follow": True})
+                    if said["follow"]:
+                        calls.append(row | {"verdict": said["verdict"], "factor": said["factor"]})
         return sorted(calls, key=lambda row: (row["time"], row["event_uid"] or ""))
 
     def span(self) -> dict[int, tuple[t.Any, t.Any, int]]:

@@ -22,7 +22,8 @@ from .networks import OWNERS, Networks
 
 _SHOWN = 20  # event ids that a node carries as its evidence
 _ROUNDS = 200  # each round goes one step further along some chain
-_OPENERS = (*opened_aws.OPENERS, *opened_azure.OPENERS, *opened_gcp.OPENERS)
+# What opens something -> whether its opener reads the event as it came.
+_OPENERS = dict.fromkeys(opened_aws.OPENERS, False) | dict.fromkeys((*opened_aws.RAW, *opened_azure.OPENERS, *opened_gcp.OPENERS), True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,26 +129,24 @@ class Lineage:
             again, self._again = self._again, set()
             numbers = self.hits.add([match for _key, match in new]) if new else range(0)
             self.matches += new
-            for n in numbers:
-                self._judge(n)
+            self._judge(numbers)
             older = [n for n, (key, _match) in enumerate(self.matches) if key in again and n not in numbers]
             self._open([*numbers, *older])
 
-    def _judge(self, n: int) -> bool:
-        """Say whose the networks of match ``n`` are; whether that changed."""
-        match = self.matches[n][1]
-        if match.pick == "all":
-            return False
-        verdicts = self.networks.verdicts(n, match, self.hits.networks(n))
-        if self._judged.get(n) == verdicts:
-            return False
-        self._judged[n] = verdicts
-        self.hits.judge(n, verdicts)
-        return True
+    def _judge(self, numbers: Iterable[int]) -> set[int]:
+        """Say whose the networks of these matches are; those of which that changed."""
+        changed = {}
+        for n, seen in self.hits.networks([n for n in numbers if self.matches[n][1].pick != "all"]).items():
+            verdicts = self.networks.verdicts(n, self.matches[n][1], seen)
+            if self._judged.get(n) != verdicts:
+                changed[n] = self._judged[n] = verdicts
+        if changed:
+            self.hits.judge(changed)
+        return set(changed)
 
     def _judge_again(self) -> bool:
         """Networks of the attacker are known better now."""
-        changed = [n for n in range(len(self.matches)) if self._judge(n)]
+        changed = self._judge(range(len(self.matches)))
         self._again |= {self.matches[n][0] for n in changed}
         return bool(changed)
 

@@ -74,6 +74,7 @@ class Node:
     evidence: list[str] = dataclasses.field(default_factory=list)
     matches: tuple[Match, ...] = ()
     watches: tuple[Watch, ...] = ()
+    latent: bool = False  # in doubt until a call of the attacker's is seen with it
     whole: bool = False  # the identity itself is the attacker's, not a credential of an innocent one
 
     @property
@@ -111,13 +112,13 @@ class Act:
 
 def opened(
     act: Act, kind: str, id: str, arn: str = "", *, account: str = "", sure: int = 100, verdict: str = ROGUE, until: dt.datetime | None = None,
-    matches: tuple[Match, ...] = (), watches: tuple[Watch, ...] = (), whole: bool = False, since: dt.datetime | None = None,
+    matches: tuple[Match, ...] = (), watches: tuple[Watch, ...] = (), whole: bool = False, since: dt.datetime | None = None, latent: bool = False,
 ) -> Node:  # fmt: skip
     """The node that ``act`` opened. It is no surer and no worse than the call was."""
     return Node(
         kind, id, arn, str(act.row["cloud"] or ""), account or act.account, since or act.time,
         ROGUE if verdict == act.verdict == ROGUE else REVIEW, act.confidence * sure // 100, until, str(act.row["operation"]), act.node.id,
-        [str(act.row["event_uid"])], matches, watches, whole,
+        [str(act.row["event_uid"])], matches, watches, latent, whole,
     )  # fmt: skip
 
 

@@ -33,8 +33,15 @@ _BEFORE = {
 _MACHINE = {
     "credential": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE credential_uid = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
     "actor": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE actor_arn = ? AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
-    "session_name": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE ends_with(actor_arn, concat('/', ?)) AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
-}
+    "session_name": "SELECT arg_min(src_ip, time) AS ip FROM events WHERE ends_with(actor_arn, concat('/', ?))"
+                    " AND regexp_matches(actor_arn, '/m?i-[0-9a-f]{8,17}$')",
+}  # fmt: skip
+# Of an identity without a network of its own (hosted runners) a new address says nothing: there the program decides between theirs and doubt.
+_ROAMING = 5  # networks before the incident
+_AGENTS = """
+SELECT DISTINCT e.src_ip, split_part(split_part(coalesce(e.user_agent, ''), ' ', 1), '/', 1) AS program, e.time < ? AS early FROM events e
+WHERE (? = 'credential' AND e.credential_uid = ?) OR (? = 'actor' AND e.actor_arn = ?) OR (? = 'issuer' AND e.issuer_arn = ?)
+"""
 _SPANS = "SELECT src_ip, min(time) AS first, max(time) AS last FROM lineage_hits WHERE n = ? GROUP BY src_ip"
 
 
@@ -69,7 +76,11 @@ class Networks:
         if match.pick != "foreign":
             return {}
         known, hosts = self._known(n, match)
-        return self._services({ip: self._one(ip, known, hosts) for ip in seen})
+        judged = {ip: self._one(ip, known, hosts) for ip in seen}
+        if len(hosts) >= _ROAMING:
+            usual = self._usual(match)
+            judged = {ip: NEAR if one == THEIRS and ip not in self.attackers and ip in usual else one for ip, one in judged.items()}
+        return self._services(judged)
 
     def _one(self, ip: str, known: set[str], hosts: set[t.Any]) -> Verdict | None:
         parsed = address(ip)
@@ -91,13 +102,14 @@ class Networks:
 
     def _known(self, n: int, match: Match) -> tuple[set[str], set[t.Any]]:
         """The owner's addresses, and the networks around those that were used before."""
-        start = match.since or self._start
+        start = min((moment for moment in (match.since, self._start) if moment), default=None)
         if start:
             before = self._used(match, start)
         else:
             before = self._established(n)
         if match.handle in _MACHINE:
             before = before | {row["ip"] for row in self._database.rows(_MACHINE[match.handle], [match.value]) if row["ip"]}
+        before = before - set(self.attackers)  # what the attacker did meanwhile makes no network the owner's
         return before, {_around(parsed) for ip in before if (parsed := address(ip))}
 
     def _used(self, match: Match, start: dt.datetime) -> set[str]:
@@ -106,6 +118,18 @@ class Networks:
         if key not in self._asked:
             self._asked[key] = self._ask(match, start)
         return self._asked[key]
+
+    def _usual(self, match: Match) -> set[str]:
+        """Addresses from which only programs came that its identity used before."""
+        start, handle, value = match.since or self._start, match.handle, match.value
+        if not start or handle not in ("credential", "actor", "issuer"):
+            return set()
+        rows = self._database.rows(
+            _AGENTS, [start, *(part for one in ("credential", "actor", "issuer") for part in (handle, value if handle == one else ""))]
+        )
+        before = {row["program"] for row in rows if row["early"]}
+        new = {row["src_ip"] for row in rows if not row["early"] and row["program"] not in before}
+        return {row["src_ip"] for row in rows if not row["early"]} - new
 
     def _ask(self, match: Match, start: dt.datetime) -> set[str]:
         asked = [(match.handle, match.value)]

@@ -80,7 +80,8 @@ def _console(act: Act) -> Iterator[Node]:
 
 
 def _console_session(act: Act, arn: str, sure: int) -> Node:
-    made = Match("actor", arn, NARROW, created_from=act.time - dt.timedelta(seconds=5), created_to=act.time + _LOGGED_IN)
+    pick = "all" if act.node.whole else "foreign"  # its owner may sign in in the same minute
+    made = Match("actor", arn, NARROW, pick, created_from=act.time - dt.timedelta(seconds=5), created_to=act.time + _LOGGED_IN)
     return opened(
         act, "session", f"{arn}@{act.time:%Y-%m-%dT%H:%M:%SZ}", arn, sure=sure, matches=(made,), until=act.time + dt.timedelta(hours=12)
     )
@@ -114,6 +115,18 @@ def _user(act: Act) -> Iterator[Node]:
     if arn:
         exact = (Match("actor_id", uid, NARROW),) if uid else (Match("actor", arn, WIDE, since=since),)
         yield opened(act, "user", arn, arn, matches=exact, whole=True)
+
+
+def _directory_user(act: Act) -> Iterator[Node]:
+    """A person who was made in Identity Center: events name them by their id."""
+    uid, name = text(act.answered("userId") or act.answered("user", "userId")), text(act.asked("userName"))
+    if uid:
+        matches = (
+            (Match("delegation", uid, WIDE), Match("user_name", name, WIDE, since=act.time - SKEW))
+            if name
+            else (Match("delegation", uid, WIDE),)
+        )
+        yield opened(act, "identity_center_user", uid, matches=matches, whole=True)
 
 
 def _renamed(act: Act) -> Iterator[Node]:
@@ -247,7 +260,7 @@ def _touched(act: Act) -> Iterator[Node]:
     for uid in dict.fromkeys(text(one) for one in named):
         if re.fullmatch(r"m?i-[0-9a-f]{8,17}|[0-9a-f]{32}", uid):
             match = Match("session_name", uid, NARROW, "foreign", account=act.account, since=act.time - SKEW)
-            yield opened(act, "compute", uid, "", sure=85, matches=(match,))
+            yield opened(act, "compute", uid, "", sure=85, matches=(match,), latent=True)
 
 
 def _passed(service: str, *paths: tuple[str, ...]) -> Callable[[Act], Iterator[Node]]:
@@ -355,8 +368,11 @@ OPENERS: dict[tuple[str, str], Callable[[Act], Iterator[Node]]] = {
     ("bedrock", "CreateAgent"): _passed("bedrock", ("agentResourceRoleArn",)),
     ("ssm", "CreateActivation"): _passed("ssm", ("iamRole",)),
     ("ssm", "StartAutomationExecution"): _passed("ssm", ("parameters", "AutomationAssumeRole")),
+    ("identitystore", "CreateUser"): _directory_user,
+    ("sso-directory", "CreateUser"): _directory_user,
     ("sso", "Federate"): _portal,
     ("sso", "GetRoleCredentials"): _portal,
 }
 # Of these the answer holds what was opened: one without it is a hole in the lineage.
 ANSWER_NEEDED = {key for key in OPENERS if OPENERS[key] in (_session, _token, _federated, _root, _access_key, _instances, _tasks)}
+RAW = {key for key in OPENERS if OPENERS[key] is _portal}  # these read the event as it came

@@ -42,6 +42,7 @@ class Switches:
                 "actor",
                 text(row["actor_arn"]),
                 NARROW,
+                "foreign",
                 created_from=row["time"] - dt.timedelta(seconds=5),
                 created_to=row["time"] + dt.timedelta(minutes=2),
             )

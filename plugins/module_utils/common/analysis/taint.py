@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables ``tainted`` and ``acts``: whose identities and credentials were in wrong hands, and what they did. All other parts of the analysis read these."""
+"""The tables ``tainted`` and ``acts``: what was in wrong hands, and what was done with it. All other parts of the analysis read these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..events.database import Database
 from ..suspect import Suspect
 from . import doubts
 from .lineage import Lineage
-from .model import ROGUE, Act, Node, text
+from .model import REVIEW, ROGUE, Act, Node, text
 
 TAINTED: Columns = (
     ("kind", "VARCHAR"), ("id", "VARCHAR"), ("arn", "VARCHAR"), ("cloud", "VARCHAR"), ("account", "VARCHAR"), ("since", "TIMESTAMP"),
@@ -41,6 +41,9 @@ _SPAN = "SELECT coalesce(min(time), TIMESTAMP '1970-01-01') AS first, coalesce(m
 _DELETED = """
 SELECT event_uid, time, account, operation, request, response, raw FROM events
 WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success' ORDER BY time LIMIT 100000
+"""
+_ROGUE_HITS = """
+SELECT DISTINCT h.n FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip WHERE coalesce(s.verdict, 'rogue') = 'rogue'
 """
 _OF_KIND = {"DeleteUser": "user", "DeleteRole": "role"}
 _NOBODY = Node("", "", "", "", "", None)
@@ -72,13 +75,15 @@ def write(lineage: Lineage) -> None:
     """``tainted`` and ``acts``."""
     database = lineage.database
     _ends(lineage)
+    _latent(lineage)
     spans = lineage.hits.span()
     first: dict[tuple[str, str], dt.datetime] = {}
     for n, (key, _match) in enumerate(lineage.matches):
         if n in spans:
             first[key] = min(spans[n][0], first.get(key, spans[n][0]))
     rows = (
-        (x.kind, x.id, x.arn, x.cloud, x.account, _since(x.since, first.get(x.key), x.via), x.until, x.verdict, x.confidence, x.via, x.parent, x.evidence, x.whole)
+        (x.kind, x.id, x.arn, x.cloud, x.account, _since(x.since, first.get(x.key), x.via), x.until, x.verdict, x.confidence, x.via, x.parent, x.evidence,
+         x.whole)
         for x in lineage.nodes.values()
     )  # fmt: skip
     database.table("tainted", TAINTED, rows)
@@ -87,6 +92,14 @@ def write(lineage: Lineage) -> None:
     database.run(_BEST)
     span = database.rows(_SPAN)[0]
     database.run(_ACTS, [span["first"], span["last"]])
+
+
+def _latent(lineage: Lineage) -> None:
+    """What the attacker could enter and is not seen to have used stays the owner's, in doubt."""
+    used = {lineage.matches[row["n"]][0] for row in lineage.database.rows(_ROGUE_HITS)}
+    for node in lineage.nodes.values():
+        if node.latent and node.key not in used and node.verdict == ROGUE:
+            node.verdict, node.confidence = REVIEW, min(node.confidence, 60)
 
 
 def _ends(lineage: Lineage) -> None:

@@ -9,7 +9,7 @@ QUESTION = "Who did what, on what, from where, and with which result? Over all a
 PARAMETERS = ("since", "until", "limit")
 SQL = """
 SELECT time, cloud, account, region, coalesce(actor_arn, actor_name, actor_id, invoked_by) AS who, tainted_id, verdict, confidence, service, operation,
-  coalesce(resources[1], request) AS object, src_ip, user_agent, status, error_code, event_uid
+  substr(coalesce(resources[1], request), 1, 500) AS object, src_ip, substr(user_agent, 1, 500) AS user_agent, status, error_code, event_uid
 FROM acts
 WHERE time >= ? AND time < ?
 ORDER BY time, event_uid
