@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_account_id
-from ministack.services import iam
+from ministack.services import iam, sts
 
 from tests.beds import iam_kinds
 
@@ -28,6 +28,7 @@ def _update_user(params: Params) -> Any:
     if new and new != old and new in iam._users:
         return iam._error(409, "EntityAlreadyExists", escape(f"User with name {new} already exists."))
     user = dict(iam._users[old])
+    was = user["Arn"]
     name, where = new or old, path or user["Path"]
     user |= {"UserName": name, "Path": where, "Arn": f"arn:aws:iam::{get_account_id()}:user{where}{name}"}
     if name != old:
@@ -42,4 +43,15 @@ def _update_user(params: Params) -> Any:
             if old in group["Users"]:
                 iam._groups[key] = {**group, "Users": [name if member == old else member for member in group["Users"]]}
     iam._users[name] = user
+    for key, session in list(
+        sts._sessions.items()
+    ):  # a session is its user's, whatever the user is called, and was called when the session was minted
+        if session.get("PrincipalType") == "AssumedRole":
+            continue
+        source = str(session.get("SourceAccessKeyId") or "")
+        by_key = (iam._access_keys.get(source) or {}).get("UserName") == name
+        if session.get("UserId") == user["UserId"]:
+            sts._sessions[key] = {**session, "Arn": user["Arn"], "PrincipalName": name, "SourcePrincipalArn": user["Arn"]}
+        elif by_key or session.get("SourcePrincipalArn") == was:
+            sts._sessions[key] = {**session, "SourcePrincipalArn": user["Arn"]}
     return iam._xml(200, "UpdateUserResponse", "")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ..common.errors import EvictError
 from ..common.guard import identity, kind_of
 from ..common.plan import Target
-from . import events, identity_providers, own
+from . import events, identity_providers, own, trust
 from .account_state import Change
-from .scope import read_event
+from .scope import caller_arn, read_event
 from .session import Aws
 
 if t.TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CALLS = {
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }
-_MOST = 60  # keys that are followed
+_MOST, _LINKS = 60, 12  # keys that are followed, and links of a chain of sessions
 # The names that CloudTrail gives to what the facet's own name says; compared where the event has them.
 _NAMED = {
     "inline": "policyName",
@@ -104,6 +104,25 @@ class Authors:
             except EvictError as error:
                 self.gaps.append(error.message)
         return found
+
+    def comes_from(self, key: str, suspects: Collection[str]) -> bool:
+        """Whether ``key`` (an access key id) was minted by one of ``suspects`` (key ids, identities), or with what one of them had minted, link by link.
+
+        Backwards from one key: forwards there may be hundreds, and CloudTrail answers two requests a second.
+        """
+        for _link in range(_LINKS):
+            issued = [event for event in self._about(key) if (opened := read_event(event)) and opened.key == key] if key else []
+            if not issued:
+                return False
+            key = str((issued[0].get("userIdentity") or {}).get("accessKeyId") or "")
+            if key in suspects or identity(caller_arn(issued[0])) in suspects or self._stranger(issued[0]):
+                return True
+        return False
+
+    def _stranger(self, event: events.Event) -> bool:
+        """Whether the caller is of another account that is not in our organization: whoever let it in, it has no business here."""
+        account = str((event.get("userIdentity") or {}).get("accountId") or "")
+        return account not in ("", self._account) and not trust.in_organization(self._aws, account)
 
     def _is_own(self, event: events.Event) -> bool:
         who = event.get("userIdentity") or {}

@@ -129,7 +129,7 @@ def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) 
 
 def _open(run: Containment, source: str, behind: tuple[str, ...]) -> bool:
     """Whether the attacker can still act as ``source``."""
-    principal = run.principals.get(identity(source))
+    principal = run.principals.get(identity(source)) or run.former.get(identity(source))
     if principal is None:
         return run.door.closed_since(source) is None
     return not (closed(run, principal) or (principal.kind == "role" and not open_paths(run, principal, behind)))

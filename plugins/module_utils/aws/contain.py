@@ -154,7 +154,7 @@ class Containment(Response):
         while True:
             scope.wait()
             self.runner.wait()
-            if scope.quiet:
+            if scope.quiet and not self.findings.follow_names():
                 break
         scope.stop()
 

@@ -35,10 +35,15 @@ class Findings:
         self.mended: set[str] = set()
         self.spared: dict[str, Principal] = {}
         self._keys: set[str] = set()  # ids of access keys that suspects made for others
+        self._renames: list[Found] = []  # calls of suspects that gave a user another name
         self._lock = threading.RLock()
 
     def found(self, found: Found) -> None:
         """Called by the scope's threads for each thing that the attacker's calls opened: go on following, and leave the rest to the pool."""
+        if found.renamed:
+            with self._lock:
+                self._renames.append(found)
+            return
         if found.only and found.key:
             with self._lock:
                 self._keys.add(found.key)
@@ -61,6 +66,8 @@ class Findings:
         name = found.arn.rsplit("/", 1)[-1]
         kind = kind_of(found.arn)
         known = self.run.principals.get(identity(found.arn))
+        if known is None and identity(found.arn) in self.run.former and not found.whole:
+            known = self.run.former[identity(found.arn)]  # what it did or was given under the name that it had then
         try:
             if kind not in ("user", "role"):
                 return  # a session that minted for itself: its issuer is in the trail already
@@ -89,6 +96,26 @@ class Findings:
                 self.spare(error, found)
         except EvictError as error:
             self.leave(found, error.message)
+
+    def follow_names(self) -> bool:
+        """Users that suspects made, or are, under the names that they have now, when the logs are read; whether there was one.
+
+        A user that somebody made and renamed before anybody noticed is known to the logs by its first name alone, and that may be another user's by now.
+        """
+        with self._lock:
+            renames = sorted(self._renames, key=lambda found: found.at)
+        bad = {identity(p.arn) for p in list(self.run.principals.values()) if p.kind == "user" and not p.only} | set(self.run.former)
+        before, known = {identity(f"{r.arn.rpartition('/')[0]}/{r.renamed}") for r in renames}, len(self.run.principals)
+        for _again in renames:
+            bad |= {identity(r.arn) for r in renames if identity(f"{r.arn.rpartition('/')[0]}/{r.renamed}") in bad}
+        for found in renames:
+            key = identity(found.arn)
+            if key in bad and key not in self.run.principals and key not in self.run.former and key not in before:
+                self.take(dataclasses.replace(found, whole=True))
+            row = {"object": found.arn, "why": f"{found.how}: give it its name back by hand", "due": None}
+            if key not in bad and row not in self.run.open:
+                self.run.open.append(row)
+        return len(self.run.principals) > known
 
     def spare(self, error: Refused, found: Found) -> None:
         """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""

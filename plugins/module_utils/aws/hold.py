@@ -173,7 +173,7 @@ class Hold:
             self._rescope()
         mine: dict[str, list[Step]] = {}
         for done in list(self.runner.done.values()):
-            if done.status in _STANDS:
+            if done.status in _STANDS and identity(done.step.principal) not in self.run.former:
                 mine.setdefault(done.step.target.account, []).append(done.step)
         accounts = sorted(a for a in self._kept if a in self._before)
         with concurrent.futures.ThreadPoolExecutor(max(1, min(len(accounts), 16))) as pool:
@@ -213,7 +213,7 @@ class Hold:
                 principal.facts["AssumeRolePolicyDocument"] = now[principal.arn]["trust"]
         authors = Authors(self.run.aws, self.case, account, min([self._since.get(account) or self._start(), *self._unexplained_since()]))
         self._renamed(account, now, authors)
-        wanted, ours = account_state.expected(self._before[account], [*self._standing.get(account, []), *mine])
+        wanted, ours = account_state.expected(self._before[account], [*self._still(account), *mine])
         touched = self._touched.get(account, set())
         if different := [c for c in account_state.diff(wanted, now) if not self.run.moving.made_by_us(c)]:
             beside = account_state.written(own.meanwhile(self.case, self._start()))
@@ -241,6 +241,10 @@ class Hold:
         found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
         return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
 
+    def _still(self, account: str) -> list[Step]:
+        """What earlier runs did and nobody released, but for users that have another name now."""
+        return [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
+
     @staticmethod
     def _harmless(change: Change, touched: set[tuple[str, str]]) -> bool:
         """What was ours and has been released; fences of other incidents; a key that was switched off, a credential that is gone."""
@@ -265,7 +269,7 @@ class Hold:
             self._reverted(change, ours, event, author)
             self._accomplices(change, ours, authors)
             return
-        contained = self.run.principals.get(author)
+        contained = self.run.principals.get(author) or self.run.former.get(author)
         victim = self.run.principals.get(identity(change.arn))
         of_contained = victim is not None and not victim.only
         who = (event or {}).get("userIdentity") or {}
@@ -290,7 +294,10 @@ class Hold:
         kind = change.facet.partition("/")[0]
         if steps := list(put_back.steps(change, Target("aws", account))):
             self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
-            if kind == "trust":  # until that has spread somebody may come to it: its sessions are cut, too
+            if (
+                kind == "trust"
+            ):  # what it was may have been the suspects' work as well; and until that has spread somebody may come to it: its sessions are cut, too
+                self.run.findings.mended.add(change.arn)
                 self.run.findings.take(Found(account, change.arn, how, by))
                 if self.run.scope:
                     self.run.scope.strangers(account, change.arn)
@@ -335,10 +342,13 @@ class Hold:
         ):  # contained by an earlier run, and nothing led this one to it: nobody else writes it again
             again = dataclasses.replace(ours, before=change.after)
             self.runner.add(ours.principal, change.arn.split(":")[4], [Job(Phase.FENCE, lambda _r: [again])])
-        if event and author not in self.run.trusted and author not in self.run.principals:
+        if event and author not in self.run.trusted and not self._contained(author):
             self._suspect(change, event)
         elif not event:
             self._watch(ours, "somebody has taken it away; it was written again, and the history does not say yet by whom")
+
+    def _contained(self, who: str) -> bool:
+        return who in self.run.principals or who in self.run.former
 
     def _accomplices(self, change: Change, ours: Step, authors: Authors) -> None:
         """Whoever else touched the control since it was written: of several only the last one's work is seen."""
@@ -346,7 +356,7 @@ class Hold:
         at = (done.at if done else "") or str(((self.run.case.history.get(ours.id) or {}).get("made") or {}).get("at") or "")
         for event in authors.all_of(change) if at else ():
             author = identity(caller_arn(event))
-            if str(event.get("eventTime")) >= at and author not in self.run.trusted and author not in self.run.principals:
+            if str(event.get("eventTime")) >= at and author not in self.run.trusted and not self._contained(author):
                 self._suspect(change, event)
 
     def _gone_anyway(self, account: str, now: State) -> None:
@@ -403,6 +413,10 @@ class Hold:
         for user in [p for p in list(self.run.principals.values()) if p.kind == "user" and p.account == account]:
             if not (arn := account_state.moved(self._before[account], now, user.arn, user.id)):
                 continue
+            contained = self.run.principals.get(identity(arn))
+            if contained and contained is not user and contained.id == user.id:  # by the name that it has now
+                self.run.retire(user, contained)
+                continue
             self._acted += 1
             change = Change(user.arn, "name", user.arn, arn)
             event = authors.of(change)
@@ -418,7 +432,7 @@ class Hold:
                 steps = list(put_back.steps(change, Target("aws", account)))
                 self.runner.add(user.arn, account, [Job(Phase.FENCE, lambda _r, s=steps: s)])  # type: ignore[misc]
                 now[user.arn] = now.pop(arn)  # what else has changed of it is told by its old name
-            if event and identity(author) not in self.run.trusted and identity(author) not in self.run.principals:
+            if event and identity(author) not in self.run.trusted and not self._contained(identity(author)):
                 self._suspect(change, event)
 
     def _watch(self, ours: Step, why: str) -> None:

@@ -30,7 +30,7 @@ def last(run: Containment, principal: Principal) -> datetime.datetime | None:
     if principal.kind == "role":
         beside = {identity(role.arn) for role in circle(run, principal)}
         for source in principal.sources:
-            owner = run.principals.get(identity(source))
+            owner = run.principals.get(identity(source)) or run.former.get(identity(source))
             since = claims.fenced_since(run, owner) if owner else run.door.closed_since(source)
             if since and identity(source) not in beside:
                 times.append(since + datetime.timedelta(seconds=run.spread))

@@ -38,6 +38,7 @@ class Response:
     def __init__(self, aws: Aws, case: Case, runner: Runner) -> None:
         self.aws, self.case, self.incident, self.runner = aws, case, case.incident, runner
         self.principals: dict[str, Principal] = {}
+        self.former: dict[str, Principal] = {}  # identity under a name that a user had before -> the one that it is contained under now
         self.refused: list[dict[str, str]] = []
         self.resolved: dict[str, Principal] = {}  # by the suspect's path in the incident file
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
@@ -131,6 +132,9 @@ class Response:
         if found or not written:
             return found
         named = [s.value for s in self.suspects if s.kind in ("access_key", "session_key")]
+        for event, _who in by:
+            if authors.comes_from(str((event.get("userIdentity") or {}).get("accessKeyId") or ""), suspects | set(named)):
+                return event
         minted = authors.minted(named, [arn.rsplit("/", 1)[-1]] if kind_of(arn) == "user" else [])
         return next((event for event, who in by if who & minted), None)
 
@@ -163,11 +167,13 @@ class Response:
             for account in sorted({s.account for s in self.suspects if s.cloud == "aws" and s.account}):
                 self._know_own(account)
         refuse_untouchable(principal)
-        self._check(principal.arn, discovered=bool(principal.discovered))
+        self._check(principal.arn, discovered=bool(principal.discovered) and not self._same(principal))  # a new name is no new identity
         if self.cuts and principal.kind == "user" and not principal.only:
             self.administrators.check(principal)
         key = identity(principal.arn)
         with self._lock:
+            for old in self._same(principal):
+                self.retire(old, principal)
             known = self.principals.get(key)
             grown = known is None or known.join(principal)
             if known is None:
@@ -176,6 +182,19 @@ class Response:
             self.follow(principal)
             if grown:
                 self.start(known or principal)
+
+    def _same(self, principal: Principal) -> list[Principal]:
+        """The same user under names that it had when it was found: a user may get another name, and keeps its id, its keys and its policies."""
+        found = [p for p in list(self.principals.values()) if p.kind == principal.kind == "user" and p.id == principal.id != ""]
+        return [p for p in found if identity(p.arn) != identity(principal.arn)]
+
+    def retire(self, old: Principal, now: Principal) -> None:
+        """From now on it is contained under the name that it has: all that was known of it holds, and what failed under the old one is no failure."""
+        with self._lock:
+            now.join(old)
+            self.principals.pop(identity(old.arn), None)
+            self.former = {key: now if one is old else one for key, one in self.former.items()} | {identity(old.arn): now}
+            self.runner.forgive_all(lambda about: about.startswith((old.arn, f"UserName={old.name} in {old.account}")))
 
     def may_deny(self, role: Principal, *, asked: bool, look: bool = True) -> list[str]:
         """The guards of a full deny on a role; a user has passed them when it was admitted. Raises ``Refused``; returns who else uses it.

@@ -36,6 +36,7 @@ class Found:
     at: str = ""
     by: str = ""  # key id that made the call: whose trail this belongs to
     trust: t.Any = None  # the trust policy that was written, as text
+    renamed: str = ""  # the name of the user until then
 
     @property
     def compromised(self) -> set[str]:
@@ -180,6 +181,10 @@ def read_event(event: events.Event) -> Found | None:
     if name == "CreateUser":
         arn = str(_get(event, "responseElements", "user", "arn") or "")
         return Found(account, arn, f"created by {source} at {at}", source, whole=True, at=at, by=by) if arn else None
+    if name == "UpdateUser":
+        old, new = (str(_get(event, "requestParameters", key) or "") for key in ("userName", "newUserName"))
+        how = f"renamed from {old} by {source} at {at}"
+        return Found(account, f"{_prefix(event)}user/{new}", how, source, at=at, by=by, renamed=old) if old and new else None
     if name in ("UpdateAssumeRolePolicy", "CreateRole"):
         role = str(_get(event, "requestParameters", "roleName") or "")
         verb = "created" if name == "CreateRole" else "trust policy rewritten"

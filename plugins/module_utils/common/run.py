@@ -123,6 +123,11 @@ class Runner:
         with self._lock:
             self.failures = [f for f in self.failures if f["object"] != object]
 
+    def forgive_all(self, about: Callable[[str], bool]) -> None:
+        """What failed of objects of which ``about`` says so does not count any more."""
+        with self._lock:
+            self.failures = [f for f in self.failures if not about(f["object"])]
+
     def remember(self, step_id: str, answer: Mapping[str, t.Any]) -> None:
         """The answer of an earlier run, whole: its secret was read back, in memory, from where that run had put it."""
         with self._lock:

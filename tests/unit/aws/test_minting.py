@@ -32,6 +32,7 @@ class Run:
         self.principals = {identity(p.arn): p for p in made}
         self.actions = {key: RoleAction((actions or {}).get(p.name, "revoke"), "") for key, p in self.principals.items()}
         self.cuts: dict[str, tuple[dt.datetime, dt.datetime]] = {}
+        self.former: dict[str, Principal] = {}
         self.minted: dict[str, dt.datetime] = {}
         self.spread, self.incident = SPREAD, types.SimpleNamespace(policy_name=lambda purpose: f"evict-{purpose}-IR-1")
         self.isolation = types.SimpleNamespace(last_given=lambda _arn: None)
