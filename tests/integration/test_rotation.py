@@ -266,13 +266,22 @@ def test_a_new_key_that_nobody_holds_is_made_anew_and_one_that_leaks_as_well_is_
     assert not estate.rotate(mode="emergency")["changed"]
 
 
-def test_of_two_users_each_gets_the_places_that_hold_its_key(estate: Estate) -> None:
+def test_of_two_users_each_gets_the_places_that_hold_its_key(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each could read the other's place, so both are clamped, or both keys ended, before anything is written."""
+    monkeypatch.setattr(course, "SETTLES", datetime.timedelta(0))
+    for user in (USER, "bob"):
+        estate.iam.put_user_policy(UserName=user, PolicyName="reads", PolicyDocument=document(allow("ssm:GetParameter", "sqs:ListQueues")))
     other = estate.desk.company.production.keys["bob"]
     estate.ssm.put_parameter(Name="/other", Type="SecureString", Value=json.dumps({"id": other.access_key, "secret": other.secret_key}))
     estate.desk.incident(estate.key.access_key, other.access_key)
     estate.dependents = [estate.dependents[1], {**estate.dependents[1], "name": "/other"}]
-    result = estate.rotate(mode="emergency")
+    for mode in ("bridge", "emergency"):
+        planned = estate.rotate(mode=mode, check=True)
+        assert planned["status"] == "ok" and estate.keys() == {estate.key.access_key: "Active"}, planned
+    result = estate.rotate(mode="bridge")
     assert result["status"] == "ok", result
+    calls = [c["operation"] for c in estate.bed.calls(mutating=True) if c["operation"] in ("PutUserPolicy", "CreateAccessKey")]
+    assert calls[:3] == ["PutUserPolicy", "PutUserPolicy", "CreateAccessKey"]
     assert sorted([p["place"].split()[1] for p in row["places"]] for row in result["rotation"]) == [["/app/env"], ["/other"]]
     held = json.loads(estate.ssm.get_parameter(Name="/other", WithDecryption=True)["Parameter"]["Value"])
     assert works(estate.bed, Credentials(held["id"], held["secret"])) == "ok" == works(estate.bed, estate.held()[1])

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import documents, targets
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, readers
-from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, options, readers
+from ansible_collections.evict.cloud.plugins.module_utils.common import dependents
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError, InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.common.guard import Guard
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
@@ -73,7 +74,7 @@ def course_of(cloud: Any, *, mode: str = "graceful", check: bool = False, overri
     failures: list[EvictError] = []
     incident = SimpleNamespace(sid=SID, policy_name=lambda purpose: f"evict-{purpose}-IR-1")
     run = SimpleNamespace(
-        principals={}, unresolved=set(), suspects=[], incident=incident, warn=warn, guard=Guard(protected=(), overrides=overrides, limit=25)
+        principals={}, machines=[], unresolved=set(), suspects=[], incident=incident, warn=warn, guard=Guard(protected=(), overrides=overrides, limit=25)
     )  # fmt: skip
     runner = SimpleNamespace(check=check, fail=lambda error, _object="": failures.append(error))
     found: dict[str, Any] = {
@@ -221,6 +222,14 @@ def test_whom_the_incident_holds_reads_nothing(answers: dict[str, Any], who: rea
     assert bool(said(Cloud(GET, **answers), who, new=NEW)) == reads
 
 
+def test_of_several_users_the_bridge_of_each_counts_ahead_and_then_has_to_stand() -> None:
+    for answers, ahead, reads in ((standing(), True, False), (standing(), False, True), (standing("bridge"), False, False)):
+        c = course_of(Cloud(GET, **{**keys(AKIAOLD="Active"), **answers}), mode="bridge")
+        other = SimpleNamespace(arn=f"arn:aws:iam::{A}:user/other")
+        c.run_of.machines = [SimpleNamespace(user=other, mode="bridge", cut=False, new="", compromised=set())]
+        assert bool(readers.look(c, place(), [readers.Suspect(other.arn, frozenset({OLD}), False)], c.reader, ahead)) == reads
+
+
 @pytest.mark.parametrize(("mode", "reads"), [("graceful", True), ("bridge", False), ("emergency", False)])
 def test_check_mode_counts_with_what_the_mode_does_first(mode: str, reads: bool) -> None:
     cloud = Cloud(GET, **keys(AKIAOLD="Active"))
@@ -264,3 +273,18 @@ def test_what_holds_the_old_key_back_is_given_time_to_spread(monkeypatch: pytest
     for held in (False, True):
         readers.settle(course_of(Cloud(), held_back=held, reached=lambda s: reached.get(s, ""), aws=SimpleNamespace(now=lambda: now)))
     assert slept == [6.0]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in targets.KINDS.values() if kind.KIND in dependents.PLACES], ids=lambda kind: str(kind.KIND)
+)
+def test_a_target_of_aws_says_how_it_is_read(kind: Any) -> None:
+    assert callable(getattr(kind, "reading", None))
+
+
+def test_who_reads_a_place_is_declared_in_words_that_are_checked() -> None:
+    user: Any = SimpleNamespace(account=A)
+    entry = {"kind": "secrets_manager", "name": "app/aws", "region": "eu-west-1", "readable_by": ["team-orders"]}
+    assert options.places([entry], user, "options")[0].spec["readable_by"] == ["team-orders"]
+    with pytest.raises(InvalidInput, match=r"options.dependents\[0\].readable_by"):
+        options.places([{**entry, "readable_by": ["a\x1bb"]}], user, "options")

@@ -27,14 +27,19 @@ def plan(c: Course, keys: dict[str, str], found: dict[str, str]) -> None:
     if wrong:
         what = "nothing was moved" if c.cut or c.mode == "bridge" else "nothing was changed"
         c.wait_for(f"{len(wrong)} of {len(c.places)} dependents cannot be moved: {what}")
-    if unsafe:
-        c.wait_for(f"{unsafe} of {len(c.places)} places can be read by others, so nothing was moved")
+    stop_if(c, unsafe)
     if not c.new:
         minting.free(c, keys)
     c.reach("SLOT_READY")
     if c.runner.check and not c.cut:
         c.run_of.warn(f"{c.old} is switched off when nobody has used it for {c.options.quiet:.0f} s, and deleted after {c.options.soak:.0f} s"
                       f" of being inactive; with mode {c.mode} it does not live longer than until {iso(c.deadline())}")  # fmt: skip
+
+
+def stop_if(c: Course, unsafe: int) -> None:
+    """Stops when there are places to which no secret may be written."""
+    if unsafe:
+        c.wait_for(f"{unsafe} of {len(c.places)} places can be read by others, so nothing was moved")
 
 
 def mode(c: Course) -> str:

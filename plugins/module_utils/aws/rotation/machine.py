@@ -11,13 +11,13 @@ from __future__ import annotations
 import typing as t
 
 from ..session import iso
-from . import clamping, decision, distribution, minting, proving, revoking
+from . import clamping, decision, distribution, minting, proving, readers, revoking
 from .course import Course, Stop
 from .options import STATES
 
 
 class Machine(Course):
-    """``begin``, then ``go_on`` as far as it can. ``row`` is its line of the result, ``open`` what it waits for."""
+    """``begin``, ``ready``, then ``go_on`` as far as it can. ``row`` is its line of the result, ``open`` what it waits for."""
 
     _found: dict[str, str]
 
@@ -41,12 +41,21 @@ class Machine(Course):
             return False
         return True
 
-    def go_on(self) -> None:
-        """The rest, as far as it goes."""
+    def ready(self) -> bool:
+        """The plan, and the bridge. Whether there is more to do."""
         try:
             decision.plan(self, self.keys(), self._found)
             if self.mode == "bridge" and not self.cut:
                 clamping.clamp(self)
+        except Stop:
+            return False
+        return True
+
+    def go_on(self) -> None:
+        """The rest, as far as it goes."""
+        try:
+            if not self.alone:  # whether the bridges of the others stand
+                decision.stop_if(self, readers.guard(self, self._found, ahead=False))
             minting.mint_key(self)
             distribution.distribute(self)
             proving.verify(self)

@@ -16,10 +16,9 @@ from collections.abc import Iterable, Mapping
 from ...common.edits import statements_of
 from ...common.errors import EvictError, Refused
 from ...common.guard import identity, kind_of
-from ...common.plan import Call, Target
+from ...common.plan import Call, Probe, Target
 from ...common.reader import Reader
 from .. import policy, resources, targets
-from ..credentials import access_key
 from ..policy import PURPOSES
 from ..resource_check import applies
 from ..resource_policy import members
@@ -64,17 +63,17 @@ class Suspect:
         return self.arn.rsplit("/", 1)[-1]
 
 
-def guard(c: Course, found: Mapping[str, str]) -> int:
+def guard(c: Course, found: Mapping[str, str], ahead: bool = True) -> int:
     """How many places must not be written to; each is named among the failures. ``found``: {place id: its state}.
 
-    What has the new key already, and can be read by a suspect that was not known then, is warned of.
+    ``ahead``: the bridges of this run, which come before anything is written, count already. What has the new key already, and can be read by a suspect that was not known then, is warned of.
     """
     reader, known, refused = c.reader, suspects(c), 0
     for place in c.places:
         state = found[place.id]
         if state not in ("old", "half", "new"):
             continue
-        why = look(c, place, known, reader)
+        why = look(c, place, known, reader, ahead)
         if why and state == "new":
             c.run_of.warn(f"{place.text} has the new key, and {why}: fence it, then name {c.new} as a suspect, which rotates it in turn")
         elif why:
@@ -87,7 +86,7 @@ def guard(c: Course, found: Mapping[str, str]) -> int:
 
 
 def _remedy(c: Course, why: str) -> str:
-    if c.user.arn in why:
+    if c.user.arn in why and not c.cut and c.mode != "bridge":
         return "mode: bridge or mode: emergency take that from its old key first"
     return "fence it first: aws_resource_fence for the place or its KMS key, or aws_contain for whoever reads it; then run again"
 
@@ -111,7 +110,7 @@ def suspects(c: Course) -> list[Suspect]:
     return list(found.values())
 
 
-def look(c: Course, place: targets.Place, known: Iterable[Suspect], reader: Reader) -> str:
+def look(c: Course, place: targets.Place, known: Iterable[Suspect], reader: Reader, ahead: bool = True) -> str:
     """Why the new secret must not be there; "" when nobody in ``known`` reads it, nor the public."""
     declared = [str(one) for one in place.spec.get("readable_by") or ()]
     if said := _declared(c, declared, known):
@@ -129,7 +128,7 @@ def look(c: Course, place: targets.Place, known: Iterable[Suspect], reader: Read
         return said
     if unresolved := c.run_of.unresolved:
         return f"it is not known whether {', '.join(sorted(unresolved))} can read it: who that is was not found"
-    return next((said for one in known if (said := _reads(c, one, place, how, reader))), "")
+    return next((said for one in known if (said := _reads(c, one, place, how, reader, ahead))), "")
 
 
 def _declared(c: Course, declared: Iterable[str], known: Iterable[Suspect]) -> str:
@@ -174,18 +173,18 @@ def _names(statement: Mapping[str, t.Any], action: str) -> bool:
     return applies({**bare, "Principal": "*"}, "arn:aws:iam::000000000000:user/x", action, "")[0] is not False
 
 
-def _reads(c: Course, one: Suspect, place: targets.Place, how: Reading, reader: Reader) -> str:
+def _reads(c: Course, one: Suspect, place: targets.Place, how: Reading, reader: Reader, ahead: bool) -> str:
     if identity(one.arn) in {identity(arn) for arn in how.runs_as if arn}:
         return f"it runs as {one.arn}, which is a suspect"
     if kind_of(one.arn) not in ("user", "role"):
-        same = one.account in ("", place.target.account)
-        return f"it is not known whether {one.arn} can read it" if same or how.policy else ""
+        near = one.account in ("", place.target.account) or any(_granted(how, one.arn, a, False) != (None, "") for a in how.actions)
+        return f"it is not known whether {one.arn} can read it" if near else ""
     try:
         why = _allowed(one, place, how, reader)
         if not why or _fenced(c, one, how):
             return ""
-        if _held(c, one, reader):
-            c.held_back = c.held_back or one.arn == c.user.arn
+        if _held(c, one, reader, ahead):
+            c.held_back = True
             return ""
     except EvictError as error:
         return f"it is not known whether {one.arn} can read it: {error.message}"
@@ -264,34 +263,31 @@ def _fenced(c: Course, one: Suspect, how: Reading) -> bool:
     return identity(one.arn) in {identity(held.arn) for held in found}
 
 
-def _held(c: Course, one: Suspect, reader: Reader) -> bool:
+def _held(c: Course, one: Suspect, reader: Reader, ahead: bool) -> bool:
     """Whether what is in wrong hands of it can do nothing any more: as read back, and in check mode as it would be."""
-    mine = one.arn == c.user.arn
-    if mine and c.runner.check and (c.cut or c.mode == "bridge") and not one.whole:
+    its: Course | None = c if one.arn == c.user.arn else next((m for m in c.run_of.machines if m.user.arn == one.arn), None)
+    if its and its.mode == "bridge" and not its.cut and (c.runner.check or ahead):
         return True
-    kind, target = kind_of(one.arn), Target("aws", one.account)
-    purposes = {*PURPOSES, *((bridge.PURPOSE,) if mine else ())}
-    names = {p: policy.inline(kind, one.name, c.run_of.incident.policy_name(p), target)[0] for p in purposes}
-    stands = {p for p, probe in names.items() if reader.read(probe) is not None}
+    kind, target, check = kind_of(one.arn), Target("aws", one.account), c.runner.check
+    purposes = (*PURPOSES, *((bridge.PURPOSE,) if its else ()))
+    probes = {p: policy.inline(kind, one.name, c.run_of.incident.policy_name(p), target)[0] for p in purposes}
+    stands = {p for p, probe in probes.items() if reader.read(probe) is not None}
     if kind == "role":
         return bool(stands)
-    if stands & {"quarantine", bridge.PURPOSE} or (mine and c.runner.check and c.mode == "bridge"):
+    if stands & {"quarantine", bridge.PURPOSE}:
         return True
-    off = mine and c.runner.check and c.cut
+    off = its is not None and check and its.cut  # it would be
     if not off and "session" not in stands:
         return False
-    keys = {
-        str(k["AccessKeyId"]): k.get("Status")
-        for k in reader.get(Call(target, "iam", "ListAccessKeys", {"UserName": one.name})).get("AccessKeyMetadata", [])
-    }
-    live = {key for key, status in keys.items() if status == "Active" and (one.whole or key in one.keys)} - ({c.new} if mine else set())
-    if off:
-        live -= c.compromised
+    listed = reader.get(Call(target, "iam", "ListAccessKeys", {"UserName": one.name})).get("AccessKeyMetadata", [])
+    live = {str(k["AccessKeyId"]) for k in listed if k.get("Status") == "Active" and (one.whole or k["AccessKeyId"] in one.keys)}
+    if its:
+        live -= {its.new, *(its.compromised if off else ())}
     return not live and (not one.whole or not _password(one, target, reader))
 
 
 def _password(one: Suspect, target: Target, reader: Reader) -> bool:
-    asked = access_key.Probe(
+    asked = Probe(
         Call(target, "iam", "GetLoginProfile", {"UserName": one.name}), ("LoginProfile",), ("NoSuchEntity", "NoSuchEntityException")
     )
     return reader.read(asked) is not None

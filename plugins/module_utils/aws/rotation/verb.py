@@ -76,10 +76,10 @@ class Rotation(Response):
             self._share()
         for machine in self.machines:
             self._step(machine, lambda m=machine: fenced.warn(self.case, m, Reader(self.runner.clouds)))  # type: ignore[misc]
-        begun = [
-            machine for machine in self.machines if self._step(machine, machine.begin)
-        ]  # no key is live when another's place is written
-        for machine in begun:
+        # All keys end, or are clamped, before any place is written: each user is a suspect to the places of the others.
+        begun = [machine for machine in self.machines if self._step(machine, machine.begin)]
+        ready = [machine for machine in begun if self._step(machine, machine.ready)]
+        for machine in ready:
             self._step(machine, machine.go_on)
 
     def _step(self, machine: Machine, step: Callable[[], t.Any]) -> bool:
