@@ -175,7 +175,9 @@ def open_case(store: Store, *, memory: str = "4GB", threads: int = 0, keep: bool
         found = Parts(store, source)
         parts += [found.local(part, home) for part in found.parts]
         gaps += [[moment(gap[name]) if name in ("start", "end") else gap[name] for name in names(GAPS)] for gap in found.manifest["gaps"]]
-    database = Database.open(home, memory=memory, threads=threads) if keep else Database.memory(reads=[home], memory=memory, threads=threads)
+    database = (
+        Database.open(home, memory=memory, threads=threads) if keep else Database.memory(reads=[home], memory=memory, threads=threads)
+    )
     try:
         database.run("DROP VIEW IF EXISTS events")
         database.empty()
