@@ -15,12 +15,21 @@ from tests.unit.analysis.events_made import (
 )
 
 
-def trace(rows: list[Row], *who: str, start: str = "", end: str = "", gaps: t.Iterable[Row] = (), **more: t.Any) -> t.Any:
+def trace(rows: list[Row], *who: t.Any, start: str = "", end: str = "", gaps: t.Iterable[Row] = (), **more: t.Any) -> t.Any:
     """An investigated database."""
     made = database(rows, gaps)
-    found = [one for text in who or (story.SUSPECT,) for one in suspects.classify(text)]
+    found = [one for given in who or (story.SUSPECT,) for one in _suspects(given)]
     taint.trace(made, found, start=moment(start) if start else None, end=moment(end) if end else None, **more)
     return made
+
+
+def _suspects(given: t.Any) -> list[suspects.Suspect]:
+    """Of text, of an entry of the incident file, or as it is."""
+    if isinstance(given, dict):
+        one = suspects.parse(given, "suspect", [])
+        assert one
+        return [one]
+    return suspects.classify(given) if isinstance(given, str) else [given]
 
 
 def ids(made: t.Any, verdict: str = "rogue") -> set[str]:

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import Suspect
 from tests.unit.analysis import story
 from tests.unit.analysis.events_made import (
     ACCOUNT,
@@ -337,12 +338,7 @@ def test_a_person_of_identity_center() -> None:
     rows = [*take(HOME, "+1 09:00", "ASIAJANE1", "jane"), *take(EVIL, "+3 10:00", "ASIAEVIL1", "jane"), *take(HOME, "+3 11:00", "ASIAJANE2", "jane"),
             *take(HOME, "+3 10:00", "ASIABOB01", "bob")]  # fmt: skip
     rows = [row for row in rows if row["operation"] != "Federate" or row["actor_name"] == "jane"]
-    from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import taint
-    from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import Suspect
-    from tests.unit.analysis.events_made import database, moment
-
-    made = database(rows)
-    taint.trace(made, [Suspect("aws", ACCOUNT, "identity_center_user", "9067f-1")], start=moment(START))
+    made = trace(rows, Suspect("aws", ACCOUNT, "identity_center_user", "9067f-1"), start=START)
     assert {"ASIAEVIL1"} == {one for one in ids(made) if one.startswith("ASIA")}
     assert {
         row["credential_uid"] for row in made.rows("SELECT credential_uid FROM acts WHERE verdict = 'rogue' AND operation = 'PutObject'")
@@ -376,7 +372,8 @@ def test_a_machine_that_was_entered_and_not_used_is_its_owners() -> None:
 def test_a_pipeline_on_hosted_runners_has_no_network_of_its_own() -> None:
     """Every run comes from a new address: the program that it uses decides between doubt and the attacker."""
     runs = [event(**CI, src_ip=f"20.{n}.1.1", at=f"+{n % 3} {n:02d}:00", user_agent="HashiCorp-Terraform/1.9 x") for n in range(12)]
-    run = event(**CI, src_ip="20.99.1.1", **STS, at="+3 10:00", operation="AssumeRole", request=assume("deploy", "p"), response=assumed("deploy", "p", "ASIARUN1"),
+    run = event(**CI, src_ip="20.99.1.1", **STS, at="+3 10:00", operation="AssumeRole", request=assume("deploy", "p"),
+          response=assumed("deploy", "p", "ASIARUN1"),
                 user_agent="HashiCorp-Terraform/1.10 y")  # fmt: skip
     made = trace([*runs, run, stolen()], start=START)
     assert ids(made) == {KEY, "ASIAEVIL1"} and ids(made, "review") == {"ASIARUN1"}
@@ -385,7 +382,8 @@ def test_a_pipeline_on_hosted_runners_has_no_network_of_its_own() -> None:
 def test_credentials_of_a_function_that_turn_up_at_the_attackers() -> None:
     made = trace([
         *past(), stolen(),
-        event(**service("lambda.amazonaws.com"), **STS, at="+3 10:00", operation="AssumeRole", request=assume("fn", "fn"), response=assumed("fn", "fn", "ASIAFN1")),
+        event(**service("lambda.amazonaws.com"), **STS, at="+3 10:00", operation="AssumeRole", request=assume("fn", "fn"),
+              response=assumed("fn", "fn", "ASIAFN1")),
         event(**session("fn", "fn", key="ASIAFN1"), src_ip="3.4.5.6", at="+3 10:05", operation="PutItem"),
         event(**session("fn", "fn", key="ASIAFN1"), **BAD, at="+3 10:30", operation="DeleteTable"),
         event(**session("jo", "jo", key="ASIAJO1"), **BAD, at="+3 10:31", operation="DeleteTable"),
@@ -441,12 +439,30 @@ def test_a_renamed_user_and_a_trusted_administrator_on_the_same_address() -> Non
     assert ids(made) == {f"{USER}ci", f"{USER}ci2"} and not ids(made, "review")
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_person_whom_the_portal_does_not_name(others: int) -> None:
+    """Newer events of Identity Center have an id only: one session in these seconds is the person's, of two nobody knows."""
+    who: Row = {"actor_type": "IdentityCenterUser", "actor_arn": None, "actor_account": ACCOUNT, "delegation": ["9067f-1"]}
+    role = "AWSReservedSSO_Admin_0123456789abcdef"
+    opened = [event(actor_type="SAMLUser", actor_arn=None, account=OTHER, **STS, at=f"+3 10:00:0{n + 1}", operation="AssumeRoleWithSAML",
+                    request=assume(role, f"p{n}", account=OTHER),
+                          response=assumed(role, f"p{n}", f"ASIAP{n}", account=OTHER)) for n in range(others + 1)]  # fmt: skip
+    details = json.dumps({"serviceEventDetails": {"role_name": "Admin", "account_id": OTHER}})
+    made = trace([event(**who, **BAD, service="sso", at="+3 10:00", operation="Federate", raw=details), *opened],
+                 Suspect("aws", ACCOUNT, "identity_center_user", "9067f-1"), start=START)  # fmt: skip
+    assert {one for one in ids(made, "review" if others else "rogue") if one.startswith("ASIA")} == {f"ASIAP{n}" for n in range(others + 1)}
+
+
 def test_google_impersonation_and_keys() -> None:
     ci, deploy, other = (f"{name}@acme-prod.iam.gserviceaccount.com" for name in ("ci", "deploy", "other"))
     key = f"//iam.googleapis.com/projects/acme-prod/serviceAccounts/{ci}/keys/"
     iam = {"service": "iamcredentials.googleapis.com"}
     made = _google(ci, deploy, other, key, iam)
-    assert ids(made) == {"a" * 40, f"{deploy} via {ci}", f"//iam.googleapis.com/projects/acme-prod/serviceAccounts/{other}/keys/{'b' * 40}"}
+    assert ids(made) == {
+        f"{ci}/{'a' * 40}",
+        f"{deploy} via {ci}",
+        f"//iam.googleapis.com/projects/acme-prod/serviceAccounts/{other}/keys/{'b' * 40}",
+    }
     assert [row["operation"] for row in made.rows("SELECT operation FROM acts WHERE verdict = 'rogue' ORDER BY time")] == [
         "GenerateAccessToken", "storage.buckets.delete", "google.iam.admin.v1.CreateServiceAccountKey", "v1.compute.instances.insert",
     ]  # fmt: skip
@@ -467,8 +483,8 @@ def test_an_application_with_a_credential_that_the_attacker_added() -> None:
         event(**entra("service_principal", "sp-1", "app"), src_ip="192.0.2.50", at="+3 10:11", operation="Microsoft.Storage/storageAccounts/listKeys/action"),
         event(**entra("service_principal", "sp-1", "app"), src_ip=HOME, at="+3 10:12", operation="Microsoft.Storage/storageAccounts/write"),
         event(**entra("service_principal", "sp-1", "app", key=old) | {"source": "entra_signin"}, src_ip=HOME, at="+3 10:13", operation="Sign-in activity"),
-    ], "jane@example.com", start=START)  # fmt: skip
-    assert ids(made) == {"jane@example.com", new, "sp-1"}
+    ], {"cloud": "azure", "tenant": jane["account"], "user": "Jane@Example.com"}, start=START)  # fmt: skip
+    assert ids(made) == {"Jane@Example.com", new, "sp-1"}
     assert made.rows("SELECT src_ip FROM acts WHERE verdict = 'rogue' AND actor_arn = 'sp-1'") == [{"src_ip": "192.0.2.50"}] * 2
 
 
@@ -490,10 +506,6 @@ def test_hostile_text_is_text() -> None:
 
 
 def _google(ci: str, deploy: str, other: str, key: str, iam: Row) -> t.Any:
-    from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import taint
-    from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import Suspect
-    from tests.unit.analysis.events_made import database, moment
-
     theirs = f"//iam.googleapis.com/projects/acme-prod/serviceAccounts/{other}/keys/"
     rows = [
         *[event(**google(ci, key=f"{key}{'a' * 40}"), src_ip=HOME, at=f"+{day} 08:00") for day in range(3)],
@@ -508,6 +520,4 @@ def _google(ci: str, deploy: str, other: str, key: str, iam: Row) -> t.Any:
         event(**google(other, key=f"{theirs}{'b' * 40}"), src_ip="192.0.2.9", at="+3 10:04", operation="v1.compute.instances.insert"),
         event(**google(other, key=f"{theirs}{'c' * 40}"), src_ip=HOME, at="+3 10:04"),
     ]  # fmt: skip
-    made = database(rows)
-    taint.trace(made, [Suspect("gcp", "acme-prod", "gcp_service_account_key", "a" * 40)], start=moment(START))
-    return made
+    return trace(rows, {"cloud": "gcp", "project": "acme-prod", "service_account": ci, "key_id": "a" * 40}, start=START)

@@ -35,6 +35,7 @@ _KINDS: dict[str, tuple[str, list[tuple[str, int]]]] = {
     "gcp_api_key": ("api_key", [("credential", EXACT)]),
 }
 _KEY_NAMES = "SELECT DISTINCT credential_uid FROM events WHERE cloud = 'gcp' AND ends_with(credential_uid, ?)"
+_SPELLINGS = "SELECT DISTINCT actor_id FROM events WHERE cloud <> 'aws' AND lower(actor_id) = lower(?)"
 _OWNER = "SELECT any_value(actor_arn) AS arn, any_value(coalesce(actor_account, account)) AS account FROM events WHERE credential_uid = ?"
 
 
@@ -48,7 +49,9 @@ def _node(database: Database, suspect: Suspect, start: dt.datetime | None, end: 
     value, arn, account = suspect.value, suspect.value if suspect.value.startswith("arn:") else "", suspect.account
     values = [value]
     if suspect.kind == "gcp_service_account_key":
-        values = [row["credential_uid"] for row in database.rows(_KEY_NAMES, [f"/keys/{value}"])] or values
+        values = [row["credential_uid"] for row in database.rows(_KEY_NAMES, [f"/keys/{value.rsplit('/', 1)[-1]}"])] or values
+    elif suspect.kind in ("azure_user", "email"):  # the clouds write a person's name in any case of letters
+        values = sorted({value, *(row["actor_id"] for row in database.rows(_SPELLINGS, [value]))})
     elif handles[0][0] == "credential":
         known = database.rows(_OWNER, [value])[0]
         arn, account = arn or known["arn"] or "", account or known["account"] or ""

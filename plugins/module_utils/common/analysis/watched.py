@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import typing as t
 
 from . import opened_aws
@@ -95,7 +96,8 @@ class Watched:
         if watch.mode == "trust":
             return role.count(":") >= 5 and role.split(":")[4] == node.account and role.rsplit("/", 1)[-1] == node.arn.rsplit("/", 1)[-1]
         if watch.mode == "portal":
-            return role.count(":") >= 5 and role.split(":")[4] == watch.service
+            named = re.fullmatch(re.escape(watch.find[1:]) + "[0-9a-f]{16}", role.rsplit("/", 1)[-1])
+            return role.count(":") >= 5 and role.split(":")[4] == watch.service and named is not None
         return True
 
     def _decide(self, wanted: str) -> bool:
@@ -129,7 +131,10 @@ class Watched:
             return (ROGUE, 90) if stranger or service else (REVIEW, 40)
         if watch.mode == "portal":
             name = text(Act(row, lineage.nodes[opening.key], REVIEW, 0).answered("assumedRoleUser", "arn")).rsplit("/", 1)[-1]
-            return (ROGUE, 90) if watch.named and name.lower() == watch.named.lower() else ("", 0)
+            if not watch.named:  # newer events do not name the person
+                alone = sum(other.watch == watch for other in self._openings) == 1
+                return (ROGUE, 75) if alone else (REVIEW, 50)
+            return (ROGUE, 90) if name.lower() == watch.named.lower() else ("", 0)
         if watch.mode == "passed":
             if not service or not (row["invoked_by"] or row["src_ip"] or "").startswith(f"{watch.service}."):
                 return "", 0
