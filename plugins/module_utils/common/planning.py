@@ -17,10 +17,11 @@ from .errors import InvalidInput, Refused
 from .incident import Incident
 from .ledger import Ledger
 from .response_plan import Item, Plan
-from .schema import show
+from .schema import printable, show
 from .spool import standing_in
 from .store import Store, open_store
 
+_SHOWN = 10
 NOTE = "plan"  # kind of note: {"revision", "hash", "based_on", "by": who ran it}
 
 
@@ -101,6 +102,7 @@ def into(incident: Incident, store: Store, path: str, min_confidence: int = resp
             f"{path} is not what the case has ({kept})", object=path, operation="plan",
             remedy="import an edited copy with plan.yml -e case=... -e plan=..., then run this with the case's own last revision",
         )  # fmt: skip
+    _not_against(incident, last)
     chosen = response_plan.executable(last, min_confidence)
     notes: list[str] = []
     named = [*incident.suspects]
@@ -112,7 +114,11 @@ def into(incident: Incident, store: Store, path: str, min_confidence: int = resp
             if entry["target"]["cloud"] != "aws":
                 notes.append(f"not contained by this release: {entry['target']['cloud']} {entry['object']}")
             elif entry["object"] not in known:
-                named.append(_suspect(entry))
+                suspect, why = _suspect(entry)
+                if suspect is None:  # one odd name must not hold up the others
+                    notes.append(f"not contained: {entry['kind']} {printable(entry['object'], 200)}: {why}")
+                    continue
+                named.append(suspect)
                 known.add(entry["object"])
                 undecided += entry["decision"] is None
         elif entry["kind"] == "resource" and entry["object"] not in (*fence, *incident.resources.exempt):
@@ -133,7 +139,25 @@ def into(incident: Incident, store: Store, path: str, min_confidence: int = resp
     return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes
 
 
-def _suspect(entry: Item) -> suspects.Suspect:
+def _not_against(incident: Incident, plan: Plan) -> None:
+    """What is contained because the incident names it would be contained against a decision to skip it. Raises Refused."""
+    given = {"principal": {s.value for s in incident.suspects}, "resource": set(incident.resources.fence)}
+    given["session"] = given["principal"]
+    against = [
+        f"{printable(entry['object'], 200)} ({printable(entry['decided_by'], 60)})"
+        for entry in plan.items.values()
+        if entry["decision"] == "skip" and entry["object"] in given.get(entry["kind"], ())
+    ]
+    if against:
+        raise Refused(
+            f"the plan says skip of what the incident itself names: {', '.join(against[:_SHOWN])}", object=incident.id, operation="plan",
+            remedy="take it off the incident's suspects or resources.fence and pass that file with -e incident=FILE beside -e plan=..., or import the "
+            "plan without that decision",
+        )  # fmt: skip
+
+
+def _suspect(entry: Item) -> tuple[suspects.Suspect | None, str]:
+    """(the suspect, why there is none)."""
     problems: list[tuple[str, str]] = []
     what = entry["object"]
     key = (
@@ -146,8 +170,5 @@ def _suspect(entry: Item) -> suspects.Suspect:
         else "user"
     )
     account = entry["target"]["account"]
-    raw = {"cloud": "aws", **({"account": account} if account else {}), key: what}
-    found = suspects.parse(raw, f"plan.items[{entry['id'][:12]}]", problems)
-    if found is None:
-        raise InvalidInput("the plan was refused", problems)
-    return found
+    found = suspects.parse({"cloud": "aws", **({"account": account} if account else {}), key: what}, "item", problems)
+    return found, "; ".join(message for _path, message in problems)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from . import yamlio
 from .errors import EvictError, InvalidInput
 from .schema import Fields, Problem, printable, scan, show
-from .store import Exists, Store
+from .store import Store
 
 VERSION = 1
 KINDS = ("principal", "session", "resource", "evict", "rotate")
@@ -86,7 +86,7 @@ def merge(last: Plan, found: Iterable[Item]) -> Plan:
     items: dict[str, Item] = {}
     for key, before in last.items.items():
         people = {name: before[name] for name in HUMAN}
-        items[key] = {**fresh[key], **people} if key in fresh else {**before, "stale": True} if before["evidence"] else before
+        items[key] = {**fresh[key], **people} if key in fresh else before if _own(before) else {**before, "stale": True}
     items.update({key: entry for key, entry in fresh.items() if key not in items})
     return _next(last, items)
 
@@ -123,6 +123,11 @@ def take(last: Plan, base: Plan, edited: Plan) -> Plan:
     if problems:
         raise InvalidInput("the edited plan was refused", problems)
     return _next(last, items)
+
+
+def _own(entry: Item) -> bool:
+    """Whether a person put it there: no investigation did, so none can find it no more."""
+    return not entry["evidence"] and entry["decided_by"] is not None and (entry["verdict"], entry["confidence"]) == ("review", 0)
 
 
 def _next(last: Plan, items: dict[str, Item]) -> Plan:
@@ -238,12 +243,10 @@ def read(store: Store, incident: str, revision: int | None = None) -> Plan:
 
 
 def save(store: Store, plan: Plan) -> bool:
-    """Write a revision, once; whether it was new. Raises EvictError when another run wrote this number first."""
-    if plan.revision in revisions(store):
+    """Write a revision, once; whether there is any. Raises EvictError when another run wrote another one of this number first."""
+    if not plan.revision:
         return False
-    try:
-        store.put(plan.path, yamlio.dump(plan.as_dict()).encode())
-    except Exists:
+    if not store.keep(plan.path, yamlio.dump(plan.as_dict()).encode()):
         raise EvictError(f"{store.url}/{plan.path} was written by another run in this moment", object=plan.incident, operation="write",
-                         remedy="run this again: it merges with that revision") from None  # fmt: skip
+                         remedy="run this again: it merges with that revision")  # fmt: skip
     return True

@@ -164,6 +164,29 @@ def test_a_person_adds_what_no_investigation_found_and_leaves_out_nothing(case: 
     assert "stale" not in list(response_plan.read(case, "IR-1").items.values())[1]  # nobody's investigation found it in the first place
 
 
+def test_a_decision_that_meets_another_runs_revision_is_never_said_to_be_kept(case: Store, tmp_path: Path, monkeypatch: Any) -> None:
+    write(case, [found()])
+    path, taken = edited(case, tmp_path / "e.yml", decide("skip")), planning._taken
+
+    def meanwhile(*given: Any) -> Plan:
+        after = taken(*given)
+        write(case, [found(), found("resource", BUCKET)])  # an analysis, between the reading and the writing
+        return after
+
+    monkeypatch.setattr(planning, "_taken", meanwhile)
+    with pytest.raises(errors.EvictError, match="by another run"):
+        importing(case, path)
+    monkeypatch.undo()
+    assert importing(case, path)["changed"]
+    assert [i["decision"] for i in response_plan.read(case, "IR-1").items.values()] == ["skip", None]
+
+
+def test_a_suspect_without_a_call_goes_stale_when_it_is_a_suspect_no_more() -> None:
+    nobody = {**found(what=ROLE + "-innocent"), "evidence": []}
+    plan = response_plan.merge(response_plan.merge(Plan("IR-1"), [nobody, found()]), [found()])
+    assert plan.items[nobody["id"]]["stale"] is True and [i["object"] for i in response_plan.executable(plan)] == [ROLE]
+
+
 def test_check_mode_writes_nothing_and_says_what_it_would(case: Store, tmp_path: Path) -> None:
     write(case, [found()])
     result = importing(case, edited(case, tmp_path / "e.yml", decide("skip")), check=True)
@@ -230,3 +253,32 @@ def test_what_this_release_cannot_contain_is_named(case: Store, tmp_path: Path) 
     write(case, [other, found("resource", "arn:aws:dynamodb:eu-west-1:111122223333:table/orders")])
     notes = run(tmp_path, plan="cases/IR-1/plan/0001.yml")["notes"]
     assert notes[0].startswith("not contained by this release: gcp ci@shop-prod") and notes[1].startswith("not fenced: arn:aws:dynamodb")
+
+
+def test_what_cannot_be_a_suspect_holds_up_nobody_elses_containment(case: Store, tmp_path: Path) -> None:
+    odd = f"arn:aws:iam::{ACCOUNT}:user/ci@2026-11-22T10:00:00Z"
+    write(case, [found("session", odd), found("principal", "AIDAEXAMPLEEXAMPLE123"), found()])
+    result = run(tmp_path, plan="cases/IR-1/plan/0001.yml")
+    assert [s.get("arn") or s["access_key_id"] for s in json.loads(case.get("incident.json"))["suspects"]] == [KEY, ROLE]
+    assert [note.partition(":")[0] for note in result["notes"]] == ["not contained"] * 2 and odd in " ".join(result["notes"])
+
+
+def test_a_suspect_that_somebody_said_to_skip_is_not_contained_behind_their_back(case: Store, tmp_path: Path) -> None:
+    write(case, [found(), found(what=KEY)])
+    importing(case, edited(case, tmp_path / "e.yml", decide("skip", number=1, note="the shop runs on it")))
+    with pytest.raises(errors.Refused, match=f"skip of .*{KEY} .Ada"):
+        run(tmp_path, plan="cases/IR-1/plan/0002.yml")
+    assert [s.get("access_key_id") for s in json.loads(case.get("incident.json"))["suspects"]] == [KEY]
+
+
+def test_what_the_plan_has_made_a_suspect_can_still_be_skipped_by_taking_it_off(case: Store, tmp_path: Path) -> None:
+    write(case, [found(), found("resource", BUCKET)])
+    run(tmp_path, plan="cases/IR-1/plan/0001.yml")
+    importing(case, edited(case, tmp_path / "e.yml", lambda raw: [i.update(decision="skip", decided_by="Ada") for i in raw["items"]]))
+    with pytest.raises(errors.Refused, match="skip of what the incident itself names") as caught:
+        run(tmp_path, plan="cases/IR-1/plan/0002.yml")
+    assert ROLE in str(caught.value) and BUCKET in str(caught.value)
+    raw = {"id": "IR-1", "opened": "2026-11-22T09:00:00Z", "suspects": [{"cloud": "aws", "account": ACCOUNT, "access_key_id": KEY}]}
+    run(tmp_path, data=raw, plan="cases/IR-1/plan/0002.yml")
+    stored = json.loads(case.get("incident.json"))
+    assert len(stored["suspects"]) == 1 and stored["resources"]["fence"] == []
