@@ -132,16 +132,14 @@ def main() -> None:
             assert result["events"] == options.events, result
             found.setdefault(how, []).append(result)
             print("{how:5} {seconds:8.1f} s   cpu {cpu:8.1f} s   peak {peak_mb} MB".format(**result))
+            if how == "load":
+                print(json.dumps(again(logs, case)), f"parts: {sum(path.stat().st_size for path in case.rglob('*.parquet')) >> 20} MB")
     best = {how: min(results, key=lambda r: r["cpu"]) for how, results in found.items()}
     for other in ("bare", "fast"):
         if other in best and "load" in best:
             print(
                 f"load / {other}: {best['load']['seconds'] / best[other]['seconds']:.2f} of its time, {best['load']['cpu'] / best[other]['cpu']:.2f} of its cpu"
             )
-    if "load" in best:
-        print(json.dumps(again(logs, case)))
-        size = sum(path.stat().st_size for path in case.rglob("*.parquet"))
-        print(f"parts: {size >> 20} MB")
     if not options.keep:
         shutil.rmtree(home, ignore_errors=True)
 
