@@ -35,6 +35,7 @@ class Findings:
         self.mended: set[str] = set()
         self.spared: dict[str, Principal] = {}
         self._keys: set[str] = set()  # ids of access keys that suspects made for others
+        self._made: set[str] = set()  # identities of users that suspects made
         self._renames: list[Found] = []  # calls of suspects that gave a user another name
         self._lock = threading.RLock()
 
@@ -44,6 +45,9 @@ class Findings:
             with self._lock:
                 self._renames.append(found)
             return
+        if found.whole and kind_of(found.arn) == "user":
+            with self._lock:
+                self._made.add(identity(found.arn))
         if found.only and found.key:
             with self._lock:
                 self._keys.add(found.key)
@@ -104,13 +108,18 @@ class Findings:
         """
         with self._lock:
             renames = sorted(self._renames, key=lambda found: found.at)
-        bad = {identity(p.arn) for p in list(self.run.principals.values()) if p.kind == "user" and not p.only} | set(self.run.former)
+        bad = (
+            {identity(p.arn) for p in list(self.run.principals.values()) if p.kind == "user" and not p.only}
+            | set(self.run.former)
+            | self._made
+        )
         before, known = {identity(f"{r.arn.rpartition('/')[0]}/{r.renamed}") for r in renames}, len(self.run.principals)
         for _again in renames:
             bad |= {identity(r.arn) for r in renames if identity(f"{r.arn.rpartition('/')[0]}/{r.renamed}") in bad}
         for found in renames:
             key = identity(found.arn)
-            if key in bad and key not in self.run.principals and key not in self.run.former and key not in before:
+            there = self.run.principals.get(key)
+            if key in bad and (there is None or there.only) and key not in self.run.former and key not in before:
                 self.take(dataclasses.replace(found, whole=True))
             row = {"object": found.arn, "why": f"{found.how}: give it its name back by hand", "due": None}
             if key not in bad and row not in self.run.open:

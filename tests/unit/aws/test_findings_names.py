@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.findings import Findings
@@ -53,6 +54,21 @@ def follow(run: Run, *events: Any) -> list[str]:
 def test_who_was_made_by_a_suspect_is_followed_to_the_name_that_it_has_now() -> None:
     """Link by link, in whatever order the logs are read; the names on the way are somebody else's, if anybody's."""
     assert follow(Run("ci-deploy", "backup"), renamed("b=2", "b=3", 9), renamed("backup", "b=2", 3)) == ["b=3 whole"]
+
+
+def test_who_was_renamed_before_anybody_could_look_it_up_and_of_whom_a_key_is_known_alone() -> None:
+    run = Run("ci-deploy", "b=2")
+    run.principals[identity(arn("b=2"))].only = {"AKIAI44QH8DHBEXAMPLE"}
+    made = {"eventName": "CreateUser", "eventTime": "2026-11-22T09:00:01Z", "recipientAccountId": A, "userIdentity": {"arn": CI}}
+    created = read_event({**made, "responseElements": {"user": {"arn": arn("backup"), "userName": "backup"}}})
+    assert created and created.whole
+    findings, taken = Findings(run), []  # type: ignore[arg-type]
+    findings.take = lambda found: taken.append((found.arn, found.whole))  # type: ignore[method-assign]
+    run.runner = types.SimpleNamespace(pool=types.SimpleNamespace(submit=lambda *_: None))  # type: ignore[attr-defined]
+    for event in (renamed("backup", "b=2", 3), created):
+        findings.found(event)
+    findings.follow_names()
+    assert taken == [(arn("b=2"), True)] and run.open == []
 
 
 def test_an_innocent_whom_a_suspect_renamed_is_not_cut_and_told_of() -> None:
