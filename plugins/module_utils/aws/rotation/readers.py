@@ -225,7 +225,10 @@ def _simulated(one: Suspect, actions: Iterable[str], resource: str, reader: Read
 
 
 def _granted(how: Reading, arn: str, action: str, own: bool) -> tuple[bool | None, str]:
-    """What the place's own policy says: (True: allows it, False: denies it for sure, None: neither; what is not understood of an Allow). ``own``: of its account."""
+    """What the place's own policy says of ``arn``: (True: allows it, False: denies it for sure, None: neither; what is not understood of an Allow).
+
+    ``own``: the place is of its account.
+    """
     allowed, doubt = None, ""
     for statement in statements_of(how.policy or {}):
         found, why = applies(statement, arn, action, how.resource)
