@@ -7,6 +7,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import re
 import typing as t
 from collections.abc import Mapping
 
@@ -22,6 +23,7 @@ from .spool import standing_in
 from .store import Store, open_store
 
 _SHOWN = 10
+_DIRECTORY_ID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # of a user of Identity Center
 NOTE = "plan"  # kind of note: {"revision", "hash", "based_on", "by": who ran it}
 
 
@@ -167,6 +169,8 @@ def _suspect(entry: Item) -> tuple[suspects.Suspect | None, str]:
         if what[:4] in ("AKIA", "ASIA")
         else "credential_id"
         if what.startswith("ACCA")
+        else "identity_center_user"
+        if _DIRECTORY_ID.fullmatch(what)
         else "user"
     )
     account = entry["target"]["account"]

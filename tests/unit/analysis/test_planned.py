@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.catalogue import CATALOGUE
-from ansible_collections.evict.cloud.plugins.module_utils.common import response_plan
+from ansible_collections.evict.cloud.plugins.module_utils.common import planning, response_plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import changes, planned, taint
 from ansible_collections.evict.cloud.plugins.module_utils.common.response_plan import Plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
@@ -72,3 +72,32 @@ def test_the_same_object_is_one_item_with_all_the_evidence() -> None:
     )
     bucket = [i for i in found if i["object"] == "arn:aws:s3:::data"]
     assert [(i["kind"], sorted(i["evidence"])) for i in bucket] == [("resource", ["e-1", "e-2", "e-3"]), ("evict", ["e-3"])]
+
+
+def test_every_identity_that_is_proposed_can_be_contained() -> None:
+    """A console session is the session's ARN, the same one after the next sign-in; people and credentials that the attacker made are there too."""
+    login = {"service": "signin", "operation": "ConsoleLogin", "response": {"ConsoleLogin": "Success"}}
+    found = propose(
+        event(**THIEF, at="10:01", service="sts", operation="AssumeRole", request=assume("deploy", "worm"), response=assumed("deploy", "worm", "ASIASESSION000000001")),
+        event(**session("deploy", "worm", key="ASIASESSION000000001", created="10:01"), src_ip=EVIL, at="10:02", **login),
+        event(**session("deploy", "worm", key="ASIASESSION000000001", created="10:01"), src_ip=EVIL, at="11:02", **login),
+        event(**THIEF, at="10:05", service="identitystore", operation="CreateUser", request={"userName": "helper"},
+              response={"userId": "9067aa0000-11111111-2222-3333-4444-555555555555"}),
+        event(**THIEF, at="10:06", service="iam", operation="CreateServiceSpecificCredential", request={"userName": "ci"},
+              response={"serviceSpecificCredential": {"serviceSpecificCredentialId": "ACCAEXAMPLEEXAMPLE12", "userName": "ci"}}),
+    )  # fmt: skip
+    people = [i for i in found if i["kind"] in ("principal", "session")]
+    assert not [(i["object"], why) for i in people if (why := planning._suspect(i)[1])]
+    said = [(i["kind"], i["object"]) for i in people]
+    assert said.count(("session", f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/worm")) == 1
+    assert {("principal", "9067aa0000-11111111-2222-3333-4444-555555555555"), ("principal", "ACCAEXAMPLEEXAMPLE12")} <= set(said)
+
+
+def test_what_somebody_decided_holds_when_more_of_the_log_comes() -> None:
+    """The id of an item does not depend on where the first call about its object was made."""
+    where: dict[str, Any] = {"service": "s3", "operation": "PutBucketPolicy", "request": {"bucketName": "data"}}
+    user_: dict[str, Any] = {"service": "iam", "operation": "CreateUser", "response": user_made("backup")}
+    late = [event(**THIEF, at="10:02", region="eu-west-1", **where), event(**THIEF, at="10:03", region="us-east-1", **user_)]
+    early = [event(**THIEF, at="10:00", region="eu-north-1", **where), event(**THIEF, at="10:01", region="eu-north-1", **user_)]
+    one, two = propose(*late), propose(*early, *late)
+    assert {i["id"] for i in one} == {i["id"] for i in two}

@@ -98,7 +98,7 @@ def find(database: Database, catalogues: Mapping[str, Catalogue]) -> Changes:
 
 
 def _changed(database: Database, catalogues: Mapping[str, Catalogue]) -> tuple[list[Row], int]:
-    groups: dict[tuple[str, str, str, str], Row] = {}
+    groups: dict[tuple[str, ...], Row] = {}
     left = 0
     for row in database.stream(_WRITES):
         for key in ("request", "response", "extra"):
@@ -107,7 +107,13 @@ def _changed(database: Database, catalogues: Mapping[str, Catalogue]) -> tuple[l
         technique, names = catalogue.technique(row) if catalogue else (None, list(row["resources"] or ()))
         call = f"{row['service']}:{row['operation']}"
         for name in names or [call]:
-            place = (str(technique["technique"]) if technique else "", str(row["cloud"]), str(row["account"] or ""), name)
+            place = (
+                str(technique["technique"]) if technique else "",
+                str(row["cloud"]),
+                str(row["account"] or ""),
+                name,
+                _where(row, name),
+            )
             group = groups.get(place)
             if group is None:
                 if len(groups) >= MOST:
@@ -133,18 +139,23 @@ def _add(group: Row, row: Row, call: str) -> None:
 
 def _read(database: Database, catalogues: Mapping[str, Catalogue]) -> list[Row]:
     calls = [f"{cloud}:{call}" for cloud, catalogue in catalogues.items() for call in catalogue.reads]
-    groups: dict[tuple[str, str, str, str], Row] = {}
+    groups: dict[tuple[str, ...], Row] = {}
     for row in database.rows(_READS, [calls, MOST]):
         call = f"{row['service']}:{row['operation']}"
         catalogue = catalogues[row["cloud"]]
         row["request"], row["response"] = parsed(row["request"]), parsed(row["response"])
         for name in catalogue.named(row, call) or [call]:
-            key = (catalogue.reads[call], row["cloud"], row["account"] or "", name)
+            key = (catalogue.reads[call], row["cloud"], row["account"] or "", name, _where(row, name))
             one = {**_frame(row), "kind": catalogue.reads[call], "object": name, "operations": [call]}
             group = groups.setdefault(key, one)
             if group is not one:
                 _join(group, one)
     return list(groups.values())
+
+
+def _where(row: Row, name: str) -> str:
+    """An ARN is one thing wherever it was called; any other name is one thing in its region."""
+    return "" if name.startswith("arn:") else row["region"] or ""
 
 
 def _join(group: Row, one: Row) -> None:

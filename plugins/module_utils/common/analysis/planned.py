@@ -14,7 +14,8 @@ from ..response_plan import Item, item
 from .changes import Changes, Row
 
 _SESSIONS = ("session", "federated_user")
-_PRINCIPALS = ("user", "role", "access_key", "service_account", "service_account_key", "app", "service_principal", "root")
+_PRINCIPALS = ("user", "role", "access_key", "service_account", "service_account_key", "app", "service_principal", "root",
+               "identity_center_user", "service_specific_credential")  # fmt: skip
 _SECRET_KINDS = ("secret", "parameter", "password", "token", "user data")
 # What is undone by other verbs, or cannot be: sessions end by revocation, and what is gone is restored, not evicted.
 _NOT_EVICTED = ("AWS-06", "AWS-07", "AWS-08", "AWS-28", "AWS-41", "AWS-83", "AWS-91", "AWS-92")
@@ -50,6 +51,8 @@ def _identity(row: Row) -> Iterable[Item]:
     """Of a credential of somebody else's that credential, of an identity that is the attacker's all of it."""
     kind = "session" if row["kind"] in _SESSIONS else "principal" if row["kind"] in _PRINCIPALS else ""
     what = row["arn"] if row["whole"] and str(row["arn"] or "").startswith("arn:") else row["id"] or row["arn"]
+    if kind == "session" and row["arn"] and str(what).startswith(f"{row['arn']}@"):
+        what = row["arn"]  # a sign-in has no id that a cloud knows: its session has
     if kind and what:
         yield item(
             kind,
@@ -67,7 +70,12 @@ def _identity(row: Row) -> Iterable[Item]:
 
 def _about(kind: str, row: Row, what: str, technique: str = "") -> Iterable[Item]:
     yield item(kind, row["cloud"], row["account"], what, verdict=row["verdict"], confidence=row["confidence"], evidence=row["evidence"],
-               technique=technique, region=row["region"])  # fmt: skip
+               technique=technique, region=_region(row, what))  # fmt: skip
+
+
+def _region(row: Row, what: str) -> str:
+    """An ARN says it itself; from where it was called first may change with more of the log, and an item's id, with what people decided of it, must not."""
+    return what.split(":", 4)[3] if what.startswith("arn:") and what.count(":") > 4 else row["region"]
 
 
 def _fence(row: Row) -> Iterable[Item]:
@@ -75,7 +83,6 @@ def _fence(row: Row) -> Iterable[Item]:
     found = _BUCKET.fullmatch(row["object"])
     what = found[1] if found else row["object"]
     if resources.parse(what):
-        region = "" if found else row["region"]
         yield item(
             "resource",
             row["cloud"],
@@ -84,7 +91,7 @@ def _fence(row: Row) -> Iterable[Item]:
             verdict=row["verdict"],
             confidence=row["confidence"],
             evidence=row["evidence"],
-            region=region,
+            region=_region(row, what),
         )
 
 
