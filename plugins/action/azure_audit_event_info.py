@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs ``evict.cloud.azure_audit_event_info``, and says what was loaded."""
+"""Hands the case on as it was written, shows progress, and says what was loaded."""
 
 from __future__ import annotations
 
-from ..plugin_utils.audit import AuditAction
+from ..plugin_utils.collecting import CollectingAction
 
 
-class ActionModule(AuditAction):
-    """See ``AuditAction``."""
+class ActionModule(CollectingAction):
+    """Runs ``evict.cloud.azure_audit_event_info``."""

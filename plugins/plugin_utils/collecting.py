@@ -54,7 +54,9 @@ class CollectingAction(ActionBase):
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The task's own; which case, if it leaves that out, from the public variables. Raises InvalidInput."""
-    arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", [])}
+    arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", [], {})}
+    if isinstance(arguments.get("folder"), str):  # of where the command was started, not of where the playbook lies
+        arguments["folder"] = os.path.abspath(os.path.expanduser(arguments["folder"]))
     if any(arguments.get(key) for key in _SOURCES):
         return arguments
     case, incident = raw.variable(variables, "case"), raw.variable(variables, "incident")
