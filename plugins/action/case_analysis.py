@@ -8,43 +8,28 @@ import json
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils.common import incident as incidents
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.live import say
+from ..plugin_utils.acting import RawAction, Result, say
 
 _SHOWN = 25
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module and prints a line for each identity that is the attacker's; the rest is in the report."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return _arguments(self._task.args, task_vars)
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = _arguments(self._task.args, task_vars or {})
-        except InvalidInput as error:
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         result_file = arguments.pop("result_file", None)
-        result.update(self._execute_module(module_name="evict.cloud.case_analysis", module_args=arguments, task_vars=task_vars))
+        result = self.module(arguments, task_vars)
         if result_file and "tainted" in result:
-            copy = {
-                **{k: v for k, v in result.items() if k != "invocation"},
-                "status": "ok",
-                "changed": int(bool(result["changed"])),
-                "failed": [],
-            }
+            kept = {k: v for k, v in result.items() if k != "invocation"}
+            copy = {**kept, "status": "ok", "changed": int(bool(result["changed"])), "failed": []}
             with open(os.open(str(result_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
                 json.dump(copy, file, indent=1, sort_keys=True, default=str)
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)
         for line in lines(result):
             say(line)
         return result

@@ -7,46 +7,38 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
+from ..plugin_utils.acting import RawAction, Result, say
 
 _PUBLIC = {"finding": "finding", "template": "incident"}  # option -> variable
 _PATHS = ("finding", "template", "dest")
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module; a finding given as data (a rulebook's event) is refused when a string in it holds a template."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+        for option, name in _PUBLIC.items():
+            if option not in arguments and (value := raw.variable(task_vars, name)) is not None:
+                arguments[option] = value
+        if isinstance(arguments.get("finding"), dict):
+            arguments["finding_data"] = arguments.pop("finding")
+        arguments["directory"] = directory = os.path.abspath(arguments.get("directory") or os.getcwd())
+        for option in _PATHS:
+            if arguments.get(option) is not None:
+                if not isinstance(arguments[option], str):
+                    raise InvalidInput("a variable was refused", [(_PUBLIC.get(option, option), "must be the path of a file")])
+                arguments[option] = os.path.join(directory, os.path.expanduser(arguments[option]))
+        if not arguments.get("finding") and not arguments.get("finding_data"):
+            raise InvalidInput("nothing to read", [("finding", "pass -e finding=FILE")])
+        return arguments
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
-            for option, name in _PUBLIC.items():
-                if option not in arguments and (value := raw.variable(task_vars or {}, name)) is not None:
-                    arguments[option] = value
-            if isinstance(arguments.get("finding"), dict):
-                arguments["finding_data"] = arguments.pop("finding")
-            arguments["directory"] = directory = os.path.abspath(arguments.get("directory") or os.getcwd())
-            for option in _PATHS:
-                if arguments.get(option) is not None:
-                    if not isinstance(arguments[option], str):
-                        raise InvalidInput("a variable was refused", [(_PUBLIC.get(option, option), "must be the path of a file")])
-                    arguments[option] = os.path.join(directory, os.path.expanduser(arguments[option]))
-            if not arguments.get("finding") and not arguments.get("finding_data"):
-                raise InvalidInput("nothing to read", [("finding", "pass -e finding=FILE")])
-        except InvalidInput as error:
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
-        result.update(self._execute_module(module_name="evict.cloud.case_from_finding", module_args=arguments, task_vars=task_vars))
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        result = self.module(arguments, task_vars)
         for line in lines(result, self._task.check_mode):
-            Display().display(raw.printable(line, 2000))
+            say(line)
         return result
 
 

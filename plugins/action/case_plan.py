@@ -7,39 +7,31 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
+from ..plugin_utils.acting import RawAction, Result, say
 
 _SHOWN = 40
 
 
-class ActionModule(ActionBase):
+class ActionModule(RawAction):
     """Runs the module and shows its table."""
 
-    TRANSFERS_FILES = False
-
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
-            if arguments.get("plan") is None and (path := raw.variable(task_vars or {}, "plan")) is not None:
-                arguments["plan"] = path
-            if arguments.get("plan") is not None and not isinstance(arguments["plan"], str):
-                raise InvalidInput("a variable was refused", [("plan", "must be the path of a file")])
-        except InvalidInput as error:
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+        if arguments.get("plan") is None and (path := raw.variable(task_vars, "plan")) is not None:
+            arguments["plan"] = path
+        if arguments.get("plan") is not None and not isinstance(arguments["plan"], str):
+            raise InvalidInput("a variable was refused", [("plan", "must be the path of a file")])
         arguments.setdefault("directory", os.getcwd())
         if arguments.get("plan"):
             arguments["plan"] = os.path.join(arguments["directory"], os.path.expanduser(arguments["plan"]))
-        result.update(self._execute_module(module_name="evict.cloud.case_plan", module_args=arguments, task_vars=task_vars))
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)
+        return arguments
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        result = self.module(arguments, task_vars)
         for line in lines(result, self._task.check_mode):
-            Display().display(raw.printable(line, 2000))
+            say(line)
         return result
 
 
