@@ -66,7 +66,8 @@ class Suspect:
 def guard(c: Course, found: Mapping[str, str], ahead: bool = True) -> int:
     """How many places must not be written to; each is named among the failures. ``found``: {place id: its state}.
 
-    ``ahead``: the bridges of this run, which come before anything is written, count already. What has the new key already, and can be read by a suspect that was not known then, is warned of.
+    ``ahead``: the bridges of this run, which come before anything is written, count already. What has the new key already, and can be read by a
+    suspect that was not known then, is warned of.
     """
     reader, known, refused = c.reader, suspects(c), 0
     for place in c.places:
@@ -88,6 +89,8 @@ def guard(c: Course, found: Mapping[str, str], ahead: bool = True) -> int:
 def _remedy(c: Course, why: str) -> str:
     if c.user.arn in why and not c.cut and c.mode != "bridge":
         return "mode: bridge or mode: emergency take that from its old key first"
+    if "not known" in why:
+        return "let the responder look, or declare who reads it (readable_by) where nobody can; then run again"
     return "fence it first: aws_resource_fence for the place or its KMS key, or aws_contain for whoever reads it; then run again"
 
 
@@ -222,7 +225,10 @@ def _simulated(one: Suspect, actions: Iterable[str], resource: str, reader: Read
 
 
 def _granted(how: Reading, arn: str, action: str, own: bool) -> tuple[bool | None, str]:
-    """What the place's own policy says: (True: allows it, False: denies it for sure, None: neither; what is not understood of an Allow). ``own``: of its account."""
+    """What the place's own policy says of ``arn``: (True: allows it, False: denies it for sure, None: neither; what is not understood of an Allow).
+
+    ``own``: the place is of its account.
+    """
     allowed, doubt = None, ""
     for statement in statements_of(how.policy or {}):
         found, why = applies(statement, arn, action, how.resource)
