@@ -15,8 +15,8 @@ from ansible_collections.evict.cloud.plugins.plugin_utils import acting, live
 
 HOSTILE = "{{ lookup('pipe', 'id') }}"
 # action -> a variable that it takes
-TAKES = {"aws_baseline": "incident", "aws_credential_rotation": "deadline", "aws_dependent_info": "suspect", "aws_readiness_info": "incident",
-         "aws_restore": "reason", "case": "suspect", "case_confirm": "by"}  # fmt: skip
+TAKES = {"aws_baseline": "incident", "aws_contain": "quiet", "aws_credential_rotation": "deadline", "aws_dependent_info": "suspect", "aws_readiness_info": "incident",
+         "aws_restore": "reason", "case": "suspect", "case_analysis": "case", "case_confirm": "by", "case_from_finding": "finding", "case_plan": "plan"}  # fmt: skip
 
 
 def _made(name: str, monkeypatch: pytest.MonkeyPatch, **answer: Any) -> tuple[Any, list[Any], list[str]]:
