@@ -302,6 +302,7 @@ class Estate:
             result.recovered = runner.recover(case.ledger.open_intents())
             places = chosen.places(self.dependents, self.user, "incident")
             result.machine = machine.Machine(result, self.user, OLD, set(), places, chosen.Options(mode, quiet, 0.0, 1.0))  # type: ignore[arg-type]
+            result.machines.append(result.machine)
             if result.machine.begin() and result.machine.ready():
                 result.machine.go_on()
         except Killed:

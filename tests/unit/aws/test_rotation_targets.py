@@ -21,7 +21,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
 from tests.beds.kubernetes import Cluster
-from tests.unit.aws.rotated import ACCOUNT, OLD, OLD_SECRET, REGION, Estate, Killed
+from tests.unit.aws.rotated import ACCOUNT, ARN, OLD, OLD_SECRET, REGION, Estate, Killed
 
 READERS = ["arn:aws:iam::111122223333:role/orders-team"]
 PROJECT = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/build"
@@ -147,6 +147,34 @@ def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Est
         marks = found["spec"]["template"]["metadata"]["annotations"]
         assert marks["evict.cloud/key"] == estate.new and marks["kubectl.kubernetes.io/restartedAt"].endswith("Z")
     assert json.loads(kept.read_text())["new"] == {"access_key_id": estate.new, "secret_access_key": secret}
+
+
+@pytest.mark.parametrize("may", ["ecs:DescribeTaskDefinition", "codebuild:BatchGetProjects"])
+def test_what_the_leaked_key_can_read_is_not_written_before_that_key_is_off(estate: Estate, may: str) -> None:
+    ecs(estate), codebuild(estate)
+    estate.account.allowed = {may}
+    for check in (True, False):
+        refused = estate.run(check=check)
+        assert f"{ARN} can read it ({may})" in refused.said and "1 of 2 places" in refused.said, refused.said
+        assert set(estate.account.keys) == {OLD} and not {"CreateAccessKey", "RegisterTaskDefinition", "UpdateProject"} & set(estate.account.calls)
+    is_done(estate, estate.run(mode="emergency"))
+
+
+def test_a_place_elsewhere_whose_readers_nobody_declared_gets_nothing(estate: Estate, cluster: Cluster, tmp_path: Path) -> None:
+    kubernetes(estate, cluster), hook(estate, tmp_path)
+    for entry in estate.dependents:
+        del entry["readable_by"]
+    for mode in ("graceful", "emergency"):
+        refused = estate.run(mode=mode)
+        assert "declare that as readable_by" in refused.said and "2 of 2 places" in refused.said, refused.said
+        assert set(estate.account.keys) == {OLD} and {m for m, _p, _b in cluster.requests} == {"GET"}
+    assert estate.account.keys[OLD]["Status"] == "Inactive"  # what is leaked ends all the same
+    for entry in estate.dependents:
+        entry["readable_by"] = ["everybody"]
+    assert "everybody can read it" in estate.run(mode="emergency").said
+    for entry in estate.dependents:
+        entry["readable_by"] = READERS
+    is_done(estate, estate.run(mode="emergency"))
 
 
 POINTS = [
