@@ -258,7 +258,9 @@ class Account:
         return {"projects": [self.projects[name] for name in names if name in self.projects]}
 
     def GetResourcePolicy(self, resourceArn: str) -> dict[str, Any]:  # noqa: N802, N803
-        raise CloudError("ResourceNotFoundException", code="ResourceNotFoundException", object=resourceArn, operation="codebuild:GetResourcePolicy")
+        raise CloudError(
+            "ResourceNotFoundException", code="ResourceNotFoundException", object=resourceArn, operation="codebuild:GetResourcePolicy"
+        )
 
     def UpdateProject(self, name: str, environment: Any) -> dict[str, Any]:  # noqa: N802
         self.projects[name]["environment"] = environment

@@ -180,7 +180,9 @@ def on(asked: dict[str, str]) -> Any:
     def answer(sent: dict[str, Any]) -> dict[str, Any]:
         (resource,) = sent["ResourceArns"]
         decided = {a: fnmatch.fnmatchcase(resource, asked[a]) if a in asked else False for a in sent["ActionNames"]}
-        return {"EvaluationResults": [{"EvalActionName": a, "EvalDecision": "allowed" if d else "implicitDeny"} for a, d in decided.items()]}
+        return {
+            "EvaluationResults": [{"EvalActionName": a, "EvalDecision": "allowed" if d else "implicitDeny"} for a, d in decided.items()]
+        }
 
     return answer
 
@@ -201,7 +203,13 @@ def on(asked: dict[str, str]) -> Any:
 )
 def test_a_task_definition_is_read_by_who_may_ask_for_it_or_get_into_its_tasks(allowed: dict[str, str], expected: str) -> None:
     where = place("ecs_task_definition", "orders", services=["prod/orders"])
-    definition = {"taskDefinitionArn": f"{TASKS}:7", "family": "orders", "revision": 7, "taskRoleArn": ROLE, "executionRoleArn": f"{ROLE}-pull"}
+    definition = {
+        "taskDefinitionArn": f"{TASKS}:7",
+        "family": "orders",
+        "revision": 7,
+        "taskRoleArn": ROLE,
+        "executionRoleArn": f"{ROLE}-pull",
+    }
     service = {"serviceName": "orders", "status": "ACTIVE", "taskDefinition": f"{TASKS}:7"}
     answers = {"DescribeServices": {"services": [service]}, "DescribeTaskDefinition": {"taskDefinition": definition}}
     answer = said(Cloud(SimulatePrincipalPolicy=on(allowed), **answers), USER, where=where)
@@ -226,7 +234,9 @@ def test_a_task_definition_is_read_by_who_may_ask_for_it_or_get_into_its_tasks(a
         ((), {"policy": "AccessDeniedException"}, USER, "not known who can read it"),
     ],
 )  # fmt: skip
-def test_a_project_is_read_by_who_may_see_or_start_it_and_by_what_it_runs_as(allowed: Any, more: dict[str, Any], who: str, expected: str) -> None:
+def test_a_project_is_read_by_who_may_see_or_start_it_and_by_what_it_runs_as(
+    allowed: Any, more: dict[str, Any], who: str, expected: str
+) -> None:
     facts = {"name": "build", "arn": f"arn:aws:codebuild:eu-west-1:{A}:project/build", "serviceRole": ROLE}
     policy = more.pop("policy", "ResourceNotFoundException")
     shared = policy if str(policy).endswith("Exception") else {"policy": policy if isinstance(policy, str) else json.dumps(policy)}
@@ -327,7 +337,9 @@ def test_what_has_the_new_key_already_is_warned_of() -> None:
     )
     assert readers.guard(c, {where.id: "new"}) == 0 and ROLE in c.warnings[0] and NEW in c.warnings[0]
     assert readers.guard(c, {where.id: "other"}) == 0 and len(c.warnings) == 1
-    assert readers.guard(c, {where.id: "moving"}) == 0 and "has the new key" in c.warnings[1]  # written, and not all that works with it has it
+    assert (
+        readers.guard(c, {where.id: "moving"}) == 0 and "has the new key" in c.warnings[1]
+    )  # written, and not all that works with it has it
 
 
 def test_what_holds_the_old_key_back_is_given_time_to_spread(monkeypatch: pytest.MonkeyPatch) -> None:

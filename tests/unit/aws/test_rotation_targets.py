@@ -66,7 +66,12 @@ def ecs(estate: Estate, service: bool = True) -> None:
 def codebuild(estate: Estate) -> None:
     environment = {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL",
                    "environmentVariables": [*variables(), {"name": "TOKEN", "value": "/t", "type": "PARAMETER_STORE"}]}  # fmt: skip
-    estate.account.projects["build"] = {"name": "build", "arn": PROJECT, "environment": environment, "serviceRole": "arn:aws:iam::111122223333:role/build"}
+    estate.account.projects["build"] = {
+        "name": "build",
+        "arn": PROJECT,
+        "environment": environment,
+        "serviceRole": "arn:aws:iam::111122223333:role/build",
+    }
     estate.dependents.append({"kind": "codebuild_project", "name": "build", "region": REGION})
 
 
@@ -84,7 +89,9 @@ def kubernetes(estate: Estate, cluster: Cluster, **more: Any) -> None:
         "kubernetes": {"prod": {"url": cluster.url, "ca_file": str(cluster.ca_file), "token_file": str(cluster.token_file)}}
     }
     restart = ["deployment/deployment", "statefulset/statefulset", "daemonset/daemonset"]
-    estate.dependents.append({"kind": "kubernetes_secret", "at": "prod", "namespace": "apps", "name": "aws", "restart": restart, "readable_by": READERS, **more})
+    estate.dependents.append(
+        {"kind": "kubernetes_secret", "at": "prod", "namespace": "apps", "name": "aws", "restart": restart, "readable_by": READERS, **more}
+    )
 
 
 def hook(estate: Estate, folder: Path) -> Path:
@@ -93,7 +100,13 @@ def hook(estate: Estate, folder: Path) -> Path:
     kept.write_text(json.dumps({"new": {"access_key_id": OLD, "secret_access_key": OLD_SECRET}}))
     verify = f"""sed -n 's/.*"new": {{"access_key_id": "\\([A-Z0-9]*\\)".*/\\1/p' {kept}"""
     estate.dependents.append(
-        {"kind": "hook", "name": "billing", "command": ["sh", "-c", f"cat > {kept}; echo loud"], "verify": ["sh", "-c", verify], "readable_by": READERS}
+        {
+            "kind": "hook",
+            "name": "billing",
+            "command": ["sh", "-c", f"cat > {kept}; echo loud"],
+            "verify": ["sh", "-c", verify],
+            "readable_by": READERS,
+        }
     )
     return kept
 
@@ -156,7 +169,9 @@ def test_what_the_leaked_key_can_read_is_not_written_before_that_key_is_off(esta
     for check in (True, False):
         refused = estate.run(check=check)
         assert f"{ARN} can read it ({may})" in refused.said and "1 of 2 places" in refused.said, refused.said
-        assert set(estate.account.keys) == {OLD} and not {"CreateAccessKey", "RegisterTaskDefinition", "UpdateProject"} & set(estate.account.calls)
+        assert set(estate.account.keys) == {OLD} and not {"CreateAccessKey", "RegisterTaskDefinition", "UpdateProject"} & set(
+            estate.account.calls
+        )
     is_done(estate, estate.run(mode="emergency"))
 
 

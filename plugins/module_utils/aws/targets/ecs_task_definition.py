@@ -104,7 +104,9 @@ def reading(place: Place, reader: Reader) -> Reading:
     revision = max(int(d["revision"]) if "revision" in d else 0 for d in found) + 1
     start = family.partition(":task-definition/")[0]
     clusters = sorted({name.partition("/")[0] for name in _services(place)})
-    tasks = tuple(f"{start}:{what}" for c in clusters for what in (f"cluster/{c}", f"task/{c}/{'0' * 32}")) or ("*",)  # of one that is not known yet
+    tasks = tuple(f"{start}:{what}" for c in clusters for what in (f"cluster/{c}", f"task/{c}/{'0' * 32}")) or (
+        "*",
+    )  # of one that is not known yet
     roles = {str(d[role]) for d in found for role in ("taskRoleArn", "executionRoleArn") if d.get(role)}
     others = {_DEFINED: ("*",), **dict.fromkeys(_OF_TASKS, tasks)}  # the first takes no resource
     return Reading(_SHOWN, f"{family}:{revision}", runs_as=tuple(sorted(roles)), others=others)
