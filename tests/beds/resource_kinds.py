@@ -1,4 +1,4 @@
-"""What stock ministack lacks of resources' own policies: Lambda's whole resource policy (PutResourcePolicy, July 2026) and S3's policy status.
+"""What stock ministack lacks of resources' own policies: Lambda's whole resource policy (PutResourcePolicy, July 2026), CodeBuild's, and S3's policy status.
 
 Shapes and errors: from the services' API models and references, not observed. The policy is the one that ministack judges invocations by.
 """
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response, new_uuid
-from ministack.services import ecr, kms, lambda_svc, s3, secretsmanager, sns, sqs
+from ministack.services import codebuild, ecr, kms, lambda_svc, s3, secretsmanager, sns, sqs
 
 _PATH = re.compile(r"/2026-07-09/resource-policy/(arn:[^:]+:lambda:[^:]+:\d{12}:function:([\w-]+))/?")
 _VERBS = {"GET": "GetResourcePolicy", "PUT": "PutResourcePolicy", "DELETE": "DeleteResourcePolicy"}
@@ -24,6 +24,7 @@ def install() -> None:
     assert all((ecr, kms, secretsmanager, sns, sqs))
     _patch_lambda()
     _patch_s3()
+    _patch_codebuild()
 
 
 def _patch_lambda() -> None:
@@ -68,6 +69,19 @@ def _resource_policy(method: str, name: str, data: dict[str, Any], query_params:
 
 def _shown(policy: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in policy.items() if not k.startswith("_")}
+
+
+def _patch_codebuild() -> None:
+    """No project of the bed is shared."""
+    stock = codebuild._handle_request_sync
+
+    def handle(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+        if not headers.get("x-amz-target", "").endswith(".GetResourcePolicy"):
+            return stock(method, path, headers, body, query_params)
+        arn = json.loads(body)["resourceArn"]
+        return error_response_json("ResourceNotFoundException", f"Resource policy of {arn} does not exist", 400)
+
+    codebuild._handle_request_sync = handle
 
 
 def _patch_s3() -> None:

@@ -281,7 +281,12 @@ def test_of_two_users_each_gets_the_places_that_hold_its_key(estate: Estate, mon
     result = estate.rotate(mode="bridge")
     assert result["status"] == "ok", result
     calls = [c["operation"] for c in estate.bed.calls(mutating=True) if c["operation"] in ("PutUserPolicy", "CreateAccessKey")]
-    assert calls[: calls.index("CreateAccessKey")] == ["PutUserPolicy"] * 4  # at once, and with the roles that the log tells
+    # Each at once, and once more with the roles, when the log has told them.
+    assert calls[:5] == ["PutUserPolicy"] * 4 + ["CreateAccessKey"]
+    events = estate.bed.events()
+    first = [number for number, event in enumerate(events) if event["eventName"] == "CreateAccessKey"][-2]
+    put = [event["requestParameters"] for event in events[:first] if event["eventName"] == "PutUserPolicy"]
+    assert sorted(one["userName"] for one in put if "bridge" in one["policyName"]) == sorted([USER, "bob"] * 2)
     assert sorted([p["place"].split()[1] for p in row["places"]] for row in result["rotation"]) == [["/app/env"], ["/other"]]
     held = json.loads(estate.ssm.get_parameter(Name="/other", WithDecryption=True)["Parameter"]["Value"])
     assert works(estate.bed, Credentials(held["id"], held["secret"])) == "ok" == works(estate.bed, estate.held()[1])

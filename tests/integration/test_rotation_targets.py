@@ -57,8 +57,21 @@ def test_a_service_a_project_a_cluster_and_a_hook_killed_on_the_way_have_one_key
                 "networks": ["198.51.100.0/24"],
             },
             {"kind": "codebuild_project", "name": "build", "region": REGION},
-            {"kind": "kubernetes_secret", "at": "prod", "namespace": "apps", "name": "aws", "restart": ["deployment/orders"]},
-            {"kind": "hook", "name": "billing", "command": ["sh", "-c", f"cat > {kept}"], "verify": ["python3", "-c", verify]},
+            {
+                "kind": "kubernetes_secret",
+                "at": "prod",
+                "namespace": "apps",
+                "name": "aws",
+                "restart": ["deployment/orders"],
+                "readable_by": ["team-orders"],
+            },
+            {
+                "kind": "hook",
+                "name": "billing",
+                "command": ["sh", "-c", f"cat > {kept}"],
+                "verify": ["python3", "-c", verify],
+                "readable_by": ["team-billing"],
+            },
         ]
         server = {"url": cluster.url, "ca_file": str(cluster.ca_file), "token_file": str(cluster.token_file)}
         desk.incident(key.access_key, connection={"aws": {"role_arn": desk.company.role_template}, "kubernetes": {"prod": server}})

@@ -189,6 +189,7 @@ WHY = {
     "storagegateway:ListGateways": "connected systems: Storage Gateway",
     "transfer:ListServers": "connected systems: Transfer servers",
     "cloudwatch:DescribeAlarms": "rotation: whether a dependent works, where it declares an alarm",
+    "codebuild:GetResourcePolicy": "rotation: with whom a project is shared",
     "codebuild:UpdateProject": "rotation: the new key, and the way back",
     "ecs:DeregisterTaskDefinition": "rotation: the way back of a family without services",
     "ecs:RegisterTaskDefinition": "rotation: a revision with the new key",

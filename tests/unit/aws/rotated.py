@@ -18,11 +18,12 @@ import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import documents
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import health, machine, moving, watch
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import health, machine, moving, powers, watch
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import options as chosen
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import _plain
 from ansible_collections.evict.cloud.plugins.module_utils.common.case import Case
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import Guard
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Edit
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
 from ansible_collections.evict.cloud.plugins.module_utils.outside.clouds import Clouds
@@ -54,6 +55,7 @@ class Account:
         self.looks, self.breaker = 1, False
         self.parameters: dict[str, list[tuple[str, str]]] = {}
         self.used: dict[str, str] = {}
+        self.allowed: set[str] = set()  # actions of its users, by the simulator
         self.policies: dict[str, str] = {}
         self._number = itertools.count(1)
 
@@ -122,6 +124,10 @@ class Account:
         used = {"LastUsedDate": datetime.datetime.fromisoformat(self.used[AccessKeyId])} if AccessKeyId in self.used else {}
         return {"UserName": "app", "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A", **used}}
 
+    def SimulatePrincipalPolicy(self, PolicySourceArn: str, ActionNames: list[str], ResourceArns: list[str]) -> dict[str, Any]:  # noqa: N802, N803
+        decided = [(action, "allowed" if action in self.allowed else "implicitDeny") for action in ActionNames]
+        return {"EvaluationResults": [{"EvalActionName": a, "EvalDecision": d, "EvalResourceName": ResourceArns[0]} for a, d in decided]}
+
     def GetUserPolicy(self, UserName: str, PolicyName: str) -> dict[str, Any]:  # noqa: N802, N803
         if PolicyName not in self.policies:
             raise CloudError("NoSuchEntity", code="NoSuchEntity", object=UserName, operation="iam:GetUserPolicy")
@@ -149,6 +155,7 @@ class Account:
         return {
             "Parameter": {
                 "Name": Name,
+                "ARN": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{Name}",
                 "Value": text if WithDecryption else "?",
                 "Version": len(self.parameters[Name]),
                 "LastModifiedDate": when,
@@ -250,6 +257,11 @@ class Account:
     def BatchGetProjects(self, names: list[str]) -> dict[str, Any]:  # noqa: N802
         return {"projects": [self.projects[name] for name in names if name in self.projects]}
 
+    def GetResourcePolicy(self, resourceArn: str) -> dict[str, Any]:  # noqa: N802, N803
+        raise CloudError(
+            "ResourceNotFoundException", code="ResourceNotFoundException", object=resourceArn, operation="codebuild:GetResourcePolicy"
+        )
+
     def UpdateProject(self, name: str, environment: Any) -> dict[str, Any]:  # noqa: N802
         self.projects[name]["environment"] = environment
         return {"project": self.projects[name]}
@@ -272,8 +284,9 @@ class Estate:
             "suspects": [{"cloud": "aws", "account": ACCOUNT, "access_key_id": OLD}],
         }  # fmt: skip
         self.user = Principal(ACCOUNT, "user", "app", "AIDAEXAMPLE", ARN, OLD)
-        for name in ("strangers", "public", "powerful"):
-            monkeypatch.setattr(watch, name, (lambda *_a, **_k: ("", "")) if name == "strangers" else (lambda *_a, **_k: ""))
+        monkeypatch.setattr(watch, "strangers", lambda *_a, **_k: ("", ""))
+        for owner, name in ((watch, "public"), (powers, "powerful")):
+            monkeypatch.setattr(owner, name, lambda *_a, **_k: "")
         monkeypatch.setattr(health, "PAUSE", 0.0)
         monkeypatch.setattr(os, "fsync", lambda _handle: None)  # what survives a loss of power is shown elsewhere
         monkeypatch.setattr(moving, "POLL", 0.0)
@@ -286,12 +299,14 @@ class Estate:
         runner = Runner(
             clouds, journal, check=check, threads=2, history=case.answers, now=lambda: self.account.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         )
-        result = Run(case, runner, self.account)
+        result = Run(case, runner, self.account, self.user)
         try:
             result.recovered = runner.recover(case.ledger.open_intents())
             places = chosen.places(self.dependents, self.user, "incident")
             result.machine = machine.Machine(result, self.user, OLD, set(), places, chosen.Options(mode, quiet, 0.0, 1.0))  # type: ignore[arg-type]
-            result.machine.run()
+            result.machines.append(result.machine)
+            if result.machine.begin() and result.machine.ready():
+                result.machine.go_on()
         except Killed:
             result.killed = True
             if case.lease:
@@ -314,9 +329,11 @@ class Estate:
 class Run:
     """As ``verb.Rotation`` for the machine."""
 
-    def __init__(self, case: Case, runner: Runner, account: Account) -> None:
+    def __init__(self, case: Case, runner: Runner, account: Account, user: Principal) -> None:
         self.case, self.runner, self.aws, self.incident = case, runner, account, case.incident
-        self.principals: dict[str, Principal] = {}
+        self.principals = {user.arn: user}
+        self.suspects, self.machines, self.unresolved = case.incident.suspects, list[Any](), set[str]()
+        self.guard = Guard(protected=(), overrides=(), limit=25)
         self.warnings: list[str] = []
         self.machine: Any = None
         self.recovered: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -170,6 +171,80 @@ def test_a_parameter_that_is_shared_is_read_by_others() -> None:
     assert said(Cloud(**parameter, **listed, **shared, **key), FAR, where=where) == ""
 
 
+TASKS = f"arn:aws:ecs:eu-west-1:{A}:task-definition/orders"
+
+
+def on(asked: dict[str, str]) -> Any:
+    """A simulator that allows each action on what matches, and on nothing else."""
+
+    def answer(sent: dict[str, Any]) -> dict[str, Any]:
+        (resource,) = sent["ResourceArns"]
+        decided = {a: fnmatch.fnmatchcase(resource, asked[a]) if a in asked else False for a in sent["ActionNames"]}
+        return {
+            "EvaluationResults": [{"EvalActionName": a, "EvalDecision": "allowed" if d else "implicitDeny"} for a, d in decided.items()]
+        }
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        ({}, ""),
+        ({"ecs:DescribeTaskDefinition": "*"}, "user/app can read it (ecs:DescribeTaskDefinition)"),
+        ({"ecs:DescribeTaskDefinition": f"{TASKS}:*"}, ""),  # AWS asks on no resource, so this allows nothing
+        ({"ecs:RunTask": f"{TASKS}:8"}, "can read it (ecs:RunTask)"),  # the revision that is to be made
+        ({"ecs:RunTask": f"{TASKS}:7"}, ""),
+        ({"ecs:ExecuteCommand": f"arn:aws:ecs:eu-west-1:{A}:cluster/prod"}, "can read it (ecs:ExecuteCommand)"),
+        ({"ssm:StartSession": f"arn:aws:ecs:eu-west-1:{A}:task/prod/*"}, "can read it (ssm:StartSession)"),
+        ({"ecs:DescribeTasks": f"arn:aws:ecs:eu-west-1:{A}:task/other/*"}, ""),
+        ({"iam:PutUserPolicy": "*"}, "can allow itself to read it (iam:PutUserPolicy)"),
+    ],
+)
+def test_a_task_definition_is_read_by_who_may_ask_for_it_or_get_into_its_tasks(allowed: dict[str, str], expected: str) -> None:
+    where = place("ecs_task_definition", "orders", services=["prod/orders"])
+    definition = {
+        "taskDefinitionArn": f"{TASKS}:7",
+        "family": "orders",
+        "revision": 7,
+        "taskRoleArn": ROLE,
+        "executionRoleArn": f"{ROLE}-pull",
+    }
+    service = {"serviceName": "orders", "status": "ACTIVE", "taskDefinition": f"{TASKS}:7"}
+    answers = {"DescribeServices": {"services": [service]}, "DescribeTaskDefinition": {"taskDefinition": definition}}
+    answer = said(Cloud(SimulatePrincipalPolicy=on(allowed), **answers), USER, where=where)
+    assert expected in answer and bool(answer) == bool(expected), answer
+    assert all("runs as" in said(Cloud(**answers), arn, where=where) for arn in (ROLE, f"{ROLE}-pull"))
+    assert "not known who can read it" in said(Cloud(**{**answers, "DescribeTaskDefinition": "AccessDeniedException"}), USER, where=where)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "more", "who", "expected"),
+    [
+        ((), {}, USER, ""),
+        (("codebuild:BatchGetProjects",), {}, USER, "can read it (codebuild:BatchGetProjects)"),
+        (("codebuild:BatchGetBuilds",), {}, USER, "can read it (codebuild:BatchGetBuilds)"),
+        (("codebuild:StartBuild",), {}, USER, "can read it (codebuild:StartBuild)"),
+        (("codebuild:UpdateProject",), {}, USER, "can read it (codebuild:UpdateProject)"),
+        ((), {}, ROLE, "runs as"),
+        ((), {"projectVisibility": "PUBLIC_READ"}, USER, "everybody can read it: its builds are public"),
+        (("codebuild:BatchGetProjects",), {"policy": allow({"AWS": FAR}, Action="codebuild:BatchGetProjects")}, FAR, "user/far can read it"),
+        ((), {"policy": allow("*", Action="codebuild:BatchGet*")}, USER, "everybody can read it: statement S"),
+        ((), {"policy": "{broken"}, USER, "no policy document"),
+        ((), {"policy": "AccessDeniedException"}, USER, "not known who can read it"),
+    ],
+)  # fmt: skip
+def test_a_project_is_read_by_who_may_see_or_start_it_and_by_what_it_runs_as(
+    allowed: Any, more: dict[str, Any], who: str, expected: str
+) -> None:
+    facts = {"name": "build", "arn": f"arn:aws:codebuild:eu-west-1:{A}:project/build", "serviceRole": ROLE}
+    policy = more.pop("policy", "ResourceNotFoundException")
+    shared = policy if str(policy).endswith("Exception") else {"policy": policy if isinstance(policy, str) else json.dumps(policy)}
+    cloud = Cloud(*allowed, BatchGetProjects={"projects": [{**facts, **more}]}, GetResourcePolicy=shared)
+    answer = said(cloud, who, where=place("codebuild_project", "build"))
+    assert expected in answer and bool(answer) == bool(expected), answer
+
+
 def test_a_place_elsewhere_is_unknown_until_somebody_declares_who_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(targets.KINDS, "vault", SimpleNamespace(KIND="vault", NOUN="path"))  # type: ignore[arg-type]
     assert "readable_by" in said(Cloud(), USER, where=place("vault"))
@@ -262,6 +337,9 @@ def test_what_has_the_new_key_already_is_warned_of() -> None:
     )
     assert readers.guard(c, {where.id: "new"}) == 0 and ROLE in c.warnings[0] and NEW in c.warnings[0]
     assert readers.guard(c, {where.id: "other"}) == 0 and len(c.warnings) == 1
+    assert (
+        readers.guard(c, {where.id: "moving"}) == 0 and "has the new key" in c.warnings[1]
+    )  # written, and not all that works with it has it
 
 
 def test_what_holds_the_old_key_back_is_given_time_to_spread(monkeypatch: pytest.MonkeyPatch) -> None:

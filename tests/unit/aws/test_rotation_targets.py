@@ -16,13 +16,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import machine, moving
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import moving, proving
 from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as hooks
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
 from tests.beds.kubernetes import Cluster
-from tests.unit.aws.rotated import ACCOUNT, OLD, OLD_SECRET, REGION, Estate, Killed
+from tests.unit.aws.rotated import ACCOUNT, ARN, OLD, OLD_SECRET, REGION, Estate, Killed
 
+READERS = ["arn:aws:iam::111122223333:role/orders-team"]
+PROJECT = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/build"
 FAMILY = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/orders"
 
 
@@ -64,7 +66,12 @@ def ecs(estate: Estate, service: bool = True) -> None:
 def codebuild(estate: Estate) -> None:
     environment = {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL",
                    "environmentVariables": [*variables(), {"name": "TOKEN", "value": "/t", "type": "PARAMETER_STORE"}]}  # fmt: skip
-    estate.account.projects["build"] = {"name": "build", "environment": environment, "serviceRole": "arn:aws:iam::111122223333:role/build"}
+    estate.account.projects["build"] = {
+        "name": "build",
+        "arn": PROJECT,
+        "environment": environment,
+        "serviceRole": "arn:aws:iam::111122223333:role/build",
+    }
     estate.dependents.append({"kind": "codebuild_project", "name": "build", "region": REGION})
 
 
@@ -82,7 +89,9 @@ def kubernetes(estate: Estate, cluster: Cluster, **more: Any) -> None:
         "kubernetes": {"prod": {"url": cluster.url, "ca_file": str(cluster.ca_file), "token_file": str(cluster.token_file)}}
     }
     restart = ["deployment/deployment", "statefulset/statefulset", "daemonset/daemonset"]
-    estate.dependents.append({"kind": "kubernetes_secret", "at": "prod", "namespace": "apps", "name": "aws", "restart": restart, **more})
+    estate.dependents.append(
+        {"kind": "kubernetes_secret", "at": "prod", "namespace": "apps", "name": "aws", "restart": restart, "readable_by": READERS, **more}
+    )
 
 
 def hook(estate: Estate, folder: Path) -> Path:
@@ -91,7 +100,13 @@ def hook(estate: Estate, folder: Path) -> Path:
     kept.write_text(json.dumps({"new": {"access_key_id": OLD, "secret_access_key": OLD_SECRET}}))
     verify = f"""sed -n 's/.*"new": {{"access_key_id": "\\([A-Z0-9]*\\)".*/\\1/p' {kept}"""
     estate.dependents.append(
-        {"kind": "hook", "name": "billing", "command": ["sh", "-c", f"cat > {kept}; echo loud"], "verify": ["sh", "-c", verify]}
+        {
+            "kind": "hook",
+            "name": "billing",
+            "command": ["sh", "-c", f"cat > {kept}; echo loud"],
+            "verify": ["sh", "-c", verify],
+            "readable_by": READERS,
+        }
     )
     return kept
 
@@ -145,6 +160,36 @@ def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Est
         marks = found["spec"]["template"]["metadata"]["annotations"]
         assert marks["evict.cloud/key"] == estate.new and marks["kubectl.kubernetes.io/restartedAt"].endswith("Z")
     assert json.loads(kept.read_text())["new"] == {"access_key_id": estate.new, "secret_access_key": secret}
+
+
+@pytest.mark.parametrize("may", ["ecs:DescribeTaskDefinition", "codebuild:BatchGetProjects"])
+def test_what_the_leaked_key_can_read_is_not_written_before_that_key_is_off(estate: Estate, may: str) -> None:
+    ecs(estate), codebuild(estate)
+    estate.account.allowed = {may}
+    for check in (True, False):
+        refused = estate.run(check=check)
+        assert f"{ARN} can read it ({may})" in refused.said and "1 of 2 places" in refused.said, refused.said
+        assert set(estate.account.keys) == {OLD} and not {"CreateAccessKey", "RegisterTaskDefinition", "UpdateProject"} & set(
+            estate.account.calls
+        )
+    is_done(estate, estate.run(mode="emergency"))
+
+
+def test_a_place_elsewhere_whose_readers_nobody_declared_gets_nothing(estate: Estate, cluster: Cluster, tmp_path: Path) -> None:
+    kubernetes(estate, cluster), hook(estate, tmp_path)
+    for entry in estate.dependents:
+        del entry["readable_by"]
+    for mode in ("graceful", "emergency"):
+        refused = estate.run(mode=mode)
+        assert "declare that as readable_by" in refused.said and "2 of 2 places" in refused.said, refused.said
+        assert set(estate.account.keys) == {OLD} and {m for m, _p, _b in cluster.requests} == {"GET"}
+    assert estate.account.keys[OLD]["Status"] == "Inactive"  # what is leaked ends all the same
+    for entry in estate.dependents:
+        entry["readable_by"] = ["everybody"]
+    assert "everybody can read it" in estate.run(mode="emergency").said
+    for entry in estate.dependents:
+        entry["readable_by"] = READERS
+    is_done(estate, estate.run(mode="emergency"))
 
 
 POINTS = [
@@ -512,7 +557,7 @@ def test_a_hook_that_was_killed_before_its_key_was_proven_is_proven_by_its_use(
 ) -> None:
     hook(estate, tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(machine.Machine, "verify", lambda _self: (_ for _ in ()).throw(Killed))
+        patched.setattr(proving, "verify", lambda _course: (_ for _ in ()).throw(Killed))
         assert estate.run().killed
     run = estate.run()
     assert "its secret is nowhere to be read" in run.said or "not taken by AWS yet" in run.said, run.said
@@ -611,7 +656,7 @@ def test_a_webhook_is_signed_and_takes_the_same_key_twice(estate: Estate, secret
     receiver = Receiver("shared-secret")
     try:
         estate.dependents.append({"kind": "webhook", "name": "ci", "url": f"{receiver.url}/keys", "verify": f"{receiver.url}/keys/current",
-                                  "secret_env": "HOOK_SECRET"})  # fmt: skip
+                                  "secret_env": "HOOK_SECRET", "readable_by": READERS})  # fmt: skip
         run = estate.run()
         if secret == "wrong":
             assert "Unauthorized" in run.said and set(estate.account.keys) == {OLD} and not receiver.bodies, run.said

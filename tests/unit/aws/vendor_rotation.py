@@ -32,6 +32,7 @@ from tests.unit.common.fake_cloud import Journal
 OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7OTHER00"
 OLD_SECRET, NEW_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 REPOSITORY, GOOGLE = "/repos/team/app/actions/secrets", "projects/p-123456/secrets/app"
+READERS = ["team-app"]  # who can read these places, by their owners' word
 USER = SimpleNamespace(arn="arn:aws:iam::111122223333:user/app", account="111122223333")
 
 
@@ -161,10 +162,11 @@ class Stores:
         self.gitlab.put("projects/team/app", "AWS", both)
         self.key_vault.put("app", both, contentType="application/json")
         self.google.put(GOOGLE, both, prod=1)
-        self.dependents = [
+        own: list[dict[str, Any]] = [
             {"kind": "vault", "at": "prod", "name": "app"}, {"kind": "gitlab_ci", "at": "own", "name": "AWS", "project": "team/app"},
             {"kind": "azure_key_vault", "at": "prod-app", "name": "app"}, {"kind": "gcp_secret_manager", "name": GOOGLE}, *halves(repository="team/app"),
         ]  # fmt: skip
+        self.dependents = [{**entry, "readable_by": READERS} for entry in own]
 
     def shown(self) -> list[Any]:
         """What each holds now, in the order of the dependents."""
@@ -181,9 +183,9 @@ class Stores:
             vendor.__exit__()
 
 
-def halves(**place: str) -> list[dict[str, Any]]:
+def halves(**place: Any) -> list[dict[str, Any]]:
     return [
-        {"kind": "github_actions", "at": "own", "name": name, "half": half, **place}
+        {"kind": "github_actions", "at": "own", "name": name, "half": half, "readable_by": READERS, **place}
         for name, half in (("AWS_ID", "id"), ("AWS_SECRET", "secret"))
     ]
 

@@ -39,6 +39,7 @@ READS = (
 )
 GUARD = "readable_place"  # of ``incident.overrides``; its object is the id of the place
 _POWER = [action for action in POWER if action.startswith("iam:")]
+_RANK = {"explicitDeny": 0, "allowed": 2}
 _EVERYBODY = ("*", "everybody", "everyone", "public")
 # Conditions that say who calls: AWS does not count a statement with one as public.
 _NARROW = ("aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceaccount",
@@ -72,10 +73,10 @@ def guard(c: Course, found: Mapping[str, str], ahead: bool = True) -> int:
     reader, known, refused = c.reader, suspects(c), 0
     for place in c.places:
         state = found[place.id]
-        if state not in ("old", "half", "new"):
+        if state not in ("old", "half", "moving", "new"):
             continue
         why = look(c, place, known, reader, ahead)
-        if why and state == "new":
+        if why and state in ("moving", "new"):  # it is written already
             c.run_of.warn(f"{place.text} has the new key, and {why}: fence it, then name {c.new} as a suspect, which rotates it in turn")
         elif why:
             try:
@@ -199,7 +200,7 @@ def _allowed(one: Suspect, place: targets.Place, how: Reading, reader: Reader) -
     if how.key and _without_key(one, how, place.target, reader):
         return ""
     own = one.account == place.target.account
-    said = _simulated(one, how.actions, how.resource, reader)
+    said = _may(one, how, reader)
     for action in how.actions:
         decision, missing = said.get(action, ("", True))
         by_policy, doubt = _granted(how, one.arn, action, own)
@@ -215,6 +216,19 @@ def _allowed(one: Suspect, place: targets.Place, how: Reading, reader: Reader) -
     if own and (more := sorted(a for a, (d, _m) in _simulated(one, _POWER, "*", reader).items() if d == "allowed")):
         return f"{one.arn} can allow itself to read it ({more[0]})"
     return ""
+
+
+def _may(one: Suspect, how: Reading, reader: Reader) -> dict[str, tuple[str, bool]]:
+    """As ``_simulated``, each action on what it is asked on; of several that counts which lets it the most."""
+    found: dict[str, tuple[str, bool]] = {}
+    asked: dict[str, list[str]] = {}
+    for action in how.actions:
+        for resource in how.others.get(action, (how.resource,)):
+            asked.setdefault(resource, []).append(action)
+    for resource, actions in asked.items():
+        for action, said in _simulated(one, actions, resource, reader).items():
+            found[action] = max(found.get(action, said), said, key=lambda s: (_RANK.get(s[0], 1), s[1]))
+    return found
 
 
 def _simulated(one: Suspect, actions: Iterable[str], resource: str, reader: Reader) -> dict[str, tuple[str, bool]]:

@@ -15,11 +15,19 @@ from collections.abc import Iterator
 from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Step, Target
 from ...common.reader import Reader
-from .kind import Change, Place
+from .kind import Change, Place, Reading
 
 KIND = "codebuild_project"
 NOUN = "CodeBuild project"
-READS: tuple[str, ...] = ("codebuild:BatchGetProjects", "codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds")
+READS: tuple[str, ...] = (
+    "codebuild:BatchGetBuilds",
+    "codebuild:BatchGetProjects",
+    "codebuild:GetResourcePolicy",
+    "codebuild:ListBuildsForProject",
+)
+# Each of these answers with the variables, or runs a build specification of one's own where they are.
+_SHOWN = ("codebuild:BatchGetBuildBatches", "codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:StartBuild", "codebuild:StartBuildBatch",
+          "codebuild:UpdateProject")  # fmt: skip
 _KEY = re.compile(r"A[KS]IA[A-Z0-9]{16}")
 _ALONE = "CodeBuild keeps no version of a project, and no other dependent keeps the old secret: only the run that wrote it can take it back"
 _BUILDS = 100  # the newest: those that are at work are among them
@@ -33,12 +41,12 @@ def place(entry: t.Mapping[str, t.Any], account: str) -> tuple[Target, str]:
     )
 
 
-def _reading(place: Place) -> Call:
+def _asking(place: Place) -> Call:
     return Call(place.target, "codebuild", "BatchGetProjects", {"names": [place.name]})
 
 
 def _project(place: Place, reader: Reader) -> dict[str, t.Any]:
-    found = reader.get(_reading(place)).get("projects", [])
+    found = reader.get(_asking(place)).get("projects", [])
     if not found:
         raise _refused(place, "there is no such project")
     return dict(found[0])
@@ -66,6 +74,21 @@ def identity(place: Place, reader: Reader) -> str:
     return str(_project(place, reader).get("serviceRole") or "")
 
 
+def reading(place: Place, reader: Reader) -> Reading:
+    """Who may ask for it or for its builds, or start one with commands of their own, and the role that builds run as. It can be shared, and be public."""
+    project = _project(place, reader)
+    arn = str(project["arn"])
+    shared = reader.read(
+        Probe(Call(place.target, "codebuild", "GetResourcePolicy", {"resourceArn": arn}), ("policy",), ("ResourceNotFoundException",))
+    )
+    try:
+        policy = json.loads(shared) if shared else None
+    except ValueError:
+        policy = shared  # which is no policy document
+    public = "everybody can read it: its builds are public" if project.get("projectVisibility") == "PUBLIC_READ" else ""
+    return Reading(_SHOWN, arn, policy, public=public, runs_as=(str(project.get("serviceRole") or ""),))
+
+
 def refuse(place: Place, key: str, _new: str, reader: Reader) -> None:
     project = _project(place, reader)
     names = [e["name"] for e in (project.get("environment") or {}).get("environmentVariables") or ()]
@@ -91,7 +114,7 @@ def steps(place: Place, change: Change, reader: Reader) -> Iterator[Step]:
     if not held:
         return
     document = {"kind": "codebuild.environment", "name": place.name}
-    probe = Probe(_reading(place), ("projects", 0, "environment", "environmentVariables", {"name": entries[held[0]]["name"]}, "value"))
+    probe = Probe(_asking(place), ("projects", 0, "environment", "environmentVariables", {"name": entries[held[0]]["name"]}, "value"))
 
     def write(old: str, new: str, secret: t.Any) -> tuple[Edit]:
         return (

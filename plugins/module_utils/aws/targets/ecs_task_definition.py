@@ -18,12 +18,15 @@ from ...common.errors import EvictError
 from ...common.plan import Call, Edit, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
 from .. import ecs
-from .kind import Change, Place
+from .kind import Change, Place, Reading
 
 KIND = "ecs_task_definition"
 NOUN = "ECS task definition"
 READS: tuple[str, ...] = ("ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions")
 _KEY = re.compile(r"A[KS]IA[A-Z0-9]{16}")
+# Each of these answers with the variables, or runs something of one's own where they are.
+_DEFINED, _OF_TASKS = "ecs:DescribeTaskDefinition", ("ecs:DescribeTasks", "ecs:ExecuteCommand", "ssm:StartSession")
+_SHOWN = (_DEFINED, *_OF_TASKS, "ecs:RunTask", "ecs:StartTask")
 _NEWEST = 10  # revisions that are looked at for one that has the new key, or the old one
 Definition = dict[str, t.Any]
 
@@ -92,6 +95,21 @@ def _values(place: Place, reader: Reader) -> list[t.Any]:
 def identity(place: Place, reader: Reader) -> str:
     """Its task role."""
     return next((str(role) for arn in _bases(place, reader) if (role := _described(place, arn, reader).get("taskRoleArn"))), "")
+
+
+def reading(place: Place, reader: Reader) -> Reading:
+    """Who may ask for it, or get into its tasks; their two roles. The revision that is to be made is asked about, since the new secret is there."""
+    found = [_described(place, arn, reader) for arn in _bases(place, reader)]
+    family, _colon, _revision = str(found[0]["taskDefinitionArn"]).rpartition(":")
+    revision = max(int(d["revision"]) if "revision" in d else 0 for d in found) + 1
+    start = family.partition(":task-definition/")[0]
+    clusters = sorted({name.partition("/")[0] for name in _services(place)})
+    tasks = tuple(f"{start}:{what}" for c in clusters for what in (f"cluster/{c}", f"task/{c}/{'0' * 32}")) or (
+        "*",
+    )  # of one that is not known yet
+    roles = {str(d[role]) for d in found for role in ("taskRoleArn", "executionRoleArn") if d.get(role)}
+    others = {_DEFINED: ("*",), **dict.fromkeys(_OF_TASKS, tasks)}  # the first takes no resource
+    return Reading(_SHOWN, f"{family}:{revision}", runs_as=tuple(sorted(roles)), others=others)
 
 
 def refuse(place: Place, key: str, _new: str, reader: Reader) -> None:

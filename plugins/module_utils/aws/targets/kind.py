@@ -82,7 +82,8 @@ def back_of(step_id: str) -> Secret:
 class Reading:
     """How a place is read. ``actions``: each alone shows what it holds; ``policy``: the place's own, parsed; ``key``: the KMS key that it takes as well
 
-    ("" for one of AWS's own, which holds nobody back); ``public``: why everybody reads it; ``runs_as``: identities whose code is given what it holds.
+    ("" for one of AWS's own, which holds nobody back); ``public``: why everybody reads it; ``runs_as``: identities whose code is given what it holds;
+    ``others``: {one of the actions: what it is asked on, where that is not ``resource``}.
     """
 
     actions: tuple[str, ...]
@@ -91,6 +92,7 @@ class Reading:
     key: str = ""
     public: str = ""
     runs_as: tuple[str, ...] = ()
+    others: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 class Kind(t.Protocol):
