@@ -26,8 +26,9 @@ FROM acts WHERE status = 'success' AND NOT coalesce(read_only, false) ORDER BY t
 _READS = """
 SELECT *, count(*) OVER (PARTITION BY cloud, service, operation) AS beside FROM (
 SELECT cloud, account, region, service, operation, request, resources, arg_min(actor_arn, event_uid) AS actor_arn,
-  arg_min(actor_type, event_uid) AS actor_type, arg_min(response, event_uid) AS response, min(time) AS first, max(time) AS last, count(*) AS n, max(confidence) AS confidence, bool_or(verdict = 'rogue') AS rogue,
-  list_slice(list_sort(list(DISTINCT tainted_id)), 1, 20) AS by, list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
+  arg_min(actor_type, event_uid) AS actor_type, arg_min(response, event_uid) AS response, min(time) AS first, max(time) AS last, count(*) AS n,
+  max(confidence) AS confidence, bool_or(verdict = 'rogue') AS rogue, list_slice(list_sort(list(DISTINCT tainted_id)), 1, 20) AS by,
+  list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
 FROM acts WHERE status = 'success' AND cloud || ':' || service || ':' || operation IN (SELECT unnest(CAST(? AS VARCHAR[])))
 GROUP BY ALL)
 QUALIFY row_number() OVER (PARTITION BY cloud, service, operation ORDER BY first, request, account, region, resources) <= ?
