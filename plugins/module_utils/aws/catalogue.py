@@ -36,6 +36,7 @@ CATALOGUE = Catalogue(
     {call: kind for call, (kind, _template) in exposure.GIVES.items()},
     _named,
     exposure.RESTORES,
+    exposure.BY_NAME,
     exposure.BLINDING,
     exposure.DATA_EVENTS,
     _WAYS,

@@ -68,4 +68,7 @@ RESTORES: dict[str, tuple[str, ...]] = {
     "inspector2:Disable": ("inspector2:Enable",),
     "bedrock:DeleteModelInvocationLoggingConfiguration": ("bedrock:PutModelInvocationLoggingConfiguration",),
 }
+# These say which trail, store or detector: another one's gives nothing back.
+BY_NAME = ("cloudtrail:StartLogging", "cloudtrail:UpdateTrail", "cloudtrail:PutEventSelectors", "cloudtrail:StartEventDataStoreIngestion",
+           "guardduty:UpdateDetector")  # fmt: skip
 BLINDING = ("AWS-62", "AWS-63", "AWS-64", "AWS-65", "AWS-66", "AWS-67", "AWS-68")  # techniques that take sight away

@@ -119,6 +119,24 @@ def test_a_file_that_is_none_is_named_and_nothing_fails(tmp_path: Path) -> None:
     assert [u["object"] for u in found.unknown] == [str(tmp_path / "x.mmdb"), str(tmp_path / "gone.mmdb"), "impossible_travel"]
 
 
+def test_a_file_that_is_damaged_further_in_is_said_and_nothing_fails(city: str) -> None:
+    whole = bytearray(Path(city).read_bytes())
+    data = whole.index(bytes(16)) + 16
+    whole[data : data + 5] = b"\x38\xff\xff\xff\xff"  # a pointer to far behind the end
+    for at in range(data + 5, whole.index(b"\xab\xcd\xef")):
+        whole[at] = 0x38
+    Path(city).write_bytes(whole)
+    found = find(*past(), event(**CI, at="10:05", src_ip=EVIL), geo=(city,))
+    assert [u["object"] for u in found.unknown if "read" in u["why"]] == [city]
+
+
+def test_the_same_log_in_any_order_gives_the_same_evidence() -> None:
+    rows = [event(**CI, at="10:05", src_ip=EVIL, region="sa-east-1", event_uid=f"e-{n:03}") for n in range(200)]
+    rows += past()
+    one, two = find(*rows), find(*reversed(rows))
+    assert one.findings and one.findings == two.findings
+
+
 def test_hostile_values_stay_values() -> None:
     names = ["'); DROP TABLE events; --", "{{ 1 }}", "\u202e", "x" * 10_000, "1.2.3.4.5", "999.1.1.1"]
     found = find(*past(), *(event(**CI, at="10:05", src_ip=n, user_agent=n, region=n, service=n) for n in names))

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.evict.cloud.plugins.module_utils.aws import exposure
 from ansible_collections.evict.cloud.plugins.module_utils.aws.catalogue import CATALOGUE
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import changes, taint
@@ -121,3 +123,44 @@ def test_records_that_strangers_filled_do_no_harm() -> None:
     rows += [event(**THIEF, at="10:01", service=h or "x", operation=h or "x", read_only=False) for h in hostile if isinstance(h, str)]
     found = find(*rows)
     assert {"{{ 7 * 7 }}", "'; DROP TABLE events; --"} <= {row["object"] for row in found.changed}
+
+
+def test_a_flood_hides_neither_a_secret_that_was_read_later_nor_a_user_that_was_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MOST", 3)
+    objects = {"service": "s3", "operation": "GetObject", "category": "data"}
+    found = find(
+        *(event(**THIEF, **objects, at=f"10:{m:02}", request={"bucketName": "data", "key": f"{m}"}) for m in range(5)),
+        *(event(**THIEF, service="x", operation="PutNoise", read_only=False, at=f"10:{m:02}", resources=[f"noise-{m}"]) for m in range(5)),
+        event(**THIEF, at="11:00", service="secretsmanager", operation="GetSecretValue", request={"secretId": SECRET}),
+        event(**THIEF, at="11:01", service="iam", operation="CreateUser", response=user_made("backup")),
+    )
+    assert SECRET in {row["object"] for row in found.read} and ("AWS-02", f"arn:aws:iam::{ACCOUNT}:user/backup") in names(found.changed)
+    assert found.left_out == 4  # two of each flood
+
+
+def test_the_same_log_in_any_order_gives_the_same_rows() -> None:
+    get = {"service": "secretsmanager", "operation": "GetSecretValue", "at": "10:00"}
+    rows = [event(**THIEF, **get, request={"secretId": SECRET}, response={"name": f"n{n}"}, event_uid=f"e-{n:03}") for n in range(60)]
+    rows += [
+        event(**THIEF, at="10:00", service="iam", operation="CreateUser", error="AccessDenied", event_uid=f"f-{n:03}") for n in range(60)
+    ]
+    one, two = find(*rows), find(*reversed(rows))
+    assert (one.read, one.tried, one.changed) == (two.read, two.tried, two.changed)
+
+
+def test_data_events_of_some_are_not_taken_for_data_events_of_all() -> None:
+    found = find(
+        event(**THIEF, at="10:00", service="s3", operation="GetObject", category="data", request={"bucketName": "data", "key": "k"})
+    )
+    why = {row["object"]: row["why"] for row in found.unlogged}[f"objects of S3 in {ACCOUNT}, beyond those in the logs"]
+    assert "not known" in why and "1 " in why
+
+
+def test_another_trail_that_is_switched_on_does_not_give_the_sight_of_this_one_back() -> None:
+    trail = {"service": "cloudtrail", "request": {"name": "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main"}}
+    stop = event(**THIEF, **trail, at="10:00", operation="StopLogging")
+    admin = {**user("admin", key="AKIAADMIN00000000001"), "service": "cloudtrail", "operation": "StartLogging", "read_only": False}
+    other = event(**admin, at="11:00", request={"name": "arn:aws:cloudtrail:eu-west-1:111122223333:trail/maintenance"})
+    assert find(stop, other).blinded[0]["to"] == ""
+    short = event(**admin, at="12:00", request={"name": "main"})
+    assert find(stop, other, short).blinded[0]["to"] == "2026-11-20T12:00:00Z"

@@ -149,3 +149,20 @@ def test_ways_are_graded_by_the_log_and_the_account_together(monkeypatch: pytest
 def test_what_nobody_looked_at_is_unknown_never_clean() -> None:
     by = grades({}, event(**THIEF, at="10:00", service="s3", operation="ListBuckets"))
     assert {row["grade"] for row in by.values()} == {"unknown"} and len(by) == len(connected.KINDS)
+
+
+def test_a_kind_that_was_left_out_of_the_look_is_unknown_never_not_reachable() -> None:
+    looked = {ACCOUNT: {"paths": [], "unknown": [], "looked": ["vpn"]}}
+    by = {
+        kind: row["grade"]
+        for (kind, _object), row in grades(looked, event(**THIEF, at="10:00", service="s3", operation="ListBuckets")).items()
+    }
+    assert by.pop("vpn") == "not reachable" and set(by.values()) == {"unknown"}
+
+
+def test_a_flood_of_one_call_hides_no_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graded, "_MOST", 3)
+    flood = [event(**THIEF, at=f"10:{m:02}", service="sts", operation="AssumeRole", request=assume("deploy", "x")) for m in range(5)]
+    late = event(**THIEF, at="11:00", service="ssm", operation="StartSession", request={"target": "mi-0123456789abcdef0"}, read_only=False)
+    looked = {ACCOUNT: {"paths": [], "unknown": [], "looked": list(connected.KINDS)}}
+    assert {row["grade"] for (kind, _object), row in grades(looked, *flood, late).items() if kind == "hybrid_node"} == {"used"}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import json
@@ -15,34 +16,39 @@ from ..schema import rfc3339
 
 Row = dict[str, t.Any]
 EVIDENCE = 50
-MOST = 20_000  # rows of one table; more are counted, not listed
+MOST = 20_000  # rows of one technique, or of one call that reads; more are counted, not listed
 _WRITES = """
 SELECT event_uid, time, cloud, account, region, service, operation, actor_arn, actor_type, tainted_id, confidence, verdict, request, response, resources,
   json_extract_string(raw, '$.additionalEventData') AS extra
 FROM acts WHERE status = 'success' AND NOT coalesce(read_only, false) ORDER BY time, event_uid
 """
-# One row for each distinct question: a loop that read the same object a million times is one.
+# One row for each distinct question: a loop that read the same object a million times is one. The most are of one call: a flood of it hides no other.
 _READS = """
-SELECT cloud, account, region, service, operation, request, resources, any_value(actor_arn) AS actor_arn, any_value(actor_type) AS actor_type,
-  any_value(response) AS response, min(time) AS first, max(time) AS last, count(*) AS n, max(confidence) AS confidence, bool_or(verdict = 'rogue') AS rogue,
-  list_slice(list_sort(list(DISTINCT tainted_id)), 1, 20) AS by, list_slice(list(event_uid ORDER BY time), 1, 50) AS evidence
+SELECT *, count(*) OVER (PARTITION BY cloud, service, operation) AS beside FROM (
+SELECT cloud, account, region, service, operation, request, resources, arg_min(actor_arn, event_uid) AS actor_arn,
+  arg_min(actor_type, event_uid) AS actor_type, arg_min(response, event_uid) AS response, min(time) AS first, max(time) AS last, count(*) AS n,
+  max(confidence) AS confidence, bool_or(verdict = 'rogue') AS rogue, list_slice(list_sort(list(DISTINCT tainted_id)), 1, 20) AS by,
+  list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
 FROM acts WHERE status = 'success' AND cloud || ':' || service || ':' || operation IN (SELECT unnest(CAST(? AS VARCHAR[])))
-GROUP BY ALL ORDER BY first, service, operation, request LIMIT ?
+GROUP BY ALL)
+QUALIFY row_number() OVER (PARTITION BY cloud, service, operation ORDER BY first, request, account, region, resources) <= ?
+ORDER BY first, service, operation, request, account, region, resources
 """
 _TRIED = """
 SELECT cloud, account, region, service, operation, error_code, min(time) AS first, max(time) AS last, count(*) AS n, max(confidence) AS confidence,
   bool_or(verdict = 'rogue') AS rogue, list_slice(list_sort(list(DISTINCT tainted_id)), 1, 20) AS by,
-  list_slice(list(event_uid ORDER BY time), 1, 50) AS evidence
-FROM acts WHERE status = 'failure' GROUP BY ALL ORDER BY first, service, operation LIMIT ?
+  list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
+FROM acts WHERE status = 'failure' GROUP BY ALL ORDER BY first, service, operation, error_code, account, region, cloud LIMIT ?
 """
 _RESTORED = """
 SELECT min(time) AS at FROM events WHERE status = 'success' AND time > ? AND account IS NOT DISTINCT FROM ? AND region IS NOT DISTINCT FROM ?
   AND service || ':' || operation IN (SELECT unnest(CAST(? AS VARCHAR[])))
+  AND (service || ':' || operation NOT IN (SELECT unnest(CAST(? AS VARCHAR[]))) OR contains(request, '"' || ? || '"') OR contains(request, '/' || ? || '"'))
   AND event_uid NOT IN (SELECT event_uid FROM acts WHERE verdict = 'rogue')
 """
-_NO_DATA = """
-SELECT DISTINCT a.account FROM acts a WHERE a.cloud = 'aws' AND a.account IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.account = a.account AND e.category = 'data' AND e.service = ?) ORDER BY 1
+_DATA = """
+SELECT a.account, (SELECT count(*) FROM events e WHERE e.account = a.account AND e.category = 'data' AND e.service = ?) AS n
+FROM (SELECT DISTINCT account FROM acts WHERE cloud = 'aws' AND account IS NOT NULL) a ORDER BY 1
 """
 
 
@@ -50,13 +56,14 @@ SELECT DISTINCT a.account FROM acts a WHERE a.cloud = 'aws' AND a.account IS NOT
 class Catalogue:
     """What is known of one cloud's calls. ``technique``: a row of acts -> ({id, name, tactic, mitre} or None, names); ``reads``: call -> kind of data;
 
-    ``named``: (row, call) -> names of what was read; ``restores``, ``blinding``, ``data_events``: see ``aws/exposure``.
+    ``named``: (row, call) -> names of what was read; ``restores``, ``by_name``, ``blinding``, ``data_events``: see ``aws/exposure``.
     """
 
     technique: Callable[[Row], tuple[dict[str, t.Any] | None, list[str]]]
     reads: Mapping[str, str]
     named: Callable[[Row, str], list[str]]
     restores: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    by_name: tuple[str, ...] = ()
     blinding: tuple[str, ...] = ()
     data_events: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ways: tuple[t.Any, ...] = ()  # connected.Way, each
@@ -67,7 +74,7 @@ class Changes:
     """Rows of {cloud, account, region, technique, name, tactic, mitre, object, operations, first, last, count, by, verdict, confidence, evidence}.
 
     ``read`` rows have ``kind``; ``tried`` rows ``error``; ``blinded`` rows ``from`` and ``to`` ("" = to this day); ``unlogged``: {object, why}.
-    ``left_out``: how many rows a table has beyond ``MOST``.
+    ``left_out``: how many rows there are beyond ``MOST`` of one technique, or of one call that reads.
     """
 
     changed: list[Row] = dataclasses.field(default_factory=list)
@@ -82,7 +89,8 @@ def find(database: Database, catalogues: Mapping[str, Catalogue]) -> Changes:
     """Needs the tables ``events`` and ``acts``. A cloud without a catalogue gets its calls' names as they are."""
     found = Changes()
     found.changed, found.left_out = _changed(database, catalogues)
-    found.read = _read(database, catalogues)
+    found.read, unread = _read(database, catalogues)
+    found.left_out += unread
     found.tried = [
         {**_frame(row), "object": f"{row['service']}:{row['operation']}", "operations": [f"{row['service']}:{row['operation']}"], "error": row["error_code"] or ""}
         for row in database.rows(_TRIED, [MOST])
@@ -90,15 +98,24 @@ def find(database: Database, catalogues: Mapping[str, Catalogue]) -> Changes:
     found.blinded = [one for row in found.changed if (one := _blinded(database, row, catalogues.get(row["cloud"])))]
     for catalogue in catalogues.values():
         for service, what in catalogue.data_events.items():
-            found.unlogged += [
-                {"object": f"{what} in {row['account']}", "why": "no data event of them is in the logs: what was read or changed there is not known"}
-                for row in database.rows(_NO_DATA, [service])
-            ]  # fmt: skip
+            found.unlogged += [_unlogged(what, row) for row in database.rows(_DATA, [service])]
     return found
+
+
+def _unlogged(what: str, row: Row) -> Row:
+    """A trail chooses whose data events it has: some in the logs do not make all."""
+    if not row["n"]:
+        return {
+            "object": f"{what} in {row['account']}",
+            "why": "no data event of them is in the logs: what was read or changed there is not known",
+        }
+    why = f"{row['n']} data events of them are in the logs; whether the trails have those of all of them is not known"
+    return {"object": f"{what} in {row['account']}, beyond those in the logs", "why": why}
 
 
 def _changed(database: Database, catalogues: Mapping[str, Catalogue]) -> tuple[list[Row], int]:
     groups: dict[tuple[str, ...], Row] = {}
+    of: collections.Counter[str] = collections.Counter()  # by technique: what there is much of hides nothing else
     left = 0
     for row in database.stream(_WRITES):
         for key in ("request", "response", "extra"):
@@ -116,9 +133,10 @@ def _changed(database: Database, catalogues: Mapping[str, Catalogue]) -> tuple[l
             )
             group = groups.get(place)
             if group is None:
-                if len(groups) >= MOST:
+                if of[place[0]] >= MOST:
                     left += 1
                     continue
+                of[place[0]] += 1
                 group = groups[place] = {
                     "cloud": row["cloud"], "account": row["account"] or "", "region": row["region"] or "",
                     **(technique or {"technique": "", "name": "", "tactic": "", "mitre": []}), "object": name, "operations": [], "first": stamp(row["time"]),
@@ -137,11 +155,14 @@ def _add(group: Row, row: Row, call: str) -> None:
         group["verdict"], group["confidence"] = row["verdict"], row["confidence"] or 0
 
 
-def _read(database: Database, catalogues: Mapping[str, Catalogue]) -> list[Row]:
+def _read(database: Database, catalogues: Mapping[str, Catalogue]) -> tuple[list[Row], int]:
+    """The rows, and how many questions are not among them."""
     calls = [f"{cloud}:{call}" for cloud, catalogue in catalogues.items() for call in catalogue.reads]
     groups: dict[tuple[str, ...], Row] = {}
+    beyond: dict[tuple[str, str], int] = {}
     for row in database.rows(_READS, [calls, MOST]):
         call = f"{row['service']}:{row['operation']}"
+        beyond[row["cloud"], call] = max(0, row["beside"] - MOST)
         catalogue = catalogues[row["cloud"]]
         row["request"], row["response"] = parsed(row["request"]), parsed(row["response"])
         for name in catalogue.named(row, call) or [call]:
@@ -150,7 +171,7 @@ def _read(database: Database, catalogues: Mapping[str, Catalogue]) -> list[Row]:
             group = groups.setdefault(key, one)
             if group is not one:
                 _join(group, one)
-    return list(groups.values())
+    return list(groups.values()), sum(beyond.values())
 
 
 def _where(row: Row, name: str) -> str:
@@ -180,7 +201,12 @@ def _blinded(database: Database, row: Row, catalogue: Catalogue | None) -> Row |
         return None
     back = [call for operation in row["operations"] for call in catalogue.restores.get(operation, ())]
     start = dt.datetime.fromisoformat(row["last"]).replace(tzinfo=None)
-    found = database.rows(_RESTORED, [start, row["account"] or None, row["region"] or None, back])[0]["at"] if back else None
+    last = row["object"].rpartition("/")[2]
+    found = (
+        database.rows(_RESTORED, [start, row["account"] or None, row["region"] or None, back, list(catalogue.by_name), last, last])[0]["at"]
+        if back
+        else None
+    )
     return {**row, "from": row["first"], "to": stamp(found) if found else ""}
 
 

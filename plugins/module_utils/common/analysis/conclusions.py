@@ -50,7 +50,11 @@ def draw(about: Investigation, store: Store, catalogues: Mapping[str, Catalogue]
         for cloud, one in catalogues.items()
         for row in connected.find(about.database, cloud, one.ways, _looked(store, cloud), found.read)
     ]
-    return Conclusions(found, anomalies.find(about.database, about.start, geo), ways, planned.items(about.database, found))
+    asked = anomalies.find(about.database, about.start, geo)
+    if found.left_out:
+        why = f"{found.left_out} more than {changes.MOST} of a kind are counted, not listed: they are not in the plan"
+        asked.unknown.append({"object": "what was changed or read", "why": why})
+    return Conclusions(found, asked, ways, planned.items(about.database, found))
 
 
 def _looked(store: Store, cloud: str) -> dict[str, t.Any]:

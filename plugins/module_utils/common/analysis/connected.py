@@ -16,11 +16,12 @@ from ..events.database import Database
 from .changes import Row
 
 EVIDENCE = 50
-_MOST = 20_000
+_MOST = 2_000  # of one call in one account: a flood of it hides no other way
 _ACTS = """
 SELECT cloud, account, service || ':' || operation AS call, coalesce(request, '') || ' ' || coalesce(response, '') || ' ' ||
   coalesce(array_to_string(resources, ' '), '') AS words, event_uid, verdict = 'rogue' AS rogue
-FROM acts WHERE status = 'success' AND cloud = ? AND service || ':' || operation IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY time LIMIT ?
+FROM acts WHERE status = 'success' AND cloud = ? AND service || ':' || operation IN (SELECT unnest(CAST(? AS VARCHAR[])))
+QUALIFY row_number() OVER (PARTITION BY account, service, operation ORDER BY time, event_uid) <= ? ORDER BY time, event_uid
 """
 _ACCOUNTS = "SELECT DISTINCT account FROM acts WHERE cloud = ? AND account IS NOT NULL AND account <> '' ORDER BY account"
 _ELSEWHERE = "SELECT kind, id, arn, cloud, account, via, evidence FROM tainted WHERE cloud <> ? ORDER BY since NULLS FIRST, id LIMIT 1000"
@@ -73,6 +74,8 @@ def _of_kind(cloud: str, account: str, way: Way, acts: list[Row], about: Mapping
     elif missed:
         why = "; ".join(dict.fromkeys(f"{u.get('region')}: {u.get('why')}".removeprefix(": ") for u in missed[:5]))
         rows.append(_row(cloud, account, way, {"object": way.noun}, "unknown", [], f"not all of them could be looked at: {why}"))
+    elif about is not None and way.kind not in (about.get("looked") or ()):
+        rows.append(_row(cloud, account, way, {"object": way.noun}, "unknown", [], "they were left out when the account was looked at"))
     elif about is not None and not rows:
         rows.append(_row(cloud, account, way, {"object": way.noun}, "not reachable", [], "there is none in the account"))
     return rows

@@ -32,7 +32,7 @@ SELECT tainted_id, event_uid, operation, time FROM acts WHERE verdict = 'rogue' 
   ('StopLogging', 'DeleteTrail', 'PutEventSelectors', 'UpdateTrail', 'DeleteEventDataStore', 'StopEventDataStoreIngestion', 'UpdateEventDataStore',
    'google.logging.v2.ConfigServiceV2.DeleteSink', 'google.logging.v2.ConfigServiceV2.UpdateSink', 'google.logging.v2.ConfigServiceV2.CreateExclusion',
    'MICROSOFT.INSIGHTS/DIAGNOSTICSETTINGS/DELETE', 'microsoft.insights/diagnosticSettings/delete')
-ORDER BY time
+ORDER BY time, event_uid
 """
 
 

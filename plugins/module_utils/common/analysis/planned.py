@@ -24,7 +24,8 @@ _BUCKET = re.compile(r"(arn:aws[\w-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/
 _TAINTED = """
 SELECT t.kind, t.id, t.arn, t.cloud, t.account, t.verdict, t.confidence, t.whole, t.via,
   CASE WHEN len(t.evidence) > 0 THEN t.evidence ELSE a.used END AS evidence
-FROM tainted t LEFT JOIN (SELECT tainted_id, list_slice(list(event_uid ORDER BY time), 1, 5) AS used FROM acts GROUP BY tainted_id) a ON a.tainted_id = t.id
+FROM tainted t LEFT JOIN (
+  SELECT tainted_id, list_slice(list(event_uid ORDER BY time, event_uid), 1, 5) AS used FROM acts GROUP BY tainted_id) a ON a.tainted_id = t.id
 ORDER BY t.since NULLS FIRST, t.kind, t.id
 """
 _MADE = ("CreateAccessKey", "CreateServiceAccountKey")  # a key that the attacker made goes, and nothing takes its place

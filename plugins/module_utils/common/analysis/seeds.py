@@ -36,7 +36,7 @@ _KINDS: dict[str, tuple[str, list[tuple[str, int]]]] = {
 }
 _KEY_NAMES = "SELECT DISTINCT credential_uid FROM events WHERE cloud = 'gcp' AND ends_with(credential_uid, ?)"
 _SPELLINGS = "SELECT DISTINCT actor_id FROM events WHERE cloud <> 'aws' AND lower(actor_id) = lower(?)"
-_OWNER = "SELECT any_value(actor_arn) AS arn, any_value(coalesce(actor_account, account)) AS account FROM events WHERE credential_uid = ?"
+_OWNER = "SELECT arg_min(actor_arn, event_uid) AS arn, arg_min(coalesce(actor_account, account), event_uid) AS account FROM events WHERE credential_uid = ?"
 
 
 def nodes(database: Database, suspects: Iterable[Suspect], start: dt.datetime | None, end: dt.datetime | None) -> list[Node]:

@@ -44,9 +44,10 @@ def find(database: Database, start: dt.datetime | None = None, geo: Iterable[str
             {"object": row["principal"], "why": "nothing of before the incident is in the logs: what is usual for it is not known"}
         )
     with Places.open(geo) as places:
-        asked.unknown += places.problems
+        unknown = len(asked.unknown)
         for rule in RULES:
             rule.find(database, places, asked)
+        asked.unknown[unknown:unknown] = places.problems  # what a file cannot tell shows when it is asked
     for table in ("watched_principals", "watched_events"):
         database.run(f"DROP TABLE {table}")
     return asked

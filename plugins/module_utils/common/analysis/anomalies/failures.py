@@ -16,7 +16,8 @@ WITH runs AS (SELECT principal, service, operation, event_uid, time, status = 's
       AS failed,
     lag(status) OVER (PARTITION BY principal, service, operation ORDER BY time, event_uid) AS before
   FROM watched_events WHERE NOT past)
-SELECT principal, service || ':' || operation AS call, max(failed) AS failed, min(time) AS began, list_slice(list(event_uid ORDER BY time), 1, 50) AS evidence
+SELECT principal, service || ':' || operation AS call, max(failed) AS failed, min(time) AS began,
+  list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
 FROM runs WHERE ok AND before = 'failure' AND failed >= ? GROUP BY ALL ORDER BY began, principal, call LIMIT 500
 """
 _AT_LEAST = 5

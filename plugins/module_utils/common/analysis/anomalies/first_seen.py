@@ -23,12 +23,13 @@ _MOST = 500
 _SQL = """
 WITH seen AS (SELECT principal, past, {what} AS value, event_uid, time FROM watched_events WHERE status = 'success' AND invoked_by IS NULL),
 known AS (SELECT DISTINCT principal FROM seen WHERE past)
-SELECT s.principal, s.value, count(*) AS n, list_slice(list(s.event_uid ORDER BY s.time), 1, 50) AS evidence FROM seen s JOIN known USING (principal)
+SELECT s.principal, s.value, count(*) AS n, list_slice(list(s.event_uid ORDER BY s.time, s.event_uid), 1, 50) AS evidence
+FROM seen s JOIN known USING (principal)
 WHERE NOT s.past AND s.value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen b WHERE b.past AND b.principal = s.principal AND b.value = s.value)
 GROUP BY ALL ORDER BY n DESC, s.principal, s.value LIMIT ?
 """
 _ADDRESSES = """
-SELECT principal, src_ip, past, count(*) AS n, list_slice(list(event_uid ORDER BY time), 1, 50) AS evidence FROM watched_events
+SELECT principal, src_ip, past, count(*) AS n, list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence FROM watched_events
 WHERE src_ip IS NOT NULL AND invoked_by IS NULL GROUP BY ALL ORDER BY principal, past DESC, src_ip LIMIT 200000
 """
 

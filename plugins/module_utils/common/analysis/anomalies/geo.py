@@ -19,7 +19,7 @@ _DAMAGED: tuple[type[Exception], ...] = (OSError, ValueError, *([] if maxminddb 
 class Places:
     """``of``: {"country", "provider"} of an address; ``where``: (latitude, longitude) in degrees."""
 
-    def __init__(self, readers: list[t.Any], problems: list[dict[str, str]]) -> None:
+    def __init__(self, readers: list[tuple[str, t.Any]], problems: list[dict[str, str]]) -> None:
         self._readers, self.problems = readers, problems
         self._known: dict[str, dict[str, t.Any]] = {}
 
@@ -29,13 +29,13 @@ class Places:
         """A file that cannot be read is a problem, and the others count."""
         problems: list[dict[str, str]] = []
         with contextlib.ExitStack() as stack:
-            readers = []
+            readers: list[tuple[str, t.Any]] = []
             for path in files:
                 if maxminddb is None:
                     problems.append({"object": path, "why": "maxminddb is not installed in the interpreter that runs the module"})
                     continue
                 try:
-                    readers.append(stack.enter_context(maxminddb.open_database(path)))
+                    readers.append((path, stack.enter_context(maxminddb.open_database(path))))
                 except _DAMAGED as error:
                     problems.append({"object": path, "why": f"is no MaxMind file that can be read: {error}"[:300]})
             yield cls(readers, problems)
@@ -45,7 +45,7 @@ class Places:
 
     @property
     def coordinates(self) -> bool:
-        return any("City" in reader.metadata().database_type for reader in self._readers)
+        return any("City" in reader.metadata().database_type for _path, reader in self._readers)
 
     def of(self, address: str) -> dict[str, str]:
         found = self._record(address)
@@ -65,9 +65,19 @@ class Places:
         """What all files say of it. ``AWS Internal`` and the like are no addresses."""
         if address not in self._known:
             found: dict[str, t.Any] = {}
-            for reader in self._readers:
-                with contextlib.suppress(ValueError):
+            for path, reader in self._readers:
+                try:
                     record = reader.get(address)
-                    found |= record if isinstance(record, dict) else {}
+                except ValueError:
+                    continue
+                except _DAMAGED as error:
+                    self._damaged(path, error)
+                    continue
+                found |= record if isinstance(record, dict) else {}
             self._known[address] = found
         return self._known[address]
+
+    def _damaged(self, path: str, error: Exception) -> None:
+        """Once for a file: what else it says of other addresses still counts."""
+        if path not in {problem["object"] for problem in self.problems}:
+            self.problems.append({"object": path, "why": f"is a damaged MaxMind file, not all of which can be read: {error}"[:300]})

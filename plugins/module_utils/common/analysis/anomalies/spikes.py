@@ -11,7 +11,7 @@ from .geo import Places
 NAME = "spike"
 QUESTION = "When did this principal call far more than ever before?"
 _SQL = """
-WITH hours AS (SELECT principal, past, date_trunc('hour', time) AS hour, count(*) AS n, list_slice(list(event_uid ORDER BY time), 1, 50) AS evidence
+WITH hours AS (SELECT principal, past, date_trunc('hour', time) AS hour, count(*) AS n, list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
     FROM watched_events GROUP BY ALL),
 usual AS (SELECT principal, max(n) AS most, count(*) AS hours FROM hours WHERE past GROUP BY principal)
 SELECT h.principal, h.hour, h.n, u.most, h.evidence FROM hours h JOIN usual u USING (principal)

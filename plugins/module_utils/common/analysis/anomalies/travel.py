@@ -16,7 +16,7 @@ _SQL = """
 SELECT principal, event_uid, time, src_ip, lag(event_uid) OVER w AS before_uid, lag(time) OVER w AS before_time, lag(src_ip) OVER w AS before_ip
 FROM watched_events WHERE src_ip IS NOT NULL AND invoked_by IS NULL AND status = 'success'
 WINDOW w AS (PARTITION BY principal ORDER BY time, event_uid)
-QUALIFY before_ip IS NOT NULL AND before_ip <> src_ip AND NOT past ORDER BY time LIMIT 100000
+QUALIFY before_ip IS NOT NULL AND before_ip <> src_ip AND NOT past ORDER BY time, event_uid, principal LIMIT 100000
 """
 _SPEED = 900.0  # km/h of an airliner
 _NEAR = 300.0  # km: within the error of such files

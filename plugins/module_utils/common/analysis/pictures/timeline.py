@@ -15,7 +15,7 @@ LANES = 24
 _MARKS = 400  # in all lanes together; more are counted
 _BINS = 160
 _LANES = """
-SELECT t.id, any_value(t.arn) AS arn, any_value(t.kind) AS kind, count(*) AS n, min(a.time) AS first FROM acts a
+SELECT t.id, min(t.arn) AS arn, min(t.kind) AS kind, count(*) AS n, min(a.time) AS first FROM acts a
 JOIN tainted t ON t.id = a.tainted_id WHERE a.time IS NOT NULL GROUP BY t.id ORDER BY first, t.id
 """
 _SPAN = "SELECT min(time) AS first, max(time) AS last, count(*) AS n FROM acts WHERE time IS NOT NULL"
