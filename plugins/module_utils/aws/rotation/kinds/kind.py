@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ....common.plan import Call, Path, Phase, Probe, Ref, Step
 from ....common.reader import Reader
@@ -24,14 +24,13 @@ class Order:
     service: str = ""  # of a service-specific credential
     handover: Handover | None = None
 
-    def made(self, listing: Call, ids: Path, new: Path, *, do: Call, undo: tuple[str, str], reader: Reader) -> Step:
-        """The Step that creates it; an orphan of a crash is an id that nobody knew. ``undo``: the operation and its parameter for the id."""
+    def made(self, listing: Call, ids: Path, new: Path, *, do: Call, undo: Callable[[Ref], Call], reader: Reader) -> Step:
+        """The Step that creates it; an orphan of a crash is an id that nobody knew. ``undo``: from the id."""
         probe, made = Probe(listing, ids), Ref(self.step, new)
-        name = {"UserName": self.user.name}
         return Step(
             id=self.step, principal=self.user.arn, resource=f"{self.user.arn} new {self.entry['kind'].replace('_', ' ')}", action="create",
             phase=Phase.CREDENTIAL, before=reader.read(probe), after=None, probe=probe, owns=made, do=(do,),
-            undo=(Call(self.user.target, "iam", undo[0], {**name, undo[1]: made}),),
+            undo=(undo(made),),
         )  # fmt: skip
 
 

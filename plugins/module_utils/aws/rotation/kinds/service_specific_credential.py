@@ -45,7 +45,7 @@ def steps(order: Order, reader: Reader) -> Iterator[Step]:
         yield order.made(
             Call(user.target, "iam", "ListServiceSpecificCredentials", name), ("ServiceSpecificCredentials", "ServiceSpecificCredentialId"), NEW,
             do=Call(user.target, "iam", "CreateServiceSpecificCredential", {**name, "ServiceName": order.service}, idempotent=False),
-            undo=("DeleteServiceSpecificCredential", "ServiceSpecificCredentialId"), reader=reader,
+            undo=lambda made: Call(user.target, "iam", "DeleteServiceSpecificCredential", {**name, "ServiceSpecificCredentialId": made}), reader=reader,
         )  # fmt: skip
     yield from handover.steps(place, user.arn, f"{order.step}!handover", _secret(order), reader)
 

@@ -22,7 +22,7 @@ def steps(order: Order, reader: Reader) -> Iterator[Step]:
     body = {**name, "CertificateBody": replacements.pem(order.entry["certificate"])}
     yield order.made(
         Call(target, "iam", "ListSigningCertificates", name), ("Certificates", "CertificateId"), NEW,
-        do=Call(target, "iam", "UploadSigningCertificate", body, idempotent=False), undo=("DeleteSigningCertificate", "CertificateId"), reader=reader,
+        do=Call(target, "iam", "UploadSigningCertificate", body, idempotent=False), undo=lambda made: Call(target, "iam", "DeleteSigningCertificate", {**name, "CertificateId": made}), reader=reader,
     )  # fmt: skip
 
 

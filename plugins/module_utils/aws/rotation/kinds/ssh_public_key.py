@@ -21,7 +21,7 @@ def steps(order: Order, reader: Reader) -> Iterator[Step]:
     body = {**name, "SSHPublicKeyBody": order.entry["public_key"]}
     yield order.made(
         Call(target, "iam", "ListSSHPublicKeys", name), ("SSHPublicKeys", "SSHPublicKeyId"), NEW,
-        do=Call(target, "iam", "UploadSSHPublicKey", body, idempotent=False), undo=("DeleteSSHPublicKey", "SSHPublicKeyId"), reader=reader,
+        do=Call(target, "iam", "UploadSSHPublicKey", body, idempotent=False), undo=lambda made: Call(target, "iam", "DeleteSSHPublicKey", {**name, "SSHPublicKeyId": made}), reader=reader,
     )  # fmt: skip
 
 
