@@ -64,7 +64,7 @@ class Cloud(ModelledIam):
             DescribeSecret=lambda _: {"ARN": WHERE, "VersionIdsToStages": {v: ["AWSCURRENT"] for v in self.text}},
             GetResourcePolicy=lambda _: {"ARN": WHERE, "Name": "for-ada"},
             ListSecretVersionIds=lambda _: {"Versions": [{"VersionId": v, "VersionStages": ["AWSCURRENT"]} for v in self.text]},
-            GetSecretValue=lambda sent: {"SecretString": self.text[sent["VersionId"]]}, PutSecretValue=self._put,
+            GetSecretValue=lambda sent: {"SecretString": self.text[sent.get("VersionId", "a" * 32)]}, PutSecretValue=self._put,
             SimulatePrincipalPolicy=lambda sent: {"EvaluationResults": [
                 {"EvalActionName": a, "EvalDecision": "allowed" if a in self.readers else "implicitDeny"} for a in sent["ActionNames"]]},
             GetLoginProfile=lambda _: {"LoginProfile": self.password} if self.password else "NoSuchEntity", CreateLoginProfile=self._sign_in,

@@ -48,7 +48,17 @@ def other(one: Handover, reader: Reader) -> str:
     if facts.get("DeletedDate"):
         return "it is scheduled for deletion"
     versions = {str(version) for version, labels in (facts.get("VersionIdsToStages") or {}).items() if labels}
-    return "it holds something already: make one for this alone, without a value" if versions - {one.version} else ""
+    if not versions - {one.version}:
+        return ""
+    current = next((v for v, labels in facts["VersionIdsToStages"].items() if "AWSCURRENT" in labels), "")
+    if current == one.version or (versions == {current} and not _any(one, reader)):
+        return ""  # ours, with that of before behind it; or a version without a value
+    return "it holds something already: make one for this alone, without a value"
+
+
+def _any(one: Handover, reader: Reader) -> bool:
+    found = reader.get(Call(one.target, "secretsmanager", "GetSecretValue", {"SecretId": one.secret}))
+    return bool(found.get("SecretString") or found.get("SecretBinary"))
 
 
 def kept(one: Handover, reader: Reader) -> str:
