@@ -15,6 +15,8 @@ description:
     off and, after a while, deletes it.
   - Run it again to go on; what is done is known from the ledger and from what is there. What it waits for is told under RV(open), with a time.
   - The new secret goes from AWS's answer to the dependents, in memory. It is in no result, log or file.
+  - Then the other credentials of the same users that the incident names under C(replacements). A console password, a service-specific credential, an
+    SSH public key, a signing certificate. What their owner has to know stands under RV(manual), never a secret; C(case_confirm) says that it was done.
   - The states are PLANNED, SLOT_READY, MINTED, STORED, DISTRIBUTED, VERIFIED_NEW, OLD_QUIESCENT, OLD_DISABLED, SOAKED and OLD_DELETED.
 
 extends_documentation_fragment:
@@ -44,6 +46,12 @@ options:
       - C(check) is C({http, status}), C({command}), C({alarm}) or C({lambda}); three good answers in a row are wanted.
     type: list
     elements: dict
+  kinds:
+    description: Which kinds of credential are handled. Access keys are when one is compromised, the others when the incident replaces them.
+    type: list
+    elements: str
+    choices: [access_key, login_profile, service_specific_credential, ssh_public_key, signing_certificate]
+    default: [access_key, login_profile, service_specific_credential, ssh_public_key, signing_certificate]
   quiet:
     description: How long the old key must not have been used, after all dependents were moved, before it is switched off.
     type: str
@@ -95,6 +103,30 @@ rotation:
       state: OLD_DISABLED
       deadline: null
       places: [{place: secret app/aws in eu-west-1, state: new}]
+replaced:
+  description:
+    - For each of the incident's C(replacements) C({user, kind, old, new, mode, state}). C(new) is an id, empty for a password and for what was reset.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample:
+    - user: "arn:aws:iam::111122223333:user/ci"
+      kind: ssh_public_key
+      old: [APKAIOSFODNN7EXAMPLE]
+      new: APKAI44QH8DHBEXAMPLE
+      mode: graceful
+      state: MINTED
+manual:
+  description: What owners have to be told, with the C(id) that C(case_confirm) takes, C(object), C(what), C(why), and who C(confirmed) it.
+  returned: when the case could be opened
+  type: list
+  elements: dict
+  sample:
+    - id: manual/replaced/ci/ssh_public_key/APKAI44QH8DHBEXAMPLE
+      object: "arn:aws:iam::111122223333:user/ci"
+      what: "tell its owner: sign in to CodeCommit with the new key: User APKAI44QH8DHBEXAMPLE in ~/.ssh/config"
+      why: the SSH public key of before is compromised
+      confirmed: null
 severity:
   description:
     - How severe the incident is - as C(set) in the incident file, as C(proposed) from what was seen (C(why)), and the C(level) that counts, with who
@@ -181,6 +213,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.evict.cloud.plugins.module_utils.aws import entry
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import verb
 
+_KINDS = ["access_key", "login_profile", "service_specific_credential", "ssh_public_key", "signing_certificate"]
+
 
 def main() -> None:
     module = AnsibleModule(
@@ -188,6 +222,7 @@ def main() -> None:
             **entry.ARGUMENTS,
             "mode": {"type": "str", "choices": ["graceful", "bridge", "emergency"]},
             "dependents": {"type": "list", "elements": "dict"},
+            "kinds": {"type": "list", "elements": "str", "choices": _KINDS, "default": _KINDS},
             "quiet": {"type": "str", "default": "15m"},
             "soak": {"type": "str", "default": "24h"},
             "valid": {"type": "str", "default": "60s"},

@@ -25,7 +25,7 @@ def lines(result: dict[str, t.Any], case: str, preview: bool = False) -> list[st
         out += _fence(fence)
     out += _manual(result, case)
     out += _resources(result.get("resource_fences") or [])
-    out += _rotation(result.get("rotation", []))
+    out += _rotation(result.get("rotation", [])) + _replaced(result.get("replaced", []))
     out += _still(result)
     out += _isolated(result)
     out += _clocks(result)
@@ -162,6 +162,15 @@ def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
             out.append(f"          {said or '-':7} {place['place']}" + (f": {why.strip()}" if why else "") + _proof(place))
         out += [f"          … and {len(row['places']) - _ROWS} more, see result.json"] if len(row["places"]) > _ROWS else []
     return out
+
+
+def _replaced(rows: list[dict[str, t.Any]]) -> list[str]:
+    """What became of each other credential that the incident replaces."""
+    return [
+        f"  REPLACE {row['user']}: {row['kind']} {', '.join(row['old']) or '(none)'} -> {row['new'] or ('the same, with a new secret' if row['state'] == 'MINTED' else '-')}"
+        f"  {row['state'] or 'nothing done'} ({row['mode']})"
+        for row in rows[:_ROWS]
+    ]
 
 
 def _go_on(result: dict[str, t.Any], case: str) -> list[str]:

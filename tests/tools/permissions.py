@@ -106,9 +106,10 @@ _VIA = ("glue", "lambda", "secretsmanager", "ssm", "states")
 
 # Which modules make a file's READS; of Steps, `runs` says it.
 USERS: dict[str, tuple[str, ...]] = {
+    **{f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info") for kind in ("mfa_device",)},
     **{
-        f"credentials.{kind}": ("aws_contain", "aws_credential", "aws_principal_info")
-        for kind in ("login_profile", "mfa_device", "signing_certificate", "ssh_public_key")
+        f"credentials.{kind}": ("aws_contain", "aws_credential", ROTATION, "aws_principal_info")
+        for kind in ("login_profile", "signing_certificate", "ssh_public_key")
     },
     "credentials.access_key": ("aws_contain", "aws_credential", ROTATION, DISCOVERY, "aws_principal_info"),
     "credentials.server_certificate": ("aws_contain", "aws_principal_info"),
@@ -170,6 +171,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "trust": ("aws_contain",),
     "uses": (DISCOVERY,),
     **{f"targets.{path.stem}": (ROTATION,) for path in (FOLDER / "targets").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "rotation.kinds.handover": (ROTATION,),
     **{f"rotation.{name}": (ROTATION,) for name in ("course", "fenced", "health", "powers", "proving", "readers", "watch")},
     "ecs": (ROTATION,),
     "rotation.health": (ROTATION,),
@@ -195,6 +197,11 @@ WHY = {
     "ecs:RegisterTaskDefinition": "rotation: a revision with the new key",
     "ecs:TagResource": "AWS asks for it when a revision is registered with the tags of the one before",
     "iam:CreateAccessKey": "rotation: the new key",
+    "iam:CreateLoginProfile": "rotation: a new console password, to be changed at the first sign-in",
+    "iam:CreateServiceSpecificCredential": "rotation: a new service-specific credential",
+    "iam:ResetServiceSpecificCredential": "rotation: a new secret of a service-specific credential",
+    "iam:UploadSSHPublicKey": "rotation: the owner's new SSH public key",
+    "iam:UploadSigningCertificate": "rotation: the owner's new signing certificate",
     "kms:Encrypt": "AWS asks for it where a customer's own key encrypts what is written",
     "kms:GenerateDataKey": "AWS asks for it where a customer's own key encrypts what is written",
     "iam:GetPolicyVersion": "rotation: whether the user may write in IAM or assume roles, by attached policies",
@@ -652,7 +659,8 @@ def runs() -> Iterator[Run]:
         name = kind.__name__.split(".aws.", 1)[1]
         for state in ("disabled", "enabled", "absent"):
             modules = ("aws_contain", "aws_credential") if state == "disabled" else ("aws_credential",)
-            modules = (*modules, ROTATION) if kind.KIND == "access_key" and state != "enabled" else modules
+            on_again = state == "enabled" and kind.KIND != "service_specific_credential"  # a reset one has a new secret
+            modules = (*modules, ROTATION) if kind.KIND != "mfa_device" and not on_again else modules
             try:
                 yield run(f"{name}.steps", modules, lambda r, k=kind, s=state: k.steps(user, s, r, asked))
             except Exception as error:  # a state that the cloud does not have for this kind
@@ -905,9 +913,24 @@ def _rotated(run: Any, file: Any) -> Iterator[Run]:
             f"targets.kind.{name}", (ROTATION,), lambda r, m=make: m(targets.KINDS["ssm_parameter"], restarting, change, r), **answers
         )
     yield run("rotation.mint.steps", (ROTATION,), lambda r: load("rotation.mint").steps(user, "mint", change.old, r))
+    yield from _replaced(run, user, target)
     clamped = bridge.document(file.sid, file.trusted.networks, (), ())
     yield run("rotation.bridge.clamp", (ROTATION,), lambda r: bridge.clamp(user, file, clamped, r))
     yield run("rotation.bridge.lift", (ROTATION,), lambda r: bridge.lift(user, file, r), GetUserPolicy={"PolicyDocument": clamped})
+
+
+def _replaced(run: Any, user: Any, target: Any) -> Iterator[Run]:
+    """The other kinds of credential, each way."""
+    kinds, handover = importlib.import_module(f"{PACKAGE}.aws.rotation.kinds"), load("rotation.kinds.handover")
+    order, place = load("rotation.kinds.kind").Order, handover.Handover(target, "x", "seed")
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+    secret = importlib.import_module(f"{PACKAGE}.common.plan").Secret("mint", ("Password",))
+    yield run("rotation.kinds.handover.steps", (ROTATION,), lambda r: handover.steps(place, user.arn, "x", secret, r))
+    for kind in kinds.KINDS.values():
+        for how in ("reset", "replace") if kind.KIND == "service_specific_credential" else ("",):
+            entry = {"user": user.arn, "kind": kind.KIND, "how": how, "id": "ACCAEXAMPLE", "public_key": "ssh-rsa AAAA", "certificate": pem}
+            one = order(user, entry, "mint", "codecommit.amazonaws.com", place)
+            yield run(f"rotation.kinds.{kind.KIND}.steps", (ROTATION,), lambda r, k=kind, o=one: k.steps(o, r))
 
 
 def _calls(action: Any) -> list[tuple[Any, bool]]:

@@ -119,8 +119,14 @@ class Moving:
 
     def only(self, principal: Principal, kind: credentials.Kind, reader: Reader) -> Collection[str] | None:
         """The ids of a kind of credential that are disabled now; None: all."""
-        if principal.only or kind.KIND != access_key.KIND:
-            return principal.only or None
+        if principal.only:
+            return principal.only
+        if kind.KIND != access_key.KIND:
+            from .rotation.kinds import replacing
+
+            # What a rotation replaced is nobody else's.
+            made = replacing.made_for(self.case, principal.arn, kind.KIND) - {str(s.value) for s in self.incident.suspects}
+            return {str(one["id"]) for one in kind.held(principal, reader)} - made if made else None
         held, spared = access_key.held(principal, reader), self.made(principal.arn)
         if self.state(principal) == WAITS:
             spared |= self._wait(principal, held, spared)

@@ -12,7 +12,7 @@ import os
 import re
 import typing as t
 
-from . import channels, connections, dependents, estate, legal, yamlio
+from . import channels, connections, dependents, estate, legal, replacements, yamlio
 from . import resources as resource_key
 from .compute import Compute
 from .compute import read as read_compute
@@ -148,6 +148,7 @@ class Incident:
     accounts: list[str]
     compute: Compute = dataclasses.field(default_factory=Compute)
     resources: resource_key.Resources = dataclasses.field(default_factory=resource_key.Resources)
+    replacements: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     source: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -261,6 +262,7 @@ def validate(raw: t.Any, source: str, *, now: dt.datetime | None = None) -> Inci
         compute=read_compute(fields),
         accounts=estate.accounts(fields),
         resources=resource_key.read(fields.raw.get("resources"), problems),
+        replacements=replacements.read(fields, os.path.dirname(source) if os.path.isfile(source) else os.curdir),
         source=source,
     )
     if problems:

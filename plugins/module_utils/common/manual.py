@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 Row = dict[str, t.Any]
 Place = list[t.Any]  # in the ledger; they sort as things happened
 _CUTS = ("assignment/", "membership/", "deny/", "root-")  # parts of the ids of Steps that cut one of them
+REPLACED = "manual/replaced/"  # what the ids of a replaced credential begin with: its owner is told
 NOTE = "manual"  # kind of note: a row of ``row`` without its confirmation
 
 

@@ -24,6 +24,7 @@ EVENTS = (
     "escalated",
     "severity",
     "acknowledged",
+    "replaced",
 )
 OUTCOMES = ("contained", "open", "partial", "refused", "error", "released", "partly_released")
 _OF_STATUS = {"ok": "contained"}  # the others are named like the status
@@ -39,6 +40,7 @@ _HEADLINES = {
     "escalated": "ESCALATED",
     "severity": "severity raised",
     "acknowledged": "acknowledged",
+    "replaced": "a new credential: its owner has to know",
     "test": "a test message; nothing happened",
 }
 _ROWS = 8

@@ -12,7 +12,7 @@ import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from . import channels, legal, process, situation
+from . import channels, legal, manual, process, situation
 from . import incident as incidents
 from .errors import EvictError, InvalidInput
 from .incident import Incident
@@ -160,6 +160,13 @@ def _events(view: View) -> list[tuple[str, t.Any, tuple[str, ...]]]:
         found.append((view.event, _about(view), left))
     if taken := view.acknowledged:
         found.append(("acknowledged", taken["time"], (f"by {taken['data'].get('by')}: {taken['data'].get('note') or 'no note'}",)))
+    done = {n["data"].get("item") for n in view.notes.get("confirmed", ())}
+    for row in (n["data"] for n in view.notes.get(manual.NOTE, ())):
+        if (
+            str(row["id"]).startswith(manual.REPLACED) and row["id"] not in done
+        ):  # who has the credential is told what to do, never a secret
+            say = f"when it is done: ansible-playbook evict.cloud.confirm -e case={view.store.url} -e item={row['id']} -e by=NAME"
+            found.append(("replaced", row["id"], (f"{row['object']}: {row['what']}", str(row["why"]), say)))
     return found
 
 

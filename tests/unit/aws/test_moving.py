@@ -116,6 +116,15 @@ def test_what_a_rotation_made_is_left_alone_in_an_emergency_until_it_is_a_suspec
     cloud = ModelledCloud(ListAccessKeys=keys((OLD, "Active", "2026-01-01T00:00:00Z"), (NEW, "Active", "2026-11-22T10:00:00Z")))
     minted = ({"state": "MINTED", "new": NEW},)
     assert moving("emergency", minted, cloud=cloud).only(user(), credentials.KINDS["access_key"], Reader({"aws": cloud})) == {OLD}
+    held = ModelledCloud(ListSSHPublicKeys={"SSHPublicKeys": [
+        {"UserName": "app", "SSHPublicKeyId": i * 20, "Status": "Active", "UploadDate": "2026-01-01T00:00:00Z"} for i in "AB"]})  # fmt: skip
+    other = moving("emergency", cloud=held)
+    ssh, reader = credentials.KINDS["ssh_public_key"], Reader({"aws": held})
+    assert other.only(user(), ssh, reader) is None
+    other.case.notes = lambda kind: (
+        [{"data": {"user": user().arn, "old": "ssh_public_key", "state": "MINTED", "new": "B" * 20}}] if kind == "replacement" else []
+    )
+    assert other.only(user(), ssh, reader) == {"A" * 20}
     leaked = moving("emergency", minted, cloud=cloud, suspects=[{"cloud": "aws", "access_key_id": NEW}])
     assert leaked.only(user(), credentials.KINDS["access_key"], Reader({"aws": cloud})) is None
 

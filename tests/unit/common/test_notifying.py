@@ -154,6 +154,18 @@ def test_a_higher_severity_reaches_those_who_are_told_then(tmp_path: Path) -> No
     assert room.due() == []
 
 
+def test_whose_credential_was_replaced_is_told_once_until_it_is_confirmed(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    item = {"id": "manual/replaced/111122223333/ci/login_profile", "object": ARN, "what": "tell its owner: sign in", "why": "w"}
+    room.note("manual", {**item, "id": "manual/root/1"})
+    assert not [due for due in notifying.wanted(room.view(), "all") if due.event == "replaced"]
+    room.note("manual", item)
+    told = [due for due in notifying.wanted(room.view(), "all") if due.event == "replaced"]
+    assert {due.channel["name"] for due in told} >= {"chat"} and item["what"] in told[0].extra[0] and item["id"] in told[0].extra[2]
+    room.note("confirmed", {"item": item["id"], "by": "Ada", "note": ""})
+    assert not [due for due in notifying.wanted(room.view(), "all") if due.event == "replaced"]
+
+
 def test_a_reopened_case_is_told_again(tmp_path: Path) -> None:
     room = Room(tmp_path)
     room.send()

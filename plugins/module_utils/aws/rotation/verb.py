@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping
 
+from ...common import replacements
 from ...common import suspect as suspects
 from ...common.case import Case
 from ...common.errors import EvictError, InvalidInput
@@ -19,6 +20,7 @@ from ..respond import Response
 from ..session import Aws, iso, parse
 from . import fenced
 from . import options as chosen
+from .kinds import replacing
 from .machine import Machine
 
 
@@ -31,6 +33,8 @@ class Rotation(Response):
         super().__init__(aws, case, runner)
         self.options, self.dependents, self.where = options, dependents, where
         self.machines: list[Machine] = []
+        self.kinds: tuple[str, ...] = (access_key.KIND, *replacements.KINDS)  # which are rotated
+        self.replaced: list[replacing.Replacing] = []
         self.unresolved: set[str] = set()  # suspects of AWS of whom it was not found who they are
 
     def _take(self, suspect: t.Any, start: bool = True) -> None:
@@ -63,7 +67,9 @@ class Rotation(Response):
         users = [
             principal for principal in found if principal.kind == "user"
         ]  # others hold no keys; their sessions end by themselves, or by contain
-        self.handle(users)
+        if access_key.KIND in self.kinds:
+            self.handle(users)
+        self.replaced = replacing.run(self, users, self.kinds)
 
     def handle(self, users: list[Principal]) -> None:
         """Each user's rotation, as far as it goes."""
@@ -75,14 +81,14 @@ class Rotation(Response):
         if len(users) > 1:
             self._share()
         for machine in self.machines:
-            self._step(machine, lambda m=machine: fenced.warn(self.case, m, Reader(self.runner.clouds)))  # type: ignore[misc]
+            self.step(machine, lambda m=machine: fenced.warn(self.case, m, Reader(self.runner.clouds)))  # type: ignore[misc]
         # All keys end, or are clamped, before any place is written: each user is a suspect to the places of the others.
-        begun = [machine for machine in self.machines if self._step(machine, machine.begin)]
-        ready = [machine for machine in begun if self._step(machine, machine.ready)]
+        begun = [machine for machine in self.machines if self.step(machine, machine.begin)]
+        ready = [machine for machine in begun if self.step(machine, machine.ready)]
         for machine in ready:
-            self._step(machine, machine.go_on)
+            self.step(machine, machine.go_on)
 
-    def _step(self, machine: Machine, step: Callable[[], t.Any]) -> bool:
+    def step(self, machine: Machine | replacing.Replacing, step: Callable[[], t.Any]) -> bool:
         try:
             return bool(step())
         except EvictError as error:
@@ -101,6 +107,8 @@ class Rotation(Response):
         bad -= made - again
         places = chosen.places(self.dependents, user, self.where)
         if not bad and not known:
+            if replacing.declared(self.incident, user):
+                return  # of it something else is replaced
             raise EvictError(f"no access key of {user.arn} is known to be compromised", object=user.arn, operation="rotate",
                              remedy="name the key in the incident, as - {cloud: aws, access_key_id: AKIA...}")  # fmt: skip
         # One new key takes the place of all: the one that dependents hold is the one that is rotated, the others go with it.
@@ -111,7 +119,7 @@ class Rotation(Response):
             old = min(again & minted[old] - passed)
         machine = Machine(self, user, old, (bad | passed) - {old}, places, self.options, alone)
         self.machines.append(machine)
-        self._extend(machine)
+        self.extend(machine)
 
     def _found(self, user: Principal) -> set[str]:
         """Keys of the user that an earlier run of the case found in wrong hands: what the attacker made may take the second slot."""
@@ -134,7 +142,7 @@ class Rotation(Response):
         probe = Machine(self, user, "", set(), places, self.options)
         return next((key for key in sorted(keys) for place in places if probe.holds(place, key)), "")
 
-    def _extend(self, machine: Machine) -> None:
+    def extend(self, machine: Machine | replacing.Replacing) -> None:
         """Only a named person gives a leaked key more time. Each word of theirs is noted; the last one counts."""
         if not self.options.deadline or self.runner.check:
             return
@@ -155,13 +163,22 @@ def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) ->
     )
     declared = params["dependents"] if params["dependents"] is not None else case.incident.dependents
     run = Rotation(aws, case, runner, options, list(declared), "options" if params["dependents"] is not None else "incident")
+    run.kinds = tuple(params.get("kinds") or run.kinds)
     run.run()
+    by_hand = [row for one in run.replaced for row in one.manual]
     failed = run.refused + runner.failures
     waiting = [row for machine in run.machines for row in machine.open] + fenced.rows(case, run.machines, Reader(runner.clouds))
-    status = ("partial" if any(m.new for m in run.machines) else "refused") if failed else "open" if waiting else "ok"
+    waiting += [row for one in run.replaced for row in one.open]
+    status = (
+        ("partial" if any(m.new for m in run.machines) or any(one.reached("MINTED") for one in run.replaced) else "refused")
+        if failed
+        else "open"
+        if waiting
+        else "ok"
+    )
     return {
         "status": status, "incident": case.incident.id, "principals": [p.row() for p in run.principals.values()], "failed": failed, "open": waiting,
-        "residual": [], "rotation": [m.row() for m in run.machines],
+        "residual": [], "rotation": [m.row() for m in run.machines], "replaced": [one.row() for one in run.replaced], "manual": by_hand,
     }  # fmt: skip
 
 
