@@ -13,7 +13,7 @@ from typing import Any
 from tests.beds.bed import Bed
 from tests.redteam.game import Order, play, write
 
-_PATIENCE = 240.0  # seconds without any run ending
+_PATIENCE = 400.0  # seconds without any run ending
 _LOOK = 5.0
 
 
