@@ -281,6 +281,8 @@ def test_a_new_password_is_handed_over_in_memory_and_has_to_be_changed(tmp_path:
     desk.clean()
     assert handed not in repr(found) and found.open
     cloud.password["PasswordResetRequired"] = False  # the owner signed in
+    case = Case.open({"incident_data": desk.incident, "takeover": True}, module="aws_contain", check=True)
+    assert replacing.made_for(case, ARN, "login_profile") == {"2026-11-22T12:00:00Z"}
     desk.confirm(found.manual[0]["id"])
     last = desk.run()
     assert last.wrote == [] and last.open == [] and last.manual[0]["confirmed"]["by"] == "Ada"
