@@ -70,7 +70,7 @@ def test_the_playbook_tells_the_owner_what_to_do(desk: Desk) -> None:
     iam = desk.bed.client("iam", root(PRODUCTION), direct=True)
     iam.create_user(UserName="ada")
     iam.upload_ssh_public_key(UserName="ada", SSHPublicKeyBody="ssh-rsa AAAAB3NzaC1yc2E example")
-    channel = {"kind": "webhook", "name": "ada", "url_env": "HOOK", "secret_env": "KEY", "at": ["low"]}
+    channel = {"kind": "webhook", "name": "ada", "url_env": "HOOK", "secret_env": "KEY"}
     entry = {"user": "ada", "kind": "ssh_public_key", "public_key": RSA}
     file = desk.incident(f"arn:aws:iam::{PRODUCTION}:user/ada", mode="graceful", replacements=[entry], notify=[channel])
     with receivers() as (http, _mail):
