@@ -271,6 +271,13 @@ def made_for(case: t.Any, arn: str, kind: str) -> set[str]:
     return found - {""}
 
 
+def replaced(case: t.Any, arn: str, identity: str) -> bool:
+    """Whether a credential was switched off since its owner has another one: a release does not bring it back."""
+    notes = [n["data"] for n in case.notes(NOTE) if n["data"].get("user") == arn]
+    off = {n["old"] for n in notes if n["state"] == "OLD_DISABLED"}
+    return any(n["old"] in off and identity in n.get("olds", ()) for n in notes if n["state"] == "PLANNED")
+
+
 def declared(incident: t.Any, user: Principal) -> list[Mapping[str, t.Any]]:
     """The replacements of the incident for a user."""
     return [one for one in incident.replacements if one["user"] in (user.arn, user.name)]
