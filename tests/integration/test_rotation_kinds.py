@@ -9,6 +9,7 @@ import pytest
 
 from tests.beds.bed import root
 from tests.beds.company import PRODUCTION
+from tests.beds.receivers import receivers
 from tests.integration.helpers import Desk
 from tests.unit.aws.test_rotation_kinds import RSA
 
@@ -63,3 +64,19 @@ def test_an_ssh_key_a_password_and_a_service_specific_credential_are_replaced(de
     again = rotate()
     assert again["status"] == "ok" and not again["changed"], again
     assert desk.leaks(*handed) == [] and desk.verified()
+
+
+def test_the_playbook_tells_the_owner_what_to_do(desk: Desk) -> None:
+    iam = desk.bed.client("iam", root(PRODUCTION), direct=True)
+    iam.create_user(UserName="ada")
+    iam.upload_ssh_public_key(UserName="ada", SSHPublicKeyBody="ssh-rsa AAAAB3NzaC1yc2E example")
+    channel = {"kind": "webhook", "name": "ada", "url_env": "HOOK", "secret_env": "KEY"}
+    entry = {"user": "ada", "kind": "ssh_public_key", "public_key": RSA}
+    file = desk.incident(f"arn:aws:iam::{PRODUCTION}:user/ada", mode="graceful", replacements=[entry], notify=[channel])
+    with receivers() as (http, _mail):
+        code, said = desk.play(
+            "rotate", "-e", f"incident={file}", "-e", "allow_local_store=true", env={"HOOK": f"{http.url}/hook", "KEY": "k" * 32}
+        )
+        told = [json.loads(request["body"]) for request in http.got]
+    assert code == 2 and "  REPLACE " in said and "  MANUAL  tell" not in said and "item=manual/replaced/" in said, said
+    assert any("sign in to CodeCommit" in json.dumps(body) for body in told), (told, said)

@@ -126,7 +126,12 @@ class Moving:
 
             # What a rotation replaced is nobody else's.
             made = replacing.made_for(self.case, principal.arn, kind.KIND) - {str(s.value) for s in self.incident.suspects}
-            return {str(one["id"]) for one in kind.held(principal, reader)} - made if made else None
+            password = kind.KIND == "login_profile"
+            return (
+                {str(one["id"]) for one in kind.held(principal, reader) if str(one["created" if password else "id"]) not in made}
+                if made
+                else None
+            )
         held, spared = access_key.held(principal, reader), self.made(principal.arn)
         if self.state(principal) == WAITS:
             spared |= self._wait(principal, held, spared)
@@ -214,6 +219,10 @@ class Moving:
 
     def made_by_us(self, change: Change) -> bool:
         """Whether a difference between two looks at an account is a key of a rotation."""
+        if change.facet == "password":
+            from .rotation.kinds import replacing
+
+            return str(change.after) in replacing.made_for(self.case, change.arn, "login_profile")
         kind, _slash, key = change.facet.partition("/")
         return kind == "key" and key in self.made(change.arn)
 

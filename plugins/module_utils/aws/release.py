@@ -32,6 +32,7 @@ from . import (
     standing_fence,
 )
 from .compute import release as compute_release
+from .rotation.kinds.replacing import replaced
 from .session import Aws, iso, parse
 
 
@@ -191,6 +192,8 @@ class Release:
         if any(d["whole"] and d["source"] and identity(d["arn"]) == identity(step.principal) for d in self._known):
             what = "started this" if step.principal.split(":")[2] != "iam" else "created this identity"
             return "kept", f"the suspect {what}: delete it, or name it under -e only=… -e verdict=false_positive", None
+        if (kept := credentials.id_of(step)) and not step.irreversible and replaced(self.case, step.principal, kept):
+            return "kept", "it was replaced: its owner has another one", None
         if credentials.id_of(step) and not step.irreversible and self._compromised(step):
             return "kept", "named as compromised: it stays inactive; create a new one", None
         if step.expires and self.aws.now() < parse(step.expires):

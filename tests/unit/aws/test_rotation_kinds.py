@@ -202,6 +202,8 @@ def test_the_owners_new_half_comes_first_and_the_old_goes_when_the_owner_has_it(
     assert cloud.status(kind) == {old: "Inactive", new: "Active"} and len(second.wrote) == 1 and "is inactive" in second.open[0]["why"]
     assert desk.run().wrote == []
     desk.now += datetime.timedelta(days=1)
+    case = Case.open({"incident_data": desk.incident, "takeover": True}, module="aws_restore", check=True)
+    assert replacing.replaced(case, ARN, old) and not replacing.replaced(case, ARN, new)
     assert desk.run().rows[0]["state"] == "OLD_DELETED" and cloud.status(kind) == {new: "Active"}
     last = desk.run()
     assert last.wrote == [] and last.open == [] and last.failed == []
@@ -281,6 +283,8 @@ def test_a_new_password_is_handed_over_in_memory_and_has_to_be_changed(tmp_path:
     desk.clean()
     assert handed not in repr(found) and found.open
     cloud.password["PasswordResetRequired"] = False  # the owner signed in
+    case = Case.open({"incident_data": desk.incident, "takeover": True}, module="aws_contain", check=True)
+    assert replacing.made_for(case, ARN, "login_profile") == {"2026-11-22T12:00:00Z"}
     desk.confirm(found.manual[0]["id"])
     last = desk.run()
     assert last.wrote == [] and last.open == [] and last.manual[0]["confirmed"]["by"] == "Ada"
@@ -358,4 +362,6 @@ def test_what_was_made_is_known_to_the_case_and_left_alone(tmp_path: Path) -> No
     desk = Desk(tmp_path, given("ssh_public_key", OLD["ssh_public_key"]), SSH)
     new = desk.run().rows[0]["new"]
     case = Case.open({"incident_data": desk.incident, "takeover": True}, module="aws_contain", check=True)
+    assert not replacing.replaced(case, ARN, OLD["ssh_public_key"])  # not yet: a release gives it back
+    case = Case.open({"incident_data": desk.incident, "takeover": True}, module="aws_restore", check=True)
     assert replacing.made_for(case, ARN, "ssh_public_key") == {new} and replacing.made_for(case, ARN, "login_profile") == set()

@@ -172,7 +172,8 @@ class Replacing(Course):
             if self.runner.check:
                 raise Stop
             self.wait_for("was not made")
-        self.reach("MINTED", again=self.new not in [n.get("new", "") for n in self.notes()], new=self.new)
+        since = {"created": next((one["created"] for one in self.held()), "")} if self.entry["kind"] == "login_profile" and place else {}
+        self.reach("MINTED", again=self.new not in [n.get("new", "") for n in self.notes()], new=self.new, **since)
 
     def _create(self) -> None:
         held = self.held()
@@ -261,13 +262,20 @@ class Replacing(Course):
 
 
 def made_for(case: t.Any, arn: str, kind: str) -> set[str]:
-    """Ids of what this case made for a user; of a password ``password``. A containment leaves it alone."""
+    """Ids of what this case made for a user; of a password when it was made. A containment leaves it alone."""
     found: set[str] = set()
     for note in (n["data"] for n in case.notes(NOTE) if n["data"].get("user") == arn and n["data"].get("state") == "MINTED"):
         of, _slash, identity = str(note["old"]).partition("/")
         if of == kind:
-            found.add("password" if kind == "login_profile" else str(note["new"] or identity))
+            found.add(str(note.get("created") or "") if kind == "login_profile" else str(note["new"] or identity))
     return found - {""}
+
+
+def replaced(case: t.Any, arn: str, identity: str) -> bool:
+    """Whether a credential was switched off since its owner has another one: a release does not bring it back."""
+    notes = [n["data"] for n in case.notes(NOTE) if n["data"].get("user") == arn]
+    off = {n["old"] for n in notes if n["state"] == "OLD_DISABLED"}
+    return any(n["old"] in off and identity in n.get("olds", ()) for n in notes if n["state"] == "PLANNED")
 
 
 def declared(incident: t.Any, user: Principal) -> list[Mapping[str, t.Any]]:
