@@ -194,6 +194,9 @@ class Account:
         found = [d for d in self.definitions.values() if d["family"] == familyPrefix and d["status"] == status]
         return {"taskDefinitionArns": [d["taskDefinitionArn"] for d in sorted(found, key=lambda d: -d["revision"])]}
 
+    def ListClusters(self) -> dict[str, Any]:  # noqa: N802
+        return {"clusterArns": [f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/prod"]}
+
     def DeregisterTaskDefinition(self, taskDefinition: str) -> dict[str, Any]:  # noqa: N802, N803
         self.definitions[taskDefinition]["status"] = "INACTIVE"
         return {}
