@@ -292,7 +292,9 @@ class Estate:
             monkeypatch.setattr(owner, name, lambda *_a, **_k: "")
         monkeypatch.setattr(health, "PAUSE", 0.0)
         monkeypatch.setattr(os, "fsync", lambda _handle: None)  # what survives a loss of power is shown elsewhere
-        monkeypatch.setattr(moving, "POLL", 0.0)
+        monkeypatch.setattr(
+            moving, "POLL", 0.01
+        )  # each look is a second or more of the account's clock, which has not to come to the deadline
 
     def run(self, check: bool = False, quiet: float = 0.0, mode: str = "graceful") -> Run:
         params = {"incident_data": self.incident}
