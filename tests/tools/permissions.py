@@ -327,7 +327,7 @@ WHY = {
     "ecs:DescribeServices": "how a service is deployed, and with which task definition; read back",
     "ecs:DescribeTaskDefinition": "which role a task runs as; its variables",
     "ecs:DescribeTasks": "which tasks run as a role whose sessions were revoked; what they were given beside their definition",
-    "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
+    "ecs:ListClusters": "which tasks run as a role whose sessions were revoked; rotation: who may get into a task",
     "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
     "ecs:UpdateService": "give a service new tasks after a revocation",
     "eks:AssociateAccessPolicy": "release: an access entry with its policies",

@@ -194,6 +194,9 @@ class Account:
         found = [d for d in self.definitions.values() if d["family"] == familyPrefix and d["status"] == status]
         return {"taskDefinitionArns": [d["taskDefinitionArn"] for d in sorted(found, key=lambda d: -d["revision"])]}
 
+    def ListClusters(self) -> dict[str, Any]:  # noqa: N802
+        return {"clusterArns": [f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/prod"]}
+
     def DeregisterTaskDefinition(self, taskDefinition: str) -> dict[str, Any]:  # noqa: N802, N803
         self.definitions[taskDefinition]["status"] = "INACTIVE"
         return {}
@@ -289,7 +292,9 @@ class Estate:
             monkeypatch.setattr(owner, name, lambda *_a, **_k: "")
         monkeypatch.setattr(health, "PAUSE", 0.0)
         monkeypatch.setattr(os, "fsync", lambda _handle: None)  # what survives a loss of power is shown elsewhere
-        monkeypatch.setattr(moving, "POLL", 0.0)
+        monkeypatch.setattr(
+            moving, "POLL", 0.01
+        )  # each look is a second or more of the account's clock, which has not to come to the deadline
 
     def run(self, check: bool = False, quiet: float = 0.0, mode: str = "graceful") -> Run:
         params = {"incident_data": self.incident}

@@ -214,6 +214,10 @@ def test_a_task_definition_is_read_by_who_may_ask_for_it_or_get_into_its_tasks(a
     answers = {"DescribeServices": {"services": [service]}, "DescribeTaskDefinition": {"taskDefinition": definition}}
     answer = said(Cloud(SimulatePrincipalPolicy=on(allowed), **answers), USER, where=where)
     assert expected in answer and bool(answer) == bool(expected), answer
+    alone = place("ecs_task_definition", "orders")  # whoever starts a task of it says in which cluster
+    listed = {"ListClusters": {"clusterArns": [f"arn:aws:ecs:eu-west-1:{A}:cluster/prod"]}}
+    assert said(Cloud(SimulatePrincipalPolicy=on(allowed), **answers, **listed), USER, where=alone) == answer
+    assert "not known who can read it" in said(Cloud(**answers, ListClusters="AccessDeniedException"), USER, where=alone)
     assert all("runs as" in said(Cloud(**answers), arn, where=where) for arn in (ROLE, f"{ROLE}-pull"))
     assert "not known who can read it" in said(Cloud(**{**answers, "DescribeTaskDefinition": "AccessDeniedException"}), USER, where=where)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import moving, proving
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, moving, proving
 from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as hooks
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
@@ -163,7 +163,10 @@ def test_every_kind_in_one_rotation_and_a_second_run_changes_nothing(estate: Est
 
 
 @pytest.mark.parametrize("may", ["ecs:DescribeTaskDefinition", "codebuild:BatchGetProjects"])
-def test_what_the_leaked_key_can_read_is_not_written_before_that_key_is_off(estate: Estate, may: str) -> None:
+def test_what_the_leaked_key_can_read_is_not_written_before_that_key_is_off(
+    estate: Estate, may: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "SETTLES", datetime.timedelta(0))
     ecs(estate), codebuild(estate)
     estate.account.allowed = {may}
     for check in (True, False):

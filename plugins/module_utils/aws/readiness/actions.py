@@ -39,7 +39,7 @@ RESPONDER: dict[str, dict[str, str]] = {
             "which tasks run as a role whose sessions were revoked; what they were given beside their "
             "definition",
         "ecs:GetTaskProtection": "whether a task is kept aside; read back",
-        "ecs:ListClusters": "which tasks run as a role whose sessions were revoked",
+        "ecs:ListClusters": "which tasks run as a role whose sessions were revoked; rotation: who may get into a task",
         "ecs:ListTasks": "which tasks run as a role whose sessions were revoked",
         "eks:DescribeAccessEntry": "what an access entry says, so that it can come back; read back",
         "eks:DescribeCluster": "whether a cluster has access entries, and whether aws-auth counts as well",

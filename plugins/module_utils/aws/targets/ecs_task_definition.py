@@ -22,7 +22,7 @@ from .kind import Change, Place, Reading
 
 KIND = "ecs_task_definition"
 NOUN = "ECS task definition"
-READS: tuple[str, ...] = ("ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions")
+READS: tuple[str, ...] = ("ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListClusters", "ecs:ListTaskDefinitions")
 _KEY = re.compile(r"A[KS]IA[A-Z0-9]{16}")
 # Each of these answers with the variables, or runs something of one's own where they are.
 _DEFINED, _OF_TASKS = "ecs:DescribeTaskDefinition", ("ecs:DescribeTasks", "ecs:ExecuteCommand", "ssm:StartSession")
@@ -103,13 +103,17 @@ def reading(place: Place, reader: Reader) -> Reading:
     family, _colon, _revision = str(found[0]["taskDefinitionArn"]).rpartition(":")
     revision = max(int(d["revision"]) if "revision" in d else 0 for d in found) + 1
     start = family.partition(":task-definition/")[0]
-    clusters = sorted({name.partition("/")[0] for name in _services(place)})
-    tasks = tuple(f"{start}:{what}" for c in clusters for what in (f"cluster/{c}", f"task/{c}/{'0' * 32}")) or (
-        "*",
-    )  # of one that is not known yet
+    clusters = sorted({name.partition("/")[0] for name in _services(place)}) or _clusters(place, reader)
+    tasks = tuple(f"{start}:{what}" for c in clusters for what in (f"cluster/{c}", f"task/{c}/{'0' * 32}")) or ("*",)
     roles = {str(d[role]) for d in found for role in ("taskRoleArn", "executionRoleArn") if d.get(role)}
     others = {_DEFINED: ("*",), **dict.fromkeys(_OF_TASKS, tasks)}  # the first takes no resource
     return Reading(_SHOWN, f"{family}:{revision}", runs_as=tuple(sorted(roles)), others=others)
+
+
+def _clusters(place: Place, reader: Reader) -> list[str]:
+    """Any, for a family without services: whoever starts a task of it says where."""
+    found = reader.get(Call(place.target, "ecs", "ListClusters", {})).get("clusterArns", [])
+    return [str(arn).rpartition("/")[2] for arn in found]
 
 
 def refuse(place: Place, key: str, _new: str, reader: Reader) -> None:
