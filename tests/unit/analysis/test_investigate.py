@@ -169,3 +169,19 @@ def test_what_a_plan_had_contained_is_no_new_suspect_and_makes_nobody_else_one(t
     planning.run({"case": str(home), "plan": str(tmp_path / "own.json"), "min_confidence": 80}, check=False)
     opening.run(given | {"plan": str(home / "plan" / "0002.yml")}, check=False)
     assert run({**DEFAULTS, "case": str(home)}, check=False)["counts"]["tainted"]["rogue"] == first["counts"]["tainted"]["rogue"] + 1
+
+
+def test_half_a_character_in_a_name_ends_no_analysis(tmp_path: Path) -> None:
+    """JSON may hold a lone surrogate as an escape; no file can hold it as text."""
+    rows = [*story.everyday(20), *story.attack()]
+    mine = next(row for row in rows if row["credential_uid"] == story.SUSPECT and row["src_ip"] == EVIL)
+    for number, (service, operation, name) in enumerate(
+        (("s3", "PutBucketPolicy", "bucketName"), ("secretsmanager", "GetSecretValue", "secretId"))
+    ):
+        rows.append({**mine, "event_uid": f"half-{number}", "service": service, "operation": operation, "read_only": number == 1, "status": "success",
+                     "request": json.dumps({name: "x\ud800y"}), "response": None})  # fmt: skip
+    home = case(tmp_path, rows)
+    first = run({**DEFAULTS, "case": str(home)}, check=False)
+    assert first["changed"] and first["plan"]["revision"] == 1
+    assert run({**DEFAULTS, "case": str(home)}, check=False)["changed"] is False
+    assert "half-0" in (home / "plan" / "0001.yml").read_text() and "half-1" in (home / "report" / "investigation.json").read_text()
