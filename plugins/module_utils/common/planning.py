@@ -114,6 +114,7 @@ def into(
     known = {s.value for s in named}
     fence = [*incident.resources.fence]
     presumed: list[str] = []
+    room, beyond = incident.limits["resources"], 0
     for entry in chosen:
         if entry["kind"] in ("principal", "session"):
             if entry["target"]["cloud"] != "aws":
@@ -126,12 +127,19 @@ def into(
                 named.append(suspect)
                 known.add(entry["object"])
                 presumed += [suspect.value] if entry["decision"] is None else []
-        elif entry["kind"] == "resource" and entry["object"] not in (*fence, *incident.resources.exempt):
-            if why := resources.problem(entry["object"]):
+        elif entry["kind"] == "resource" and entry["object"] not in incident.resources.exempt:
+            room -= entry["decision"] is None
+            if entry["object"] in fence:
+                continue
+            if entry["decision"] is None and room < 0:
+                beyond += 1
+            elif why := resources.problem(entry["object"]):
                 notes.append(f"not fenced: {entry['object']}: {why}")
             else:
                 fence.append(entry["object"])
     most = incident.limits["principals"]
+    if beyond:
+        notes.append(f"not fenced: {beyond} resources that nobody decided on, beyond limits.resources ({incident.limits['resources']})")
     if len(presumed) > most:
         raise Refused(
             f"the plan names {len(presumed)} principals that nobody decided on, more than the limit of {most}", object=incident.id, operation="plan",
