@@ -33,6 +33,7 @@ class _Chosen(t.NamedTuple):
     store: Store
     file: str = ""
     notes: tuple[str, ...] = ()
+    presumed: tuple[str, ...] = ()  # suspects that only the plan names
 
 
 def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None) -> dict[str, t.Any]:
@@ -40,10 +41,10 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
     directory = os.path.abspath(params["directory"] or os.curdir)
     chosen = _choose(params, directory, now or dt.datetime.now(dt.UTC))
     if params.get("plan"):
-        planned, said = planning.into(
+        planned, said, presumed = planning.into(
             chosen.incident, chosen.store, os.path.join(directory, params["plan"]), params.get("min_confidence") or MIN_CONFIDENCE
         )
-        chosen = chosen._replace(incident=planned, notes=(*chosen.notes, *said))
+        chosen = chosen._replace(incident=planned, notes=(*chosen.notes, *said), presumed=tuple(presumed))
     incident, store = chosen.incident, chosen.store
     told = store.merge() if isinstance(store, Spooled) and not check else []
     ledger = Ledger.open(store, incident=incident.id, module="case", caller=process.user(), check=check)
@@ -139,6 +140,8 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         ledger.note("reopened", {"by": params["by"] or process.user(), "reason": params["reason"]})
     if before != after:
         ledger.note("incident", {"old": before, "new": after})
+        if chosen.presumed:
+            ledger.note(planning.PRESUMED, {"suspects": list(chosen.presumed)})
         ledger.flush()  # what is replaced is in the ledger before it is replaced
         data = incidents.text(after).encode()
         if before is None and not store.keep(incidents.FILE, data):  # another run opened it in this moment

@@ -24,6 +24,7 @@ from .store import Store, open_store
 
 _SHOWN = 10
 _DIRECTORY_ID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # of a user of Identity Center
+PRESUMED = "presumed"  # kind of note: {"suspects": those that are contained because the plan says so and nobody decided}
 NOTE = "plan"  # kind of note: {"revision", "hash", "based_on", "by": who ran it}
 
 
@@ -89,8 +90,10 @@ def place(path: str) -> str:
     )
 
 
-def into(incident: Incident, store: Store, path: str, min_confidence: int = response_plan.MIN_CONFIDENCE) -> tuple[Incident, list[str]]:
-    """(the incident with what the plan says is to be contained; what is to be said of the rest).
+def into(
+    incident: Incident, store: Store, path: str, min_confidence: int = response_plan.MIN_CONFIDENCE
+) -> tuple[Incident, list[str], list[str]]:
+    """(the incident with what the plan says is to be contained; what is to be said of the rest; suspects that nobody but the investigation named).
 
     An edited copy counts only when it was imported: what is executed stands in the case. Raises InvalidInput, Refused.
     """
@@ -110,7 +113,8 @@ def into(incident: Incident, store: Store, path: str, min_confidence: int = resp
     named = [*incident.suspects]
     known = {s.value for s in named}
     fence = [*incident.resources.fence]
-    undecided = 0
+    presumed: list[str] = []
+    room, beyond = incident.limits["resources"], 0
     for entry in chosen:
         if entry["kind"] in ("principal", "session"):
             if entry["target"]["cloud"] != "aws":
@@ -122,23 +126,36 @@ def into(incident: Incident, store: Store, path: str, min_confidence: int = resp
                     continue
                 named.append(suspect)
                 known.add(entry["object"])
-                undecided += entry["decision"] is None
-        elif entry["kind"] == "resource" and entry["object"] not in (*fence, *incident.resources.exempt):
-            if why := resources.problem(entry["object"]):
+                presumed += [suspect.value] if entry["decision"] is None else []
+        elif entry["kind"] == "resource" and entry["object"] not in incident.resources.exempt:
+            room -= entry["decision"] is None
+            if entry["object"] in fence:
+                continue
+            if entry["decision"] is None and room < 0:
+                beyond += 1
+            elif why := resources.problem(entry["object"]):
                 notes.append(f"not fenced: {entry['object']}: {why}")
             else:
                 fence.append(entry["object"])
     most = incident.limits["principals"]
-    if undecided > most:
+    if beyond:
+        notes.append(f"not fenced: {beyond} resources that nobody decided on, beyond limits.resources ({incident.limits['resources']})")
+    if len(presumed) > most:
         raise Refused(
-            f"the plan names {undecided} principals that nobody decided on, more than the limit of {most}", object=incident.id, operation="plan",
+            f"the plan names {len(presumed)} principals that nobody decided on, more than the limit of {most}", object=incident.id, operation="plan",
             remedy="review them: decision do or skip with decided_by, in a copy that plan.yml imports; or raise incident.limits.principals",
         )  # fmt: skip
     left = sum(1 for i in last.items.values() if i["verdict"] == "review" and i["decision"] is None and not i.get("stale"))
     if left:
         notes.append(f"the plan has {left} items to review, which are not executed")
     found = dataclasses.replace(incident, suspects=named, resources=dataclasses.replace(incident.resources, fence=tuple(fence)))
-    return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes
+    return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes, presumed
+
+
+def reported(incident: Incident, ledger: Ledger) -> list[suspects.Suspect]:
+    """The suspects that people named: an investigation that began with its own conclusions would grow surer and wider with each run."""
+    presumed = {str(value) for note in ledger.state.notes.get(PRESUMED, []) for value in (note["data"] or {}).get("suspects", ())}
+    return [suspect for suspect in incident.suspects if suspect.value not in presumed] or list(incident.suspects)
 
 
 def _not_against(incident: Incident, plan: Plan) -> None:

@@ -12,11 +12,13 @@ import pytest
 from ansible_collections.evict.cloud.plugins.action import case_analysis as action
 from ansible_collections.evict.cloud.plugins.module_utils.aws.catalogue import CATALOGUE
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
+from ansible_collections.evict.cloud.plugins.module_utils.common import opening, planning
 from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import investigate, views
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import columns, parts
 from ansible_collections.evict.cloud.plugins.module_utils.common.events.database import Database
+from ansible_collections.evict.cloud.plugins.modules import case as case_module
 from tests.unit.analysis import as_logs, story
 from tests.unit.analysis.events_made import EVIL, Row, database, event, moment, user
 
@@ -150,3 +152,36 @@ def test_variables_that_hold_a_template_are_refused() -> None:
     assert action._arguments({}, {"case": "/cases/IR-1"}) == {"case": "/cases/IR-1"}
     with pytest.raises(InvalidInput):
         action._arguments({}, {})
+
+
+def test_what_a_plan_had_contained_is_no_new_suspect_and_makes_nobody_else_one(tmp_path: Path) -> None:
+    """What an investigation concluded is not what it starts from the next time: it would grow surer of itself and wider with each run."""
+    home = case(tmp_path, [*story.everyday(300), *story.attack()])
+    first = run({**DEFAULTS, "case": str(home)}, check=False)
+    given = dict.fromkeys(case_module.ARGUMENTS) | {"state": "open", "allow_local_store": True, "directory": str(tmp_path)}
+    assert opening.run(given | {"plan": str(home / "plan" / "0001.yml")}, check=False)["changed"]
+    assert len(json.loads((home / "incident.json").read_text())["suspects"]) > 1
+    again = run({**DEFAULTS, "case": str(home)}, check=False)
+    assert (again["counts"], again["plan"]["revision"]) == (first["counts"], 1)
+    own = {"kind": "principal", "target": {"cloud": "aws", "account": "111122223333"}, "object": "arn:aws:iam::111122223333:user/ghost",
+           "decision": "do", "decided_by": "Ada"}  # fmt: skip
+    (tmp_path / "own.json").write_text(json.dumps({"version": 1, "incident": "IR-1", "revision": 1, "items": [own]}))
+    planning.run({"case": str(home), "plan": str(tmp_path / "own.json"), "min_confidence": 80}, check=False)
+    opening.run(given | {"plan": str(home / "plan" / "0002.yml")}, check=False)
+    assert run({**DEFAULTS, "case": str(home)}, check=False)["counts"]["tainted"]["rogue"] == first["counts"]["tainted"]["rogue"] + 1
+
+
+def test_half_a_character_in_a_name_ends_no_analysis(tmp_path: Path) -> None:
+    """JSON may hold a lone surrogate as an escape; no file can hold it as text."""
+    rows = [*story.everyday(20), *story.attack()]
+    mine = next(row for row in rows if row["credential_uid"] == story.SUSPECT and row["src_ip"] == EVIL)
+    for number, (service, operation, name) in enumerate(
+        (("s3", "PutBucketPolicy", "bucketName"), ("secretsmanager", "GetSecretValue", "secretId"))
+    ):
+        rows.append({**mine, "event_uid": f"half-{number}", "service": service, "operation": operation, "read_only": number == 1, "status": "success",
+                     "request": json.dumps({name: "x\ud800y"}), "response": None})  # fmt: skip
+    home = case(tmp_path, rows)
+    first = run({**DEFAULTS, "case": str(home)}, check=False)
+    assert first["changed"] and first["plan"]["revision"] == 1
+    assert run({**DEFAULTS, "case": str(home)}, check=False)["changed"] is False
+    assert "half-0" in (home / "plan" / "0001.yml").read_text() and "half-1" in (home / "report" / "investigation.json").read_text()

@@ -166,3 +166,23 @@ def test_a_flood_of_one_call_hides_no_other_way(monkeypatch: pytest.MonkeyPatch)
     late = event(**THIEF, at="11:00", service="ssm", operation="StartSession", request={"target": "mi-0123456789abcdef0"}, read_only=False)
     looked = {ACCOUNT: {"paths": [], "unknown": [], "looked": list(connected.KINDS)}}
     assert {row["grade"] for (kind, _object), row in grades(looked, *flood, late).items() if kind == "hybrid_node"} == {"used"}
+
+
+def test_who_is_only_to_review_in_another_cloud_is_accused_of_nothing_there() -> None:
+    with database([event(**THIEF, at="10:00", service="s3", operation="ListBuckets")]) as made:
+        taint.trace(made, [only(KEY)], start=moment("0:00"))
+        for verdict in ("rogue", "review"):
+            made.run("INSERT INTO tainted BY NAME SELECT * REPLACE ('gcp' AS cloud, 'user' AS kind, CAST(? AS VARCHAR) AS id, CAST(? AS VARCHAR) AS verdict) FROM tainted LIMIT 1",
+                     [f"{verdict}@example.com", verdict])  # fmt: skip
+        made.run("UPDATE tainted SET arn = id WHERE cloud = 'gcp'")
+        rows = {r["object"]: r for r in graded.find(made, "aws", CATALOGUE.ways, {}) if r["kind"] == "other_cloud"}
+    one, two = rows["rogue@example.com"], rows["review@example.com"]
+    assert (one["grade"], one["verdict"]) == ("used", "rogue")
+    assert (two["grade"], two["verdict"], two["action"]) == ("unknown", "review", "look at that cloud's own log")
+
+
+def test_a_longer_name_that_begins_alike_is_another_way() -> None:
+    act = event(**THIEF, at="10:00", service="sts", operation="AssumeRole", request=assume("deploy-production", "x", account=OTHER))
+    path = {"kind": "role", "object": f"arn:aws:iam::{ACCOUNT}:role/deploy", "to": "from *", "how": "", "owner": "", "region": ""}
+    looked = {ACCOUNT: {"paths": [path], "unknown": [], "looked": list(connected.KINDS)}}
+    assert grades(looked, act)["role", path["object"]]["grade"] == "reachable"

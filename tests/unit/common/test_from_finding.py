@@ -267,3 +267,16 @@ def test_whatever_stands_at_any_place_becomes_a_valid_incident_or_a_named_proble
             ), (path, payload)
             assert "\x1b" not in text and "\u202e" not in text
             assert all(line.startswith(("#", "incident:", " ")) for line in text.splitlines() if line)
+
+
+def test_a_check_of_configuration_accuses_nobody(tmp_path: Path) -> None:
+    check = changed(ASFF, "Types", to=["Software and Configuration Checks/Industry and Regulatory Standards"])
+    with pytest.raises(errors.InvalidInput) as caught:
+        run(tmp_path, check)
+    assert any("configuration" in message for _path, message in caught.value.problems) and not list(tmp_path.glob("incident-*"))
+    run(tmp_path, changed(ASFF, "Types", to=["Software and Configuration Checks/x", "TTPs/Credential Access"]))
+
+
+def test_half_a_character_in_a_finding_is_no_crash(tmp_path: Path) -> None:
+    run(tmp_path, changed(changed(GUARDDUTY, "Id", to="x\ud800"), "Title", to="\udfff\ud800"))
+    assert list(tmp_path.glob("incident-*"))

@@ -282,3 +282,13 @@ def test_what_the_plan_has_made_a_suspect_can_still_be_skipped_by_taking_it_off(
     run(tmp_path, data=raw, plan="cases/IR-1/plan/0002.yml")
     stored = json.loads(case.get("incident.json"))
     assert len(stored["suspects"]) == 1 and stored["resources"]["fence"] == []
+
+
+def test_no_more_resources_are_fenced_undecided_than_the_limit_and_the_rest_is_named(case: Store, tmp_path: Path) -> None:
+    write(case, [found("resource", f"arn:aws:s3:::bucket-{n:03}") for n in range(120)])
+    limit = json.loads(case.get("incident.json"))["limits"]["resources"]
+    importing(case, edited(case, tmp_path / "e.yml", decide("do", number=119)))
+    notes = run(tmp_path, plan="cases/IR-1/plan/0002.yml")["notes"]
+    fenced = json.loads(case.get("incident.json"))["resources"]["fence"]
+    assert len(fenced) == limit + 1 and fenced[-1] == "arn:aws:s3:::bucket-119" and f"{119 - limit} resources" in " ".join(notes)
+    assert run(tmp_path, plan="cases/IR-1/plan/0002.yml")["changed"] is False

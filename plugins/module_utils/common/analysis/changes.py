@@ -7,12 +7,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-import json
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from ..events.database import Database
 from ..schema import rfc3339
+from .model import read_json
 
 Row = dict[str, t.Any]
 EVIDENCE = 50
@@ -212,12 +212,7 @@ def _blinded(database: Database, row: Row, catalogue: Catalogue | None) -> Row |
 
 def parsed(text: t.Any) -> t.Any:
     """JSON text of the log; None when it is none, or nested beyond reason."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    return read_json(text) if isinstance(text, str) and text else None
 
 
 def stamp(moment: dt.datetime | None) -> str:

@@ -9,6 +9,7 @@ of the account was looked at and there is none. ``unknown``: it was not looked a
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -24,7 +25,9 @@ FROM acts WHERE status = 'success' AND cloud = ? AND service || ':' || operation
 QUALIFY row_number() OVER (PARTITION BY account, service, operation ORDER BY time, event_uid) <= ? ORDER BY time, event_uid
 """
 _ACCOUNTS = "SELECT DISTINCT account FROM acts WHERE cloud = ? AND account IS NOT NULL AND account <> '' ORDER BY account"
-_ELSEWHERE = "SELECT kind, id, arn, cloud, account, via, evidence FROM tainted WHERE cloud <> ? ORDER BY since NULLS FIRST, id LIMIT 1000"
+_ELSEWHERE = """
+SELECT kind, id, arn, cloud, account, via, verdict, evidence FROM tainted WHERE cloud <> ? ORDER BY verdict DESC, since NULLS FIRST, kind, id LIMIT 1000
+"""
 _OPENS = ("secret", "parameter", "password", "token", "user data")
 
 
@@ -59,7 +62,8 @@ def _of_kind(cloud: str, account: str, way: Way, acts: list[Row], about: Mapping
     rows, told = [], set[str]()
     for path in paths:
         names = {_name(path.get("object")), _name(path.get("to"))} - {""}
-        used = [act for act in acts if any(name in act["words"] for name in names)]
+        named = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(names))) if names else None
+        used = [act for act in acts if named and any(name in act["words"] for name in names) and named.search(act["words"])]
         told.update(act["event_uid"] for act in used)
         rows.append(_row(cloud, account, way, path, "used" if used else "reachable", used, ""))
     rest = [act for act in acts if act["event_uid"] not in told]
@@ -102,6 +106,8 @@ def _opened(row: Row) -> Row:
 
 
 def _elsewhere(row: Row) -> Row:
+    rogue = row["verdict"] == "rogue"
     return {"cloud": row["cloud"], "account": row["account"] or "", "kind": "other_cloud", "object": row["arn"] or row["id"], "to": row["cloud"],
-            "how": f"{row['kind']}, {row['via']}", "owner": "", "region": "", "grade": "used", "action": "contain it there", "verdict": "rogue",
-            "evidence": list(row["evidence"] or ())[:EVIDENCE], "why": ""}  # fmt: skip
+            "how": f"{row['kind']}, {row['via']}", "owner": "", "region": "", "grade": "used" if rogue else "unknown",
+            "action": "contain it there" if rogue else "look at that cloud's own log", "verdict": row["verdict"], "evidence": list(row["evidence"] or ())[:EVIDENCE],
+            "why": "" if rogue else "somebody legitimate may have done it"}  # fmt: skip

@@ -17,6 +17,7 @@ from ..errors import InvalidInput
 from ..events import parts
 from ..events.database import Database
 from ..incident import Incident
+from ..ledger import Ledger
 from ..schema import Fields, rfc3339
 from ..store import NotFound, Store, case_store, open_store
 from . import conclusions, taint, views
@@ -54,12 +55,13 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
     """The module's result. ``catalogues``: what is known of each cloud's calls. Raises InvalidInput, and what the store and the database raise."""
     incident, store = _case(params)
     start, end = _window(params, incident)
+    suspects = planning.reported(incident, Ledger.open(store, incident=incident.id, module="case_analysis", check=True))
     with _open(store, params, check) as database:
         lineage = taint.trace(
-            database, incident.suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
+            database, suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
             trusted_principals=incident.trusted.principals, accounts=incident.accounts,
         )  # fmt: skip
-        about = Investigation(database, incident, start, end, int(params["limit"]))
+        about = Investigation(database, dataclasses.replace(incident, suspects=suspects), start, end, int(params["limit"]))
         result = summary(about)
         found = conclusions.draw(about, store, catalogues, params.get("geo") or ())
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)

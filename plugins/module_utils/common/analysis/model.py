@@ -164,9 +164,13 @@ def moment(value: t.Any) -> dt.datetime | None:
 
 
 def _json(value: t.Any) -> t.Any:
-    if not isinstance(value, str) or len(value) > _DEEPEST:
-        return None
+    return read_json(value) if isinstance(value, str) and len(value) <= _DEEPEST else None
+
+
+def read_json(text: str) -> t.Any:
+    """JSON text of the log; None when it is none, or nested beyond reason. Half a character (a lone surrogate, which no file can hold) becomes ``?``."""
     try:
-        return json.loads(value)
+        value = json.loads(text)
+        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) if "\\ud" in text.lower() else value
     except (ValueError, RecursionError):
         return None

@@ -11,6 +11,7 @@ from .finding import Finding, aws_suspect, dig, mappings, nothing, text
 
 NAME = "Security Hub (ASFF)"
 _LABELS = {"CRITICAL": "critical", "HIGH": "high", "MEDIUM": "medium", "LOW": "low", "INFORMATIONAL": "low"}
+_CHECKS = "Software and Configuration Checks"
 _IDENTITIES = ("AwsIamAccessKey", "AwsIamUser", "AwsIamRole", "AwsEc2Instance")
 
 
@@ -26,6 +27,12 @@ def _is_one(value: t.Any) -> bool:
 
 
 def read(finding: dict[str, t.Any], path: str, problems: list[Problem]) -> Finding | None:
+    kinds = dig(finding, "Types")
+    if isinstance(kinds, list) and kinds and all(isinstance(one, str) and one.startswith(_CHECKS) for one in kinds):
+        problems.append(
+            (f"{path}.Types".lstrip("."), "is a check of configuration: it says what could be better, not that anybody is in wrong hands")
+        )
+        return None
     account, found, touched = text(finding, "AwsAccountId"), [], []
     for number, resource in mappings(finding, "Resources"):
         kind, name, where = text(resource, "Type"), text(resource, "Id"), f"{path}.Resources[{number}]".lstrip(".")

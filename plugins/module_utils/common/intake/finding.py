@@ -51,9 +51,9 @@ def dig(value: t.Any, *path: str | int) -> t.Any:
 
 
 def text(value: t.Any, *path: str | int) -> str:
-    """The text there, "" for anything else; at most 2,000 characters."""
+    """The text there, "" for anything else; at most 2,000 characters. Half a character (a lone surrogate, which no file can hold) becomes ``?``."""
     found = dig(value, *path)
-    return found[:2000] if isinstance(found, str) else ""
+    return found[:2000].encode("utf-8", "replace").decode() if isinstance(found, str) else ""
 
 
 def mappings(value: t.Any, *path: str | int) -> Iterator[tuple[int, dict[str, t.Any]]]:
