@@ -11,9 +11,10 @@ version_added: 0.2.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Where could somebody who was in this account have gone from there? Lists roles that admit other accounts and rights to take roles elsewhere, the organization and Identity Center, SAML and
-    OIDC providers, directories, Roles Anywhere, VPN, Direct Connect, transit gateways and peering, hybrid nodes, Storage Gateway, DataSync and Transfer
-    Family, EKS, databases, registries, and what is shared with other accounts - in every enabled region.
+  - Where could somebody who was in this account have gone from there? Lists roles that admit other accounts and rights to take roles elsewhere,
+    the organization and Identity Center, SAML and OIDC providers, directories, Roles Anywhere, VPN, Direct Connect, transit gateways and peering,
+    hybrid nodes, Storage Gateway, DataSync and Transfer Family, EKS, databases, registries, and what is shared with other accounts - in every
+    enabled region.
   - The analysis (M(evict.cloud.case_analysis)) takes it from the case, and says which of these ways was used.
   - A read that failed is unknown, never absent.
 extends_documentation_fragment:
@@ -44,8 +45,26 @@ options:
     description: Which ways. The default is all.
     type: list
     elements: str
-    choices: [database, datasync, direct_connect, directory, hybrid_node, identity_center, kubernetes, oidc_provider, organization, peering, registry, resource_share, role, roles_anywhere,
-              saml_provider, storage_gateway, transfer, transit_gateway, vpn]
+    choices:
+      - database
+      - datasync
+      - direct_connect
+      - directory
+      - hybrid_node
+      - identity_center
+      - kubernetes
+      - oidc_provider
+      - organization
+      - peering
+      - registry
+      - resource_share
+      - role
+      - roles_anywhere
+      - saml_provider
+      - storage_gateway
+      - transfer
+      - transit_gateway
+      - vpn
   limit:
     description: How many ways the result lists. The case has all.
     type: int

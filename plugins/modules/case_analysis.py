@@ -21,8 +21,8 @@ description:
   - What was changed stands under its technique of the catalogue, with the name by which it is evicted; what was read, what was denied, and from when to when
     the logs are blind stand beside it.
   - Proposes a plan (M(evict.cloud.case_plan)) - whom to contain, what to fence, to evict and to rotate. What people decided in an earlier revision stays.
-  - The result is small. Everything is in C(report/investigation.json) of the case, and for people in C(report/investigation.html) with pictures (if C(matplotlib)
-    is installed); C(report/attack-layer.json) is a layer for the ATT&CK Navigator.
+  - The result is small. Everything is in C(report/investigation.json) of the case, and for people in C(report/investigation.html) with pictures
+    (if C(matplotlib) is installed); C(report/attack-layer.json) is a layer for the ATT&CK Navigator.
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.

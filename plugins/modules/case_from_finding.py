@@ -12,9 +12,10 @@ author:
   - evict.cloud contributors (@evict)
 description:
   - Reads findings of Amazon GuardDuty, AWS Security Hub (ASFF and OCSF), AWS Health (keys that AWS found in public), the CloudTrail record of
-    AWS's own key quarantine, Microsoft Defender (alerts of the Graph security API), Microsoft Sentinel and Defender for Cloud, and Google Security Command Center.
-  - Everything in a finding is checked in form, and nothing of it is run. A finding that names no identity, that is a sample or that is of no known form is refused
-    by its path.
+    AWS's own key quarantine, Microsoft Defender (alerts of the Graph security API), Microsoft Sentinel and Defender for Cloud, and Google Security
+    Command Center.
+  - Everything in a finding is checked in form, and nothing of it is run. A finding that names no identity, that is a sample or that is of no known
+    form is refused by its path.
   - The incident gets the narrowest identity that a finding names - a key rather than its user, a user rather than a machine.
   - A file that is there already is never written over.
 extends_documentation_fragment:

@@ -13,7 +13,8 @@ author:
 description:
   - An investigation (M(evict.cloud.case_analysis)) writes what is to be contained, fenced, evicted and rotated as a plan, C(plan/<revision>.yml) in the case.
     A revision is never replaced.
-  - Copy the last one, write C(decision) (V(do) or V(skip)) with C(decided_by), and C(note), and import the copy. Nothing else of an item is a person's to change.
+  - Copy the last one, write C(decision) (V(do) or V(skip)) with C(decided_by), and C(note), and import the copy. Nothing else of an item is a person's
+    to change.
     Items of one's own may be added, with C(kind), C(target), C(object), C(decision) and C(decided_by).
   - What an edited copy leaves out stays in the plan. What two people decided differently is refused by name.
   - What the task leaves out is taken from the variable V(plan) as it was written, without templating.

@@ -167,7 +167,7 @@ def _rotation(rows: list[dict[str, t.Any]]) -> list[str]:
 def _replaced(rows: list[dict[str, t.Any]]) -> list[str]:
     """What became of each other credential that the incident replaces."""
     return [
-        f"  REPLACE {row['user']}: {row['kind']} {', '.join(row['old']) or '(none)'} -> {row['new'] or ('the same, with a new secret' if row['state'] == 'MINTED' else '-')}"
+        f"  REPLACE {row['user']}: {row['kind']} {', '.join(row['old']) or '(none)'} -> {row['new'] or _same(row)}"
         f"  {row['state'] or 'nothing done'} ({row['mode']})"
         for row in rows[:_ROWS]
     ]
@@ -189,6 +189,10 @@ def _go_on(result: dict[str, t.Any], case: str) -> list[str]:
         (str(item["due"]) for item in result.get("open", []) if item.get("due") and " access key " in str(item["object"])), default=""
     )
     return [f"  go on:            {due + '  ' if due else ''}ansible-playbook evict.cloud.{verb} {_extra('case', case)}"]
+
+
+def _same(row: dict[str, t.Any]) -> str:
+    return "the same, with a new secret" if row["state"] == "MINTED" else "-"
 
 
 def _proof(place: dict[str, t.Any]) -> str:

@@ -3,9 +3,10 @@
 """The identities of a whole account as data, and what differs between two looks at them.
 
 A state is {ARN: {facet: value}}. Facets: ``created``, ``inline/<name>`` (document), ``attached/<policy ARN>``, ``group/<name>``, ``boundary`` (ARN), ``trust``
-(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``profile/<name>`` (instance profiles of a
-role), those of ``identity_providers``, ``id`` (of a user, which outlasts its name; compared by ``moved`` alone). An absent facet is None. What could not be read
-is marked, and compared with nothing: the facet ``?`` of a user whose credentials, or of a provider whose parts are not known, the object ``?<kind>`` for providers.
+(document), ``key/<id>`` (status), ``password`` (when it was made), ``version`` (the default one of a managed policy), ``profile/<name>`` (instance profiles of
+a role), those of ``identity_providers``, ``id`` (of a user, which outlasts its name; compared by ``moved`` alone). An absent facet is None. What could
+not be read is marked, and compared with nothing: the facet ``?`` of a user whose credentials, or of a provider whose parts are not known, the object
+``?<kind>`` for providers.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def missing(wanted: Span, have: list[list[str]]) -> list[Span]:
     """What of a span was not read yet, oldest first."""
     left, at = [], wanted[0]
     for start, end in sorted((moment(a), moment(b)) for a, b in have):
-        assert start and end
+        if start is None or end is None:
+            continue
         if start > at:
             left.append((at, min(start, wanted[1])))
         at = max(at, end)
@@ -67,7 +68,8 @@ def joined(have: list[list[str]], more: Span) -> list[list[str]]:
     """Spans in order, without overlap."""
     spans: list[list[datetime.datetime]] = []
     for start, end in sorted([*((moment(a), moment(b)) for a, b in have), more]):
-        assert start and end
+        if start is None or end is None:
+            continue
         if spans and start <= spans[-1][1]:
             spans[-1][1] = max(spans[-1][1], end)
         else:
@@ -113,7 +115,7 @@ class History:
                     over = piece is None
                     pieces += [piece] if piece else []
                 self._collection.held()
-                loader.load(self._file(piece) for piece in pieces if piece.path)
+                loader.load(self._file(piece, piece.path) for piece in pieces if piece.path)
                 self._settle(parts, pieces)
                 for piece in pieces:
                     if piece.path:
@@ -196,13 +198,12 @@ class History:
                 return
             end = begin
 
-    def _file(self, piece: _Piece) -> File:
-        assert piece.path
+    def _file(self, piece: _Piece, path: Path) -> File:
         origin = {"account": piece.account, "region": piece.region, "start": piece.span[0], "end": piece.span[1]}
         return File(
             f"{about(piece.account, piece.region)} until {iso(piece.span[1])}",
-            piece.path,
-            piece.path.stat().st_size,
+            path,
+            path.stat().st_size,
             "",
             origin=origin,
             passing=True,

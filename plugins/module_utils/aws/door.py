@@ -59,7 +59,7 @@ class Door:
         return f"{role}#policy/{self.run.incident.policy_name(purpose)}"
 
     def closed_since(self, source: str) -> datetime.datetime | None:
-        """When the suspects' sessions of a role that is not cut (ARN of it, or of a session of it) were denied last; None for any other, or where they are not."""
+        """When the suspects' sessions of a role that is not cut (its ARN, or a session's) were denied last; None for any other, or where they are not."""
         role = next((arn for arn in list(self.run.findings.spared) if identity(arn) == identity(source)), "")
         times = []
         for purpose in ("userid", "session") if role else ():

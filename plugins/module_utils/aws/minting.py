@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Until when a session could have been minted from what is compromised, and where a cutoff has to lie for that.
 
-Roles that were assumed from one another in a circle, a role from itself included, have no first one: while the cutoff of one spreads, its sessions mint those of
-the next, and so for ever. They are cut together, by a cutoff that lies ahead of the moment at which all of it has spread: until then what is minted is dead too.
+Roles that were assumed from one another in a circle, a role from itself included, have no first one: while the cutoff of one spreads, its sessions mint
+those of the next, and so for ever. They are cut together, by a cutoff that lies ahead of the moment at which all of it has spread: until then what is
+minted is dead too.
 """
 
 from __future__ import annotations

@@ -325,7 +325,8 @@ class Moving:
         return sorted({str(e["eventName"]) for e in mine if (e.get("eventSource"), e.get("eventName")) in live.EVENTS})
 
     def _left(self, principal: Principal) -> dict[str, t.Any]:
-        why = f"from elsewhere than its dependents {', '.join(self._started(principal))} was called: what that started was not ended, since theirs looks the same"
+        calls = ", ".join(self._started(principal))
+        why = f"from elsewhere than its dependents {calls} was called: what that started was not ended, since theirs looks the same"
         return {"object": principal.arn, "why": why, "due": None}
 
     def rows(self) -> list[dict[str, t.Any]]:

@@ -36,9 +36,9 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
 
 
 def protecting(aws: Aws, case: Case, account: str) -> Exempt:
-    """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary: with another version of one, whoever may
+    """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary.
 
-    write in IAM would cut it off without touching it. Those of earlier responders of the case too.
+    With another version of one, whoever may write in IAM would cut it off without touching it. Those of earlier responders of the case too.
     """
     found = {arn for own in _own(aws, account) for arn in _standing_on(aws, case, own)}
     found |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"].get("policies", ())}

@@ -24,5 +24,9 @@ ACTION = "look at the firewall logs of the data centre for the machines that wer
 def paths(target: Target, reader: Reader) -> Iterator[Path]:
     for one in reader.get(Call(target, "directconnect", "DescribeVirtualInterfaces", {})).get("virtualInterfaces", []):
         if one.get("virtualInterfaceState") not in ("deleted", "deleting"):
-            yield Path(f"virtual interface {one.get('virtualInterfaceId')} in {target.region}", f"{one.get('location') or 'no place said'}, ASN {one.get('asn')}",
-                       str(one.get("virtualInterfaceState")), str(one.get("ownerAccount") or ""))  # fmt: skip
+            yield Path(
+                f"virtual interface {one.get('virtualInterfaceId')} in {target.region}",
+                f"{one.get('location') or 'no place said'}, ASN {one.get('asn')}",
+                str(one.get("virtualInterfaceState")),
+                str(one.get("ownerAccount") or ""),
+            )

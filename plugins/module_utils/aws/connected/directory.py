@@ -26,5 +26,9 @@ ACTION = "tell the team of the directory: a connector's service account, trusts,
 def paths(target: Target, reader: Reader) -> Iterator[Path]:
     for one in reader.get(Call(target, "ds", "DescribeDirectories", {})).get("DirectoryDescriptions", []):
         what = str((one.get("ConnectSettings") or {}).get("CustomerUserName") or "")
-        yield Path(f"directory {one['DirectoryId']} in {target.region}", str(one.get("Name") or ""), f"{one.get('Type')}{', connects as ' + what if what else ''}",
-                   str((one.get("OwnerDirectoryDescription") or {}).get("AccountId") or ""))  # fmt: skip
+        yield Path(
+            f"directory {one['DirectoryId']} in {target.region}",
+            str(one.get("Name") or ""),
+            f"{one.get('Type')}{', connects as ' + what if what else ''}",
+            str((one.get("OwnerDirectoryDescription") or {}).get("AccountId") or ""),
+        )

@@ -26,5 +26,9 @@ ACTION = "look at what ran on these machines, and at activations that were made 
 def paths(target: Target, reader: Reader) -> Iterator[Path]:
     only = {"Filters": [{"Key": "ResourceType", "Values": ["ManagedInstance"]}]}
     for one in reader.get(Call(target, "ssm", "DescribeInstanceInformation", only)).get("InstanceInformationList", []):
-        yield Path(named(target, "ssm", f"managed-instance/{one['InstanceId']}"), f"{one.get('ComputerName') or one.get('Name') or 'no name'} {one.get('IPAddress') or ''}".strip(),
-                   str(one.get("PingStatus") or ""), str(one.get("IamRole") or ""))  # fmt: skip
+        yield Path(
+            named(target, "ssm", f"managed-instance/{one['InstanceId']}"),
+            f"{one.get('ComputerName') or one.get('Name') or 'no name'} {one.get('IPAddress') or ''}".strip(),
+            str(one.get("PingStatus") or ""),
+            str(one.get("IamRole") or ""),
+        )

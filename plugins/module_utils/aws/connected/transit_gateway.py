@@ -26,5 +26,9 @@ ACTION = "look at the flow logs of the gateway for the machines that were named,
 def paths(target: Target, reader: Reader) -> Iterator[Path]:
     for one in reader.get(Call(target, "ec2", "DescribeTransitGatewayAttachments", {})).get("TransitGatewayAttachments", []):
         if one.get("State") not in ("deleted", "deleting"):
-            yield Path(named(target, "ec2", f"transit-gateway-attachment/{one['TransitGatewayAttachmentId']}"), f"{one.get('ResourceType')} {one.get('ResourceId')}",
-                       str(one.get("State")), str(one.get("ResourceOwnerId") or ""))  # fmt: skip
+            yield Path(
+                named(target, "ec2", f"transit-gateway-attachment/{one['TransitGatewayAttachmentId']}"),
+                f"{one.get('ResourceType')} {one.get('ResourceId')}",
+                str(one.get("State")),
+                str(one.get("ResourceOwnerId") or ""),
+            )

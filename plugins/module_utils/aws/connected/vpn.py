@@ -25,5 +25,9 @@ ACTION = "look at the firewall logs of the other end for the machines that were 
 def paths(target: Target, reader: Reader) -> Iterator[Path]:
     for one in reader.get(Call(target, "ec2", "DescribeVpnConnections", {})).get("VpnConnections", []):
         if one.get("State") not in ("deleted", "deleting"):
-            yield Path(named(target, "ec2", f"vpn-connection/{one['VpnConnectionId']}"), f"customer gateway {one.get('CustomerGatewayId')}", str(one.get("State")),
-                       tag_owner(one.get("Tags")))  # fmt: skip
+            yield Path(
+                named(target, "ec2", f"vpn-connection/{one['VpnConnectionId']}"),
+                f"customer gateway {one.get('CustomerGatewayId')}",
+                str(one.get("State")),
+                tag_owner(one.get("Tags")),
+            )

@@ -113,7 +113,8 @@ class Kind(t.Protocol):
     - ``undone``: what the probe of a Step sees after it was taken back;
     - ``changed``: (place, reader) -> when its value was written last, RFC 3339, for services that have to be restarted;
     - ``taken_back``: (place, change, reader) -> Steps that belong to the way back beside the undo of those that were made;
-    - ``reading``: how it is read (``Reading``); a kind without is read by whom its dependent declares (``readable_by``), and nothing is written to it before that is known;
+    - ``reading``: how it is read (``Reading``); a kind without is read by whom its dependent declares (``readable_by``), and nothing is written to it
+      before that is known;
     - ``tidy``: (place, change, reader) -> Steps that remove what was kept for the way back, when the old key is off.
     """
 

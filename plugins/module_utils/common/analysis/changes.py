@@ -92,9 +92,14 @@ def find(database: Database, catalogues: Mapping[str, Catalogue]) -> Changes:
     found.read, unread = _read(database, catalogues)
     found.left_out += unread
     found.tried = [
-        {**_frame(row), "object": f"{row['service']}:{row['operation']}", "operations": [f"{row['service']}:{row['operation']}"], "error": row["error_code"] or ""}
+        {
+            **_frame(row),
+            "object": f"{row['service']}:{row['operation']}",
+            "operations": [f"{row['service']}:{row['operation']}"],
+            "error": row["error_code"] or "",
+        }
         for row in database.rows(_TRIED, [MOST])
-    ]  # fmt: skip
+    ]
     found.blinded = [one for row in found.changed if (one := _blinded(database, row, catalogues.get(row["cloud"])))]
     for catalogue in catalogues.values():
         for service, what in catalogue.data_events.items():

@@ -110,21 +110,55 @@ def _tables(
     when = {"first": "first", "last": "last", "count": "calls"}
     judged = {"verdict": "verdict", "confidence": "%"}
     return [
-        ("Who is in wrong hands", report["lineage"], {"kind": "what", "id": "id", "arn": "identity", "via": "opened by", "parent": "from", "since": "since",
-                                                      "until": "until", **judged}, "nobody"),
-        ("What was changed", found.changes.changed, {"technique": "technique", "name": "what", "object": "object", "operations": "calls made", **when, **judged},
-         "nothing"),
+        (
+            "Who is in wrong hands",
+            report["lineage"],
+            {
+                "kind": "what",
+                "id": "id",
+                "arn": "identity",
+                "via": "opened by",
+                "parent": "from",
+                "since": "since",
+                "until": "until",
+                **judged,
+            },
+            "nobody",
+        ),
+        (
+            "What was changed",
+            found.changes.changed,
+            {"technique": "technique", "name": "what", "object": "object", "operations": "calls made", **when, **judged},
+            "nothing",
+        ),
         ("What was read", found.changes.read, {"kind": "what", "object": "object", **when, **judged}, "nothing that gives data away"),
-        ("Where the logs are blind", [*found.changes.blinded, *found.changes.unlogged], {"object": "what", "name": "changed", "from": "from", "to": "to",
-                                                                                      "why": "why"}, "nowhere that is known"),
-        ("Connected systems", sorted(found.ways, key=lambda row: _GRADES.index(row["grade"])), {"grade": "grade", "kind": "kind", "object": "here", "to": "there", "owner": "owner",
-                                                                                            "action": "what to do", "why": "why"}, "none that is known of"),
+        (
+            "Where the logs are blind",
+            [*found.changes.blinded, *found.changes.unlogged],
+            {"object": "what", "name": "changed", "from": "from", "to": "to", "why": "why"},
+            "nowhere that is known",
+        ),
+        (
+            "Connected systems",
+            sorted(found.ways, key=lambda row: _GRADES.index(row["grade"])),
+            {"grade": "grade", "kind": "kind", "object": "here", "to": "there", "owner": "owner", "action": "what to do", "why": "why"},
+            "none that is known of",
+        ),
         ("What was denied", found.changes.tried, {"object": "call", "error": "error", **when}, "nothing"),
         ("What is unusual", found.asked.findings, {"object": "who", "note": "what", "rule": "rule", "confidence": "%"}, "nothing"),
-        ("What is not known", [*report["doubts"], *found.asked.unknown], {"tainted_id": "about", "object": "what", "why": "why"}, "nothing that is known of"),
-        (f"The plan, revision {proposed.revision}", list(proposed.items.values()), {"kind": "what", "object": "object", "technique": "technique", **judged,
-                                                                                   "decision": "decision", "decided_by": "by"}, "empty"),
-    ]  # fmt: skip
+        (
+            "What is not known",
+            [*report["doubts"], *found.asked.unknown],
+            {"tainted_id": "about", "object": "what", "why": "why"},
+            "nothing that is known of",
+        ),
+        (
+            f"The plan, revision {proposed.revision}",
+            list(proposed.items.values()),
+            {"kind": "what", "object": "object", "technique": "technique", **judged, "decision": "decision", "decided_by": "by"},
+            "empty",
+        ),
+    ]
 
 
 def keep(store: Store, made: Mapping[str, str], check: bool) -> bool:

@@ -100,14 +100,37 @@ def _name(text: t.Any) -> str:
 
 def _opened(row: Row) -> Row:
     """What a secret opens is written nowhere in the logs."""
-    return {"cloud": row["cloud"], "account": row["account"], "kind": "secret", "object": row["object"], "to": "whatever it opens", "how": row["kind"], "owner": "",
-            "region": row["region"], "grade": "unknown", "action": "ask its owner what it opens, rotate it, and look at that system's own log", "verdict": row["verdict"],
-            "evidence": row["evidence"], "why": "it was read; whether it was used elsewhere, this log does not say"}  # fmt: skip
+    return {
+        "cloud": row["cloud"],
+        "account": row["account"],
+        "kind": "secret",
+        "object": row["object"],
+        "to": "whatever it opens",
+        "how": row["kind"],
+        "owner": "",
+        "region": row["region"],
+        "grade": "unknown",
+        "action": "ask its owner what it opens, rotate it, and look at that system's own log",
+        "verdict": row["verdict"],
+        "evidence": row["evidence"],
+        "why": "it was read; whether it was used elsewhere, this log does not say",
+    }
 
 
 def _elsewhere(row: Row) -> Row:
     rogue = row["verdict"] == "rogue"
-    return {"cloud": row["cloud"], "account": row["account"] or "", "kind": "other_cloud", "object": row["arn"] or row["id"], "to": row["cloud"],
-            "how": f"{row['kind']}, {row['via']}", "owner": "", "region": "", "grade": "used" if rogue else "unknown",
-            "action": "contain it there" if rogue else "look at that cloud's own log", "verdict": row["verdict"], "evidence": list(row["evidence"] or ())[:EVIDENCE],
-            "why": "" if rogue else "somebody legitimate may have done it"}  # fmt: skip
+    return {
+        "cloud": row["cloud"],
+        "account": row["account"] or "",
+        "kind": "other_cloud",
+        "object": row["arn"] or row["id"],
+        "to": row["cloud"],
+        "how": f"{row['kind']}, {row['via']}",
+        "owner": "",
+        "region": "",
+        "grade": "used" if rogue else "unknown",
+        "action": "contain it there" if rogue else "look at that cloud's own log",
+        "verdict": row["verdict"],
+        "evidence": list(row["evidence"] or ())[:EVIDENCE],
+        "why": "" if rogue else "somebody legitimate may have done it",
+    }

@@ -103,10 +103,16 @@ def _take(found: dict[str, Item], more: Iterable[Item]) -> None:
             continue
         surer = (one["verdict"] == "rogue", one["confidence"]) > (known["verdict"] == "rogue", known["confidence"])
         joined = item(
-            one["kind"], one["target"]["cloud"], one["target"]["account"], one["object"], verdict=(one if surer else known)["verdict"],
-            confidence=(one if surer else known)["confidence"], evidence=[*known["evidence"], *one["evidence"]], technique=known["technique"] or one["technique"],
+            one["kind"],
+            one["target"]["cloud"],
+            one["target"]["account"],
+            one["object"],
+            verdict=(one if surer else known)["verdict"],
+            confidence=(one if surer else known)["confidence"],
+            evidence=[*known["evidence"], *one["evidence"]],
+            technique=known["technique"] or one["technique"],
             region=one["target"]["region"],
-        )  # fmt: skip
+        )
         found[one["id"]] = joined
 
 

@@ -55,8 +55,16 @@ def read(finding: dict[str, t.Any], path: str, problems: list[Problem]) -> Findi
         nothing(path or "finding", problems, "neither actor.user, evidences nor resources name a key, a user or a role")
         return None
     info = finding["finding_info"]
-    return Finding(NAME, text(info, "uid"), text(info, "title"), _SEVERITIES.get(t.cast(int, finding.get("severity_id")), "high")
-                   if isinstance(finding.get("severity_id"), int) else "high", tuple(found), _time(info), tuple(dict.fromkeys(ips)), tuple(touched))  # fmt: skip
+    return Finding(
+        NAME,
+        text(info, "uid"),
+        text(info, "title"),
+        _SEVERITIES.get(t.cast(int, finding.get("severity_id")), "high") if isinstance(finding.get("severity_id"), int) else "high",
+        tuple(found),
+        _time(info),
+        tuple(dict.fromkeys(ips)),
+        tuple(touched),
+    )
 
 
 def _time(info: dict[str, t.Any]) -> str:

@@ -47,8 +47,16 @@ def read(finding: dict[str, t.Any], path: str, problems: list[Problem]) -> Findi
         nothing(where, problems, "neither a principal nor a service account key")
         return None
     ip = text(access, "callerIp")
-    return Finding(NAME, text(finding, "name"), text(finding, "description")[:120] or text(finding, "category"), _SEVERITIES.get(text(finding, "severity"), "high"),
-                   tuple(found), text(finding, "eventTime"), (ip,) if ip else (), tuple(filter(None, [text(finding, "resourceName")])))  # fmt: skip
+    return Finding(
+        NAME,
+        text(finding, "name"),
+        text(finding, "description")[:120] or text(finding, "category"),
+        _SEVERITIES.get(text(finding, "severity"), "high"),
+        tuple(found),
+        text(finding, "eventTime"),
+        (ip,) if ip else (),
+        tuple(filter(None, [text(finding, "resourceName")])),
+    )
 
 
 def _identity(mail: str) -> dict[str, str]:

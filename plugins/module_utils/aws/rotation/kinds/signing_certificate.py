@@ -21,9 +21,13 @@ def steps(order: Order, reader: Reader) -> Iterator[Step]:
     target, name = order.user.target, {"UserName": order.user.name}
     body = {**name, "CertificateBody": replacements.pem(order.entry["certificate"])}
     yield order.made(
-        Call(target, "iam", "ListSigningCertificates", name), ("Certificates", "CertificateId"), NEW,
-        do=Call(target, "iam", "UploadSigningCertificate", body, idempotent=False), undo=lambda made: Call(target, "iam", "DeleteSigningCertificate", {**name, "CertificateId": made}), reader=reader,
-    )  # fmt: skip
+        Call(target, "iam", "ListSigningCertificates", name),
+        ("Certificates", "CertificateId"),
+        NEW,
+        do=Call(target, "iam", "UploadSigningCertificate", body, idempotent=False),
+        undo=lambda made: Call(target, "iam", "DeleteSigningCertificate", {**name, "CertificateId": made}),
+        reader=reader,
+    )
 
 
 def tell(_order: Order, new: str) -> str:

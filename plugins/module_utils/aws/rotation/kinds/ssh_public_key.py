@@ -20,9 +20,13 @@ def steps(order: Order, reader: Reader) -> Iterator[Step]:
     target, name = order.user.target, {"UserName": order.user.name}
     body = {**name, "SSHPublicKeyBody": order.entry["public_key"]}
     yield order.made(
-        Call(target, "iam", "ListSSHPublicKeys", name), ("SSHPublicKeys", "SSHPublicKeyId"), NEW,
-        do=Call(target, "iam", "UploadSSHPublicKey", body, idempotent=False), undo=lambda made: Call(target, "iam", "DeleteSSHPublicKey", {**name, "SSHPublicKeyId": made}), reader=reader,
-    )  # fmt: skip
+        Call(target, "iam", "ListSSHPublicKeys", name),
+        ("SSHPublicKeys", "SSHPublicKeyId"),
+        NEW,
+        do=Call(target, "iam", "UploadSSHPublicKey", body, idempotent=False),
+        undo=lambda made: Call(target, "iam", "DeleteSSHPublicKey", {**name, "SSHPublicKeyId": made}),
+        reader=reader,
+    )
 
 
 def tell(_order: Order, new: str) -> str:

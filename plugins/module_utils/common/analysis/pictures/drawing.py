@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An SVG to draw on. The only importer of matplotlib. Text is drawn as text and never as mathematics or markup, whoever chose it; the same input gives the same bytes."""
+"""An SVG to draw on. The only importer of matplotlib.
+
+Text is drawn as text and never as mathematics or markup, whoever chose it; the same input gives the same bytes.
+"""
 
 from __future__ import annotations
 

@@ -15,10 +15,13 @@ _CELL = 300
 _STYLE = """
 :root{color-scheme:light}*{box-sizing:border-box}body{font:14px/1.5 system-ui,sans-serif;color:#1d2939;margin:0 auto;padding:24px;max-width:1200px}
 h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:32px 0 8px}p{margin:4px 0}.sub{color:#475467}
-.numbers{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}.numbers div{border:1px solid #d0d5dd;border-radius:6px;padding:8px 14px}.numbers b{display:block;font-size:20px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:12.5px}th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-bottom:1px solid #eaecf0}
+.numbers{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}.numbers div{border:1px solid #d0d5dd;border-radius:6px;padding:8px 14px}
+.numbers b{display:block;font-size:20px}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:12.5px}
+th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-bottom:1px solid #eaecf0}
 th{color:#475467;font-weight:600;white-space:nowrap}td{overflow-wrap:anywhere;min-width:60px}td.n{text-align:right;white-space:nowrap}
-.rogue{color:#b42318;font-weight:600}.review{color:#b54708}.picture{overflow-x:auto;border:1px solid #eaecf0;border-radius:6px;padding:8px}svg{max-width:100%;height:auto}
+.rogue{color:#b42318;font-weight:600}.review{color:#b54708}.picture{overflow-x:auto;border:1px solid #eaecf0;border-radius:6px;padding:8px}
+svg{max-width:100%;height:auto}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
