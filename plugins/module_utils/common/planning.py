@@ -54,6 +54,16 @@ def _taken(store: Store, last: Plan, edited: Plan) -> Plan:
         raise InvalidInput(
             "the edited plan was refused", [("plan.incident", f"is {show(edited.incident)}, and the case is {last.incident}")]
         )
+    problems = [
+        (f"items[{number}].object", why)
+        for number, (key, entry) in enumerate(edited.items.items())
+        if key not in last.items
+        and entry["kind"] in ("principal", "session")
+        and entry["target"]["cloud"] == "aws"
+        and (why := _suspect(entry)[1])
+    ]
+    if problems:
+        raise InvalidInput("the edited plan was refused", problems)
     base = response_plan.read(store, last.incident, edited.revision) if edited.revision else Plan(last.incident)
     return response_plan.take(last, base, edited)
 

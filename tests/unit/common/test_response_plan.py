@@ -292,3 +292,17 @@ def test_no_more_resources_are_fenced_undecided_than_the_limit_and_the_rest_is_n
     fenced = json.loads(case.get("incident.json"))["resources"]["fence"]
     assert len(fenced) == limit + 1 and fenced[-1] == "arn:aws:s3:::bucket-119" and f"{119 - limit} resources" in " ".join(notes)
     assert run(tmp_path, plan="cases/IR-1/plan/0002.yml")["changed"] is False
+
+
+def test_an_item_of_ones_own_that_could_not_be_contained_is_refused_when_it_is_imported(case: Store, tmp_path: Path) -> None:
+    write(case, [found()])
+    own = {
+        "kind": "principal",
+        "target": {"cloud": "aws", "account": ACCOUNT},
+        "object": "AKIACUTOFF",
+        "decision": "do",
+        "decided_by": "Ada",
+    }
+    with pytest.raises(errors.InvalidInput) as caught:
+        importing(case, edited(case, tmp_path / "e.yml", lambda raw: raw["items"].append(own)))
+    assert [path for path, _message in caught.value.problems] == ["items[1].object"] and case.list("plan") == ["plan/0001.yml"]
