@@ -44,7 +44,7 @@ def lines(result: t.Mapping[str, t.Any], check: bool) -> list[str]:
     changed = str((result.get("diff") or {}).get("after") or "").splitlines()
     shown = [*changed[:_SHOWN], *([f"and {len(changed) - _SHOWN} more"] if len(changed) > _SHOWN else [])]
     kinds = [
-        f"{kind}: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(row.items())) for kind, row in sorted(result["items"].items())
+        f"{kind}: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(row.items())) for kind, row in sorted(result["kinds"].items())
     ]
     return [
         f"  {result['incident']}  plan {result['plan']}" + ("  (would be written)" if check and result.get("changed") else ""),

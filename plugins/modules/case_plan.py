@@ -72,7 +72,7 @@ hash:
   returned: success
   type: str
   sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-items:
+kinds:
   description: How many items there are, by kind and verdict.
   returned: success
   type: dict

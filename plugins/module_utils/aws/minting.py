@@ -53,8 +53,8 @@ def _behind(run: Containment, role: Principal) -> list[Principal]:
     """Whatever sessions of ``role`` may go back to, step by step, through roles that are not closed."""
     found: dict[str, Principal] = {}
     todo = [role]
-    for one in todo:  # it grows
-        for source in one.sources:
+    while todo:
+        for source in todo.pop(0).sources:
             owner = run.principals.get(identity(source))
             if (
                 owner

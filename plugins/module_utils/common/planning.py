@@ -75,14 +75,14 @@ def record(ledger: Ledger, store: Store, plan: Plan) -> None:
 
 
 def summary(plan: Plan, min_confidence: int = response_plan.MIN_CONFIDENCE) -> dict[str, t.Any]:
-    """What a person asks first: {revision, hash, items: {kind: {verdict: n}}, decided, waiting, executable}."""
+    """What a person asks first: {revision, hash, kinds: {kind: {verdict: n}}, decided, waiting, executable}."""
     table: dict[str, dict[str, int]] = {}
     for entry in plan.items.values():
         row = table.setdefault(entry["kind"], collections.Counter())
         row[entry["verdict"]] += 1
     waiting = [i for i in plan.items.values() if i["verdict"] == "review" and i["decision"] is None and not i.get("stale")]
     return {
-        "revision": plan.revision, "hash": plan.as_dict()["hash"] if plan.revision else "", "items": {k: dict(v) for k, v in table.items()},
+        "revision": plan.revision, "hash": plan.as_dict()["hash"] if plan.revision else "", "kinds": {k: dict(v) for k, v in table.items()},
         "decided": sum(1 for i in plan.items.values() if i["decision"]), "waiting": len(waiting),
         "executable": len(response_plan.executable(plan, min_confidence)),
     }  # fmt: skip

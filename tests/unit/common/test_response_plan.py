@@ -159,7 +159,7 @@ def test_a_person_adds_what_no_investigation_found_and_leaves_out_nothing(case: 
     own = {"kind": "principal", "target": {"cloud": "aws", "account": ACCOUNT}, "object": "arn:aws:iam::111122223333:user/ghost",
            "decision": "do", "decided_by": "Ada"}  # fmt: skip
     result = importing(case, edited(case, tmp_path / "e.yml", lambda raw: raw.update(items=[own])))
-    assert result["revision"] == 2 and result["items"] == {"principal": {"rogue": 1, "review": 1}} and result["executable"] == 2
+    assert result["revision"] == 2 and result["kinds"] == {"principal": {"rogue": 1, "review": 1}} and result["executable"] == 2
     write(case, [found()])
     assert "stale" not in list(response_plan.read(case, "IR-1").items.values())[1]  # nobody's investigation found it in the first place
 

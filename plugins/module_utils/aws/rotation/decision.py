@@ -63,7 +63,7 @@ def mode(c: Course) -> str:
         if not planned and (why := found or powers.powerful(c.user, c.reader) or unknown or nobody):
             c.refuse(f"{c.old} is not rotated gracefully: {why}",
                      "mode: bridge clamps it to the dependents' networks meanwhile; mode: emergency switches it off first",
-                        "was not rotated: mode graceful is refused")  # fmt: skip
+                     "was not rotated: mode graceful is refused")  # fmt: skip
     elif found:
         found = f"it was used from {found}"
     if found and planned and (asked == "graceful" or c.reached("CLAMPED")):

@@ -27,7 +27,7 @@ _LENGTH = 64
 def generate() -> str:
     """Random, with every class of characters that a password policy may want."""
     classes = (string.ascii_lowercase, string.ascii_uppercase, string.digits, _SIGNS)
-    found = [secrets.choice(some) for some in classes] + [secrets.choice("".join(classes)) for _ in range(_LENGTH - len(classes))]
+    found = [secrets.choice(some) for some in classes] + [secrets.choice("".join(classes)) for _more in range(_LENGTH - len(classes))]
     secrets.SystemRandom().shuffle(found)
     return "".join(found)
 

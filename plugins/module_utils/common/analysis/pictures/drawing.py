@@ -28,8 +28,10 @@ else:
     MATPLOTLIB_IMPORT_ERROR = None
 
 ROGUE, REVIEW, CALM, INK, FAINT = "#b42318", "#b54708", "#175cd3", "#1d2939", "#d0d5dd"
-_SETTINGS: dict[t.Any, t.Any] = {"svg.fonttype": "none", "svg.hashsalt": "evict.cloud", "text.parse_math": False, "font.family": "sans-serif", "font.size": 9,
-             "font.sans-serif": ["DejaVu Sans"], "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK}  # fmt: skip
+_SETTINGS: dict[t.Any, t.Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "evict.cloud", "text.parse_math": False, "font.family": "sans-serif", "font.size": 9,
+    "font.sans-serif": ["DejaVu Sans"], "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
