@@ -62,6 +62,12 @@ isolated:
   elements: dict
   sample: [{object: "arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0", text: EC2 instance i-0123456789abcdef0 in eu-west-1,
             state: isolated, how: it is named as a suspect, why: ""}]
+rotation:
+  description: For each user whose dependents are moved to a new key, C({user, old, new, mode, state, deadline, places}).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 clocks:
   description:
     - What runs out by itself or was switched off, the earliest deadline first, each with C(object), C(what), C(deadline), C(state) and C(why).

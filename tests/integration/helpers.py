@@ -76,7 +76,7 @@ class Desk:
         """Run a module in this process, as Ansible would: its own arguments, the bed's environment, JSON out."""
         given = (
             {"incident": str(self.file), **params}
-            if not {"incident", "case", "suspects", "suspect", "incident_data"} & set(params)
+            if not {"incident", "case", "suspects", "suspect", "incident_data", "finding"} & set(params)
             else params
         )
         assume = session.Aws._assume_role

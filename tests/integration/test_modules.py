@@ -55,6 +55,44 @@ def function(desk: Desk) -> None:
     functions.get_waiter("function_active_v2").wait(FunctionName="shop", WaiterConfig={"Delay": 1})
 
 
+def logged(desk: Desk) -> None:
+    """A case with the log of what happened, and a plan out of it."""
+    contained(desk)
+    desk.run("aws_audit_event_info", case=str(desk.case), folder=trail(desk))
+    desk.run("case_analysis", case=str(desk.case))
+
+
+def trail(desk: Desk) -> str:
+    """The folder of a file that holds the records of the bed."""
+    folder = desk.folder / "trail"
+    folder.mkdir(exist_ok=True)
+    path = folder / "records.json"
+    if not path.exists():
+        path.write_text(json.dumps({"Records": desk.bed.events()}))
+    return str(folder)
+
+
+def reviewed(desk: Desk) -> str:
+    """A copy of the plan in which somebody decided."""
+    path = desk.folder / "reviewed.yml"
+    if not path.exists():
+        plan = yaml.safe_load((desk.case / "plan" / "0001.yml").read_text())
+        plan["items"][0] |= {"decision": "do", "decided_by": "Ada"}
+        path.write_text(yaml.safe_dump(plan))
+    return str(path)
+
+
+def finding(desk: Desk) -> str:
+    """One of GuardDuty's, about the leaked key."""
+    path = desk.folder / "finding.json"
+    details = {"AccessKeyId": desk.company.leaked.access_key, "UserName": "ci-deploy", "UserType": "IAMUser"}
+    path.write_text(json.dumps({
+        "SchemaVersion": "2.0", "AccountId": "222222222222", "Id": "f-1", "Type": "UnauthorizedAccess:IAMUser/TorIPCaller", "Severity": 8, "Title": "Tor",
+        "Resource": {"ResourceType": "AccessKey", "AccessKeyDetails": details}, "Service": {"EventFirstSeen": "2026-11-22T08:00:00Z"},
+    }))  # fmt: skip
+    return str(path)
+
+
 def shares(desk: Desk) -> dict[str, Any]:
     first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
     results = {a: desk.contain(account=a, shares=first["shares"], guard_hash=first["guard_hash"]) for a in first["shares"]}
@@ -95,7 +133,23 @@ RUNS: dict[str, list[tuple[Callable[[Desk], Any], Callable[[Desk], dict[str, Any
                                                  "regions": ["us-east-1"], "role_arn": _d.company.role_template})],
     "aws_credential_rotation": [(nothing, lambda _d: {"mode": "emergency", "quiet": "0s", "soak": "0s", "dependents": [],
                                                       "free_slot": _d.company.worker.access_key})],
+    "aws_audit_event_info": [(contained, lambda d: {"case": str(d.case), "folder": trail(d)})],
+    "azure_audit_event_info": [(contained, lambda d: {"case": str(d.case), "folder": trail(d)})],
+    "gcp_audit_event_info": [(contained, lambda d: {"case": str(d.case), "folder": trail(d)})],
+    "aws_connected_info": [(nothing, lambda _d: {"accounts": ["222222222222"], "kinds": ["role", "saml_provider"], "regions": ["us-east-1"]})],
+    "case_analysis": [(contained, lambda d: {"case": str(d.case)}), (logged, lambda d: {"case": str(d.case)})],
+    "case_plan": [(logged, lambda d: {"case": str(d.case), "plan": reviewed(d)})],
+    "case_from_finding": [(contained, lambda d: {"finding": finding(d), "directory": str(d.folder)})],
 }  # fmt: skip
+NO_CLOUD = {
+    "aws_baseline",
+    "case",
+    "case_analysis",
+    "case_confirm",
+    "case_from_finding",
+    "case_plan",
+    "case_result",
+}  # what they change is in the case or beside it
 SENDERS = {"aws_publish", "case_mail"}  # they send, whenever they are run: tests/integration/test_notify.py
 ALL = [pytest.param(name, *run, id=f"{name}-{number}") for name in MODULES for number, run in enumerate(RUNS.get(name, []))]
 CHANGES = [p for p in ALL if p.values[0] in MUTATING]
@@ -135,9 +189,10 @@ def test_check_mode_tells_what_a_real_run_does_and_a_second_run_does_nothing(cas
     cloud = case.bed.snapshot()
     done = case.run(name, **given)
     assert planned["changed"] == done["changed"] and _hunks(planned) == _hunks(done)
-    assert done["changed"] == (case.bed.snapshot() != cloud) or name in ("aws_baseline", "case", "case_confirm", "case_result")
+    assert done["changed"] == (case.bed.snapshot() != cloud) or name in NO_CLOUD
     cloud, runs, store = case.bed.snapshot(), set(case.ledger().runs), files(case.folder)
     again = case.run(name, **given)
+    assert "changed" in again, again
     assert again["changed"] is False or name == "case_result"
     assert again.get("changed_count", 0) == 0 or name == "case_result"
     assert case.bed.snapshot() == cloud
@@ -185,6 +240,8 @@ BAD = {
     "case_result": {"case": "ftp://nowhere/IR-9", "first": {}}, "case_notify": {"case": "/nowhere/IR-9"},
     "case_confirm": {"case": "/nowhere/IR-9", "item": "incident", "by": "Ada"}, "aws_resource": {"resources": ["arn:aws:s3:::nothing-that-runs"]},
     "aws_dependent_info": {"suspects": [f"{P}:user/nobody"]}, "aws_credential_rotation": {"deadline": "tomorrow", "by": "Ada", "reason": "r"},
+    **{f"{cloud}_audit_event_info": {"folder": "/nowhere/logs"} for cloud in ("aws", "azure", "gcp")}, "aws_connected_info": {"incident": "/nowhere/incident.yml"},
+    "case_analysis": {"case": "/nowhere/IR-9"}, "case_plan": {"case": "/nowhere/IR-9"}, "case_from_finding": {"finding": "/nowhere/finding.json"},
 }  # fmt: skip
 
 
@@ -192,7 +249,7 @@ BAD = {
 def test_a_failure_names_the_object(case: Desk, name: str) -> None:
     bad = BAD[name]
     wanted = next(str(v[0] if isinstance(v, list) else v) for v in bad.values() if v)
-    given = bad if {"incident", "case", "suspects"} & set(bad) else {"incident": str(case.file), **bad}
+    given = bad if {"incident", "case", "suspects", "finding"} & set(bad) else {"incident": str(case.file), **bad}
     if name in ("aws_principal_info", "aws_dependent_info"):
         given = {**given, "role_arn": case.company.role_template}
     result = case.run(name, **given)

@@ -98,6 +98,11 @@ def test_a_later_investigation_keeps_what_people_wrote_and_what_it_finds_no_more
     assert "stale" not in list(response_plan.read(case, "IR-1").items.values())[1]
 
 
+def test_what_has_no_account_in_the_log_is_read_back_as_well(case: Store) -> None:
+    lost = response_plan.item("principal", "aws", "", KEY, verdict="rogue", confidence=90, evidence=["e-1"])
+    assert write(case, [lost]) == response_plan.read(case, "IR-1")
+
+
 def test_executed_is_what_people_decided_and_what_is_rogue_beyond_doubt() -> None:
     items = [
         found(what="a", verdict="rogue", confidence=80), found(what="b", verdict="rogue", confidence=79), found(what="c", verdict="review"),

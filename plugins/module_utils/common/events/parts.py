@@ -179,7 +179,9 @@ def open_case(store: Store, *, memory: str = "4GB", threads: int = 0, keep: bool
         Database.open(home, memory=memory, threads=threads) if keep else Database.memory(reads=[home], memory=memory, threads=threads)
     )
     try:
-        database.run("DROP VIEW IF EXISTS events")
+        kinds = [row["table_type"] for row in database.rows("SELECT table_type FROM information_schema.tables WHERE table_name = 'events'")]
+        if "VIEW" in kinds:  # of an earlier run; without parts it was a table
+            database.run("DROP VIEW events")
         database.empty()
         if parts:
             listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in parts)
