@@ -40,7 +40,8 @@ NOT_ON_THE_BED = {
       if _for(need) and all(s.startswith("compute.") and s != "compute.function" for s in _for(need))),
     *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
-# What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
+# What only a containment that is fought against needs; test_hold.py plays that with a broad role (test_hold_providers.py, for providers and instance profiles, with
+# the generated one), and here each is at least refused when it is not granted.
 ONLY_IN_A_FIGHT = {
     "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:DeleteGroupPolicy", "iam:DetachGroupPolicy", "iam:GetGroupPolicy", "iam:GetPolicy",
     "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateUser",
