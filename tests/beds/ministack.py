@@ -97,6 +97,7 @@ def patched(management: str) -> Any:
     from tests.beds import (
         clock,
         iam_kinds,
+        iam_providers,
         iam_truth,
         lambda_truth,
         live_kinds,
@@ -117,6 +118,7 @@ def patched(management: str) -> Any:
     sts_truth.patch_sts()
     sts_truth.load_managed_policies()
     iam_kinds.install()
+    iam_providers.install()
     live_kinds.install()
     user_names.install()
     lambda_truth.install()

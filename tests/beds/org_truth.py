@@ -54,7 +54,7 @@ def install(management: str) -> None:
 def _name_resources() -> None:
     """A request that names an account or a policy is judged by the ARN of that; stock ministack takes the organization's for every request.
 
-    Likewise users and roles by their ARNs with the path, where stock ministack leaves the path out.
+    Likewise users and roles by their ARNs with the path, where stock ministack leaves the path out, and what else ``_with_path`` names.
     """
     from ministack.core import iam_actions
 
@@ -78,10 +78,20 @@ def _name_resources() -> None:
 
 
 def _with_path(params: Any) -> str:
-    """ARN of the role or user that a request to IAM names or makes; "" when it names none."""
+    """ARN of the provider, instance profile, role or user that a request to IAM names or makes; "" when it names none.
+
+    What puts a role into a profile, or takes it out, is judged by the profile (Service Authorization Reference).
+    """
     from ministack.services import iam
 
-    for field, kind, store in (("RoleName", "role", iam._roles), ("UserName", "user", iam._users)):
+    if provider := iam._p(params, "OpenIDConnectProviderArn") or iam._p(params, "SAMLProviderArn"):
+        return str(provider)
+    kinds = (
+        ("InstanceProfileName", "instance-profile", iam._instance_profiles),
+        ("RoleName", "role", iam._roles),
+        ("UserName", "user", iam._users),
+    )
+    for field, kind, store in kinds:
         if name := iam._p(params, field):
             record = store.get(name) or {}
             return str(record.get("Arn") or f"arn:aws:iam::{get_account_id()}:{kind}{iam._p(params, 'Path') or '/'}{name}")

@@ -40,10 +40,13 @@ NOT_ON_THE_BED = {
       if _for(need) and all(s.startswith("compute.") and s != "compute.function" for s in _for(need))),
     *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
-# What only a containment that is fought against needs; test_hold.py plays that with a broad role, and here each is at least refused when it is not granted.
+# What only a containment that is fought against needs; test_hold.py plays that with a broad role (test_hold_providers.py, for providers and instance profiles, with
+# the generated one), and here each is at least refused when it is not granted.
 ONLY_IN_A_FIGHT = {
     "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:DeleteGroupPolicy", "iam:DetachGroupPolicy", "iam:GetGroupPolicy", "iam:GetPolicy",
     "iam:ListAttachedGroupPolicies", "iam:PutGroupPolicy", "iam:RemoveUserFromGroup", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateUser",
+    "iam:AddClientIDToOpenIDConnectProvider", "iam:RemoveClientIDFromOpenIDConnectProvider", "iam:UpdateOpenIDConnectProviderThumbprint", "iam:UpdateSAMLProvider",
+    "iam:RemoveRoleFromInstanceProfile",
 }  # fmt: skip
 
 
@@ -51,6 +54,7 @@ ONLY_IN_A_FIGHT = {
 CLOCKS = {
     action for action, need in permissions.needs().items() if _for(need) and all(source.startswith("clocks.") for source in _for(need))
 }
+METADATA = f"<EntityDescriptor>{' ' * 1000}</EntityDescriptor>"  # IAM wants 1000 characters
 # The bed notes S3's operations as CloudTrail names them.
 _ACTIONS = {f"s3:{verb}BucketLifecycle": f"s3:{verb}LifecycleConfiguration" for verb in ("Get", "Put")}
 
@@ -160,6 +164,13 @@ def _credentials(bed: Bed, account: Any, user: str) -> None:
     iam.create_service_specific_credential(UserName=user, ServiceName="codecommit.amazonaws.com")
     serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=user)["VirtualMFADevice"]["SerialNumber"]
     iam.enable_mfa_device(UserName=user, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321")
+
+
+def _providers(bed: Bed, account: Any) -> None:
+    """An identity provider of each kind, as an account has that people and pipelines sign in to: what is in them is read before and after."""
+    iam = bed.client("iam", account.root, direct=True)
+    iam.create_open_id_connect_provider(Url="https://ci.example", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["a" * 40])
+    iam.create_saml_provider(Name="corp", SAMLMetadataDocument=METADATA)
 
 
 def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
@@ -276,6 +287,7 @@ def test_the_generated_policies_are_enough_and_nothing_in_them_is_idle(bed: Bed,
     _attack(bed, company)
     _credentials(bed, production, "ci-deploy")
     _credentials(bed, staging, "bob")
+    _providers(bed, production)
     # The account of the key is asked for. The role is denied, but nobody closes its source: that stays open for a person (exit code 2).
     desk.write({"access_key_id": company.leaked.access_key}, {"arn": staging.roles["reporting"]}, role_action="deny")
     contained = desk.play("contain", 2, incident=str(desk.incident))
@@ -379,7 +391,9 @@ def test_the_bed_refuses_every_action_that_is_not_granted(bed: Bed, company: Com
               "Bucket": company.production.buckets[0], "Policy": json.dumps(nothing), "KeyId": "k", "QueueUrl": queue,
               "SecretId": SECRET, "ResourcePolicy": json.dumps(nothing), "TopicArn": f"arn:aws:sns:us-east-1:{account.id}:x", "AttributeName": "Policy",
               "ResourceArn": f"arn:aws:lambda:us-east-1:{account.id}:function:x", "repositoryName": "x/y", "policyText": "{}", "QueueName": QUEUE,
-              "Attributes": {"Policy": ""}, "PublicAccessBlockConfiguration": {}}  # fmt: skip
+              "Attributes": {"Policy": ""}, "PublicAccessBlockConfiguration": {}, "ClientID": "c", "ThumbprintList": ["a" * 40], "SAMLMetadataDocument": METADATA,
+              "OpenIDConnectProviderArn": f"arn:aws:iam::{account.id}:oidc-provider/ci.example",
+              "SAMLProviderArn": f"arn:aws:iam::{account.id}:saml-provider/corp"}  # fmt: skip
     allowed = {}
     elsewhere = {
         "s3:ListBucket",

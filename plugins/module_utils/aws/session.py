@@ -65,7 +65,7 @@ _MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jo
                "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId", "MembershipId", "UserId",
                "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId", "QueueUrl", "QueueName", "TopicArn", "ResourceArn",
                "repositoryName", "NetworkInterfaceId", "InstanceId", "VolumeId", "GroupId", "GroupName", "TargetGroupArn", "UUID",
-               "InstanceProfileName")  # fmt: skip
+               "InstanceProfileName", "OpenIDConnectProviderArn", "SAMLProviderArn")  # fmt: skip
 Credentials = assumed.Keys
 
 
