@@ -224,10 +224,10 @@ class AccountFences:
             if before := self._refused_before(account):
                 raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
             self._settle(fence)
-            fence.exempt = protecting(self.run.aws, self.run.case, account)
+            fence.exempt = protecting(self.run.aws, self.run.case, account, reader)
             if self._until:
                 fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
-            note_responder(self.run.aws, self.run.case, account)
+            note_responder(self.run.aws, self.run.case, account, reader)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:
             with self._lock:

@@ -56,7 +56,7 @@ class AccountRelease:
         return any(done.status == "done" for name, done in self.runner.done.items() if name.startswith(PREFIX))
 
     def _admitted(self, account: str, reader: Reader) -> Iterator[Step]:
-        wanted = protecting(self.release.aws, self.case, account)
+        wanted = protecting(self.release.aws, self.case, account, reader)
         for base in self._bases(account):
             if (found := self._find(base, reader)) is None:
                 continue
@@ -65,7 +65,7 @@ class AccountRelease:
             mine = scp.ours(found.content, self.sid)
             inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
             if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
-                note_responder(self.release.aws, self.case, account)
+                note_responder(self.release.aws, self.case, account, reader)
                 yield self._sure(
                     organization.change(account, found, self.sid, scp.statements(self.sid, scp.members(mine, self.sid), wanted))
                 )
@@ -102,7 +102,7 @@ class AccountRelease:
         held = scp.members(mine, self.sid)
         stay = [h for h in held if not self._leaves(h, resource, reader)]
         if stay:
-            return self._shrink(account, found, held, stay)
+            return self._shrink(account, found, held, stay, reader)
         if others or not mine:
             foreign = [str(s.get("Sid")) for s in others if not str(s.get("Sid")).startswith("Evict")]
             if foreign and made:
@@ -125,10 +125,10 @@ class AccountRelease:
             return list(document[1].after or [])
         return list(plan.decode(history[base]["step"]).after) if made else []
 
-    def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held]) -> list[Step]:
+    def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held], reader: Reader) -> list[Step]:
         if stay == held:
             return []
-        after = found.form.make(self.sid, stay, protecting(self.release.aws, self.case, account))
+        after = found.form.make(self.sid, stay, protecting(self.release.aws, self.case, account, reader))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:

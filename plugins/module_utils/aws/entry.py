@@ -56,7 +56,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             runner = Runner(
                 clouds, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
                 per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
-                now=lambda: iso(aws.now()),
+                now=lambda: iso(aws.now()), beside=lambda: own.meanwhile(case),
             )  # fmt: skip
             try:
                 # What a killed run left is settled first, except that nothing may come before a fence.

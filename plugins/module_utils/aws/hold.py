@@ -49,6 +49,7 @@ class Hold:
         self.watch: list[dict[str, t.Any]] = []
         self.quiet = True
         self.passes, self.passing = 0, False
+        self.looked: datetime.datetime | None = None  # when the last pass began, to the second
         self.unrest: datetime.datetime | None = None  # when somebody was last seen to work against the containment
         self.until: datetime.datetime | None = None  # how long what is said only while somebody works against it holds by itself
         self._acted = 0  # changes of others that were answered
@@ -168,7 +169,7 @@ class Hold:
 
     def _pass(self, *, again: bool) -> bool:
         """``again``: look at every control, not only at the account; a run that wrote nothing has just done so."""
-        before, self.passing = self._unrest(), True
+        before, self.passing, self.looked = self._unrest(), True, self.run.aws.now().replace(microsecond=0)
         if again:
             self._rescope()
         mine: dict[str, list[Step]] = {}
@@ -182,6 +183,10 @@ class Hold:
         if again or self._unrest() != before:
             self.run.repeat()
         return self._unrest() == before
+
+    def unseen(self, since: datetime.datetime) -> bool:
+        """Whether what was written at ``since`` was written by the last pass: it is to be looked at once more, however long the pass took."""
+        return self.looked is not None and since >= self.looked
 
     def _unrest(self) -> tuple[int, int, int]:
         return self.runner.rewritten, len(self.run.principals), self._acted

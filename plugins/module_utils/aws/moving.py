@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Collection, Iterable, Mapping
 
 from ..common import plan
-from ..common.errors import EvictError, Refused
+from ..common.errors import CloudError, EvictError, Refused
 from ..common.guard import identity
 from ..common.plan import Step
 from ..common.reader import Reader
@@ -121,6 +121,12 @@ class Moving:
         """The ids of a kind of credential that are disabled now; None: all."""
         if principal.only:
             return principal.only
+        try:
+            return self._only(principal, kind, reader)
+        except CloudError as error:  # as the kind itself would say it
+            raise credentials.unknown(kind, principal, error) from error
+
+    def _only(self, principal: Principal, kind: credentials.Kind, reader: Reader) -> Collection[str] | None:
         if kind.KIND != access_key.KIND:
             from .rotation.kinds import replacing
 
@@ -132,8 +138,11 @@ class Moving:
                 if made
                 else None
             )
-        held, spared = access_key.held(principal, reader), self.made(principal.arn)
-        if self.state(principal) == WAITS:
+        spared, waits = self.made(principal.arn), self.state(principal) == WAITS
+        if not spared and not waits:
+            return None
+        held = access_key.held(principal, reader)
+        if waits:
             spared |= self._wait(principal, held, spared)
         found = {str(k["id"]) for k in held}
         return found - spared if spared & found else None

@@ -42,8 +42,8 @@ def is_own(aws: Aws, case: Case, key: str) -> bool:
     return any(key in note["data"]["keys"] for note in later)
 
 
-def meanwhile(case: Case, since: str) -> list[Step]:
-    """What other runs of this case, at work beside this one, have set out to do since then (RFC 3339): two jobs may contain at once."""
+def meanwhile(case: Case, since: str = "") -> list[Step]:
+    """What other runs of this case, at work beside this one, have set out to do (since then, RFC 3339): two jobs may contain at once."""
     ended = {run for run, about in case.ledger.state.runs.items() if about["status"] is not None}
     found = []
     try:

@@ -11,6 +11,7 @@ import typing as t
 from ..common.errors import EvictError
 from ..common.guard import kind_of
 from ..common.plan import Call, Target
+from ..common.reader import Reader
 from .service_control import Exempt
 from .session import Aws
 
@@ -35,12 +36,13 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
     return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
 
 
-def protecting(aws: Aws, case: Case, account: str) -> Exempt:
+def protecting(aws: Aws, case: Case, account: str, reader: Reader) -> Exempt:
     """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary.
 
     With another version of one, whoever may write in IAM would cut it off without touching it. Those of earlier responders of the case too.
+    ``reader``: so that ``note_responder`` asks for nothing twice.
     """
-    found = {arn for own in _own(aws, account) for arn in _standing_on(aws, case, own)}
+    found = {arn for own in _own(aws, account) for arn in _standing_on(case, own, reader)}
     found |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"].get("policies", ())}
     return dataclasses.replace(exempt(aws, case, account), policies=tuple(sorted(found)))
 
@@ -50,7 +52,7 @@ def _own(aws: Aws, account: str) -> list[str]:
     return sorted({found for arn in named for found in exact(aws, arn) if "*" not in found})
 
 
-def _standing_on(aws: Aws, case: Case, own: str) -> list[str]:
+def _standing_on(case: Case, own: str, reader: Reader) -> list[str]:
     """ARNs of the account's own managed policies of one role or user; those of AWS nobody changes. What cannot be read is said, and not protected."""
     kind, name, target = kind_of(own), own.rsplit("/", 1)[-1], Target("aws", own.split(":")[4])
     if kind not in ("role", "user"):
@@ -61,8 +63,8 @@ def _standing_on(aws: Aws, case: Case, own: str) -> list[str]:
         else (Call(target, "iam", "ListAttachedUserPolicies", {"UserName": name}), Call(target, "iam", "GetUser", {"UserName": name}))
     )
     try:
-        arns = [p["PolicyArn"] for p in aws.call(listed).get("AttachedPolicies", [])]
-        arns.append(str((aws.call(shown)[kind.capitalize()].get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""))
+        arns = [p["PolicyArn"] for p in reader.get(listed).get("AttachedPolicies", [])]
+        arns.append(str((reader.get(shown)[kind.capitalize()].get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""))
     except EvictError as error:
         text = f"the managed policies of {own} could not be read, so the fence above the account does not keep others from changing them: {error.message}"
         if text not in case.warnings:
@@ -92,10 +94,10 @@ def exact(aws: Aws, arn: str) -> list[str]:
         return [f"{own}/{name}", f"{own}/*/{name}"]  # its path is not known; a name is given once in an account, and both are protected
 
 
-def note_responder(aws: Aws, case: Case, account: str) -> None:
+def note_responder(aws: Aws, case: Case, account: str, reader: Reader) -> None:
     """So that a colleague's later run, or a release by somebody else, does not take the exemption from who worked first."""
     named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
-    policies = sorted({arn for own in _own(aws, account) for arn in _standing_on(aws, case, own)})
+    policies = sorted({arn for own in _own(aws, account) for arn in _standing_on(case, own, reader)})
     data = {"account": account, "arns": sorted({found for arn in named for found in exact(aws, arn)})} | (
         {"policies": policies} if policies else {}
     )

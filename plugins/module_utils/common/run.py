@@ -71,9 +71,11 @@ class Runner:
         go_on: Callable[[], bool] = lambda: True,
         history: Mapping[str, Mapping[str, t.Any]] | None = None,
         now: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        beside: Callable[[], Iterable[Step]] = lambda: (),
     ) -> None:
+        """``beside``: what other runs of the case have set out to do that are at work at the same time."""
         self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
-        self._go_on, self._now, self._threads = go_on, now, threads
+        self._go_on, self._now, self._threads, self._beside = go_on, now, threads, beside
         self._lock = threading.Lock()
         self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
@@ -431,6 +433,7 @@ class Runner:
             left = [s for s in left if not self._seen(s, reader)]
             if not left:
                 return reader
+        beside = list(self._beside()) if left and self._journal else []
         for step in left:
             done = self.done[step.id]
             done.status, done.message = (
@@ -439,8 +442,10 @@ class Runner:
             if not step.optional:
                 self.fail(EvictError(done.message, object=step.resource, operation=step.action, remedy="run again"))
             if self._journal:
-                outcome = {"id": step.id, "status": done.status, "at": self._now(), "message": done.message, "step": plan.encode(step)}
-                self._journal.outcome([outcome])
+                outcome = {"id": step.id, "status": done.status, "at": self._now(), "message": done.message}
+                # What a run beside this one wrote over it is what stands: a release that looked for ours would call it somebody else's change.
+                there = next((other for other in beside if other.id == step.id and self._seen(other, reader)), step)
+                self._journal.outcome([{**outcome, "step": plan.encode(there)}])
         return reader
 
     def _seen(self, step: Step, reader: Reader) -> bool:

@@ -258,6 +258,19 @@ def test_written_but_not_seen_is_unverified(runners: Any) -> None:
     assert failure["object"] == "thing a" and failure["remedy"] and runner.changed == 2
 
 
+@pytest.mark.parametrize(("there", "written"), [("theirs", "theirs"), ("a stranger's", "new")])
+def test_what_a_run_beside_this_one_wrote_over_it_is_what_the_ledger_has(runners: Any, there: str, written: str) -> None:
+    """Else a release would call it somebody else's change and leave it. What no run of the case has written stays a conflict."""
+    cloud, journal = FakeCloud(), Journal()
+    runner = runners(cloud, journal, beside=lambda: [put("b", "theirs"), put("a", "older"), put("a", "theirs")])
+    runner.begin([put("a")])
+    runner.run_step(put("a"))
+    cloud.things["a"] = there
+    runner.read_back([put("a")])
+    assert journal.of("p#a") == ["done", "unverified"] and statuses(runner) == {"p#a": "unverified"}
+    assert plan.decode(journal.outcomes[-1]["step"]).after == written and runner.done["p#a"].step.after == "new"
+
+
 def test_what_was_planned_before_another_plan_had_written_it_was_undone_by_nobody(runners: Any) -> None:
     """Two plans for one principal side by side: the later one writes nothing again, and nobody is suspected of having taken it away."""
     cloud, journal = FakeCloud(), Journal()

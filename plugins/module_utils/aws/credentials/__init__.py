@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 _FILES: tuple[Kind, ...] = (access_key, ssh_public_key, service_specific_credential, signing_certificate, login_profile, mfa_device)
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
-__all__ = ["ALL", "KINDS", "Asked", "Kind", "id_of", "planned"]
+__all__ = ["ALL", "KINDS", "Asked", "Kind", "id_of", "planned", "unknown"]
 
 
 def planned(kind: Kind, user: Principal, state: str, reader: Reader, asked: Asked) -> list[Step]:
@@ -25,10 +25,15 @@ def planned(kind: Kind, user: Principal, state: str, reader: Reader, asked: Aske
     try:
         return list(kind.steps(user, state, reader, asked))
     except CloudError as error:
-        raise CloudError(
-            f"{user.arn}: {kind.NOUN}: unknown, since they could not be listed: {error.message}", code=error.code, lost=error.lost,
-            object=f"{user.arn} {kind.KIND}", operation=error.operation, remedy=error.remedy,
-        ) from error  # fmt: skip
+        raise unknown(kind, user, error) from error
+
+
+def unknown(kind: Kind, user: Principal, error: CloudError) -> CloudError:
+    """``error``, as it is said of a kind that could not be read."""
+    return CloudError(
+        f"{user.arn}: {kind.NOUN}: unknown, since they could not be listed: {error.message}", code=error.code, lost=error.lost,
+        object=f"{user.arn} {kind.KIND}", operation=error.operation, remedy=error.remedy,
+    )  # fmt: skip
 
 
 def id_of(step: Step) -> str:
