@@ -90,6 +90,7 @@ class Containment(Response):
         self.open: list[dict[str, t.Any]] = []
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
+        self._first_cutoffs: dict[str, datetime.datetime] = {}  # ARN -> of its sessions, as the first plan has it
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
         self._repeating = False
@@ -310,6 +311,8 @@ class Containment(Response):
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
     ) -> list[Step]:
         newer = cutoff if self.options.revoke_again and not self._repeating else newer_than
+        if newer is None and f"{principal.arn}#policy/{self.incident.policy_name('session')}" not in self.runner.done:
+            cutoff = self._first_cutoffs.setdefault(principal.arn, cutoff)  # of plans side by side, none of which is carried out yet
         steps = sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer)
         return space.fitting(principal, steps, reader, self.runner)
 

@@ -81,6 +81,8 @@ class Runner:
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
         self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
+        self._turns: dict[str, threading.Lock] = {}  # Step id -> of whoever carries it out
+        self._known: dict[int, Done | None] = {}  # id() of a Step whose intent is written -> what was known of it then
         self._forgotten: set[str] = set()
         self.failures: list[dict[str, str]] = []
         self.carried_out = 0  # Steps
@@ -307,6 +309,18 @@ class Runner:
 
     def run_step(self, step: Step) -> None:
         """Carry out a Step whose intent is durable; never raises an ``EvictError``: it becomes the Step's outcome."""
+        with self._lock:
+            turn, known = self._turns.setdefault(step.id, threading.Lock()), self._known.pop(id(step), None)
+        with turn:
+            first = self.done.get(step.id)
+            if first is None or first is known or first.status != "done":
+                self._run_step(step)
+            elif anew := self._undone_by_others([step])[0]:
+                self._run_step(anew[0])
+            elif self._journal:  # another plan, made beside this one, has written it since
+                self._journal.outcome([{"id": step.id, "status": "done", "at": first.at}])
+
+    def _run_step(self, step: Step) -> None:
         blocked = [need for need in step.needs if (d := self.done.get(need)) and d.status in ("failed", "blocked")]
         missing = [
             r.step for a in step.do for r in plan.refs(a) if r.step not in self.answers or (isinstance(r, Secret) and r.step in self._old)
@@ -363,6 +377,7 @@ class Runner:
         with self._lock:
             self.rewritten += len(lost)
             self.undone += lost
+            self._known.update((id(step), self.done.get(step.id)) for step in pending)
         if pending:
             if self._journal is None:
                 raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
@@ -424,7 +439,8 @@ class Runner:
 
     def read_back(self, steps: Iterable[Step]) -> Reader:
         """Look whether what was done, or was there already, is there; what is not becomes ``unverified`` (``failed``: not ours to begin with) and a failure."""
-        left = [s for s in steps if s.probe and not isinstance(s.owns, Ref) and self.done[s.id].status in ("done", "already")]
+        latest = [done.step if (done := self.done[s.id]).status == "done" else s for s in steps]  # another plan may have written more since
+        left = [s for s in latest if s.probe and not isinstance(s.owns, Ref) and self.done[s.id].status in ("done", "already")]
         left = [s for s in left if s.id not in self._forgotten]
         reader = Reader(self.clouds)
         for pause in _READ_BACK_TRIES:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -283,6 +284,42 @@ def test_what_was_planned_before_another_plan_had_written_it_was_undone_by_nobod
     cloud.things.clear()
     go(runner, put("a", "newer"))
     assert cloud.things == {"a": "newer"} and runner.rewritten == 1 and [s.before for s in runner.undone] == [None]
+
+
+@pytest.mark.parametrize(("second", "writes"), [("new", 1), ("newer", 2)])
+def test_plans_made_side_by_side_write_what_is_the_same_once_and_one_after_the_other_what_is_not(
+    runners: Any, second: str, writes: int
+) -> None:
+    """Both were made before either was carried out, so neither can know of the other; no look takes the later one for a loss of the first."""
+    cloud, journal = FakeCloud(), Journal()
+    runner = runners(cloud, journal)
+    planned, puts, most = threading.Barrier(2), threading.Semaphore(1), []
+
+    def together(step: Step) -> Callable[[Reader], list[Step]]:
+        return lambda _reader: [step]
+
+    begin = runner.begin
+
+    def both(steps: list[Step]) -> list[Step]:
+        pending: list[Step] = begin(steps)
+        planned.wait(5)  # nothing is carried out before both intents are durable
+        return pending
+
+    def hook(operation: str, _p: Any) -> None:
+        if operation == "Put":
+            most.append(puts.acquire(blocking=False))
+            time.sleep(0.05)
+            puts.release()
+
+    runner.begin, cloud.hook = both, hook
+    for value in ("new", second):
+        step = put("a", value)
+        runner.add("p", HERE.account, [Job(step.phase, together(step))])
+    runner.wait()
+    assert len(mutations(cloud)) == writes == runner.carried_out and all(most), cloud.calls
+    assert statuses(runner) == {"p#a": "done"} and not runner.failures and (runner.rewritten, runner.undone) == (0, [])
+    assert cloud.things["a"] == runner.done["p#a"].step.after
+    assert len(journal.intents) == 2 == len(journal.outcomes) and journal.of("p#a") == ["done", "done"]  # no intent is left open
 
 
 def test_a_replica_that_is_late_is_asked_again(runners: Any) -> None:
