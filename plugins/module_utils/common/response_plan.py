@@ -189,8 +189,9 @@ def _item(raw: t.Any, path: str, problems: list[Problem]) -> Item | None:
     place = Fields(fields.raw.get("target"), f"{path}.target", problems, _PLACE)
     before = len(problems)
     problems += scan({name: fields.raw.get(name) for name in HUMAN}, path)  # attackers choose the rest: it may look like anything
-    target = {"cloud": place.choice("cloud", CLOUDS, "", required=True), "account": place.account() if place.raw.get("cloud") == "aws" and place.raw.get("account") else
-              place.text("account"), "region": place.text("region")}  # fmt: skip
+    known = place.raw.get("cloud") == "aws" and place.raw.get("account")  # a log may not say whose a key is
+    account = place.account() if known else place.text("account")
+    target = {"cloud": place.choice("cloud", CLOUDS, "", required=True), "account": account, "region": place.text("region")}
     kind, what = fields.choice("kind", KINDS, "", required=True), fields.text("object", required=True)
     own = not fields.raw.get("id")
     verdict = fields.choice("verdict", VERDICTS, "review", required=not own)
