@@ -8,7 +8,7 @@ import typing as t
 
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import readiness
-from ..plugin_utils.acting import RawAction, say
+from ..plugin_utils.acting import RawAction
 
 
 class ActionModule(RawAction):
@@ -20,14 +20,9 @@ class ActionModule(RawAction):
     def refusal(self, error: InvalidInput) -> list[str]:
         return readiness.refusal(error)
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self.module(arguments, task_vars)
-        for line in readiness.refused(result):
-            say(line)
-        for row in result.get("baselines", []):
-            if row["state"] in ("written", "would write"):
-                say(
-                    f"  baseline {row['account']}: {row['identities']} identities, {row['path']}"
-                    + ("" if row["state"] == "written" else " (not written)")
-                )
-        return result
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        rows = [row for row in result.get("baselines", []) if row["state"] in ("written", "would write")]
+        return readiness.refused(result) + [
+            f"  baseline {row['account']}: {row['identities']} identities, {row['path']}{'' if row['state'] == 'written' else ' (not written)'}"
+            for row in rows
+        ]

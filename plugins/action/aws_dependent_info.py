@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing as t
 
@@ -12,7 +11,7 @@ from ..module_utils.common import incident as incidents
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import dependents_table, raw
-from ..plugin_utils.acting import RawAction, say
+from ..plugin_utils.acting import RawAction, keep
 
 _SOURCES = ("suspects", "incident", "incident_data", "case")
 
@@ -28,13 +27,13 @@ class ActionModule(RawAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         result_file = arguments.pop("result_file", None)
-        result = self.module(arguments, task_vars)
-        for line in dependents_table.lines(result):
-            say(line)
+        result = super().work(arguments, task_vars)
         if result_file and "dependents" in result:
-            with open(os.open(str(result_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump({k: v for k, v in result.items() if k != "invocation"}, file, indent=1, sort_keys=True, default=str)
+            keep(str(result_file), {k: v for k, v in result.items() if k != "invocation"})
         return result
+
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return dependents_table.lines(dict(result))
 
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

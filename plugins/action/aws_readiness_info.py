@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing as t
 
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import readiness
-from ..plugin_utils.acting import RawAction, say
+from ..plugin_utils.acting import RawAction, keep
 
 _OURS = ("result_file", "brief")  # of this plugin, not of the module
 _KEPT = ("status", "incident", "at", "caller", "accounts", "ready", "rows", "baselines")
@@ -25,16 +24,13 @@ class ActionModule(RawAction):
     def refusal(self, error: InvalidInput) -> list[str]:
         return readiness.refusal(error)
 
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return [*readiness.refused(result), *readiness.lines(result)]
+
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         result_file, brief = (self._task.args.get(name) for name in _OURS)
-        result = self.module(arguments, task_vars)
-        for line in [*readiness.refused(result), *readiness.lines(result)]:
-            say(line)
+        result = super().work(arguments, task_vars)
         if result_file and "rows" in result:
-            _write(os.path.join(str(arguments["directory"]), str(result_file)), {**result, "baselines": arguments.get("baselines") or []})
+            kept = {**result, "baselines": arguments.get("baselines") or []}
+            keep(os.path.join(str(arguments["directory"]), str(result_file)), {k: kept[k] for k in _KEPT if k in kept})
         return {k: v for k, v in result.items() if k not in ("rows", "accounts", "ready")} if brief and result.get("failed") else result
-
-
-def _write(path: str, result: t.Mapping[str, t.Any]) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump({k: result[k] for k in _KEPT if k in result}, file, indent=1, sort_keys=True, default=str)

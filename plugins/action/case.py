@@ -12,7 +12,7 @@ from ..module_utils.common import planning, template
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.acting import RawAction, say
+from ..plugin_utils.acting import RawAction
 
 _SOURCES = ("incident", "suspect", "case", "data")  # and plan, of which the case's own has its case above it
 _SHOWN = 5
@@ -27,11 +27,8 @@ class ActionModule(RawAction):
     def refusal(self, error: InvalidInput) -> list[str]:
         return _begun([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self.module(arguments, task_vars)
-        for line in _begun(_lines(result)):
-            say(line)
-        return result
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return _begun(_lines(result))
 
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing as t
 
 from ..module_utils.common import incident as incidents
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.acting import RawAction, Result, say
+from ..plugin_utils.acting import RawAction, Result, keep
 
 _SHOWN = 25
 
@@ -24,15 +23,14 @@ class ActionModule(RawAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         result_file = arguments.pop("result_file", None)
-        result = self.module(arguments, task_vars)
+        result = super().work(arguments, task_vars)
         if result_file and "tainted" in result:
-            kept = {k: v for k, v in result.items() if k != "invocation"}
-            copy = {**kept, "status": "ok", "changed": int(bool(result["changed"])), "failed": []}
-            with open(os.open(str(result_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(copy, file, indent=1, sort_keys=True, default=str)
-        for line in lines(result):
-            say(line)
+            found = {k: v for k, v in result.items() if k != "invocation"}
+            keep(str(result_file), {**found, "status": "ok", "changed": int(bool(result["changed"])), "failed": []})
         return result
+
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return lines(result)
 
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

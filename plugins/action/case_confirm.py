@@ -8,7 +8,7 @@ import typing as t
 
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.acting import RawAction, say
+from ..plugin_utils.acting import RawAction
 
 _PUBLIC = {"item": "item", "by": "by", "note": "reason", "level": "level"}  # option -> variable
 
@@ -17,15 +17,12 @@ class ActionModule(RawAction):
     """Runs the module and says what is on record now."""
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+        arguments = self.given()
         given = {option: raw.variable(task_vars, name) for option, name in _PUBLIC.items() if option not in arguments}
         return {**arguments, **{option: _text(option, value) for option, value in given.items() if value is not None}}
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self.module(arguments, task_vars)
-        for line in _lines(result, self._task.check_mode):
-            say(line)
-        return result
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return _lines(result, self._task.check_mode)
 
 
 def _text(option: str, value: t.Any) -> str:

@@ -4,42 +4,32 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.acting import RawAction, Result, say
+from ..plugin_utils.acting import RawAction, absolute
 
 _PUBLIC = {"finding": "finding", "template": "incident"}  # option -> variable
-_PATHS = ("finding", "template", "dest")
 
 
 class ActionModule(RawAction):
     """Runs the module; a finding given as data (a rulebook's event) is refused when a string in it holds a template."""
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
+        arguments = self.given()
         for option, name in _PUBLIC.items():
             if option not in arguments and (value := raw.variable(task_vars, name)) is not None:
                 arguments[option] = value
         if isinstance(arguments.get("finding"), dict):
             arguments["finding_data"] = arguments.pop("finding")
-        arguments["directory"] = directory = os.path.abspath(arguments.get("directory") or os.getcwd())
-        for option in _PATHS:
-            if arguments.get(option) is not None:
-                if not isinstance(arguments[option], str):
-                    raise InvalidInput("a variable was refused", [(_PUBLIC.get(option, option), "must be the path of a file")])
-                arguments[option] = os.path.join(directory, os.path.expanduser(arguments[option]))
+        arguments = absolute(arguments, ("finding", "template", "dest"))
         if not arguments.get("finding") and not arguments.get("finding_data"):
             raise InvalidInput("nothing to read", [("finding", "pass -e finding=FILE")])
         return arguments
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        result = self.module(arguments, task_vars)
-        for line in lines(result, self._task.check_mode):
-            say(line)
-        return result
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return lines(result, self._task.check_mode)
 
 
 def lines(result: t.Mapping[str, t.Any], check: bool) -> list[str]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 
 from ansible import constants
@@ -16,7 +15,7 @@ from ..module_utils.common.notifiers import made
 from ..module_utils.common.notifiers.secrets import KEPT
 from ..module_utils.common.store import open_store
 from ..plugin_utils import raw
-from ..plugin_utils.live import say
+from ..plugin_utils.acting import keep, say
 
 _WORDS = (  # of what urllib says, that which helps
     ("timed out", "no answer in time"),
@@ -130,5 +129,4 @@ def _copy(case: str, store: t.Any, path: str) -> None:
     except (EvictError, OSError, ValueError):
         return  # it was never written, or the case has no result
     copy |= {key: kept[key] for key in ("notify", "open", "head") if key in kept}
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(copy, file, indent=1, sort_keys=True, default=str)
+    keep(path, copy)

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ..module_utils.common.errors import InvalidInput
 from ..plugin_utils import raw
-from ..plugin_utils.acting import RawAction, Result, say
+from ..plugin_utils.acting import RawAction, absolute
 
 _SHOWN = 40
 
@@ -18,21 +16,12 @@ class ActionModule(RawAction):
     """Runs the module and shows its table."""
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "")}
-        if arguments.get("plan") is None and (path := raw.variable(task_vars, "plan")) is not None:
-            arguments["plan"] = path
-        if arguments.get("plan") is not None and not isinstance(arguments["plan"], str):
-            raise InvalidInput("a variable was refused", [("plan", "must be the path of a file")])
-        arguments.setdefault("directory", os.getcwd())
-        if arguments.get("plan"):
-            arguments["plan"] = os.path.join(arguments["directory"], os.path.expanduser(arguments["plan"]))
-        return arguments
+        arguments = self.given()
+        arguments |= raw.left_out(arguments, task_vars, ("plan",))
+        return absolute(arguments, ("plan",))
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        result = self.module(arguments, task_vars)
-        for line in lines(result, self._task.check_mode):
-            say(line)
-        return result
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return lines(result, self._task.check_mode)
 
 
 def lines(result: t.Mapping[str, t.Any], check: bool) -> list[str]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -19,16 +21,45 @@ def say(text: str) -> None:
     Display().display(raw.printable(text, 2000))
 
 
+def absolute(arguments: dict[str, t.Any], paths: t.Iterable[str]) -> dict[str, t.Any]:
+    """With ``directory``, where the command was started, and the options that are ``paths`` taken from there. Raises InvalidInput."""
+    directory = os.path.abspath(arguments.get("directory") or os.getcwd())
+    found = {**arguments, "directory": directory}
+    for option in paths:
+        if found.get(option) is not None:
+            if not isinstance(found[option], str):
+                raise InvalidInput("a variable was refused", [(option, "must be the path of a file")])
+            found[option] = os.path.join(directory, os.path.expanduser(found[option]))
+    return found
+
+
+def keep(path: str, data: t.Mapping[str, t.Any]) -> None:
+    """A copy of a result where somebody asked for it, readable by its owner only."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(data, file, indent=1, sort_keys=True, default=str)
+
+
 class RawAction(ActionBase):
-    """``arguments`` raises InvalidInput for what it does not take; ``work`` runs the module; ``refusal`` is what a person reads of an error."""
+    """``arguments`` raises InvalidInput for what it does not take; ``work`` runs the module; ``told`` is what a person reads of its answer, ``refusal`` of an error."""
 
     TRANSFERS_FILES = False
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         raise NotImplementedError
 
+    def given(self) -> dict[str, t.Any]:
+        """The task's own arguments as they were written; what is empty counts as left out. Raises InvalidInput."""
+        return {key: raw.plain(value, key) for key, value in self._task.args.items() if value not in (None, "", [], {})}
+
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        raise NotImplementedError
+        result = self.module(arguments, task_vars)
+        for line in self.told(result):
+            say(line)
+        return result
+
+    def told(self, _result: t.Mapping[str, t.Any]) -> list[str]:
+        """What a person reads of an answer."""
+        return []
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return ["refused: " + error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)]

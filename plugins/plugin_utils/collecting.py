@@ -7,49 +7,28 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils.common import incident as incidents
 from ..module_utils.common.errors import InvalidInput
 from . import raw
-from .live import Watch, say
+from .acting import RawAction, Result
+from .live import watched
 
 _SOURCES = ("case", "incident", "incident_data")
 _LINES = 10
 
 
-class CollectingAction(ActionBase):
+class CollectingAction(RawAction):
     """Runs the module of the same name."""
 
-    TRANSFERS_FILES = False
+    def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return _arguments(self._task.args, task_vars)
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        del tmp
-        try:
-            arguments = _arguments(self._task.args, task_vars or {})
-        except InvalidInput as error:
-            for path, message in error.problems:
-                say(f"  {path}: {message}")
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000)}
-        watch = (
-            Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])})
-            if arguments.get("case") and not self._task.check_mode
-            else None
-        )
-        if watch:
-            watch.start()
-        try:
-            name = f"evict.cloud.{self._task.action.rsplit('.', 1)[-1]}"
-            result.update(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
-        finally:
-            if watch:
-                watch.stop()
-        if isinstance(result.get("msg"), str):
-            result["msg"] = raw.printable(result["msg"], 8000)  # Ansible prints it as it is
-        for line in lines(result):
-            say(line)
-        return result
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        with watched(arguments, self._task.check_mode):
+            return super().work(arguments, task_vars)
+
+    def told(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        return lines(result)
 
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

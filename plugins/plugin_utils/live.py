@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import threading
 import typing as t
 
 from ..module_utils.common.errors import EvictError
 from ..module_utils.common.store import Store, open_store
 from . import table
-from .acting import RawAction, say
+from .acting import RawAction, keep, say
 
 _LONG = (
     "principals",
@@ -123,6 +123,20 @@ class Watch(threading.Thread):
         return self._shown < _LINES
 
 
+@contextlib.contextmanager
+def watched(arguments: t.Mapping[str, t.Any], check: bool) -> t.Iterator[None]:
+    """What the case's ledger records meanwhile is printed, where there is a case and something may be recorded."""
+    if check or not arguments.get("case"):
+        yield
+        return
+    watch = Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])}, str(arguments.get("account") or ""))
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.stop()
+
+
 class LiveAction(RawAction):
     """Runs the module of the same name under ``Watch``, prints ``table.lines`` and copies result.json to ``result_file``."""
 
@@ -132,18 +146,8 @@ class LiveAction(RawAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         result_file, brief = arguments.pop("result_file", None), arguments.pop("brief", False)
-        watch = (
-            Watch({**(arguments.get("store") or {}), "url": str(arguments["case"])}, str(arguments.get("account") or ""))
-            if arguments.get("case") and not self._task.check_mode
-            else None
-        )
-        if watch:
-            watch.start()
-        try:
+        with watched(arguments, self._task.check_mode):
             result = self.module(arguments, task_vars)
-        finally:
-            if watch:
-                watch.stop()
         if not arguments.get("account"):  # one account's share: the table comes when all are there
             preview = self._task.check_mode or arguments.get("phase") == "resolve"
             for line in table.lines(result, str(arguments.get("case", "")), preview):
@@ -158,5 +162,4 @@ def _write(path: str, result: dict[str, t.Any]) -> None:
     """``result.json`` of the interfaces: all that the module found, with the count and the list of failures under their public names."""
     public = {key: value for key, value in result.items() if key not in _ANSIBLES and not key.startswith("_ansible_")}
     public |= {"changed": result.get("changed_count", 0), "failed": result.get("problems", [])}
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(public, file, indent=1, sort_keys=True, default=str)
+    keep(path, public)
