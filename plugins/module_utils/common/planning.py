@@ -69,9 +69,11 @@ def _taken(store: Store, last: Plan, edited: Plan) -> Plan:
 
 
 def record(ledger: Ledger, store: Store, plan: Plan) -> None:
-    """Write a revision; its hash is in the ledger."""
-    if response_plan.save(store, plan):
+    """Write a revision; its hash is in the ledger before it is anywhere, so that a revision without one is somebody else's."""
+    if plan.revision:
         ledger.note(NOTE, {"revision": plan.revision, "hash": plan.as_dict()["hash"], "based_on": plan.based_on, "by": process.user()})
+        ledger.flush()
+        response_plan.save(store, plan)
 
 
 def summary(plan: Plan, min_confidence: int = response_plan.MIN_CONFIDENCE) -> dict[str, t.Any]:
@@ -117,6 +119,7 @@ def into(
             f"{path} is not what the case has ({kept})", object=path, operation="plan",
             remedy="import an edited copy with plan.yml -e case=... -e plan=..., then run this with the case's own last revision",
         )  # fmt: skip
+    _as_recorded(store, last)
     _not_against(incident, last)
     chosen = response_plan.executable(last, min_confidence)
     notes: list[str] = []
@@ -160,6 +163,16 @@ def into(
         notes.append(f"the plan has {left} items to review, which are not executed")
     found = dataclasses.replace(incident, suspects=named, resources=dataclasses.replace(incident.resources, fence=tuple(fence)))
     return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes, presumed
+
+
+def _as_recorded(store: Store, plan: Plan) -> None:
+    """Whoever can write a file can make its hash fit; the ledger's chain is another matter. Raises Refused."""
+    notes = Ledger.open(store, incident=plan.incident, module="case_plan", check=True).state.notes.get(NOTE, ())
+    if (plan.revision, plan.as_dict()["hash"]) not in [(n["data"]["revision"], n["data"]["hash"]) for n in notes]:
+        raise Refused(
+            f"{store.url}/{plan.path} is not what the ledger recorded", object=plan.incident, operation="plan",
+            remedy="see who wrote it; put the recorded file back, or take this one away, then run investigate.yml and import what was decided anew",
+        )  # fmt: skip
 
 
 def reported(incident: Incident, ledger: Ledger) -> list[suspects.Suspect]:

@@ -243,11 +243,8 @@ def read(store: Store, incident: str, revision: int | None = None) -> Plan:
     return found
 
 
-def save(store: Store, plan: Plan) -> bool:
-    """Write a revision, once; whether there is any. Raises EvictError when another run wrote another one of this number first."""
-    if not plan.revision:
-        return False
+def save(store: Store, plan: Plan) -> None:
+    """Write a revision, once. Raises EvictError when another run wrote another one of this number first."""
     if not store.keep(plan.path, yamlio.dump(plan.as_dict()).encode()):
         raise EvictError(f"{store.url}/{plan.path} was written by another run in this moment", object=plan.incident, operation="write",
                          remedy="run this again: it merges with that revision")  # fmt: skip
-    return True

@@ -11,7 +11,20 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import planning
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import changes, planned, taint
 from ansible_collections.evict.cloud.plugins.module_utils.common.response_plan import Plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
-from tests.unit.analysis.events_made import ACCOUNT, EVIL, assume, assumed, database, event, key_made, moment, session, user, user_made
+from tests.unit.analysis.events_made import (
+    ACCOUNT,
+    EVIL,
+    assume,
+    assumed,
+    database,
+    event,
+    key_made,
+    moment,
+    session,
+    token,
+    user,
+    user_made,
+)
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 THIEF: dict[str, Any] = {**user("ci", key=KEY), "src_ip": EVIL}
@@ -38,7 +51,7 @@ def test_each_part_of_an_attack_becomes_the_item_of_its_kind() -> None:
     said = [(i["kind"], i["object"], i["verdict"]) for i in found]
     assert ("principal", f"arn:aws:iam::{ACCOUNT}:user/backup", "rogue") in said
     assert ("principal", KEY, "rogue") in said and ("rotate", KEY, "rogue") in said
-    assert any(kind == "session" and "ASIASESSION000000001" in what for kind, what, _v in said)
+    assert ("session", f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/x", "rogue") in said
     assert {("resource", "arn:aws:s3:::customer-data", "rogue"), ("resource", SECRET, "rogue"), ("rotate", SECRET, "rogue")} <= set(said)
     assert ("evict", f"arn:aws:iam::{ACCOUNT}:user/backup", "rogue") in said
     assert not any("carol" in what or "bob" in what or "auditor" in what for _k, what, _v in said)
@@ -46,6 +59,19 @@ def test_each_part_of_an_attack_becomes_the_item_of_its_kind() -> None:
     assert all(i["evidence"] and i["id"] == response_plan.item_id(i["kind"], i["target"], i["object"]) for i in found)
     plan = response_plan.merge(Plan("IR-1"), found)
     assert response_plan.validate(plan.as_dict(), "x") == plan
+
+
+def test_a_session_is_named_by_what_can_be_cut_also_when_its_key_made_no_call() -> None:
+    found = propose(
+        event(**THIEF, at="10:00", service="sts", operation="AssumeRole", request=assume("deploy", "x"), response=assumed("deploy", "x", "ASIAUNUSED0000000001")),
+        event(**THIEF, at="10:01", service="sts", operation="AssumeRole", request=assume("deploy", "x"), response=assumed("deploy", "x", "ASIAUNUSED0000000002")),
+        event(**THIEF, at="10:02", service="sts", operation="GetSessionToken", response=token("ASIATOKEN00000000001")),
+    )  # fmt: skip
+    sessions = {i["object"]: len(i["evidence"]) for i in found if i["kind"] == "session"}
+    assert sessions == {
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/x": 2,
+        "ASIATOKEN00000000001": 1,
+    }  # of a user its ARN would be all of him
 
 
 def test_the_same_object_is_one_item_with_all_the_evidence() -> None:

@@ -207,6 +207,16 @@ def test_a_revision_that_was_touched_is_not_believed(case: Store) -> None:
         response_plan.read(case, "IR-1")
 
 
+def test_a_revision_that_the_ledger_does_not_know_is_not_executed_however_its_hash_fits(case: Store, tmp_path: Path) -> None:
+    write(case, [found()])
+    forged = response_plan.merge(response_plan.read(case, "IR-1"), [found(), found(what="arn:aws:iam::111122223333:user/production")])
+    response_plan.save(case, forged)
+    assert response_plan.read(case, "IR-1") == forged
+    with pytest.raises(errors.Refused, match="not what the ledger recorded"):
+        run(tmp_path, plan="cases/IR-1/plan/0002.yml")
+    assert len(json.loads(case.get("incident.json"))["suspects"]) == 1
+
+
 def test_what_attackers_name_is_data(case: Store) -> None:
     names = [
         "{{ lookup('pipe', 'touch /tmp/pwned') }}",

@@ -8,7 +8,7 @@ import collections
 import dataclasses
 import datetime as dt
 import typing as t
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from ..events.database import Database
 from ..schema import rfc3339
@@ -223,11 +223,3 @@ def parsed(text: t.Any) -> t.Any:
 def stamp(moment: dt.datetime | None) -> str:
     """A time of the tables (naive, UTC) as RFC 3339."""
     return rfc3339(moment.replace(tzinfo=dt.UTC)) if moment else ""
-
-
-def by_technique(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """{technique id, "" for none: its rows}."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["technique"], []).append(row)
-    return found

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import re
-import typing as t
 from collections.abc import Iterable
 
 from .. import resources
 from ..events.database import Database
-from ..response_plan import Item, item
+from ..response_plan import EVIDENCE, Item, item
 from .changes import Changes, Row
 
 _SESSIONS = ("session", "federated_user")
@@ -19,6 +18,7 @@ _PRINCIPALS = ("user", "role", "access_key", "service_account", "service_account
 _SECRET_KINDS = ("secret", "parameter", "password", "token", "user data")
 # What is undone by other verbs, or cannot be: sessions end by revocation, and what is gone is restored, not evicted.
 _NOT_EVICTED = ("AWS-06", "AWS-07", "AWS-08", "AWS-28", "AWS-41", "AWS-83", "AWS-91", "AWS-92")
+_OF_A_ROLE = re.compile(r"arn:aws[\w-]*:sts::[0-9]{12}:assumed-role/[^/]+/[^/]+")
 _BUCKET = re.compile(r"(arn:aws[\w-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/.*)?", re.DOTALL)
 # A suspect has no call that opened it: the first ones that it made show that it was used.
 _TAINTED = """
@@ -52,8 +52,8 @@ def _identity(row: Row) -> Iterable[Item]:
     """Of a credential of somebody else's that credential, of an identity that is the attacker's all of it."""
     kind = "session" if row["kind"] in _SESSIONS else "principal" if row["kind"] in _PRINCIPALS else ""
     what = row["arn"] if row["whole"] and str(row["arn"] or "").startswith("arn:") else row["id"] or row["arn"]
-    if kind == "session" and row["arn"] and str(what).startswith(f"{row['arn']}@"):
-        what = row["arn"]  # a sign-in has no id that a cloud knows: its session has
+    if kind == "session" and (_OF_A_ROLE.fullmatch(row["arn"] or "") or str(what).startswith(f"{row['arn']}@")):
+        what = row["arn"]  # what can be cut: of a role it is a session's name, never a key; and a key that made no call leads nowhere
     if kind and what:
         yield item(
             kind,
@@ -102,24 +102,5 @@ def _take(found: dict[str, Item], more: Iterable[Item]) -> None:
         if known is one:
             continue
         surer = (one["verdict"] == "rogue", one["confidence"]) > (known["verdict"] == "rogue", known["confidence"])
-        joined = item(
-            one["kind"],
-            one["target"]["cloud"],
-            one["target"]["account"],
-            one["object"],
-            verdict=(one if surer else known)["verdict"],
-            confidence=(one if surer else known)["confidence"],
-            evidence=[*known["evidence"], *one["evidence"]],
-            technique=known["technique"] or one["technique"],
-            region=one["target"]["region"],
-        )
-        found[one["id"]] = joined
-
-
-def counts(found: Iterable[Item]) -> dict[str, dict[str, int]]:
-    """{kind: {verdict: n}}."""
-    table: dict[str, dict[str, t.Any]] = {}
-    for one in found:
-        row = table.setdefault(one["kind"], {})
-        row[one["verdict"]] = row.get(one["verdict"], 0) + 1
-    return table
+        evidence = list(dict.fromkeys([*known["evidence"], *one["evidence"]]))[:EVIDENCE]
+        found[one["id"]] = {**(one if surer else known), "evidence": evidence, "technique": known["technique"] or one["technique"]}
