@@ -71,6 +71,10 @@ class Search:
             if not self._aws.absent(error, target.region) and not _none(error):
                 about["unknown"].append({"kind": kind.KIND, "region": target.region, "why": error.message})
             return
+        except Exception as error:  # a bug, or an answer that is not what AWS's model says: it hides no other way
+            why = f"could not be understood ({type(error).__name__})"
+            about["unknown"].append({"kind": kind.KIND, "region": target.region, "why": why})
+            return
         if len(rows) > _MOST:
             about["unknown"].append(
                 {"kind": kind.KIND, "region": target.region, "why": f"{len(rows)} of them, of which {_MOST} are listed"}

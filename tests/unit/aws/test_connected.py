@@ -113,6 +113,12 @@ def test_what_cannot_be_read_is_unknown_and_what_a_region_does_not_have_is_not(m
     assert alone["unknown"] == [] and "organization" in alone["looked"] and "organization" not in {p["kind"] for p in alone["paths"]}
 
 
+def test_an_answer_that_cannot_be_understood_is_unknown_and_hides_no_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = search(account(ListClusters={"clusters": []}, ListGateways={"Gateways": [{"GatewayName": "no ARN"}]}), monkeypatch)
+    assert [(u["kind"], u["why"]) for u in found["unknown"]] == [("storage_gateway", "could not be understood (KeyError)")]
+    assert "storage_gateway" not in found["looked"] and {"vpn", "role", "kubernetes"} <= set(found["looked"])
+
+
 def grades(looked: dict[str, Any], *rows: Any) -> dict[tuple[str, str], dict[str, Any]]:
     with database(rows) as made:
         taint.trace(made, [only(KEY)], start=moment("0:00"))
