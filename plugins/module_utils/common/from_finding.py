@@ -54,11 +54,7 @@ def run(params: Mapping[str, t.Any], *, check: bool, now: dt.datetime | None = N
 
 def _documents(path: str) -> list[tuple[str, t.Any]]:
     """(path in the file, document): one JSON (or YAML) document, a list of them, or one on each line."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1) if os.path.isfile(path) else b""
-    except OSError as error:
-        raise InvalidInput("the finding was refused", [(printable(path), f"cannot be read: {error.strerror}")]) from None
+    data = yamlio.content(path, MAX_BYTES)
     lines = [line for line in data.splitlines() if line.strip()]
     if (
         len(lines) > 1

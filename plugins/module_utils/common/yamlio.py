@@ -28,7 +28,7 @@ _TAGS = (None, "!", _STR, _UNSAFE)
 
 def read(path: str, most: int = MAX_BYTES) -> t.Any:
     """The content of the YAML or JSON file ``path``: dict, list, str, int, float, bool or None. Raises InvalidInput."""
-    return parse(_bytes(path, most), path, most)
+    return parse(content(path, most), path, most)
 
 
 def parse(data: bytes, source: str, most: int = MAX_BYTES) -> t.Any:
@@ -71,7 +71,8 @@ def create(path: str, text: str) -> str:
     return ""
 
 
-def _bytes(path: str, most: int) -> bytes:
+def content(path: str, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file, at most one more than ``most``. Raises InvalidInput."""
     try:
         # Looked at before it is opened: opening a named pipe would wait for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):

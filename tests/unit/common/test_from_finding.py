@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,19 @@ def test_what_is_no_identity_is_refused_by_its_path(tmp_path: Path, finding: Any
         run(tmp_path, finding)
     assert any(where == path and why in message for where, message in caught.value.problems), caught.value.problems
     assert list(tmp_path.glob("incident-*")) == []
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (
+        ("pipe", "not a regular file"),
+        (".", "not a regular file"),
+        ("nowhere.json", "cannot be read"),
+        ("a\0b", "not a path"),
+    ):
+        with pytest.raises(errors.InvalidInput) as caught:
+            from_finding.run({"finding": name, "directory": str(tmp_path)}, check=False, now=NOW)
+        assert why in caught.value.problems[0][1], caught.value.problems
 
 
 HOSTILE = [

@@ -11,11 +11,11 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..events.database import Database
+from ..response_plan import EVIDENCE
 from ..schema import rfc3339
 from .model import read_json
 
 Row = dict[str, t.Any]
-EVIDENCE = 50
 MOST = 20_000  # rows of one technique, or of one call that reads; more are counted, not listed
 _WRITES = """
 SELECT event_uid, time, cloud, account, region, service, operation, actor_arn, actor_type, tainted_id, confidence, verdict, request, response, resources,

@@ -14,9 +14,9 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 from ..events.database import Database
+from ..response_plan import EVIDENCE
 from .changes import Row
 
-EVIDENCE = 50
 _MOST = 2_000  # of one call in one account: a flood of it hides no other way
 _ACTS = """
 SELECT cloud, account, service || ':' || operation AS call, coalesce(request, '') || ' ' || coalesce(response, '') || ' ' ||

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..schema import Problem
-from .finding import Finding, aws_suspect, dig, mappings, nothing, text
+from .finding import Finding, aws_suspect, dig, listed, mappings, nothing, text
 
 NAME = "Security Hub (ASFF)"
 _LABELS = {"CRITICAL": "critical", "HIGH": "high", "MEDIUM": "medium", "LOW": "low", "INFORMATIONAL": "low"}
@@ -16,10 +16,8 @@ _IDENTITIES = ("AwsIamAccessKey", "AwsIamUser", "AwsIamRole", "AwsEc2Instance")
 
 
 def findings(document: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
-    for path, value in (("detail.findings", dig(document, "detail", "findings")), ("Findings", document.get("Findings"))):
-        if isinstance(value, list) and value and all(_is_one(item) for item in value):
-            return [(f"{path}[{number}]", item) for number, item in enumerate(value)]
-    return [("", document)] if _is_one(document) else []
+    many = listed("detail.findings", dig(document, "detail", "findings"), _is_one) or listed("Findings", document.get("Findings"), _is_one)
+    return many or ([("", document)] if _is_one(document) else [])
 
 
 def _is_one(value: t.Any) -> bool:

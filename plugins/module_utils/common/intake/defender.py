@@ -7,17 +7,14 @@ from __future__ import annotations
 import typing as t
 
 from ..schema import Problem
-from .finding import Finding, mappings, nothing, text
+from .finding import Finding, listed, mappings, nothing, text
 
 NAME = "Microsoft Defender (Graph alert)"
 SEVERITIES = {"high": "high", "medium": "medium", "low": "low", "informational": "low"}
 
 
 def findings(document: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
-    value = document.get("value")
-    if isinstance(value, list) and value and all(_is_one(item) for item in value):
-        return [(f"value[{number}]", item) for number, item in enumerate(value)]
-    return [("", document)] if _is_one(document) else []
+    return listed("value", document.get("value"), _is_one) or ([("", document)] if _is_one(document) else [])
 
 
 def _is_one(value: t.Any) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..schema import Problem
 
@@ -62,6 +62,12 @@ def mappings(value: t.Any, *path: str | int) -> Iterator[tuple[int, dict[str, t.
     for number, item in enumerate(found if isinstance(found, list) else ()):
         if isinstance(item, dict):
             yield number, item
+
+
+def listed(path: str, value: t.Any, is_one: Callable[[t.Any], bool]) -> list[tuple[str, dict[str, t.Any]]]:
+    """What lies in a list that holds findings of one format and nothing else, with their paths; [] for any other value."""
+    good = isinstance(value, list) and all(is_one(item) for item in value)
+    return [(f"{path}[{number}]", item) for number, item in enumerate(value)] if good else []
 
 
 def camel(value: t.Any, depth: int = 0) -> t.Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..schema import Problem
-from .finding import Finding, aws_suspect, camel, dig, nothing, text
+from .finding import Finding, aws_suspect, camel, dig, listed, nothing, text
 
 NAME = "GuardDuty"
 
@@ -16,9 +16,7 @@ def findings(document: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
     if document.get("source") == "aws.guardduty" and isinstance(document.get("detail"), dict):
         return [("detail", camel(document["detail"]))]
     plain = camel(document)
-    if isinstance(plain.get("findings"), list) and all(_is_one(f) for f in plain["findings"]) and plain["findings"]:
-        return [(f"Findings[{number}]", finding) for number, finding in enumerate(plain["findings"])]
-    return [("", plain)] if _is_one(plain) else []
+    return listed("Findings", plain.get("findings"), _is_one) or ([("", plain)] if _is_one(plain) else [])
 
 
 def _is_one(value: t.Any) -> bool:

@@ -8,18 +8,16 @@ import datetime as dt
 import typing as t
 
 from ..schema import Problem, rfc3339
-from .finding import Finding, aws_suspect, dig, mappings, nothing, text
+from .finding import Finding, aws_suspect, dig, listed, mappings, nothing, text
 
 NAME = "OCSF Detection Finding"
 _SEVERITIES = {1: "low", 2: "low", 3: "medium", 4: "high", 5: "critical", 6: "critical"}
 
 
 def findings(document: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
-    for path, value in (("detail.findings", dig(document, "detail", "findings")), ("Findings", document.get("Findings"))):
-        if isinstance(value, list) and value and all(_is_one(item) for item in value):
-            return [(f"{path}[{number}]", item) for number, item in enumerate(value)]
+    many = listed("detail.findings", dig(document, "detail", "findings"), _is_one) or listed("Findings", document.get("Findings"), _is_one)
     inner = document.get("detail")
-    return [("", document)] if _is_one(document) else [("detail", inner)] if isinstance(inner, dict) and _is_one(inner) else []
+    return many or ([("", document)] if _is_one(document) else [("detail", inner)] if isinstance(inner, dict) and _is_one(inner) else [])
 
 
 def _is_one(value: t.Any) -> bool:
