@@ -313,6 +313,23 @@ def test_no_new_secret_is_handed_over_where_a_suspect_reads_it_or_something_else
     assert (ARN if cloud.readers else "holds something") in found.failed[0]["message"]
 
 
+def test_a_handover_that_is_not_safe_keeps_no_old_one_alive(tmp_path: Path) -> None:
+    """In an emergency it goes first of all; else its deadline runs, and is kept."""
+    entry, kind = {**RESET, "how": "replace"}, "service_specific_credential"
+    cloud = given(kind, SSC)
+    cloud.readers = {"secretsmanager:GetSecretValue"}
+    urgent = Desk(tmp_path, cloud, entry, mode="emergency").run()
+    assert cloud.status(kind) == {SSC: "Inactive"} and ARN in urgent.failed[0]["message"] and urgent.wrote == ["UpdateServiceSpecificCredential"]
+    slow = given(kind, SSC)
+    slow.readers = cloud.readers
+    desk = Desk(tmp_path / "b", slow, entry)
+    assert desk.run().wrote == [] and slow.status(kind) == {SSC: "Active"}
+    desk.now += datetime.timedelta(minutes=60)
+    late = desk.run()
+    assert slow.status(kind) == {SSC: "Inactive"} and SSC in late.warnings[0] and ARN in late.failed[0]["message"]
+    assert desk.run().wrote == []
+
+
 @pytest.mark.parametrize("crash", ["", "after ResetServiceSpecificCredential", "before PutSecretValue", "after PutSecretValue"])
 def test_a_reset_ends_in_the_secret_that_its_owner_reads(tmp_path: Path, crash: str) -> None:
     cloud = given("service_specific_credential", SSC)

@@ -88,12 +88,12 @@ class Replacing(Course):
                     f"{self.user.arn}: the deadline of the old {self.kind.NOUN} has passed: {', '.join(self.olds) or 'it'} is switched off"
                 )
                 self.mode = "emergency"
+            self.reach("PLANNED", olds=self.olds, service=next((str(one["service"]) for one in held if "service" in one), ""))
+            if self.mode == "emergency" and not self.resets:  # before anything may stop it
+                self._off()
             place = self._handover()
             if place and not self._made(place):
                 self._guard(place)
-            self.reach("PLANNED", olds=self.olds, service=next((str(one["service"]) for one in held if "service" in one), ""))
-            if self.mode == "emergency" and not self.resets:
-                self._off()
         except Stop:
             return False
         return True
