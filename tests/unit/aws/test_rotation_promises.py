@@ -23,8 +23,10 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import (
 )
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.course import Course, Stop
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.options import Options
+from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError, InvalidInput
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
+from tests.unit.aws.modelled_cloud import ModelledCloud
 
 A = "111122223333"
 OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7OTHER00"
@@ -230,3 +232,18 @@ def test_a_key_that_is_not_valid_yet_is_asked_again_and_nothing_falls_back(monke
     assert (taken.open, times) == ([], 5)
     never, times = tried(10**6)
     assert 10 < times < 20 and "run again" in never.open[0]["why"] and never.failures == [] and "x" * 40 not in never.open[0]["why"]
+
+
+def test_a_key_that_is_gone_is_not_what_is_rotated_while_another_is_alive() -> None:
+    """What an earlier run found may have been deleted since: the one that is there is not forgotten for it."""
+    gone, alive = sorted((OLD, OTHER))
+    cloud = ModelledCloud(ListAccessKeys={"AccessKeyMetadata": [{"UserName": "app", "AccessKeyId": alive, "Status": "Active"}]})
+    found = {"suspect": gone, "source": gone, "arn": USER.arn, "keys": [gone], "whole": False}
+    suspects = [{"cloud": "aws", "access_key_id": alive}]
+    incident = incidents.validate({"incident": {"id": "IR-1", "opened": "2026-11-22T09:00:00Z", "suspects": suspects}}, "test")
+    case = SimpleNamespace(notes=lambda kind: [{"data": found}] if kind == "suspect" else [], history={}, incident=incident)
+    runner = SimpleNamespace(answers={}, check=False, clouds={"aws": cloud})
+    run = verb.Rotation(SimpleNamespace(), case, runner, Options(mode="emergency"), [], "incident")  # type: ignore[arg-type]
+    run._prepare(Principal(A, "user", "app", "AIDA", USER.arn, alive, compromised={alive}), alone=True)
+    (machine,) = run.machines
+    assert machine.old == alive and machine.also == {gone}
