@@ -15,6 +15,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import (
     clamping,
     decision,
     health,
+    minting,
     powers,
     proving,
     slot,
@@ -193,6 +194,15 @@ def test_the_bridge_says_exactly_this() -> None:
 def test_whose_slot_is_taken_is_decided_by_rule(keys: dict[str, str], compromised: set[str], held: Any, free: str, refused: str) -> None:
     found = slot.decide([{"id": k, "status": v} for k, v in keys.items()], OLD, compromised, {}, held)
     assert found.free == free and refused in found.refused and bool(found.refused) == bool(refused) and (found.why or refused)
+
+
+def test_no_key_makes_room_while_a_place_that_may_hold_it_cannot_be_read() -> None:
+    cloud = ModelledCloud(GetSecretValue="DecryptionFailure")
+    c = course(places=[place()])
+    c.also, c.runner.clouds = {OTHER}, {"aws": cloud}
+    c.carry_out = lambda _make: pytest.fail("a key was deleted")
+    with pytest.raises(EvictError, match="DecryptionFailure"):
+        minting.free(c, {OLD: "Active", OTHER: "Active"})
 
 
 def test_a_check_that_flaps_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
