@@ -224,6 +224,13 @@ def test_at_the_deadline_and_in_an_emergency_the_old_one_goes_first(tmp_path: Pa
     assert urgent.wrote == ["UpdateSSHPublicKey", "UploadSSHPublicKey"] and urgent.rows[0]["state"] == "OLD_DISABLED"
 
 
+def test_where_there_was_none_nothing_is_waited_for_but_its_owner(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, given("ssh_public_key"), SSH)
+    desk.confirm(desk.run().manual[0]["id"])
+    last = desk.run()
+    assert last.open == [] and last.rows[0]["state"] == "OLD_DELETED" and last.wrote == []
+
+
 @pytest.mark.parametrize("when", ["before", "after", "lost"])
 def test_an_upload_that_is_cut_off_leaves_no_orphan(tmp_path: Path, when: str) -> None:
     old = OLD["ssh_public_key"]

@@ -50,7 +50,7 @@ def disable(c: Course) -> None:
     c.carry_out(lambda reader: bridge.lift(c.user, c.run_of.incident, reader))
 
 
-def soak(c: Course) -> None:
+def soak(c: Course, what: str = "is inactive") -> None:
     """SOAKED: inactive for a while, so that whoever was forgotten can be helped with one call."""
     if c.reached("SOAKED"):
         return
@@ -60,7 +60,7 @@ def soak(c: Course) -> None:
         return
     due = parse(c.reached("OLD_DISABLED")) + datetime.timedelta(seconds=c.options.soak)
     if c.aws.now() < due:
-        c.wait_for(f"is inactive; it is deleted at {iso(due)}, when this is run again", iso(due))
+        c.wait_for(f"{what}; it is deleted at {iso(due)}, when this is run again", iso(due))
     c.reach("SOAKED")
 
 

@@ -8,7 +8,6 @@ owner has it, or at the deadline. What it is comes from the ledger and from what
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -17,8 +16,8 @@ from ....common.errors import EvictError, Refused
 from ....common.plan import Target
 from ... import credentials, targets
 from ...principal import Principal
-from ...session import iso, parse
-from .. import fenced, readers
+from ...session import iso
+from .. import fenced, readers, revoking
 from ..course import Course, Stop
 from ..options import Options
 from . import KINDS, handover, login_profile
@@ -105,7 +104,8 @@ class Replacing(Course):
             if self.resets:
                 return
             self._off()
-            self._soak()
+            if self.olds:
+                revoking.soak(self, f"{', '.join(self.olds)} is inactive")
             self.carry_out(lambda reader: self.held_as.steps(self.user, "absent", reader, credentials.Asked(only=set(self.olds))))
             self.reach("OLD_DELETED")
         except Stop:
@@ -241,18 +241,6 @@ class Replacing(Course):
         """OLD_DISABLED. One call brings it back."""
         self.carry_out(lambda reader: self.held_as.steps(self.user, "disabled", reader, credentials.Asked(only=set(self.olds))))
         self.reach("OLD_DISABLED")
-
-    def _soak(self) -> None:
-        if self.reached("SOAKED"):
-            return
-        if self.runner.check:
-            if self.options.soak:
-                raise Stop
-            return
-        due = parse(self.reached("OLD_DISABLED")) + datetime.timedelta(seconds=self.options.soak)
-        if self.aws.now() < due:
-            self.wait_for(f"{', '.join(self.olds) or 'nothing'} is inactive; it is deleted at {iso(due)}, when this is run again", iso(due))
-        self.reach("SOAKED")
 
     def row(self) -> dict[str, t.Any]:
         """{user, kind, old, new, mode, state}, without a secret."""
