@@ -326,7 +326,11 @@ def test_a_handover_that_is_not_safe_keeps_no_old_one_alive(tmp_path: Path) -> N
     cloud = given(kind, SSC)
     cloud.readers = {"secretsmanager:GetSecretValue"}
     urgent = Desk(tmp_path, cloud, entry, mode="emergency").run()
-    assert cloud.status(kind) == {SSC: "Inactive"} and ARN in urgent.failed[0]["message"] and urgent.wrote == ["UpdateServiceSpecificCredential"]
+    assert (
+        cloud.status(kind) == {SSC: "Inactive"}
+        and ARN in urgent.failed[0]["message"]
+        and urgent.wrote == ["UpdateServiceSpecificCredential"]
+    )
     slow = given(kind, SSC)
     slow.readers = cloud.readers
     desk = Desk(tmp_path / "b", slow, entry)

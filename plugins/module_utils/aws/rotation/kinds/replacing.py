@@ -41,6 +41,7 @@ class Replacing(Course):
         )  # the same one with a new secret: there is no old one beside it
         self.manual: list[dict[str, t.Any]] = []
         self.olds: list[str] = []
+        self.service = next((str(n["service"]) for n in self.notes() if n.get("service")), "")  # of a service-specific credential
 
     # -- what a Course says of access keys ---------------------------------------------------------------------------------------
 
@@ -68,11 +69,10 @@ class Replacing(Course):
 
     def held(self) -> list[dict[str, t.Any]]:
         found = self.held_as.held(self.user, self.reader)
-        mine = next((one for one in found if one["id"] == self.entry.get("id")), None)
-        if self.entry["kind"] == "service_specific_credential":
-            service = str(mine["service"]) if mine else next((str(n["service"]) for n in self.notes() if n.get("service")), "")
-            found = [one for one in found if one["service"] == service]
-        return found
+        if self.entry["kind"] != "service_specific_credential":
+            return found
+        self.service = next((str(one["service"]) for one in found if one["id"] == self.entry["id"]), self.service)
+        return [one for one in found if one["service"] == self.service]
 
     def begin(self) -> bool:
         """What comes before any new secret is made: what is replaced, and in an emergency its end. Whether there is more to do."""
@@ -87,7 +87,7 @@ class Replacing(Course):
                     f"{self.user.arn}: the deadline of the old {self.kind.NOUN} has passed: {', '.join(self.olds) or 'it'} is switched off"
                 )
                 self.mode = "emergency"
-            self.reach("PLANNED", olds=self.olds, service=next((str(one["service"]) for one in held if "service" in one), ""))
+            self.reach("PLANNED", olds=self.olds, service=self.service)
             if self.mode == "emergency" and not self.resets:  # before anything may stop it
                 self._off()
             place = self._handover()
@@ -123,8 +123,7 @@ class Replacing(Course):
         return wanted or [one for one in ids if one not in made]
 
     def _order(self) -> Order:
-        service = next((str(one["service"]) for one in self.held() if one.get("service")), "")
-        return Order(self.user, self.entry, self.mint, service, self._handover())
+        return Order(self.user, self.entry, self.mint, self.service, self._handover())
 
     def _handover(self) -> handover.Handover | None:
         named = self.entry.get("handover")
