@@ -257,7 +257,7 @@ def test_a_deployment_that_takes_too_long_is_open_and_gone_on_with(estate: Estat
 
 
 def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    ecs(estate)
+    ecs(estate), parameter(estate)
     estate.account.looks = 10**6
 
     def hours_later(_seconds: float) -> None:
@@ -266,6 +266,9 @@ def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, m
     monkeypatch.setattr(moving.time, "sleep", hours_later)
     run = estate.run()
     assert estate.account.keys[OLD]["Status"] == "Inactive" and "the deadline of" in run.warnings[-1], (run.said, run.warnings)
+    assert "task definition orders" in run.warnings[-1] and "/app" in run.warnings[-1], (
+        run.warnings
+    )  # which has its turn later, and falls as well
     estate.account.services["prod/orders"]["_left"] = 0
     is_done(estate, estate.run())
 

@@ -76,6 +76,12 @@ class Course:
         """Whether the old key is off, or is to be before anything else."""
         return self.mode == "emergency" or bool(self.reached("OLD_DISABLED"))
 
+    @property
+    def fall(self) -> str:
+        """What is said when the old key goes off before its dependents were moved: which of them fall."""
+        fallen = ", ".join(p.text for p in self.places if self.shown.get(p.id) != "new") or "no dependent"
+        return f"it is switched off now; {fallen} may fail until moved"
+
     def notes(self) -> list[dict[str, t.Any]]:
         return [
             n["data"] for n in self.case.notes("rotation") if (n["data"].get("user"), n["data"].get("old")) == (self.user.arn, self.old)
