@@ -14,6 +14,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import (
     bridge,
     clamping,
     decision,
+    fenced,
     health,
     minting,
     powers,
@@ -26,7 +27,8 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.course im
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.options import Options
 from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError, InvalidInput
-from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Kept, Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from tests.unit.aws.modelled_cloud import ModelledCloud
 
 A = "111122223333"
@@ -257,3 +259,13 @@ def test_a_key_that_is_gone_is_not_what_is_rotated_while_another_is_alive() -> N
     run._prepare(Principal(A, "user", "app", "AIDA", USER.arn, alive, compromised={alive}), alone=True)
     (machine,) = run.machines
     assert machine.old == alive and machine.also == {gone}
+
+
+@pytest.mark.parametrize(("answer", "said"), [("NoSuchEntity", ""), ({"UserName": "app", "PolicyName": "x", "PolicyDocument": "{}"}, "is denied everything"),
+                                              ("ServiceFailure", "not known")])  # fmt: skip
+def test_whether_the_new_key_is_denied_is_said_and_a_failed_read_loses_no_result(answer: Any, said: str) -> None:
+    c = course(places=[place()])
+    c.runner.answers[c.mint] = Kept([(("AccessKey", "AccessKeyId"), NEW)])
+    c.case.incident = SimpleNamespace(policy_name=lambda purpose: f"evict-{purpose}-IR-1")
+    rows = fenced.rows(c.case, [c], Reader({"aws": ModelledCloud(GetUserPolicy=answer)}))  # type: ignore[dict-item]
+    assert [said in row["why"] and NEW in row["why"] for row in rows] == ([True] if said else [])
