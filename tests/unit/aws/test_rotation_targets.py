@@ -266,6 +266,7 @@ def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, m
     monkeypatch.setattr(moving.time, "sleep", hours_later)
     run = estate.run()
     assert estate.account.keys[OLD]["Status"] == "Inactive" and "the deadline of" in run.warnings[-1], (run.said, run.warnings)
+    assert run.machine.forced
     assert "task definition orders" in run.warnings[-1] and "/app" in run.warnings[-1], (
         run.warnings
     )  # which has its turn later, and falls as well

@@ -77,6 +77,11 @@ class Course:
         return self.mode == "emergency" or bool(self.reached("OLD_DISABLED"))
 
     @property
+    def forced(self) -> bool:
+        """Whether the old key goes off, or went, without waiting for its dependents."""
+        return self.mode == "emergency" or any(n["state"] == "OLD_DISABLED" and n.get("mode") == "emergency" for n in self.notes())
+
+    @property
     def fall(self) -> str:
         """What is said when the old key goes off before its dependents were moved: which of them fall."""
         fallen = ", ".join(p.text for p in self.places if self.shown.get(p.id) != "new") or "no dependent"

@@ -79,7 +79,7 @@ class Replacing(Course):
         try:
             held = self.held()
             self.olds = self._olds(held)
-            if any(machine.user.arn == self.user.arn and machine.cut for machine in self.run_of.machines):
+            if any(machine.user.arn == self.user.arn and machine.forced for machine in self.run_of.machines):
                 self.mode = "emergency"  # who has used its key has had its other credentials at hand as well
             limit = self.deadline()
             if limit and self.aws.now() >= limit and not self.reached("OLD_DISABLED") and not self.resets:
