@@ -48,7 +48,11 @@ class Moving:
 
     def refuse(self) -> None:
         """Raises ``Refused`` where the mode asks for dependents first, and none is declared that could be moved."""
-        if self.on and not self.places:
+        if not self.on:
+            return
+        from . import targets
+
+        if not any(d["kind"] in targets.KINDS for d in self.places):
             raise Refused(
                 f"incident {self.incident.id} is in mode {self.incident.mode}, in which dependents are moved before anything is cut, and it declares none that"
                 " could be", object=self.incident.id, operation="contain", remedy="declare them under dependents (dependents.yml finds who uses the key), or"

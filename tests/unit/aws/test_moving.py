@@ -132,5 +132,8 @@ def test_what_a_rotation_made_is_left_alone_in_an_emergency_until_it_is_a_suspec
 def test_without_a_dependent_that_could_be_moved_nothing_is_touched() -> None:
     with pytest.raises(Refused, match="declares none"):
         moving("graceful", dependents=()).refuse()
+    with pytest.raises(Refused, match="declares none"):  # discovery names it, and no rotation writes to it
+        moving("bridge", dependents=({"kind": "glue", "name": "nightly", "region": "eu-west-1", "networks": ["198.51.100.0/24"]},)).refuse()
+    moving("bridge").refuse()
     moving("emergency", dependents=()).refuse()
     moving("graceful").refuse()

@@ -16,6 +16,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import P
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import verb
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.kinds import KINDS, replacing
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.kinds.kind import slot
+from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.machine import Machine
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.options import Options
 from ansible_collections.evict.cloud.plugins.module_utils.common.case import Case
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
@@ -29,6 +30,7 @@ START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
 SECRET = {"secret": "for-ada", "region": "eu-west-1"}
 WHERE = f"arn:aws:secretsmanager:eu-west-1:{A}:secret:for-ada-AbCdEf"
 SSC = "ACCA" + "X" * 17
+KEY = "AKIAIOSFODNN7EXAMPLE"
 
 
 def _rsa(bits: int = 2048) -> str:
@@ -126,6 +128,7 @@ class Desk:
 
     def __init__(self, folder: Path, cloud: Cloud, *entries: dict[str, Any], mode: str = "graceful", **more: Any) -> None:
         self.cloud, self.folder, self.now, self.mode = cloud, folder, START, mode
+        self.rotated = ""  # in which mode its access key was switched off
         self.incident = {
             "id": "IR-1", "opened": "2026-11-22T11:00:00Z", "store": str(folder / "cases"), "suspects": [{"cloud": "aws", "arn": ARN}],
             "replacements": list(entries), **more,
@@ -143,6 +146,12 @@ class Desk:
             run = verb.Rotation(aws, case, runner, Options(mode=self.mode), [], "incident")
             user = Principal(A, "user", "ci", "AIDA", ARN, ARN)
             run.principals = {ARN: user}
+            if self.rotated:
+                case.note(
+                    "rotation", {"user": ARN, "old": KEY, "state": "OLD_DISABLED", "at": "2026-11-22T11:59:00Z", "mode": self.rotated}
+                )
+                case.ledger.flush()
+                run.machines = [Machine(run, user, KEY, set(), [], run.options)]
             found = replacing.run(run, [user], list(KINDS))
             for one in found:
                 for row in one.manual if not check else ():
@@ -222,6 +231,23 @@ def test_at_the_deadline_and_in_an_emergency_the_old_one_goes_first(tmp_path: Pa
     other = given("ssh_public_key", old)
     urgent = Desk(tmp_path / "b", other, SSH, mode="emergency").run()
     assert urgent.wrote == ["UpdateSSHPublicKey", "UploadSSHPublicKey"] and urgent.rows[0]["state"] == "OLD_DISABLED"
+
+
+@pytest.mark.parametrize(("rotated", "status"), [("graceful", "Active"), ("emergency", "Inactive")])
+def test_only_an_access_key_that_had_to_be_cut_takes_the_others_with_it(tmp_path: Path, rotated: str, status: str) -> None:
+    """One whose rotation came to its end in peace is off as well, and nothing is to be hurried for it."""
+    old = OLD["ssh_public_key"]
+    cloud = given("ssh_public_key", old)
+    desk = Desk(tmp_path, cloud, SSH)
+    desk.rotated = rotated
+    assert not desk.run().failed and cloud.status("ssh_public_key")[old] == status
+
+
+def test_where_there_was_none_nothing_is_waited_for_but_its_owner(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, given("ssh_public_key"), SSH)
+    desk.confirm(desk.run().manual[0]["id"])
+    last = desk.run()
+    assert last.open == [] and last.rows[0]["state"] == "OLD_DELETED" and last.wrote == []
 
 
 @pytest.mark.parametrize("when", ["before", "after", "lost"])
@@ -311,6 +337,27 @@ def test_no_new_secret_is_handed_over_where_a_suspect_reads_it_or_something_else
     found = Desk(tmp_path, cloud, entry).run()
     assert found.wrote == [] and "for-ada" in found.failed[0]["message"]
     assert (ARN if cloud.readers else "holds something") in found.failed[0]["message"]
+
+
+def test_a_handover_that_is_not_safe_keeps_no_old_one_alive(tmp_path: Path) -> None:
+    """In an emergency it goes first of all; else its deadline runs, and is kept."""
+    entry, kind = {**RESET, "how": "replace"}, "service_specific_credential"
+    cloud = given(kind, SSC)
+    cloud.readers = {"secretsmanager:GetSecretValue"}
+    urgent = Desk(tmp_path, cloud, entry, mode="emergency").run()
+    assert (
+        cloud.status(kind) == {SSC: "Inactive"}
+        and ARN in urgent.failed[0]["message"]
+        and urgent.wrote == ["UpdateServiceSpecificCredential"]
+    )
+    slow = given(kind, SSC)
+    slow.readers = cloud.readers
+    desk = Desk(tmp_path / "b", slow, entry)
+    assert desk.run().wrote == [] and slow.status(kind) == {SSC: "Active"}
+    desk.now += datetime.timedelta(minutes=60)
+    late = desk.run()
+    assert slow.status(kind) == {SSC: "Inactive"} and SSC in late.warnings[0] and ARN in late.failed[0]["message"]
+    assert desk.run().wrote == []
 
 
 @pytest.mark.parametrize("crash", ["", "after ResetServiceSpecificCredential", "before PutSecretValue", "after PutSecretValue"])

@@ -14,7 +14,9 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import (
     bridge,
     clamping,
     decision,
+    fenced,
     health,
+    minting,
     powers,
     proving,
     slot,
@@ -23,8 +25,11 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import (
 )
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.course import Course, Stop
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation.options import Options
+from ansible_collections.evict.cloud.plugins.module_utils.common import incident as incidents
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import EvictError, InvalidInput
-from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Kept, Target
+from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
+from tests.unit.aws.modelled_cloud import ModelledCloud
 
 A = "111122223333"
 OLD, NEW, OTHER = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "AKIAIOSFODNN7OTHER00"
@@ -193,6 +198,15 @@ def test_whose_slot_is_taken_is_decided_by_rule(keys: dict[str, str], compromise
     assert found.free == free and refused in found.refused and bool(found.refused) == bool(refused) and (found.why or refused)
 
 
+def test_no_key_makes_room_while_a_place_that_may_hold_it_cannot_be_read() -> None:
+    cloud = ModelledCloud(GetSecretValue="DecryptionFailure")
+    c = course(places=[place()])
+    c.also, c.runner.clouds = {OTHER}, {"aws": cloud}
+    c.carry_out = lambda _make: pytest.fail("a key was deleted")
+    with pytest.raises(EvictError, match="DecryptionFailure"):
+        minting.free(c, {OLD: "Active", OTHER: "Active"})
+
+
 def test_a_check_that_flaps_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PAUSE", 0.0)
 
@@ -230,3 +244,28 @@ def test_a_key_that_is_not_valid_yet_is_asked_again_and_nothing_falls_back(monke
     assert (taken.open, times) == ([], 5)
     never, times = tried(10**6)
     assert 10 < times < 20 and "run again" in never.open[0]["why"] and never.failures == [] and "x" * 40 not in never.open[0]["why"]
+
+
+def test_a_key_that_is_gone_is_not_what_is_rotated_while_another_is_alive() -> None:
+    """What an earlier run found may have been deleted since: the one that is there is not forgotten for it."""
+    gone, alive = sorted((OLD, OTHER))
+    cloud = ModelledCloud(ListAccessKeys={"AccessKeyMetadata": [{"UserName": "app", "AccessKeyId": alive, "Status": "Active"}]})
+    found = {"suspect": gone, "source": gone, "arn": USER.arn, "keys": [gone], "whole": False}
+    suspects = [{"cloud": "aws", "access_key_id": alive}]
+    incident = incidents.validate({"incident": {"id": "IR-1", "opened": "2026-11-22T09:00:00Z", "suspects": suspects}}, "test")
+    case = SimpleNamespace(notes=lambda kind: [{"data": found}] if kind == "suspect" else [], history={}, incident=incident)
+    runner = SimpleNamespace(answers={}, check=False, clouds={"aws": cloud})
+    run = verb.Rotation(SimpleNamespace(), case, runner, Options(mode="emergency"), [], "incident")  # type: ignore[arg-type]
+    run._prepare(Principal(A, "user", "app", "AIDA", USER.arn, alive, compromised={alive}), alone=True)
+    (machine,) = run.machines
+    assert machine.old == alive and machine.also == {gone}
+
+
+@pytest.mark.parametrize(("answer", "said"), [("NoSuchEntity", ""), ({"UserName": "app", "PolicyName": "x", "PolicyDocument": "{}"}, "is denied everything"),
+                                              ("ServiceFailure", "not known")])  # fmt: skip
+def test_whether_the_new_key_is_denied_is_said_and_a_failed_read_loses_no_result(answer: Any, said: str) -> None:
+    c = course(places=[place()])
+    c.runner.answers[c.mint] = Kept([(("AccessKey", "AccessKeyId"), NEW)])
+    c.case.incident = SimpleNamespace(policy_name=lambda purpose: f"evict-{purpose}-IR-1")
+    rows = fenced.rows(c.case, [c], Reader({"aws": ModelledCloud(GetUserPolicy=answer)}))  # type: ignore[dict-item]
+    assert [said in row["why"] and NEW in row["why"] for row in rows] == ([True] if said else [])

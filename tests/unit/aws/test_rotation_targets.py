@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import policy
 from ansible_collections.evict.cloud.plugins.module_utils.aws.rotation import course, moving, proving
 from ansible_collections.evict.cloud.plugins.module_utils.outside import hook as hooks
 from ansible_collections.evict.cloud.plugins.module_utils.outside import kubernetes as client
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
 from tests.beds.kubernetes import Cluster
-from tests.unit.aws.rotated import ACCOUNT, ARN, OLD, OLD_SECRET, REGION, Estate, Killed
+from tests.unit.aws.rotated import ACCOUNT, ARN, BEGIN, OLD, OLD_SECRET, REGION, Estate, Killed
 
 READERS = ["arn:aws:iam::111122223333:role/orders-team"]
 PROJECT = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/build"
@@ -257,7 +258,7 @@ def test_a_deployment_that_takes_too_long_is_open_and_gone_on_with(estate: Estat
 
 
 def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    ecs(estate)
+    ecs(estate), parameter(estate)
     estate.account.looks = 10**6
 
     def hours_later(_seconds: float) -> None:
@@ -266,8 +267,26 @@ def test_the_deadline_is_kept_while_a_deployment_is_waited_for(estate: Estate, m
     monkeypatch.setattr(moving.time, "sleep", hours_later)
     run = estate.run()
     assert estate.account.keys[OLD]["Status"] == "Inactive" and "the deadline of" in run.warnings[-1], (run.said, run.warnings)
+    assert run.machine.forced
+    assert "task definition orders" in run.warnings[-1] and "/app" in run.warnings[-1], (
+        run.warnings
+    )  # which has its turn later, and falls as well
     estate.account.services["prod/orders"]["_left"] = 0
     is_done(estate, estate.run())
+
+
+@pytest.mark.parametrize("when", ["kill", "killed"])
+@pytest.mark.parametrize("operation", ["UpdateAccessKey", "PutUserPolicy"])
+def test_killed_around_its_end_what_the_old_key_minted_until_then_ends_with_it(estate: Estate, operation: str, when: str) -> None:
+    """A containment denied the sessions of before; the key lived on for its dependents, and may have made others."""
+    parameter(estate)
+    name, before = "evict-session-IR-1", "2026-11-22T10:00:00Z"
+    estate.account.policies[name] = json.dumps(policy.deny_older("Evict0", before))
+    estate.account.faults[operation] = [when]
+    assert estate.run().killed
+    estate.account.faults.clear()
+    is_done(estate, estate.run())
+    assert policy.cutoff_of(json.loads(estate.account.policies[name])) > course.iso(BEGIN)
 
 
 def test_somebody_elses_newer_revision_is_neither_rolled_out_nor_taken_for_ours(estate: Estate) -> None:

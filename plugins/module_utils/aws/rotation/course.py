@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ...common import credential_text, plan
 from ...common.chain import Job
@@ -75,6 +75,17 @@ class Course:
     def cut(self) -> bool:
         """Whether the old key is off, or is to be before anything else."""
         return self.mode == "emergency" or bool(self.reached("OLD_DISABLED"))
+
+    @property
+    def forced(self) -> bool:
+        """Whether the old key goes off, or went, without waiting for its dependents."""
+        return self.mode == "emergency" or any(n["state"] == "OLD_DISABLED" and n.get("mode") == "emergency" for n in self.notes())
+
+    @property
+    def fall(self) -> str:
+        """What is said when the old key goes off before its dependents were moved: which of them fall."""
+        fallen = ", ".join(p.text for p in self.places if self.shown.get(p.id) != "new") or "no dependent"
+        return f"it is switched off now; {fallen} may fail until moved"
 
     def notes(self) -> list[dict[str, t.Any]]:
         return [
@@ -168,13 +179,17 @@ class Course:
             self.wait_for(f"stopped at {bad[0].resource if bad else 'a failure'}: see what failed; run again to go on")
         return planned
 
+    def held_in(self, place: targets.Place, keys: Collection[str]) -> set[str]:
+        """Those of ``keys`` that anything in use there holds."""
+        found = targets.values(targets.KINDS[place.kind], place, self.reader)
+        return set().union(*(credential_text.identities(value, set(keys)) for value in found if value is not None))
+
     def holds(self, place: targets.Place, key: str) -> bool:
-        """Whether anything that is in use there holds ``key``."""
+        """Whether it is seen there: what cannot be read says so where its state is looked at, and nothing may be deleted by this word."""
         try:
-            found = targets.values(targets.KINDS[place.kind], place, self.reader)
+            return bool(self.held_in(place, {key}))
         except EvictError:
             return False
-        return any(key in credential_text.identities(value, {key}) for value in found if value is not None)
 
     def last_used(self, key: str) -> dict[str, t.Any]:
         found: dict[str, t.Any] = (

@@ -47,14 +47,12 @@ def mode(c: Course) -> str:
     asked = c.options.mode
     if c.reached("OLD_DISABLED"):
         return asked
-    fallen = ", ".join(p.text for p in c.places if c.shown.get(p.id) != "new") or "no dependent"
-    after = f"it is switched off now; {fallen} may fail until moved"
     if asked == "emergency":
-        c.run_of.warn(f"{c.old}: {after}")
+        c.run_of.warn(f"{c.old}: {c.fall}")
         return asked
     limit, planned = c.deadline(), c.reached("PLANNED")
     if planned and c.aws.now() >= limit:
-        c.run_of.warn(f"the deadline of {c.old} was {iso(limit)}: {after}")
+        c.run_of.warn(f"the deadline of {c.old} was {iso(limit)}: {c.fall}")
         return "emergency"
     found, unknown = hostile(c)
     if asked == "graceful":
@@ -67,7 +65,7 @@ def mode(c: Course) -> str:
     elif found:
         found = f"it was used from {found}"
     if found and planned and (asked == "graceful" or c.reached("CLAMPED")):
-        c.run_of.warn(f"{c.old}: {found}: {after}")
+        c.run_of.warn(f"{c.old}: {found}: {c.fall}")
         return "emergency"
     if unknown:
         c.run_of.warn(f"{c.old}: whether the attacker uses it is not known: {unknown}")

@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Iterable
 
 from ...common import restore
+from ...common.errors import EvictError
 from ...common.reader import Reader
 from .. import policy
 from ..principal import Principal
@@ -29,7 +30,15 @@ def rows(case: t.Any, machines: Iterable[t.Any], reader: Reader) -> list[dict[st
     """One of what stays open for each user whose dependents have a key that is denied."""
     found = []
     for machine in machines:
-        if machine.new and fence(case, machine.user, reader):
+        if not machine.new:
+            continue
+        try:
+            denied = fence(case, machine.user, reader)
+        except EvictError as error:
+            why = f"whether the containment of this case denies the new key {machine.new} as well is not known: {error.message}"
+            found.append({"object": machine.user.arn, "why": why, "due": None})
+            continue
+        if denied:
             held = [p.text for p in machine.places if machine.shown.get(p.id) == "new"]
             why = f"is denied everything by the containment of this case, its new key {machine.new} too: {', '.join(held) or 'nobody'}" + (
                 f" {'has' if len(held) == 1 else 'have'} it and will work when the fence is lifted; {_REMEDY}"

@@ -20,8 +20,9 @@ _WRITTEN = ("new", "moving")
 
 
 def free(c: Course, keys: dict[str, str]) -> None:
-    held = {key for p in c.places for key in keys if key != c.old and c.holds(p, key)}
-    used = {key: str((c.last_used(key) or {}).get("LastUsedDate") or "") for key in keys}
+    others = set(keys) - {c.old}
+    held = set().union(*(c.held_in(p, others) for p in c.places)) if others else set()
+    used = {key: str(c.last_used(key).get("LastUsedDate") or "") for key in others}
     named = {c.options.free_slot} - {""}
     if c.cut:  # whoever holds a key that is off is down already, and gets the new one
         held -= c.also

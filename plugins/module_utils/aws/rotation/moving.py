@@ -112,9 +112,8 @@ def _settle(machine: Course, place: targets.Place) -> None:
             return
         last = machine.deadline()
         if last and not machine.cut and machine.aws.now() >= last:
-            machine.run_of.warn(
-                f"the deadline of {machine.old} came while {place.text} was waited for: it is switched off now; {place.text} may fail until moved"
-            )
+            machine.run_of.warn(f"the deadline of {machine.old} came while {place.text} was waited for: {machine.fall}")
+            machine.mode = "emergency"
             revoking.disable(machine)
             machine.wait_for(f"{place.text}: {said}; run again to go on")
         if time.monotonic() > end:

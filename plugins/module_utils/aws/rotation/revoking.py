@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import typing as t
 from collections.abc import Iterable
 
 from ...common.plan import Step
@@ -43,14 +44,26 @@ def disable(c: Course) -> None:
     alive = [step for step in c.carry_out(lambda reader: access_key.steps(c.user, "disabled", reader, asked)) if not step.true]
     if not c.reached("OLD_DISABLED"):
         cutoff = c.aws.now() + course.SETTLES
-        newer = cutoff if alive else None  # a cutoff of the containment lies before what the key minted since
+        newer = cutoff if alive or _outlived(c) else None  # a cutoff of the containment lies before what the key minted since
         c.user.inline = None
         c.carry_out(lambda reader: sessions.revoke(c.user, c.run_of.incident, cutoff, reader, newer_than=newer))
     c.reach("OLD_DISABLED")
     c.carry_out(lambda reader: bridge.lift(c.user, c.run_of.incident, reader))
 
 
-def soak(c: Course) -> None:
+def _outlived(c: Course) -> bool:
+    """Whether a run that was killed switched a key off after the cutoff of the sessions was written."""
+
+    def place(step_id: str, of: str) -> list[t.Any]:
+        entry = c.case.history.get(step_id) or {"places": {}}
+        return list(entry["places"].get(of, ()))
+
+    written = place(f"{c.user.arn}#policy/{c.run_of.incident.policy_name('session')}", "made")
+    # The intent counts: of a key whose outcome was not written any more it is all there is.
+    return any(place(f"{c.user.arn}#{access_key.FRAGMENT}/{key}", "step") > written for key in c.compromised)
+
+
+def soak(c: Course, what: str = "is inactive") -> None:
     """SOAKED: inactive for a while, so that whoever was forgotten can be helped with one call."""
     if c.reached("SOAKED"):
         return
@@ -60,7 +73,7 @@ def soak(c: Course) -> None:
         return
     due = parse(c.reached("OLD_DISABLED")) + datetime.timedelta(seconds=c.options.soak)
     if c.aws.now() < due:
-        c.wait_for(f"is inactive; it is deleted at {iso(due)}, when this is run again", iso(due))
+        c.wait_for(f"{what}; it is deleted at {iso(due)}, when this is run again", iso(due))
     c.reach("SOAKED")
 
 

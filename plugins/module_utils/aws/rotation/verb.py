@@ -112,7 +112,8 @@ class Rotation(Response):
             raise EvictError(f"no access key of {user.arn} is known to be compromised", object=user.arn, operation="rotate",
                              remedy="name the key in the incident, as - {cloud: aws, access_key_id: AKIA...}")  # fmt: skip
         # One new key takes the place of all: the one that dependents hold is the one that is rotated, the others go with it.
-        old = min(known - made or known) if known else self._held(bad, places, user) or min(bad)
+        alive = bad & keys or bad
+        old = min(known - made or known) if known else self._held(alive, places, user) or min(alive)
         passed: set[str] = set()
         while again & minted.get(old, set()) - passed:  # a new key that is a suspect now is the old one of a rotation of its own
             passed.add(old)

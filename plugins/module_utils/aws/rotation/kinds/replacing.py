@@ -8,7 +8,6 @@ owner has it, or at the deadline. What it is comes from the ledger and from what
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -17,8 +16,8 @@ from ....common.errors import EvictError, Refused
 from ....common.plan import Target
 from ... import credentials, targets
 from ...principal import Principal
-from ...session import iso, parse
-from .. import fenced, readers
+from ...session import iso
+from .. import fenced, readers, revoking
 from ..course import Course, Stop
 from ..options import Options
 from . import KINDS, handover, login_profile
@@ -42,6 +41,7 @@ class Replacing(Course):
         )  # the same one with a new secret: there is no old one beside it
         self.manual: list[dict[str, t.Any]] = []
         self.olds: list[str] = []
+        self.service = next((str(n["service"]) for n in self.notes() if n.get("service")), "")  # of a service-specific credential
 
     # -- what a Course says of access keys ---------------------------------------------------------------------------------------
 
@@ -69,18 +69,17 @@ class Replacing(Course):
 
     def held(self) -> list[dict[str, t.Any]]:
         found = self.held_as.held(self.user, self.reader)
-        mine = next((one for one in found if one["id"] == self.entry.get("id")), None)
-        if self.entry["kind"] == "service_specific_credential":
-            service = str(mine["service"]) if mine else next((str(n["service"]) for n in self.notes() if n.get("service")), "")
-            found = [one for one in found if one["service"] == service]
-        return found
+        if self.entry["kind"] != "service_specific_credential":
+            return found
+        self.service = next((str(one["service"]) for one in found if one["id"] == self.entry["id"]), self.service)
+        return [one for one in found if one["service"] == self.service]
 
     def begin(self) -> bool:
         """What comes before any new secret is made: what is replaced, and in an emergency its end. Whether there is more to do."""
         try:
             held = self.held()
             self.olds = self._olds(held)
-            if any(machine.user.arn == self.user.arn and machine.cut for machine in self.run_of.machines):
+            if any(machine.user.arn == self.user.arn and machine.forced for machine in self.run_of.machines):
                 self.mode = "emergency"  # who has used its key has had its other credentials at hand as well
             limit = self.deadline()
             if limit and self.aws.now() >= limit and not self.reached("OLD_DISABLED") and not self.resets:
@@ -88,12 +87,12 @@ class Replacing(Course):
                     f"{self.user.arn}: the deadline of the old {self.kind.NOUN} has passed: {', '.join(self.olds) or 'it'} is switched off"
                 )
                 self.mode = "emergency"
+            self.reach("PLANNED", olds=self.olds, service=self.service)
+            if self.mode == "emergency" and not self.resets:  # before anything may stop it
+                self._off()
             place = self._handover()
             if place and not self._made(place):
                 self._guard(place)
-            self.reach("PLANNED", olds=self.olds, service=next((str(one["service"]) for one in held if "service" in one), ""))
-            if self.mode == "emergency" and not self.resets:
-                self._off()
         except Stop:
             return False
         return True
@@ -105,7 +104,8 @@ class Replacing(Course):
             if self.resets:
                 return
             self._off()
-            self._soak()
+            if self.olds:
+                revoking.soak(self, f"{', '.join(self.olds)} is inactive")
             self.carry_out(lambda reader: self.held_as.steps(self.user, "absent", reader, credentials.Asked(only=set(self.olds))))
             self.reach("OLD_DELETED")
         except Stop:
@@ -123,8 +123,7 @@ class Replacing(Course):
         return wanted or [one for one in ids if one not in made]
 
     def _order(self) -> Order:
-        service = next((str(one["service"]) for one in self.held() if one.get("service")), "")
-        return Order(self.user, self.entry, self.mint, service, self._handover())
+        return Order(self.user, self.entry, self.mint, self.service, self._handover())
 
     def _handover(self) -> handover.Handover | None:
         named = self.entry.get("handover")
@@ -241,18 +240,6 @@ class Replacing(Course):
         """OLD_DISABLED. One call brings it back."""
         self.carry_out(lambda reader: self.held_as.steps(self.user, "disabled", reader, credentials.Asked(only=set(self.olds))))
         self.reach("OLD_DISABLED")
-
-    def _soak(self) -> None:
-        if self.reached("SOAKED"):
-            return
-        if self.runner.check:
-            if self.options.soak:
-                raise Stop
-            return
-        due = parse(self.reached("OLD_DISABLED")) + datetime.timedelta(seconds=self.options.soak)
-        if self.aws.now() < due:
-            self.wait_for(f"{', '.join(self.olds) or 'nothing'} is inactive; it is deleted at {iso(due)}, when this is run again", iso(due))
-        self.reach("SOAKED")
 
     def row(self) -> dict[str, t.Any]:
         """{user, kind, old, new, mode, state}, without a secret."""
