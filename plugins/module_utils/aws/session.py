@@ -56,6 +56,8 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "Autho
 _SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 # Seconds between two requests of one account and region: AWS allows two a second, and of GetParameters forty.
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5, "ssm:GetParameters": 0.026}
+# In request and answer: where the next page begins (iam:ListServiceSpecificCredentials, secretsmanager:ListSecretVersionIds, directconnect).
+_TOKENS = ("NextToken", "nextToken", "Marker")
 # One change at a time, of an organization or of a function; nothing was carried out.
 _BUSY = ("ConcurrentModificationException", "ResourceConflictException", "TooManyRequestsException")
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
@@ -322,7 +324,8 @@ class Aws:
             else:
                 answer = getattr(client, method)(**sent)
                 self._set_clock(answer)
-                self._rest(client, method, sent, answer)
+                if not client.can_paginate(method):
+                    self._rest(client, method, sent, answer)
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
@@ -360,15 +363,19 @@ class Aws:
         return documents.parsed(call.name, _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
-        """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""
-        page = answer
-        while page.get("IsTruncated") and page.get("Marker"):
+        """The further pages of a listing that botocore does not know to be one (``_TOKENS``), added to ``answer``. Who asks for a page gets that one."""
+        name = next((token for token in _TOKENS if answer.get(token)), "")
+        last, token = "", "" if not name or name in sent else answer.pop(name)
+        while token:
+            if token == last:
+                raise botocore.exceptions.PaginationError(message=f"the same {name} came twice")
             with self._lock:
                 self.calls += 1
-            page = getattr(client, method)(**sent, Marker=page["Marker"])
-            for name, value in page.items():
+            page = getattr(client, method)(**{**sent, name: token})
+            for key, value in page.items():
                 if isinstance(value, list):
-                    answer[name] = [*answer.get(name, []), *value]
+                    answer[key] = [*answer.get(key, []), *value]
+            last, token = token, page.get(name) or ""
 
     def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
         """How to read and write the policy document that ``edit`` names."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError, ReadTimeoutError
+from botocore.stub import Stubber
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws, iso
@@ -141,3 +142,35 @@ def test_what_must_not_be_sent_twice_is_sent_again_only_when_it_was_not_carried_
     with pytest.raises(CloudError):
         connected.call(CREATE)
     assert len(aws.once) == sent
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "listed", "one"),
+    [
+        ("directconnect", "DescribeVirtualInterfaces", "virtualInterfaces", {"virtualInterfaceId": "dxvif-1"}),
+        ("secretsmanager", "ListSecretVersionIds", "Versions", {"VersionId": "0" * 32}),
+        ("apprunner", "ListServices", "ServiceSummaryList", {"ServiceName": "front"}),
+        ("events", "ListConnections", "Connections", {"Name": "partner"}),
+    ],
+)
+def test_all_pages_where_botocore_pages_nothing(monkeypatch: pytest.MonkeyPatch, service: str, operation: str, listed: str, one: dict[str, str]) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    aws = Aws({"region": "us-east-1"})
+    aws._caller = {"account": A, "arn": f"arn:aws:iam::{A}:user/r", "user_id": "U"}
+    target, method = Target("aws", A), session._snake(operation)
+    client = aws.client(target, service)
+    assert not client.can_paginate(method), "botocore pages it now"
+    model = client.meta.service_model.operation_model(operation)
+    token = next(name for name in session._TOKENS if name in model.output_shape.members)
+    sent = {"SecretId": "s"} if service == "secretsmanager" else {}
+    with Stubber(client) as stub:
+        for page in range(3):
+            stub.add_response(method, {listed: [one], **({token: f"t{page}"} if page < 2 else {})}, {**sent, **({token: f"t{page - 1}"} if page else {})})
+        assert aws.call(Call(target, service, operation, sent)) == {listed: [one] * 3}
+        stub.assert_no_pending_responses()
+    with Stubber(client) as stub:  # a server that never ends
+        for page in range(3):
+            stub.add_response(method, {listed: [one], token: "same"}, {**sent, **({token: "same"} if page else {})})
+        with pytest.raises(CloudError, match="PaginationError"):
+            aws.call(Call(target, service, operation, sent))

@@ -119,17 +119,6 @@ def pages(
             return
 
 
-def unpaged(reader: Reader, target: Target, service: str, operation: str) -> Iterator[dict[str, t.Any]]:
-    """The pages of a listing that botocore does not know to be one."""
-    token: dict[str, str] = {}
-    while True:
-        page = reader.get(Call(target, service, operation, token))
-        yield page
-        if not page.get("NextToken"):
-            return
-        token = {"NextToken": page["NextToken"]}
-
-
 def batches(items: list[Item], size: int) -> Iterator[list[Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
