@@ -226,6 +226,14 @@ def test_what_cannot_be_read_is_unknown(store: Store, status: int, said: str) ->
     assert state.startswith("unknown: ") and said in state and store.writes() == []
 
 
+@pytest.mark.parametrize("body", [{}, ["page of a proxy"]])
+def test_what_cannot_be_understood_is_unknown(store: Store, body: Any) -> None:
+    store.put(text("env", OLD, OLD_SECRET))
+    store.vendor.faults = [("GET", "app|AWS", (200, {}, body))] * 2
+    state = store.desk().state()
+    assert state.startswith("unknown") and "could not be understood" in state and store.writes() == []
+
+
 def test_a_redirect_gets_no_token(store: Store) -> None:
     with Vendor() as elsewhere:
         store.put(text("env", OLD, OLD_SECRET))
