@@ -111,6 +111,16 @@ def test_nobody_listens_there(scripted: Scripted) -> None:
     assert caught.value.code == "ConnectionRefusedError" and not caught.value.lost
 
 
+def test_what_is_on_this_machine_is_asked_without_a_proxy(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token would go to the proxy, in the clear."""
+    proxy = Scripted()
+    try:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert ask(scripted).status == 200 and proxy.seen == []
+    finally:
+        proxy.close()
+
+
 @pytest.mark.parametrize("told", [b"<html>log in, Bearer hidden</html>", b"{}", b'{"data": []}', b"[1]"])
 def test_an_answer_that_is_not_the_servers_is_an_error_that_names_the_object(scripted: Scripted, told: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "hvs.hidden")
