@@ -49,7 +49,12 @@ class Outside:
                              remedy="declare it in the incident file, then run again")  # fmt: skip
         try:
             return self.kind.carry_out(self.connections[name], call, call.parameters if parameters is None else parameters)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # a page of a proxy, not of the server; what it says may be a secret
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:  # a page of a proxy, not of the server; what it says may be a secret
             raise CloudError(f"{call.name} on {name}: could not be understood ({type(error).__name__})", code="NotUnderstood", lost=True, object=name,
                              operation=call.name, remedy="check the address and what answers there, then run the same command again") from None  # fmt: skip
 

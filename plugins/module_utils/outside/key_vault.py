@@ -54,8 +54,8 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
     path = session.quoted("secrets", name)
     if call.operation == "GetSecret":
         path += session.quoted(str(parameters["version"])) if parameters.get("version") else ""
-        found = _request(connection, call, "GET", f"{path}?{_API}", None, subject)
-        return {**_shown(found), "value": str(found["value"])}
+        answer = _request(connection, call, "GET", f"{path}?{_API}", None, subject)
+        return {**_shown(answer), "value": str(answer["value"])}
     if call.operation == "ListVersions":
         found = _versions(connection, call, path, subject)
         return {"count": len(found), "versions": found}

@@ -106,7 +106,9 @@ def request(
 def _send(server: Server, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Answer:
     # Without a context of its own urllib reads the machine's CAs for each request; this one trusts nobody.
     context = server.context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    local = [urllib.request.ProxyHandler({})] if server.url.startswith("http://") else []  # on this machine: a proxy would be told the token
+    local = (
+        [urllib.request.ProxyHandler({})] if server.url.startswith("http://") else []
+    )  # on this machine: a proxy would be told the token
     opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPSHandler(context=context), *local)
     asked = urllib.request.Request(server.url.rstrip("/") + path, data=body, headers=dict(headers), method=method)
     with opener.open(asked, timeout=seconds) as answer:

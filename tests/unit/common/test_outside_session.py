@@ -122,7 +122,9 @@ def test_what_is_on_this_machine_is_asked_without_a_proxy(scripted: Scripted, mo
 
 
 @pytest.mark.parametrize("told", [b"<html>log in, Bearer hidden</html>", b"{}", b'{"data": []}', b"[1]"])
-def test_an_answer_that_is_not_the_servers_is_an_error_that_names_the_object(scripted: Scripted, told: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_not_the_servers_is_an_error_that_names_the_object(
+    scripted: Scripted, told: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "hvs.hidden")
     scripted.script = [told]
     incident: Any = SimpleNamespace(connection={"vault": {"prod": {"url": scripted.url}}})

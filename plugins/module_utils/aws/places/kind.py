@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ...common.errors import EvictError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
+from .. import failures
 from ..needles import Needles, Spot
 
 Item = t.TypeVar("Item")
@@ -101,8 +102,7 @@ def guarded(object: str, look: Callable[[], Iterable[Told]]) -> Iterator[Told]:
 
 def throttled(error: EvictError) -> bool:
     """AWS was too busy: to be asked again later, with less at a time."""
-    code = str(getattr(error, "code", ""))
-    return "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
+    return failures.throttled(str(getattr(error, "code", "")))
 
 
 def pages(
