@@ -115,7 +115,7 @@ def _wanted(url: str, suffix: str, name: str) -> tuple[str, str]:
     except CloudError as error:
         if error.code != "Unauthorized":
             raise
-    said = dict(_CHALLENGE.findall(header[0])) if header else {}
+    said = dict(_CHALLENGE.findall(header[-1])) if header else {}
     resource = str(said.get("resource") or said.get("scope") or "").removesuffix("/.default").rstrip("/")
     host = urllib.parse.urlsplit(resource).hostname or ""
     if resource != f"https://{suffix}":

@@ -452,6 +452,12 @@ def test_key_vault_gives_its_token_to_no_other_service(azure: Store) -> None:
     assert "asks for a token of management.azure.com" in state and azure.vendor.tokens == {} and azure.vendor.violations == []
 
 
+def test_key_vault_that_is_busy_when_it_is_asked_whose_token_it_wants_is_asked_again(azure: Store) -> None:
+    azure.put(text("env", OLD, OLD_SECRET))
+    azure.vendor.faults = [("GET", "/secrets$", (503, {}, {}))]
+    assert azure.desk().state() == "old" and azure.vendor.faults == []
+
+
 def test_key_vault_pages_managed_disabled_and_a_wrong_password(azure: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(7):
         azure.put(text("env", OLD, OLD_SECRET) if number == 6 else f"older {number}")
