@@ -106,7 +106,7 @@ def _wanted(url: str, suffix: str, name: str) -> tuple[str, str]:
     header: list[str] = []
 
     def keep(answer: session.Answer) -> str:
-        header.append({k.lower(): v for k, v in answer.headers.items()}.get("www-authenticate", ""))
+        header.append(answer.headers.get("www-authenticate", ""))
         return "the vault asks who is there"
 
     call = Call(Target(CLOUD, name), "keyvault", "Challenge", {})

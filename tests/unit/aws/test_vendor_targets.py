@@ -197,10 +197,11 @@ def test_an_answer_that_is_lost_makes_no_second_version(store: Store, what: Any)
     assert desk.keeps_secrets()
 
 
-def test_a_server_that_is_busy_is_asked_again(store: Store, pauses: list[float]) -> None:
+@pytest.mark.parametrize("header", ["Retry-After", "retry-after"])
+def test_a_server_that_is_busy_is_asked_again(store: Store, pauses: list[float], header: str) -> None:
     store.put(text("env", OLD, OLD_SECRET))
     method, path = WRITES[store.name]
-    store.vendor.faults = [(method, path, (429, {"Retry-After": "7"}, {})), ("GET", "app|AWS", (503, {}, {}))]
+    store.vendor.faults = [(method, path, (429, {header: "7"}, {})), ("GET", "app|AWS", (503, {}, {}))]
     desk = store.desk()
     desk.move()
     assert desk.statuses() == ["done"] and 7.0 in pauses and store.vendor.faults == [] and store.newest() == text("env", NEW, NEW_SECRET)
