@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import botocore.exceptions
+import botocore.session
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from tests.tools import permissions
 
 RESPONDER, RESOURCES, CALLER = permissions.responder_policy(), permissions.resources_policy(), permissions.caller_policy()
@@ -132,6 +136,23 @@ def test_reads_that_are_declared_are_made() -> None:
     """A READS entry that no code makes any more would widen the policy for nothing."""
     called = permissions.literal_calls()
     assert {read: files for read, files in permissions.reads().items() if read not in called} == {}
+
+
+def test_every_read_that_comes_in_pages_is_read_to_the_end() -> None:
+    """By botocore's own paginators, or, where it has none, by the token that request and answer share (``Aws._rest``)."""
+    loose, core = {}, botocore.session.get_session()
+    for read in sorted(permissions.reads()):
+        service, operation = read.split(":")
+        model = core.get_service_model(service).operation_model(operation)
+        given, found = (set(shape.members) if shape else set() for shape in (model.input_shape, model.output_shape))
+        tokens = {name for name in found if re.fullmatch(r"(?i)(next)?_?(page)?(token|marker)|next|position|cursor", name)}
+        try:
+            paged = operation in core.get_component("data_loader").load_service_model(service, "paginators-1")["pagination"]
+        except botocore.exceptions.UnknownServiceError:
+            paged = False
+        if tokens and not paged and not tokens & given & set(session._TOKENS):
+            loose[read] = tokens
+    assert loose == {}
 
 
 def test_every_action_says_why_and_no_reason_is_left_over() -> None:

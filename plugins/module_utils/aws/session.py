@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 
 from ..common.errors import CloudError, EvictError, MissingLibrary
 from ..common.plan import Call, Edit, Probe, Target
-from . import assumed, documents, lean, pending
+from . import assumed, documents, failures, lean, pending
 
 try:
     import boto3
@@ -49,24 +49,15 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "assume_own": {"type": "bool"},
     "endpoint_url": {"type": "str"},
 }
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_NO_CREDENTIALS = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"}
-# Of S3, EC2 and others; IAM and STS have no code of their own for it.
-_SUSPENDED = {"AccountProblem", "AccountSuspended", "AccountSuspendedException", "Blocked", "OptInRequired"}
 # Seconds between two requests of one account and region: AWS allows two a second, and of GetParameters forty.
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5, "ssm:GetParameters": 0.026}
+# In request and answer: where the next page begins (iam:ListServiceSpecificCredentials, secretsmanager:ListSecretVersionIds, directconnect).
+_TOKENS = ("NextToken", "nextToken", "Marker")
 # One change at a time, of an organization or of a function; nothing was carried out.
 _BUSY = ("ConcurrentModificationException", "ResourceConflictException", "TooManyRequestsException")
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
-# Of what the other services call the thing that a request is about, for messages.
-_MORE_NAMES = ("SessionId", "CommandId", "AutomationExecutionId", "JobName", "jobId", "executionArn", "StackName", "FunctionName", "service", "AssociationId",
-               "principalArn", "clusterName", "projectName", "id", "profileId", "trustAnchorId", "crlId", "Bucket", "KeyId", "TrailName", "EventDataStore",
-               "DetectorId", "ConfigurationRecorderName", "logGroupName", "AutoScalingGroupName", "FleetId", "SpotFleetRequestId", "MembershipId", "UserId",
-               "PermissionSetArn", "TargetPrincipal", "InstanceArn", "IdentityStoreId", "QueueUrl", "QueueName", "TopicArn", "ResourceArn",
-               "repositoryName", "NetworkInterfaceId", "InstanceId", "VolumeId", "GroupId", "GroupName", "TargetGroupArn", "UUID",
-               "InstanceProfileName", "OpenIDConnectProviderArn", "SAMLProviderArn")  # fmt: skip
 Credentials = assumed.Keys
+Answer = t.TypeVar("Answer")
 
 
 def iso(moment: datetime.datetime) -> str:
@@ -252,7 +243,7 @@ class Aws:
                 with self._organizations if alone else contextlib.nullcontext():
                     return self._send(call, parameters)
             except CloudError as error:
-                if error.lost or not (error.code in _BUSY or _throttled(error.code)):
+                if error.lost or not (error.code in _BUSY or failures.throttled(error.code)):
                     raise
             time.sleep(pause)
         with self._organizations if alone else contextlib.nullcontext():
@@ -261,24 +252,25 @@ class Aws:
     def fetch(self, call: Call, into: t.BinaryIO) -> str:
         """Write the ``Body`` of an answer into an empty file, which may be large. Returns its SHA-256. Raises ``CloudError``."""
         for last in (False, False, True):
-            into.seek(0)
-            into.truncate()
-            digest = hashlib.sha256()
             try:
-                with self._lock:
-                    self.calls += 1
-                answer = getattr(self.client(call.target, call.service), _snake(call.operation))(**call.parameters)
-                for chunk in answer["Body"].iter_chunks(1 << 20):
-                    digest.update(chunk)
-                    into.write(chunk)
-                return digest.hexdigest()
-            except botocore.exceptions.ClientError as error:
-                raise self._explain(call, call.parameters, error.response.get("Error", {}), lost=False) from error
-            except botocore.exceptions.BotoCoreError as error:  # a body that breaks off is read anew
-                if last:
-                    what, kind = self._subject(call, call.parameters), type(error).__name__
-                    raise CloudError(f"{call.name} on {what}: {kind}", code=kind, lost=True, object=what, operation=call.name) from error
+                return self._renewing(call, lambda: self._fetch_once(call, into))
+            except CloudError as error:  # a body that breaks off is read anew; what AWS answers botocore has asked for again already
+                if last or not error.lost or isinstance(error.__cause__, botocore.exceptions.ClientError):
+                    raise
         raise AssertionError("not reached")
+
+    def _fetch_once(self, call: Call, into: t.BinaryIO) -> str:
+        into.seek(0)
+        into.truncate()
+        digest, client = hashlib.sha256(), self.client(call.target, call.service)
+        with self._told(call, call.parameters):
+            with self._lock:
+                self.calls += 1
+            answer = getattr(client, _snake(call.operation))(**call.parameters)
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                digest.update(chunk)
+                into.write(chunk)
+        return digest.hexdigest()
 
     def attempt(self, keys: Credentials, call: Call) -> str:
         """What AWS says to ``call`` made with ``keys``, a session of the responder's own: "" when it is allowed, else the error's code and message."""
@@ -296,24 +288,27 @@ class Aws:
 
     def _send(self, call: Call, parameters: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
         sent = dict(call.parameters if parameters is None else parameters)
+        return self._renewing(call, lambda: self._send_once(call, sent))
+
+    def _renewing(self, call: Call, send: Callable[[], Answer]) -> Answer:
+        """``send``, once more by a new session where that of an assumed role has ended early, or a clock was wrong: nothing was carried out."""
         account = self._role_in(call.target, call.service) if self._caller else ""
         keys = self.roles.current(account)
         try:
-            return self._send_once(call, sent)
+            return send()
         except CloudError as error:
-            # A session that was ended early, or a clock that was wrong: nothing was carried out, so this may be sent again, by a new session.
-            if error.code not in _EXPIRED or not account or not self.roles.forget(account, keys):
+            if error.code not in failures.EXPIRED or not account or not self.roles.forget(account, keys):
                 raise
-        return self._send_once(call, sent)
+        return send()
 
     def _send_once(self, call: Call, sent: dict[str, t.Any]) -> dict[str, t.Any]:
         client = self.client(call.target, call.service, once=not call.idempotent)
         method = _snake(call.operation)
         if not hasattr(client, method):
-            raise CloudError(f"{call.name}: the installed boto3 is too old to know it", code="UnknownOperation", object=self._subject(call, sent),
+            raise CloudError(f"{call.name}: the installed boto3 is too old to know it", code="UnknownOperation", object=failures.subject(call, sent),
                              operation=call.name, remedy="pip install --upgrade boto3, then run the same command again")  # fmt: skip
         self._pace(call)
-        try:
+        with self._told(call, sent):
             with self._lock:
                 self.calls += 1
             if client.can_paginate(method) and "NextToken" not in sent and call.operation != "LookupEvents":
@@ -322,7 +317,19 @@ class Aws:
             else:
                 answer = getattr(client, method)(**sent)
                 self._set_clock(answer)
-                self._rest(client, method, sent, answer)
+                if not client.can_paginate(method):
+                    self._rest(client, method, sent, answer)
+        if call.name == "organizations:DescribePolicy":  # botocore decodes the documents of IAM only
+            answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
+        if call.name == "sso-admin:GetInlinePolicyForPermissionSet":  # none is an empty text
+            answer["InlinePolicy"] = _document(answer.get("InlinePolicy") or "null")
+        return documents.parsed(call.name, _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
+
+    @contextlib.contextmanager
+    def _told(self, call: Call, sent: Mapping[str, t.Any]) -> t.Iterator[None]:
+        """Whatever botocore raises in it as ``CloudError``."""
+        try:
+            yield
         except botocore.exceptions.ClientError as error:
             self._set_clock(error.response)
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
@@ -334,7 +341,7 @@ class Aws:
             botocore.exceptions.CredentialRetrievalError,
         ) as error:
             raise CloudError(
-                f"no usable AWS credentials: {error}", code="NoCredentials", object=self._subject(call, sent), operation=call.name,
+                f"no usable AWS credentials: {error}", code="NoCredentials", object=failures.subject(call, sent), operation=call.name,
                 remedy="set AWS_PROFILE, log in again, or give connection.aws.profile",
             ) from error  # fmt: skip
         except RuntimeError as error:  # botocore has no exception of its own for AWS_CREDENTIAL_EXPIRATION in the past
@@ -343,32 +350,40 @@ class Aws:
             raise self._explain(call, sent, {"Code": "ExpiredToken", "Message": str(error)}, lost=False) from error
         except botocore.exceptions.ParamValidationError as error:
             raise CloudError(
-                f"{call.name}: {error}", code="ParamValidation", object=self._subject(call, sent), operation=call.name
+                f"{call.name}: {error}", code="ParamValidation", object=failures.subject(call, sent), operation=call.name
             ) from error
         except (
             botocore.exceptions.BotoCoreError,
             botocore.parsers.ResponseParserError,
         ) as error:  # the latter: a page of a proxy, not of AWS
             raise CloudError(
-                f"{call.name} on {self._subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
-                object=self._subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
+                f"{call.name} on {failures.subject(call, sent)}: no answer from AWS ({type(error).__name__})", code=type(error).__name__, lost=True,
+                object=failures.subject(call, sent), operation=call.name, remedy="check the network and the endpoint, then run the same command again",
             ) from error  # fmt: skip
-        if call.name == "organizations:DescribePolicy":  # botocore decodes the documents of IAM only
-            answer["Policy"]["Content"] = _document(answer["Policy"]["Content"])
-        if call.name == "sso-admin:GetInlinePolicyForPermissionSet":  # none is an empty text
-            answer["InlinePolicy"] = _document(answer.get("InlinePolicy") or "null")
-        return documents.parsed(call.name, _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"}))
+
+    def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any], lost: bool) -> CloudError:
+        return failures.explain(call, sent, error, lost, lambda: self._responder(call))
+
+    def _responder(self, call: Call) -> str:
+        """Who makes a request, for messages."""
+        if not self._caller:
+            return "caller"
+        return self._above_arn(call.service) if call.service in assumed.ABOVE else self.responder_arn(call.target.account)
 
     def _rest(self, client: t.Any, method: str, sent: Mapping[str, t.Any], answer: dict[str, t.Any]) -> None:
-        """The further pages of an IAM listing that botocore does not know to be one (ListServiceSpecificCredentials), added to ``answer``."""
-        page = answer
-        while page.get("IsTruncated") and page.get("Marker"):
+        """The further pages of a listing that botocore does not know to be one (``_TOKENS``), added to ``answer``. Who asks for a page gets that one."""
+        name = next((token for token in _TOKENS if answer.get(token)), "")
+        last, token = "", "" if not name or name in sent else answer.pop(name)
+        while token:
+            if token == last:
+                raise botocore.exceptions.PaginationError(message=f"the same {name} came twice")
             with self._lock:
                 self.calls += 1
-            page = getattr(client, method)(**sent, Marker=page["Marker"])
-            for name, value in page.items():
+            page = getattr(client, method)(**{**sent, name: token})
+            for key, value in page.items():
                 if isinstance(value, list):
-                    answer[name] = [*answer.get(name, []), *value]
+                    answer[key] = [*answer.get(key, []), *value]
+            last, token = token, page.get(name) or ""
 
     def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
         """How to read and write the policy document that ``edit`` names."""
@@ -392,51 +407,6 @@ class Aws:
             except ValueError:
                 pass  # an unreadable header leaves the last known time
 
-    @staticmethod
-    def _subject(call: Call, sent: Mapping[str, t.Any]) -> str:
-        for name in (
-            "AccessKeyId",
-            "UserName",
-            "RoleName",
-            "RoleArn",
-            "PolicyArn",
-            "SecretId",
-            "InstanceIds",
-            "TargetId",
-            "PolicyId",
-            "Name",
-            *_MORE_NAMES,
-        ):
-            if sent.get(name):
-                return f"{name}={sent[name]}" + (f" in {call.target.account}" if call.target.account else "")
-        return call.target.account or "the caller's account"
-
-    def _explain(self, call: Call, sent: Mapping[str, t.Any], error: Mapping[str, t.Any], lost: bool) -> CloudError:
-        """``lost``: an error of the server's side, after which nobody knows whether the request was carried out."""
-        code, text = str(error.get("Code", "Unknown")), " ".join(str(error[k]) for k in ("Message", "Reason") if error.get(k))
-        remedy = ""
-        if code in _EXPIRED:
-            remedy = "the responder's own session has expired: log in again, then run the same command; what was done is recorded"
-        elif code in _NO_CREDENTIALS:
-            remedy = "the responder's own credentials are not valid: check AWS_PROFILE or log in again"
-        elif code in _DENIED:
-            who = (
-                "caller"
-                if not self._caller
-                else self._above_arn(call.service)
-                if call.service in assumed.ABOVE
-                else self.responder_arn(call.target.account)
-            )
-            remedy = f"the responder ({who}) needs {call.name}; see docs/permissions"
-        elif code in _SUSPENDED:
-            remedy = f"AWS has suspended, blocked or closed account {call.target.account or 'of the caller'}: have it reopened (AWS Support), then run again"
-        elif _throttled(code):
-            remedy = "AWS throttles this account: run the same command again, with fewer threads"
-        subject = self._subject(call, sent)
-        return CloudError(
-            f"{call.name} on {subject}: {code}: {text}", code=code, lost=lost, object=subject, operation=call.name, remedy=remedy
-        )
-
 
 def _lean(profile: str | None) -> t.Any:
     """A session of botocore's whose clients are `lean`."""
@@ -451,10 +421,6 @@ def _lean(profile: str | None) -> t.Any:
 def _loader(data_path: str | None) -> lean.Loader:
     """The models that were read, one time for the process."""
     return lean.Loader(botocore.loaders.create_loader(data_path), _snake)
-
-
-def _throttled(code: str) -> bool:
-    return "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
 
 def _snake(operation: str) -> str:

@@ -70,13 +70,8 @@ def _check(raw: t.Any, path: str, problems: list[Problem]) -> dict[str, t.Any]:
         problems.append((path, f"must say one of {', '.join(_CHECKS)}" + (f", not {' and '.join(given)}" if given else "")))
     found: dict[str, t.Any] = {}
     for key in given:
-        if key == "command":  # words, never a line: nothing is given to a shell
-            words = fields.raw[key]
-            if not isinstance(words, list) or not words or not all(isinstance(w, str) and w for w in words):
-                problems.append(
-                    (f"{path}.command", "must be a list of words, as [curl, --fail, https://example.com]; it is not run by a shell")
-                )
-            found[key] = [w for w in words if isinstance(w, str)] if isinstance(words, list) else []
+        if key == "command":
+            found[key] = declared.words(fields, key)
         else:
             found[key] = fields.text(
                 key, pattern=_URL if key == "http" else _WORD, says="not an http(s) URL" if key == "http" else "not a name"
@@ -86,5 +81,5 @@ def _check(raw: t.Any, path: str, problems: list[Problem]) -> dict[str, t.Any]:
         if "http" not in given:
             problems.append((f"{path}.status", "belongs to http"))
     if "seconds" in fields.raw:
-        found["seconds"] = fields.count("seconds", 30)
+        found["seconds"] = declared.seconds(fields)
     return found

@@ -107,7 +107,7 @@ def replace_in_variables(document: t.Any, lists: list[list[t.Any]], old: str, ne
         place: t.Any = changed
         for part in path:
             place = place.get(part) if isinstance(place, dict) else place[part] if isinstance(place, list) and len(place) > part else None
-        found[str(number)] = [entry for entry in place or () if entry.get("type", "PLAINTEXT") == "PLAINTEXT"]
+        found[str(number)] = [entry for entry in place or () if "value" in entry and entry.get("type", "PLAINTEXT") == "PLAINTEXT"]
     after = credential_text.replaced({n: {e["name"]: e["value"] for e in entries} for n, entries in found.items()}, old, new, secret)
     for key, entries in found.items():
         for entry in entries:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ..common.errors import EvictError
+from ..common.errors import CloudError, EvictError
 from ..common.plan import Call, Edit, Probe
 from ..common.reader import Cloud
 
@@ -47,7 +47,16 @@ class Outside:
             where = f"connection.{self.kind.CLOUD}.{name}" if not hasattr(self.kind, "connections") else f"{self.kind.CLOUD} {name}"
             raise EvictError(f"{where} is not declared in the incident", object=name, operation=call.name,
                              remedy="declare it in the incident file, then run again")  # fmt: skip
-        return self.kind.carry_out(self.connections[name], call, call.parameters if parameters is None else parameters)
+        try:
+            return self.kind.carry_out(self.connections[name], call, call.parameters if parameters is None else parameters)
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:  # a page of a proxy, not of the server; what it says may be a secret
+            raise CloudError(f"{call.name} on {name}: could not be understood ({type(error).__name__})", code="NotUnderstood", lost=True, object=name,
+                             operation=call.name, remedy="check the address and what answers there, then run the same command again") from None  # fmt: skip
 
     def document(self, edit: Edit) -> tuple[Probe, Callable[[t.Any], Call]]:
         """How to read and write the document that ``edit`` names."""

@@ -86,8 +86,6 @@ def _owner(parameters: Mapping[str, t.Any]) -> str:
 
 
 def _said(answer: session.Answer) -> str:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    limit = (
-        "its rate limit is used up, try again later: " if headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers else ""
-    )
+    used_up = answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
+    limit = "its rate limit is used up, try again later: " if used_up else ""
     return limit + str(answer.json().get("message") or "")

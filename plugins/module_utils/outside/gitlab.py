@@ -46,7 +46,7 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
     to = server(connection, where, {"PRIVATE-TOKEN": token}, str(connection.get("url") or "https://gitlab.com"))
     found = session.request(to, call, methods[call.operation], _path(parameters), json_body=body, subject=subject, explain=_said).json()
     if found.get("hidden") or found.get("value") is None:
-        found = {**found, "value": None}
+        found = {**found, "key": found["key"], "value": None}
     if body and any(found.get(key, body[key]) != body[key] for key in body if key != "value"):
         raise CloudError(f"{call.name} on {subject}: it is not as protected as it was", code="Changed", object=subject, operation=call.name)
     return {**found, **seen(found["value"])}

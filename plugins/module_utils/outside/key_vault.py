@@ -54,7 +54,8 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
     path = session.quoted("secrets", name)
     if call.operation == "GetSecret":
         path += session.quoted(str(parameters["version"])) if parameters.get("version") else ""
-        return _shown(_request(connection, call, "GET", f"{path}?{_API}", None, subject))
+        answer = _request(connection, call, "GET", f"{path}?{_API}", None, subject)
+        return {**_shown(answer), "value": str(answer["value"])}
     if call.operation == "ListVersions":
         found = _versions(connection, call, path, subject)
         return {"count": len(found), "versions": found}
@@ -105,7 +106,7 @@ def _wanted(url: str, suffix: str, name: str) -> tuple[str, str]:
     header: list[str] = []
 
     def keep(answer: session.Answer) -> str:
-        header.append({k.lower(): v for k, v in answer.headers.items()}.get("www-authenticate", ""))
+        header.append(answer.headers.get("www-authenticate", ""))
         return "the vault asks who is there"
 
     call = Call(Target(CLOUD, name), "keyvault", "Challenge", {})
@@ -114,7 +115,7 @@ def _wanted(url: str, suffix: str, name: str) -> tuple[str, str]:
     except CloudError as error:
         if error.code != "Unauthorized":
             raise
-    said = dict(_CHALLENGE.findall(header[0])) if header else {}
+    said = dict(_CHALLENGE.findall(header[-1])) if header else {}
     resource = str(said.get("resource") or said.get("scope") or "").removesuffix("/.default").rstrip("/")
     host = urllib.parse.urlsplit(resource).hostname or ""
     if resource != f"https://{suffix}":

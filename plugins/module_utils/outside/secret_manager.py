@@ -72,10 +72,9 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
         raise
     if call.operation in ("GetSecret", "UpdateAliases"):
         return answer
-    number = str(answer.get("name") or "").rpartition("/")[2]
-    answer = {**answer, "version": int(number) if number.isdigit() else number}
+    answer = {**answer, "version": int(str(answer["name"]).rpartition("/")[2])}
     if call.operation == "AccessVersion":
-        answer["value"] = _value(answer.pop("payload", None) or {}, name, call)
+        answer["value"] = _value(answer.pop("payload"), name, call)
     return answer
 
 

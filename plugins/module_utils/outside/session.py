@@ -40,6 +40,8 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
+    """``headers``: by their names in small letters, as some servers send them."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -84,9 +86,9 @@ def request(
         try:
             return _send(server, method, path, body, sent, seconds)
         except urllib.error.HTTPError as error:
-            answer = Answer(error.code, dict(error.headers or {}), _said(error))
+            answer = Answer(error.code, _small(error.headers or {}), _said(error))
             failure = _refused(call, name, answer, explain)
-            wait = answer.headers.get("Retry-After", "")
+            wait = answer.headers.get("retry-after", "")
             pause = min(float(wait), _LONGEST) if pause is not None and wait.isdigit() else pause  # noqa: PLW2901
             repeat = error.code == 429 or (again and error.code in (500, 502, 503, 504))
         except (OSError, http.client.HTTPException, ValueError) as error:  # URLError is an OSError
@@ -106,10 +108,17 @@ def request(
 def _send(server: Server, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Answer:
     # Without a context of its own urllib reads the machine's CAs for each request; this one trusts nobody.
     context = server.context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPSHandler(context=context))
+    local = (
+        [urllib.request.ProxyHandler({})] if server.url.startswith("http://") else []
+    )  # on this machine: a proxy would be told the token
+    opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPSHandler(context=context), *local)
     asked = urllib.request.Request(server.url.rstrip("/") + path, data=body, headers=dict(headers), method=method)
     with opener.open(asked, timeout=seconds) as answer:
-        return Answer(answer.status, dict(answer.headers), _read(answer))
+        return Answer(answer.status, _small(answer.headers), _read(answer))
+
+
+def _small(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _read(answer: t.Any) -> bytes:

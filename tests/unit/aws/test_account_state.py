@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, authors, put_back, quarantine
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, authors, failures, put_back, quarantine
 from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import UNKNOWN, Change, carry, diff
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
-from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.guard import kind_of
 from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
@@ -203,7 +202,7 @@ def test_what_is_in_identity_providers_and_which_instances_may_be_a_role_is_comp
         [step] = put_back.steps(change, Target("aws", "111122223333"))
         for action in (*step.do, *step.undo):
             valid_call(action)  # type: ignore[arg-type]
-            assert any(name in Aws._subject(action, action.parameters) for name in (change.arn, "RoleName=web"))  # type: ignore[union-attr,arg-type]
+            assert any(name in failures.subject(action, action.parameters) for name in (change.arn, "RoleName=web"))  # type: ignore[union-attr,arg-type]
         sent[change.facet] = (step.do[0].operation, step.do[0].parameters)  # type: ignore[union-attr]
         assert step.undo or step.irreversible
         assert account_state.owned(step) == (change.arn, change.facet) and put_back.is_held(step) and put_back.gives(change)

@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import io
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+from botocore.stub import Stubber
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws, iso
@@ -141,3 +145,88 @@ def test_what_must_not_be_sent_twice_is_sent_again_only_when_it_was_not_carried_
     with pytest.raises(CloudError):
         connected.call(CREATE)
     assert len(aws.once) == sent
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "listed", "one"),
+    [
+        ("directconnect", "DescribeVirtualInterfaces", "virtualInterfaces", {"virtualInterfaceId": "dxvif-1"}),
+        ("secretsmanager", "ListSecretVersionIds", "Versions", {"VersionId": "0" * 32}),
+        ("apprunner", "ListServices", "ServiceSummaryList", {"ServiceName": "front"}),
+        ("events", "ListConnections", "Connections", {"Name": "partner"}),
+    ],
+)
+def test_all_pages_where_botocore_pages_nothing(
+    monkeypatch: pytest.MonkeyPatch, service: str, operation: str, listed: str, one: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    aws = Aws({"region": "us-east-1"})
+    aws._caller = {"account": A, "arn": f"arn:aws:iam::{A}:user/r", "user_id": "U"}
+    target, method = Target("aws", A), session._snake(operation)
+    client = aws.client(target, service)
+    assert not client.can_paginate(method), "botocore pages it now"
+    model = client.meta.service_model.operation_model(operation)
+    token = next(name for name in session._TOKENS if name in model.output_shape.members)
+    sent = {"SecretId": "s"} if service == "secretsmanager" else {}
+    with Stubber(client) as stub:
+        for page in range(3):
+            stub.add_response(
+                method, {listed: [one], **({token: f"t{page}"} if page < 2 else {})}, {**sent, **({token: f"t{page - 1}"} if page else {})}
+            )
+        assert aws.call(Call(target, service, operation, sent)) == {listed: [one] * 3}
+        stub.assert_no_pending_responses()
+    with Stubber(client) as stub:  # a server that never ends
+        for page in range(3):
+            stub.add_response(method, {listed: [one], token: "same"}, {**sent, **({token: "same"} if page else {})})
+        with pytest.raises(CloudError, match="PaginationError"):
+            aws.call(Call(target, service, operation, sent))
+
+
+class Broken:
+    """A body that breaks off."""
+
+    def iter_chunks(self, _size: int) -> Any:
+        yield b"half"
+        raise ReadTimeoutError(endpoint_url="https://x")
+
+
+class Whole:
+    def iter_chunks(self, _size: int) -> Any:
+        yield b"whole"
+
+
+GET = Call(Target("aws", A), "s3", "GetObject", {"Bucket": "logs", "Key": "k"})
+
+
+def test_a_body_that_breaks_off_is_read_anew(aws: Any) -> None:
+    connected, into, bodies = aws(None), io.BytesIO(), [Broken(), Whole()]
+    connected.client = lambda *_a: type("S3", (), {"get_object": lambda _s, **_k: {"Body": bodies.pop(0)}})()
+    assert connected.fetch(GET, into) == hashlib.sha256(b"whole").hexdigest() and into.getvalue() == b"whole"
+    bodies[:] = [Broken(), Broken(), Broken(), Whole()]
+    with pytest.raises(CloudError, match="Bucket=logs") as caught:
+        connected.fetch(GET, into)
+    assert caught.value.code == "ReadTimeoutError" and len(bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ResponseParserError("<html>"), "ResponseParserError"),
+        (NoCredentialsError(), "NoCredentials"),
+        (RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."), "ExpiredToken"),
+        (client_error("AccessDenied", 403), "AccessDenied"),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_told_like_any_other_request(aws: Any, error: Exception, code: str) -> None:
+    with pytest.raises(CloudError, match=r"logs|credentials") as caught:
+        aws(error).fetch(GET, io.BytesIO())
+    assert caught.value.code == code and caught.value.remedy and "logs" in caught.value.object
+
+
+def test_a_file_is_fetched_by_a_new_session_where_the_last_one_has_ended(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected, answers = aws(None), [client_error("ExpiredToken", 400), {"Body": Whole()}]
+    monkeypatch.setattr(connected, "_role_in", lambda _t, _s: "444455556666")
+    monkeypatch.setattr(connected.roles, "forget", lambda _a, _k: True)
+    connected.client = lambda *_a: Client(answers.pop(0))
+    assert connected.fetch(GET, io.BytesIO()) == hashlib.sha256(b"whole").hexdigest() and not answers

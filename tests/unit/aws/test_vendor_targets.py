@@ -197,10 +197,11 @@ def test_an_answer_that_is_lost_makes_no_second_version(store: Store, what: Any)
     assert desk.keeps_secrets()
 
 
-def test_a_server_that_is_busy_is_asked_again(store: Store, pauses: list[float]) -> None:
+@pytest.mark.parametrize("header", ["Retry-After", "retry-after"])
+def test_a_server_that_is_busy_is_asked_again(store: Store, pauses: list[float], header: str) -> None:
     store.put(text("env", OLD, OLD_SECRET))
     method, path = WRITES[store.name]
-    store.vendor.faults = [(method, path, (429, {"Retry-After": "7"}, {})), ("GET", "app|AWS", (503, {}, {}))]
+    store.vendor.faults = [(method, path, (429, {header: "7"}, {})), ("GET", "app|AWS", (503, {}, {}))]
     desk = store.desk()
     desk.move()
     assert desk.statuses() == ["done"] and 7.0 in pauses and store.vendor.faults == [] and store.newest() == text("env", NEW, NEW_SECRET)
@@ -224,6 +225,14 @@ def test_what_cannot_be_read_is_unknown(store: Store, status: int, said: str) ->
     store.vendor.faults = [("GET", "app|AWS", (status, {"Location": "http://127.0.0.1:1/"}, {}))] * 2
     state = store.desk().state()
     assert state.startswith("unknown: ") and said in state and store.writes() == []
+
+
+@pytest.mark.parametrize("body", [{}, ["page of a proxy"]])
+def test_what_cannot_be_understood_is_unknown(store: Store, body: Any) -> None:
+    store.put(text("env", OLD, OLD_SECRET))
+    store.vendor.faults = [("GET", "app|AWS", (200, {}, body))] * 2
+    state = store.desk().state()
+    assert state.startswith("unknown") and "could not be understood" in state and store.writes() == []
 
 
 def test_a_redirect_gets_no_token(store: Store) -> None:
@@ -442,6 +451,12 @@ def test_key_vault_gives_its_token_to_no_other_service(azure: Store) -> None:
     azure.vendor.resource = "https://management.azure.com"
     state = azure.desk().state()
     assert "asks for a token of management.azure.com" in state and azure.vendor.tokens == {} and azure.vendor.violations == []
+
+
+def test_key_vault_that_is_busy_when_it_is_asked_whose_token_it_wants_is_asked_again(azure: Store) -> None:
+    azure.put(text("env", OLD, OLD_SECRET))
+    azure.vendor.faults = [("GET", "/secrets$", (503, {}, {}))]
+    assert azure.desk().state() == "old" and azure.vendor.faults == []
 
 
 def test_key_vault_pages_managed_disabled_and_a_wrong_password(azure: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,8 @@ def refused(**more: Any) -> dict[str, str]:
         ({"kind": "hook", "name": "x", "half": "id"}, "half", "both halves"),
         ({"kind": "hook", "name": "x", "url": "https://x"}, "url", "unknown key"),
         ({"kind": "hook", "name": "x", "seconds": 3601}, "seconds", "3600 seconds at most"),
+        ({"kind": "other", "name": "x", "check": {"alarm": "x", "seconds": 3601}}, "check.seconds", "3600 seconds at most"),
+        ({"kind": "other", "name": "x", "check": {"command": ["a", "b\0"]}}, "check.command", "a list of words"),
         ({"kind": "webhook", "name": "x", "url": "http://example.com"}, "url", "not an https URL"),
         ({"kind": "webhook", "name": "x", "url": "https://user@example.com/x"}, "url", "not an https URL"),
         ({"kind": "webhook", "name": "x", "secret_env": "A", "secret_file": "/b"}, "", "name one"),

@@ -80,3 +80,11 @@ def test_set_statements_replaces_ours_and_leaves_what_others_wrote() -> None:
     new = edits.apply("set_statements", document, {"sids": ["OursA", "OursB"], "statements": [{"Sid": "OursB"}]})
     assert new == {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}, {"Sid": "OursB"}]} and len(document["Statement"]) == 2
     assert edits.apply("set_statements", {"Statement": {"Sid": "OursA"}}, {"sids": ["OursA"], "statements": []}) is None
+
+
+def test_variables_that_have_no_value_or_are_references_stay_as_they_are() -> None:
+    old, new, secret = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", "n" * 40
+    rest = [{"name": "EMPTY"}, {"name": "DB", "value": old, "type": "PARAMETER_STORE"}]
+    document = {"c": [{"environment": [*rest, {"name": "ID", "value": old}, {"name": "SECRET", "value": "o" * 40}]}]}
+    changed = edits.replace_in_variables(document, [["c", 0, "environment"], ["c", 1, "environment"]], old, new, secret)
+    assert changed == {"c": [{"environment": [*rest, {"name": "ID", "value": new}, {"name": "SECRET", "value": secret}]}]}

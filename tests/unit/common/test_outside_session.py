@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Target
 from ansible_collections.evict.cloud.plugins.module_utils.outside import session
+from ansible_collections.evict.cloud.plugins.module_utils.outside.clouds import Clouds
 from ansible_collections.evict.cloud.plugins.module_utils.outside.session import Server
 
 
 class Scripted:
-    """Answers as told: a status, "lost", "cut" (in the middle of its body), or (status, headers)."""
+    """Answers as told: a status, "lost", "cut" (in the middle of its body), (status, headers), or a body."""
 
     def __init__(self) -> None:
         self.script: list[Any] = []
@@ -31,13 +33,15 @@ class Scripted:
                 if told == "lost":
                     self.connection.close()
                     return
+                body = told if isinstance(told, bytes) else b"{}"
+                told = 200 if isinstance(told, bytes) else told
                 status, headers = told if isinstance(told, tuple) else (409 if told == "cut" else told, {})
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "99" if told == "cut" else "2")
+                self.send_header("Content-Length", "99" if told == "cut" else str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
 
             do_GET = do_POST = _go  # noqa: N815 - http.server's names
 
@@ -105,3 +109,27 @@ def test_nobody_listens_there(scripted: Scripted) -> None:
     with pytest.raises(CloudError) as caught:
         ask(scripted)
     assert caught.value.code == "ConnectionRefusedError" and not caught.value.lost
+
+
+def test_what_is_on_this_machine_is_asked_without_a_proxy(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token would go to the proxy, in the clear."""
+    proxy = Scripted()
+    try:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert ask(scripted).status == 200 and proxy.seen == []
+    finally:
+        proxy.close()
+
+
+@pytest.mark.parametrize("told", [b"<html>log in, Bearer hidden</html>", b"{}", b'{"data": []}', b"[1]"])
+def test_an_answer_that_is_not_the_servers_is_an_error_that_names_the_object(
+    scripted: Scripted, told: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", "hvs.hidden")
+    scripted.script = [told]
+    incident: Any = SimpleNamespace(connection={"vault": {"prod": {"url": scripted.url}}})
+    call = Call(Target("vault", "prod", "secret"), "vault", "ReadSecret", {"mount": "secret", "path": "app"})
+    with pytest.raises(CloudError) as caught:
+        Clouds({}, incident)["vault"].call(call)
+    assert caught.value.object == "prod" and caught.value.operation == "vault:ReadSecret" and caught.value.lost
+    assert "could not be understood" in caught.value.message and "hidden" not in caught.value.message

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ...common.plan import Call, Target
 from ...common.reader import Reader
 from ..needles import Needles
-from .kind import Part, Seen, Told, found, unpaged
+from .kind import Part, Seen, Told, found
 
 KIND = "app_runner"
 NOUN = "App Runner services"
@@ -18,10 +18,9 @@ READS: tuple[str, ...] = ("apprunner:ListServices", "apprunner:DescribeService")
 
 
 def search(target: Target, needles: Needles, reader: Reader) -> Iterator[Told]:
-    for page in unpaged(reader, target, "apprunner", "ListServices"):
-        for service in page.get("ServiceSummaryList", []):
-            if service.get("Status") != "DELETED":
-                yield Part(str(service["ServiceArn"]), lambda service=service: _look(target, service, needles, reader))  # type: ignore[misc]
+    for service in reader.get(Call(target, "apprunner", "ListServices", {})).get("ServiceSummaryList", []):
+        if service.get("Status") != "DELETED":
+            yield Part(str(service["ServiceArn"]), lambda service=service: _look(target, service, needles, reader))  # type: ignore[misc]
 
 
 def _look(target: Target, listed: dict[str, t.Any], needles: Needles, reader: Reader) -> Iterator[Told]:

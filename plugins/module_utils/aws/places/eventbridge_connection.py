@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ...common.plan import Call, Target
 from ...common.reader import Reader
 from ..needles import Needles
-from .kind import Part, Seen, Told, found, unpaged
+from .kind import Part, Seen, Told, found
 
 KIND = "eventbridge_connection"
 NOUN = "EventBridge connections"
@@ -18,9 +18,8 @@ READS: tuple[str, ...] = ("events:ListConnections", "events:DescribeConnection")
 
 
 def search(target: Target, needles: Needles, reader: Reader) -> Iterator[Told]:
-    for page in unpaged(reader, target, "events", "ListConnections"):
-        for connection in page.get("Connections", []):
-            yield Part(str(connection.get("ConnectionArn")), lambda c=connection: _look(target, c, needles, reader))  # type: ignore[misc]
+    for connection in reader.get(Call(target, "events", "ListConnections", {})).get("Connections", []):
+        yield Part(str(connection.get("ConnectionArn")), lambda c=connection: _look(target, c, needles, reader))  # type: ignore[misc]
 
 
 def _look(target: Target, listed: dict[str, t.Any], needles: Needles, reader: Reader) -> Iterator[Told]:

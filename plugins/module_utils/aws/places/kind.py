@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ...common.errors import EvictError
 from ...common.plan import Call, Target
 from ...common.reader import Reader
+from .. import failures
 from ..needles import Needles, Spot
 
 Item = t.TypeVar("Item")
@@ -101,8 +102,7 @@ def guarded(object: str, look: Callable[[], Iterable[Told]]) -> Iterator[Told]:
 
 def throttled(error: EvictError) -> bool:
     """AWS was too busy: to be asked again later, with less at a time."""
-    code = str(getattr(error, "code", ""))
-    return "Throttl" in code or code in ("TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
+    return failures.throttled(str(getattr(error, "code", "")))
 
 
 def pages(
@@ -117,17 +117,6 @@ def pages(
         token = page.get("NextToken")
         if not token:
             return
-
-
-def unpaged(reader: Reader, target: Target, service: str, operation: str) -> Iterator[dict[str, t.Any]]:
-    """The pages of a listing that botocore does not know to be one."""
-    token: dict[str, str] = {}
-    while True:
-        page = reader.get(Call(target, service, operation, token))
-        yield page
-        if not page.get("NextToken"):
-            return
-        token = {"NextToken": page["NextToken"]}
 
 
 def batches(items: list[Item], size: int) -> Iterator[list[Item]]:
