@@ -25,7 +25,8 @@ options:
     type: list
     elements: str
   verdict:
-    description: V(false_positive) undoes everything of the suspects in O(only), the key and the session denies included.
+    description: V(false_positive) undoes everything of the suspects in O(only), the key and the session denies included. What they had changed of
+      bystanders' while they were being cut, and was put back, comes back too; where nothing says whose change it was, it stays and is V(open).
     type: str
     choices: [release, false_positive]
     default: release

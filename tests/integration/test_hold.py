@@ -280,6 +280,12 @@ def test_the_responders_own_role_in_the_hands_of_the_suspect(desk: Desk, bed: Be
     found = iam.get_role(RoleName="incident-responder")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert [s["Principal"] for s in found] == [s["Principal"] for s in document_before], found
     assert any("incident-responder" in row["object"] for row in done["open"])
+    left = desk.false_positive(
+        company.leaked.access_key
+    )  # of what was done to the responder's own role the ledger does not say because of whom
+    assert left["status"] == "open", left
+    unclear = [row["object"] for row in left["open"] if row["kind"] == "unknown"]
+    assert len(unclear) == 2 and any("trust policy" in what for what in unclear) and any("evict-" in what for what in unclear), left["open"]
 
 
 def test_a_later_look_cuts_nothing_again_that_was_released(desk: Desk, bed: Bed, company: Company) -> None:

@@ -72,7 +72,10 @@ def desk(bed: Bed, company: Company, estate: Estate, tmp_path: Path) -> Desk:
 
 
 def test_ways_to_sign_in_that_are_opened_meanwhile_are_closed_and_stay_so(desk: Desk, bed: Bed, company: Company, estate: Estate) -> None:
-    """An audience and a certificate more, one audience less, other metadata, a role in an instance profile; a release keeps what was put back."""
+    """An audience and a certificate more, one audience less, other metadata, a role in an instance profile; a release keeps what was put back.
+
+    A verdict that the key was in good hands all the time gives the changes back, and names what it cannot.
+    """
     before, evil = estate.state(), METADATA.replace("Entity", "Evil")
     thief = bed.client("iam", company.leaked)
 
@@ -98,3 +101,8 @@ def test_ways_to_sign_in_that_are_opened_meanwhile_are_closed_and_stay_so(desk: 
     assert refused == set()
     kept = {row["object"].split()[0] for row in desk.restore()["open"] if row["kind"] == "kept"}
     assert {estate.oidc, estate.saml} <= kept and estate.state() == before
+    done = desk.false_positive(company.leaked.access_key)
+    assert estate.state() == {"clients": ["evil"], "thumbprints": [PRINT, "e" * 40], "metadata": evil, "roles": []}, done
+    assert [row["kind"] for row in done["open"] if "profile/web" in row["object"]] == ["irreversible"], done["open"]
+    again = desk.false_positive(company.leaked.access_key)
+    assert again["changed_count"] == 0 and again["open"] == done["open"]

@@ -298,6 +298,9 @@ class Hold:
         how = f"{change.text} by {by or 'an unknown hand'} while the fence was spreading"
         kind = change.facet.partition("/")[0]
         if steps := list(put_back.steps(change, Target("aws", account))):
+            note = {"step": steps[0].id, "by": identity(by)}
+            if by and note not in [n["data"] for n in self.case.notes(put_back.NOTE)]:
+                self.case.note(put_back.NOTE, note)
             self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
             if (
                 kind == "trust"

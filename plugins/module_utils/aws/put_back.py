@@ -21,6 +21,7 @@ from .account_state import Change
 from .policy import inline
 
 HELD = "#held/"  # in the ids of these Steps
+NOTE = "put_back"  # kind of notes: {"step": its id, "by": identity of whoever had changed it}
 # A policy of AWS itself, and whether it only denies; a key that AWS finds published gets the quarantine from AWS.
 _OF_AWS = re.compile(rf"arn:[\w-]+:iam::aws:policy/(?:({deny_all.NAME}|AWSCompromisedKeyQuarantine(?:V\d+)?)|.+)")
 ABSENT = ("NoSuchEntity", "NoSuchEntityException")

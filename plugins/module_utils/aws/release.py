@@ -59,6 +59,7 @@ class Release:
         self.rows: list[restore.Verdict] = []
         self._standing: list[tuple[Step, Step]] = []
         self._known = [n["data"] for n in case.notes("suspect")]
+        self._contained = {identity(d["arn"]) for d in self._known}
 
     def run(self) -> None:
         principals = self._chosen()
@@ -68,7 +69,8 @@ class Release:
         on_resources = resource_release.split(everything)
         beside = [*above, *on_resources]
         mine = [pair for pair in everything if pair not in beside and not compute_release.is_group(pair[1])]
-        standing = [pair for pair in mine if (principals is None or identity(pair[1].principal) in principals)]
+        standing = [pair for pair in mine if principals is None or self._is_of(pair[1], principals)]
+        self._name_unclear([pair for pair in mine if pair not in standing], principals)
         if above and standing and self.order.purposes != ("resources",) and account_release.AccountRelease(self, above, principals).admit():
             time.sleep(account_release.SPREAD)
             self.case.ledger.flush()  # what was just written is what the fence is compared with
@@ -119,6 +121,29 @@ class Release:
                     f"{data['arn']} is also what suspect {data['suspect']} stands for", object=data["arn"], operation="release",
                     remedy=f"judge both: -e only={','.join([*self.order.only, data['suspect']])}",
                 )  # fmt: skip
+
+    def _is_of(self, step: Step, chosen: set[str]) -> bool:
+        """Whether it was done to the chosen; for a false positive also what they had changed elsewhere, unless that is somebody who is contained still."""
+        key = identity(step.principal)
+        return key in chosen or (self.order.false_positive and key not in self._contained and set() < self._changed_by(step) <= chosen)
+
+    def _changed_by(self, step: Step) -> set[str]:
+        """Identities whose changes a Step put back, as far as they were noted."""
+        return {n["data"]["by"] for n in self.case.notes(put_back.NOTE) if n["data"]["step"] == step.id}
+
+    def _name_unclear(self, rest: Iterable[tuple[Step, Step]], chosen: set[str] | None) -> None:
+        """What a verdict on some suspects leaves of what was done to bystanders because of them, or of nobody knows whom."""
+        for first, latest in rest if chosen is not None and self.order.false_positive else ():
+            by, bystander = self._changed_by(latest), identity(latest.principal) not in self._contained
+            if put_back.is_held(latest) and by <= chosen and (by or bystander):
+                why = "a suspect had changed it, and the ledger does not say which" if bystander else "whose it is stays contained"
+            elif bystander and self._purpose(latest) in ("session", "userid"):
+                why = "it denies sessions of suspects, and the ledger does not say of which"
+            else:
+                continue
+            why += ": look at it, and give it back by hand"
+            if verdict := restore.judge(first, latest, Reader(self.runner.clouds), lambda _step, why=why: ("unknown", why, None)):  # type: ignore[misc]
+                self.rows.append(verdict)
 
     def _note_verdict(self) -> None:
         if not self.order.false_positive:

@@ -82,7 +82,7 @@ class Runner:
         self._wanted: dict[str, list[plan.Path]] = {}
         self.done: dict[str, Done] = {}
         self._turns: dict[str, threading.Lock] = {}  # Step id -> of whoever carries it out
-        self._known: dict[int, Done | None] = {}  # id() of a Step whose intent is written -> what was known of it then
+        self._open: dict[str, Step] = {}  # Step id -> the one whose intent is written and that is not carried out yet
         self._forgotten: set[str] = set()
         self.failures: list[dict[str, str]] = []
         self.carried_out = 0  # Steps
@@ -308,17 +308,30 @@ class Runner:
         return plan.resolve(step.after, self.answers) if known else step.after
 
     def run_step(self, step: Step) -> None:
-        """Carry out a Step whose intent is durable; never raises an ``EvictError``: it becomes the Step's outcome."""
+        """Carry out what ``begin`` gave; never raises an ``EvictError`` of the cloud: it becomes the Step's outcome.
+
+        Of plans side by side one has its intent written; another writes its own when its turn comes, with what is there by then, if it is still to be done.
+        So at any moment a crash leaves one open intent of a Step, and that is what was at work.
+        """
         with self._lock:
-            turn, known = self._turns.setdefault(step.id, threading.Lock()), self._known.pop(id(step), None)
+            turn = self._turns.setdefault(step.id, threading.Lock())
         with turn:
-            first = self.done.get(step.id)
-            if first is None or first is known or first.status != "done":
+            if self._open.get(step.id) is not step:  # its intent may be written, and is not the last one any more
+                if not (anew := self._still_to_do(step)) or not self._journal:
+                    return
+                step = self._open[step.id] = anew
+                self._journal.intent([plan.encode(step)], urgent=True)
+            try:
                 self._run_step(step)
-            elif anew := self._undone_by_others([step])[0]:
-                self._run_step(anew[0])
-            elif self._journal:  # another plan, made beside this one, has written it since
-                self._journal.outcome([{"id": step.id, "status": "done", "at": first.at}])
+            finally:
+                self._open.pop(step.id, None)
+
+    def _still_to_do(self, step: Step) -> Step | None:
+        """``step`` as it is now, after another plan has been at it; None when nothing is left to do."""
+        done = self.done.get(step.id)
+        if done and done.status == "done" and isinstance(step.owns, Ref):
+            return None  # made once is enough
+        return next(iter(self._undone_by_others([step])[0]), None)
 
     def _run_step(self, step: Step) -> None:
         blocked = [need for need in step.needs if (d := self.done.get(need)) and d.status in ("failed", "blocked")]
@@ -358,7 +371,7 @@ class Runner:
             self.done[result.step.id] = result
 
     def begin(self, steps: list[Step]) -> list[Step]:
-        """Record what is already true or would be done; write the intents of the rest, durable on return, and give those back."""
+        """Record what is already true or would be done; write the intents of the rest, durable on return, and give those back (see ``run_step``)."""
         self._note_wanted(steps)
         made = {s.id for s in steps if self._is_made(s)}
         here = {s.id for s in steps if s.id in made or (not isinstance(s.owns, Ref) and s.before == self._after(s))}
@@ -377,11 +390,16 @@ class Runner:
         with self._lock:
             self.rewritten += len(lost)
             self.undone += lost
-            self._known.update((id(step), self.done.get(step.id)) for step in pending)
-        if pending:
-            if self._journal is None:
-                raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
-            self._journal.intent([plan.encode(step) for step in pending], urgent=any(s.phase == Phase.FENCE for s in pending))
+            first = [step for step in pending if self._open.setdefault(step.id, step) is step]
+        if pending and self._journal is None:
+            raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
+        if first and self._journal:
+            try:
+                self._journal.intent([plan.encode(step) for step in first], urgent=any(s.phase == Phase.FENCE for s in first))
+            except EvictError:
+                with self._lock:
+                    self._open = {name: step for name, step in self._open.items() if not any(step is mine for mine in first)}
+                raise
         return pending
 
     def _undone_by_others(self, pending: list[Step]) -> tuple[list[Step], list[Step]]:
