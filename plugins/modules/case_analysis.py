@@ -41,7 +41,7 @@ options:
     description: Path of an incident file, instead of O(case).
     type: path
   incident_data:
-    description: The incident as M(evict.cloud.case) returned it, instead of O(case).
+    description: The incident as M(evict.cloud.case) returned it. Used when the case is not there yet.
     type: dict
   store:
     description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).

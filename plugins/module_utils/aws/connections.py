@@ -8,12 +8,12 @@ import json
 import typing as t
 from collections.abc import Callable, Collection, Mapping
 
-from ..common import incident as incidents
-from ..common.errors import EvictError, InvalidInput
+from ..common.case import look_up
+from ..common.errors import EvictError
 from ..common.plan import Target
 from ..common.pool import Pool
 from ..common.reader import Reader
-from ..common.store import NotFound, Store, case_store, open_store
+from ..common.store import NotFound, Store
 from . import connected, events
 from .session import Aws, iso
 
@@ -85,7 +85,7 @@ def _none(error: EvictError) -> bool:
 
 def find(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool) -> dict[str, t.Any]:
     """aws_connected_info: {"accounts", "paths", "unknown", "complete", "file"}."""
-    incident, store = _case(params)
+    incident, store = look_up(params)
     aws = connect(params, incident.connection.get("aws"), incident=incident.id)
     named = sorted({s.account for s in incident.suspects if s.cloud == "aws" and s.account})
     accounts = list(params["accounts"] or ()) or [*named, *(a for a in incident.accounts if a not in named)] or [aws.caller["account"]]
@@ -109,18 +109,3 @@ def _kept(store: Store) -> dict[str, t.Any]:
     except (NotFound, ValueError, AttributeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _case(params: Mapping[str, t.Any]) -> tuple[incidents.Incident, Store]:
-    if params.get("case"):
-        store = open_store({**(params.get("store") or {}), "url": str(params["case"])})
-        try:
-            return incidents.from_case(store), store
-        except NotFound:
-            if not params.get("incident_data"):
-                raise
-            return incidents.validate(params["incident_data"], "incident_data"), store
-    if not params.get("incident"):
-        raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
-    incident = incidents.validate(incidents.load(str(params["incident"])), str(params["incident"]))
-    return incident, case_store(incident.store, incident.id)
