@@ -30,6 +30,7 @@ _LATE = datetime.timedelta(minutes=15)  # after which an event is there
 _SECOND = datetime.timedelta(seconds=1)
 _PAGES = 200  # in one file: a killed run loses at most these
 _TOGETHER = 30.0  # seconds of files that become one part
+_UNTOLD = "the account of "  # what follows is a suspect
 Span = tuple[datetime.datetime, datetime.datetime]  # naive UTC; the end is not in it
 
 
@@ -98,10 +99,18 @@ class History:
         self._done: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._numbers = iter(range(1 << 30))
 
-    def read(self, accounts: list[str], regions: list[str]) -> None:
+    def read(self, accounts: list[str], regions: list[str], untold: list[tuple[str, str]] | None = None) -> None:
+        """``untold``: suspects whose account nobody knows, with the reason; None when nobody looked."""
         parts = Parts(self._collection.store, "cloudtrail")
         if self._collection.check:
             return
+        if untold is not None:
+            for gap in parts.manifest["gaps"]:
+                if str(gap["object"]).startswith(_UNTOLD):
+                    parts.close_gaps(gap["object"])
+            for suspect, why in untold:
+                self._collection.summary.gaps += 1
+                parts.gap({"object": f"{_UNTOLD}{suspect}", "why": why[:1000]})
         with self._collection.loader(parts) as (loader, fetched):
             jobs = self._jobs(parts, accounts, regions)
             worker = threading.Thread(target=self._work, args=(jobs, fetched), daemon=True)
