@@ -50,7 +50,7 @@ files:
   type: dict
   sample: {files: 96, known: 12, waiting: 0, read: 82, tolerant: 1, unreadable: 1}
 skipped_files:
-  description: Files that are no logs of events, by what they are - V(digest), V(insight), V(empty), V(other).
+  description: Files that are no logs of events here, by what they are - V(cloudtrail) (as AWS delivers it), V(digest), V(insight), V(empty), V(other).
   returned: success
   type: dict
   sample: {digest: 24}
