@@ -225,7 +225,7 @@ class History:
             if piece.why:
                 self._gap(parts, piece.account, piece.region, piece.span, piece.why)
             else:
-                parts.close_gaps(name)
+                _known(parts, name, piece.span)
                 end = min(piece.span[1], self._now - _LATE)
                 if piece.span[0] < end:
                     parts.reads[name] = joined(parts.reads.get(name, []), (piece.span[0], end))
@@ -234,6 +234,7 @@ class History:
 
     def _gap(self, parts: Parts, account: str, region: str, span: Span, why: str) -> None:
         self._collection.summary.gaps += 1
+        _known(parts, about(account, region), span)  # of an earlier run
         parts.gap(
             {
                 "account": account,
@@ -244,3 +245,13 @@ class History:
                 "why": why[:1000],
             }
         )
+
+
+def _known(parts: Parts, name: str, span: Span) -> None:
+    """Of the gaps of a region, what lies outside of ``span`` is left: another span of it may have failed in this very run."""
+    gaps = [gap for gap in parts.manifest["gaps"] if gap["object"] == name]
+    parts.close_gaps(name)
+    for gap in gaps:
+        start, end = moment(gap["start"]), moment(gap["end"])
+        for left in missing((start, end), [[str(iso(span[0])), str(iso(span[1]))]]) if start and end else ():
+            parts.gap({**gap, "start": left[0], "end": left[1]})

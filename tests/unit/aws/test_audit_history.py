@@ -112,6 +112,28 @@ def test_what_time_cuts_off_is_a_gap_that_the_next_run_reads(tmp_path, monkeypat
     assert {gap["region"] for gap in late["gaps"] if gap["region"]} == {"eu-west-1", "us-east-1"} and late["loaded"] == {}
 
 
+def test_an_older_span_that_was_read_closes_no_gap_of_a_newer_one(tmp_path):
+    noon = START + datetime.timedelta(hours=2)
+    _read(tmp_path, Cloud(), start=noon, end=noon + datetime.timedelta(hours=1))
+    cloud, failing = Cloud(), iter([True])
+    page = cloud._events
+    cloud._events = lambda asked, region: "Throttled" if region == "eu-west-1" and next(failing, False) else page(asked, region)
+    told = _read(tmp_path, cloud)  # newest first: what comes after the span that is known fails, what lies before it is read
+    (gap,) = [gap for gap in told["gaps"] if gap["region"]]
+    assert (
+        (gap["start"], gap["end"]) == ("2026-11-22T09:00:00Z", "2026-11-22T12:00:00Z")
+        and "Throttled" in gap["why"]
+        and not told["complete"]
+    )
+    refused = Cloud(fail=0)
+    refused.moment += datetime.timedelta(minutes=30)
+    told = _read(tmp_path, refused)
+    assert [(g["start"], g["end"]) for g in told["gaps"] if g["region"]] == [
+        ("2026-11-22T09:00:00Z", "2026-11-22T12:30:00Z")
+    ]  # one, not one a run
+    assert not [gap for gap in _read(tmp_path, Cloud(), end=None)["gaps"] if gap["region"] and gap["start"] < "2026-11-22T12"]
+
+
 @pytest.mark.parametrize(
     ("have", "left"),
     [([], [(0, 10)]), ([(0, 10)], []), ([(2, 4)], [(0, 2), (4, 10)]), ([(0, 4), (6, 20)], [(4, 6)]), ([(-5, -1), (10, 12)], [(0, 10)]), ([(3, 5), (4, 9)], [(0, 3), (9, 10)])],
