@@ -152,3 +152,32 @@ def test_spans(have, left):
 def test_only_days_of_the_window_are_listed():
     days = audit_files._days("p/", START, START + datetime.timedelta(days=1))
     assert days == ["p/2026/11/22/", "p/2026/11/23/", "p/2026/11/24/"] and audit_files._days("p/", None, START) == ["p/"]
+
+
+def test_a_bucket_in_which_nothing_of_a_trail_lies_is_a_gap_until_something_does(tmp_path):
+    def listed(asked):
+        inner = {
+            "logs/AWSLogs/": f"logs/AWSLogs/{ACCOUNT}/",
+            f"logs/AWSLogs/{ACCOUNT}/CloudTrail/": f"logs/AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/",
+        }
+        return {"CommonPrefixes": [{"Prefix": inner[asked["Prefix"]]}]} if asked["Prefix"] in inner else {}
+
+    def read(url, accounts=(), answer=listed):
+        stub = types.SimpleNamespace(
+            store=open_store(str(tmp_path)),
+            check=False,
+            go_on=lambda: True,
+            note=lambda *_: None,
+            incident=types.SimpleNamespace(id="IR-1"),
+        )
+        collection = collect.Collection(stub, {"memory": "1GB", "loading_threads": 1}, [formats.FORMATS["cloudtrail"]])
+        cloud = ModelledCloud(ListObjectsV2=answer)
+        audit_files.Bucket(cloud, collection, url, "").read(list(accounts), [], START, START)
+        return [(gap["account"], gap["object"]) for gap in collection.result()["gaps"]]
+
+    assert read("s3://company-trail") == [(None, "CloudTrail of any account in s3://company-trail/AWSLogs/")]
+    other = ("444455556666", "CloudTrail of 444455556666 in s3://company-trail/logs/AWSLogs/")
+    assert other in read("s3://company-trail/logs", [ACCOUNT, "444455556666"])
+    assert read("s3://company-trail/logs") == [other]  # the wrong prefix is forgotten
+    refused = read("s3://company-trail/x", answer=lambda _asked: "AccessDenied")
+    assert refused[-1] == (None, "s3://company-trail/x/AWSLogs/") and len(refused) == 2  # what could not be listed is not said to be empty
