@@ -17,6 +17,7 @@ description:
   - The event history has 90 days of management events. Who read which object or invoked which function is only in the files of a trail that logs data events.
 
 extends_documentation_fragment:
+  - evict.cloud.case
   - evict.cloud.events
   - evict.cloud.aws
 options:

@@ -17,6 +17,7 @@ description:
   - The calls that fetch the logs from Azure come with the rest of that cloud. Until then somebody has to export them.
 
 extends_documentation_fragment:
+  - evict.cloud.case
   - evict.cloud.events
 """
 
