@@ -77,7 +77,7 @@ requirements:
   - obstore
   - duckdb
 notes:
-  - The module takes no lease and writes nothing to the ledger, so it can run beside a containment.
+  - The module takes no lease, so it can run beside a containment. The ledger is told of a new revision of the plan, and of nothing else.
   - The database, C(case.duckdb), is made anew from the parts of the case. It lies in the case if that is a directory, else in the user's cache.
 seealso:
   - module: evict.cloud.case

@@ -93,6 +93,9 @@ def test_the_ways_out_are_those_of_the_keys_account(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(connections, "Search", Seen)
     about = incident({"access_key_id": KEY}, store=str(tmp_path))
     store = case_store(str(tmp_path), "IR-1")
+    preview = {"incident_data": about.as_dict(), "accounts": [], "regions": [], "kinds": [], "limit": 9}
+    preview |= {"case": store.url, "threads": 2, "threads_per_account": 2}
+    assert set(connections.find(preview, lambda *_a, **_k: cloud(), check=True)["accounts"]) == {THEIRS} and not list(tmp_path.iterdir())
     store.put(incidents.FILE, incidents.text(about.as_dict()).encode())
     params = {"case": store.url, "accounts": [], "regions": [], "kinds": [], "limit": 9, "threads": 2, "threads_per_account": 2}
     assert set(connections.find(params, lambda *_a, **_k: cloud(), check=True)["accounts"]) == {THEIRS}
