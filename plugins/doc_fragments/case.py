@@ -23,16 +23,6 @@ options:
     description: Take the case over from another run that still holds it.
     type: bool
     default: false
-  threads:
-    description: Requests that may be under way at once.
-    type: int
-    default: 16
-  threads_per_account:
-    description: The same for one account, when several accounts have work waiting. An account that is alone may use all.
-    type: int
-    default: 8
 requirements:
   - obstore
-notes:
-  - Before each change the state that it replaces is written to the case and made durable.
 """

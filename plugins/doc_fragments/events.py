@@ -9,22 +9,6 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 
 options:
-  case:
-    description: The open case, C(<store>/<id>), into which the logs are loaded.
-    type: str
-  incident:
-    description: Path of an incident file, for a run without a case that is open already.
-    type: path
-  incident_data:
-    description: The incident as M(evict.cloud.case) returned it. Used when the case is not there yet, as in check mode.
-    type: dict
-  store:
-    description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
-    type: dict
-  takeover:
-    description: Take the case over from another run that still holds it.
-    type: bool
-    default: false
   folder:
     description:
       - A folder with log files, on the machine that runs the module. All files below it are looked at, links are not followed.
@@ -50,7 +34,6 @@ attributes:
     support: full
 requirements:
   - duckdb >= 2.0
-  - obstore
 notes:
   - Nothing in the cloud is changed. The events become C(events/<source>/<n>.parquet) with a C(manifest.json) in the case.
   - A file that DuckDB rejects is read by itself, within limits on bytes, depth and ratio. What could not be read is a gap, of which conclusions

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - evict.cloud.attributes
   - evict.cloud.aws
   - evict.cloud.case
+  - evict.cloud.run
 options:
   state:
     description:

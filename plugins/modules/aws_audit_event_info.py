@@ -17,6 +17,7 @@ description:
   - The event history has 90 days of management events. Who read which object or invoked which function is only in the files of a trail that logs data events.
 
 extends_documentation_fragment:
+  - evict.cloud.case
   - evict.cloud.events
   - evict.cloud.aws
 options:
@@ -32,7 +33,8 @@ options:
     description: Read the event history too. The default is to read it when neither O(folder) nor O(bucket) is given.
     type: bool
   accounts:
-    description: Which accounts. Of the history, the default is those of the suspects, else the caller's; of a bucket, all.
+    description: Which accounts. Of the history, the default is those of the suspects and of what the case knows by now; of a bucket, all.
+      A suspect whose account nobody can tell is a gap, and is looked for in the caller's.
     type: list
     elements: str
   regions:

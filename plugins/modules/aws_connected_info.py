@@ -34,7 +34,7 @@ options:
     description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
     type: dict
   accounts:
-    description: Which accounts. The default is those of the incident.
+    description: Which accounts. The default is those of the incident and of what the case knows by now. A suspect whose account nobody can tell is unknown.
     type: list
     elements: str
   regions:

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - evict.cloud.attributes
   - evict.cloud.aws
   - evict.cloud.case
+  - evict.cloud.run
 options:
   hold:
     description:

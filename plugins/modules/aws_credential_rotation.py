@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - evict.cloud.attributes
   - evict.cloud.aws
   - evict.cloud.case
+  - evict.cloud.run
 options:
   mode:
     description:

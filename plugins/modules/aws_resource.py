@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - evict.cloud.attributes
   - evict.cloud.aws
   - evict.cloud.case
+  - evict.cloud.run
 options:
   state:
     description: V(absent) gives back what this case did, except snapshots, which are evidence. What a suspect started stays isolated.

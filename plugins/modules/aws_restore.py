@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - evict.cloud.attributes
   - evict.cloud.aws
   - evict.cloud.case
+  - evict.cloud.run
 options:
   only:
     description: Suspects as they were reported, or ARNs. The default is everything of the case.

@@ -41,7 +41,7 @@ options:
     description: Path of an incident file, instead of O(case).
     type: path
   incident_data:
-    description: The incident as M(evict.cloud.case) returned it, instead of O(case).
+    description: The incident as M(evict.cloud.case) returned it. Used when the case is not there yet.
     type: dict
   store:
     description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
@@ -77,7 +77,7 @@ requirements:
   - obstore
   - duckdb
 notes:
-  - The module takes no lease and writes nothing to the ledger, so it can run beside a containment.
+  - The module takes no lease, so it can run beside a containment. The ledger is told of a new revision of the plan, and of nothing else.
   - The database, C(case.duckdb), is made anew from the parts of the case. It lies in the case if that is a directory, else in the user's cache.
 seealso:
   - module: evict.cloud.case

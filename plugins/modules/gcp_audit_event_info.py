@@ -17,6 +17,7 @@ description:
   - The calls that fetch the logs from Google Cloud come with the rest of that cloud. Until then somebody has to export them.
 
 extends_documentation_fragment:
+  - evict.cloud.case
   - evict.cloud.events
 """
 
@@ -50,7 +51,7 @@ files:
   type: dict
   sample: {files: 96, known: 12, waiting: 0, read: 82, tolerant: 1, unreadable: 1}
 skipped_files:
-  description: Files that are no logs of events, by what they are - V(digest), V(insight), V(empty), V(other).
+  description: Files that are no logs of events here, by what they are - V(cloudtrail) (as AWS delivers it), V(digest), V(insight), V(empty), V(other).
   returned: success
   type: dict
   sample: {digest: 24}

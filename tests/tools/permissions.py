@@ -140,6 +140,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "dependents": (DISCOVERY,),
     "connections": (CONNECTED,),
     **{f"connected.{path.stem}": (CONNECTED,) for path in (FOLDER / "connected").glob("*.py") if path.stem not in ("__init__", "kind")},
+    "accounts": (INVESTIGATION, CONNECTED),
     "audit_files": (INVESTIGATION,),
     "audit_history": (INVESTIGATION,),
     "events": (*_PLANNING, DISCOVERY, INVESTIGATION, CONNECTED, "aws_readiness_info"),

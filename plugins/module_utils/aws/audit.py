@@ -9,7 +9,7 @@ import typing as t
 
 from ..common.events import collect
 from ..common.events.collect import Collection
-from . import entry, session
+from . import accounts, entry, session
 from .audit_files import Bucket
 from .audit_history import History
 
@@ -46,9 +46,10 @@ def read(collection: Collection) -> None:
             list(params["accounts"] or []), regions, start, latest
         )
     if history:
-        named = sorted({s.account for s in incident.suspects if s.cloud == "aws" and s.account})
-        accounts = list(params["accounts"] or []) or named or [aws.caller["account"]]
-        History(aws, collection, start=start, end=end, seconds=params["seconds"], threads=params["threads"]).read(accounts, regions)
+        wanted, untold = list(params["accounts"] or []), None
+        if not wanted:
+            wanted, untold = accounts.concerned(aws, incident, collection.case.ledger.state.notes)
+        History(aws, collection, start=start, end=end, seconds=params["seconds"], threads=params["threads"]).read(wanted, regions, untold)
     collection.calls = aws.calls
 
 

@@ -67,16 +67,29 @@ class Bucket:
                 summary.add(loader.summary)
 
     def _places(self, parts: Parts, accounts: list[str], regions: list[str]) -> list[str]:
-        """The prefixes of accounts and regions, with those of an organization's trail."""
+        """The prefixes of accounts and regions, with those of an organization's trail. That there is none, of all or of an account, is a gap."""
         found = []
+        there: set[str] = set()
         tops = self._list(parts, f"{self._prefix}AWSLogs/", "/")[1]
         organizations = [top for top in tops if re.search(r"/o-[a-z0-9]+/\Z", top)]
         for top in [*tops, *(inner for above in organizations for inner in self._list(parts, above, "/")[1])]:
             account = top.rstrip("/").rsplit("/", 1)[-1]
             if re.fullmatch(r"\d{12}", account) and (not accounts or account in accounts):
                 for place in self._list(parts, f"{top}CloudTrail/", "/")[1]:
+                    there.add(account)
                     if not regions or place.rstrip("/").rsplit("/", 1)[-1] in regions:
                         found.append(place)
+        base = f"s3://{self._bucket}/{self._prefix}AWSLogs/"
+        refused = any(str(gap["object"]).startswith(base) and gap["object"].endswith("/") for gap in parts.manifest["gaps"])
+        for account in accounts or [""]:
+            name = f"CloudTrail of {account or 'any account'} in s3://{self._bucket}/"
+            for gap in parts.manifest["gaps"]:
+                if str(gap["object"]).startswith(name):  # under another prefix, too
+                    parts.close_gaps(gap["object"])
+            if not refused and not (account in there if account else there):
+                self._collection.summary.gaps += 1
+                why = "there are no such files: does the prefix of the trail belong in front?"
+                parts.gap({"account": account or None, "object": name + base.split("/", 3)[3], "why": why})
         return found
 
     def _list(self, parts: Parts, prefix: str, delimiter: str = "") -> tuple[list[File], list[str]]:

@@ -30,6 +30,7 @@ _LATE = datetime.timedelta(minutes=15)  # after which an event is there
 _SECOND = datetime.timedelta(seconds=1)
 _PAGES = 200  # in one file: a killed run loses at most these
 _TOGETHER = 30.0  # seconds of files that become one part
+_UNTOLD = "the account of "  # what follows is a suspect
 Span = tuple[datetime.datetime, datetime.datetime]  # naive UTC; the end is not in it
 
 
@@ -98,10 +99,18 @@ class History:
         self._done: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._numbers = iter(range(1 << 30))
 
-    def read(self, accounts: list[str], regions: list[str]) -> None:
+    def read(self, accounts: list[str], regions: list[str], untold: list[tuple[str, str]] | None = None) -> None:
+        """``untold``: suspects whose account nobody knows, with the reason; None when nobody looked."""
         parts = Parts(self._collection.store, "cloudtrail")
         if self._collection.check:
             return
+        if untold is not None:
+            for gap in parts.manifest["gaps"]:
+                if str(gap["object"]).startswith(_UNTOLD):
+                    parts.close_gaps(gap["object"])
+            for suspect, why in untold:
+                self._collection.summary.gaps += 1
+                parts.gap({"object": f"{_UNTOLD}{suspect}", "why": why[:1000]})
         with self._collection.loader(parts) as (loader, fetched):
             jobs = self._jobs(parts, accounts, regions)
             worker = threading.Thread(target=self._work, args=(jobs, fetched), daemon=True)
@@ -216,7 +225,7 @@ class History:
             if piece.why:
                 self._gap(parts, piece.account, piece.region, piece.span, piece.why)
             else:
-                parts.close_gaps(name)
+                _known(parts, name, piece.span)
                 end = min(piece.span[1], self._now - _LATE)
                 if piece.span[0] < end:
                     parts.reads[name] = joined(parts.reads.get(name, []), (piece.span[0], end))
@@ -225,6 +234,7 @@ class History:
 
     def _gap(self, parts: Parts, account: str, region: str, span: Span, why: str) -> None:
         self._collection.summary.gaps += 1
+        _known(parts, about(account, region), span)  # of an earlier run
         parts.gap(
             {
                 "account": account,
@@ -235,3 +245,13 @@ class History:
                 "why": why[:1000],
             }
         )
+
+
+def _known(parts: Parts, name: str, span: Span) -> None:
+    """Of the gaps of a region, what lies outside of ``span`` is left: another span of it may have failed in this very run."""
+    gaps = [gap for gap in parts.manifest["gaps"] if gap["object"] == name]
+    parts.close_gaps(name)
+    for gap in gaps:
+        start, end = moment(gap["start"]), moment(gap["end"])
+        for left in missing((start, end), [[str(iso(span[0])), str(iso(span[1]))]]) if start and end else ():
+            parts.gap({**gap, "start": left[0], "end": left[1]})

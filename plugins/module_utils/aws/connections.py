@@ -8,13 +8,14 @@ import json
 import typing as t
 from collections.abc import Callable, Collection, Mapping
 
-from ..common import incident as incidents
-from ..common.errors import EvictError, InvalidInput
+from ..common.case import look_up
+from ..common.errors import EvictError
+from ..common.ledger import Ledger
 from ..common.plan import Target
 from ..common.pool import Pool
 from ..common.reader import Reader
-from ..common.store import NotFound, Store, case_store, open_store
-from . import connected, events
+from ..common.store import NotFound, Store
+from . import accounts, connected, events
 from .session import Aws, iso
 
 FILE = "report/aws-connected.json"  # in the case, where the analysis finds it
@@ -89,16 +90,20 @@ def _none(error: EvictError) -> bool:
 
 def find(params: Mapping[str, t.Any], connect: Callable[..., Aws], *, check: bool) -> dict[str, t.Any]:
     """aws_connected_info: {"accounts", "paths", "unknown", "complete", "file"}."""
-    incident, store = _case(params)
+    incident, store = look_up(params)
     aws = connect(params, incident.connection.get("aws"), incident=incident.id)
-    named = sorted({s.account for s in incident.suspects if s.cloud == "aws" and s.account})
-    accounts = list(params["accounts"] or ()) or [*named, *(a for a in incident.accounts if a not in named)] or [aws.caller["account"]]
+    wanted, untold = list(params["accounts"] or ()), list[tuple[str, str]]()
+    if not wanted:
+        ledger = Ledger.open(store, incident=incident.id, module="aws_connected_info", check=True)
+        named, untold = accounts.concerned(aws, incident, ledger.state.notes)
+        wanted = [*named, *(account for account in incident.accounts if account not in named)]
     search = Search(aws, threads=params["threads"], per_account=params["threads_per_account"], kinds=params["kinds"] or ())
-    search.run(accounts, params["regions"] or ())
+    search.run(wanted, params["regions"] or ())
     if not check:
         kept = {"version": 1, "at": iso(aws.now()), "accounts": {**_kept(store), **search.found}}
         store.replace(FILE, json.dumps(kept, sort_keys=True, indent=1).encode("utf-8", "replace"))
-    unknown = [{"account": account, **one} for account, about in search.found.items() for one in about["unknown"]]
+    unknown = [{"account": "", "kind": "", "region": "", "why": f"{suspect}: {why}"} for suspect, why in untold]
+    unknown += [{"account": account, **one} for account, about in search.found.items() for one in about["unknown"]]
     return {
         "accounts": {account: {"paths": len(a["paths"]), "looked": len(a["looked"])} for account, a in search.found.items()},
         "paths": [{"account": account, **p} for account, a in search.found.items() for p in a["paths"]][: params["limit"]],
@@ -113,18 +118,3 @@ def _kept(store: Store) -> dict[str, t.Any]:
     except (NotFound, ValueError, AttributeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _case(params: Mapping[str, t.Any]) -> tuple[incidents.Incident, Store]:
-    if params.get("case"):
-        store = open_store({**(params.get("store") or {}), "url": str(params["case"])})
-        try:
-            return incidents.from_case(store), store
-        except NotFound:
-            if not params.get("incident_data"):
-                raise
-            return incidents.validate(params["incident_data"], "incident_data"), store
-    if not params.get("incident"):
-        raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
-    incident = incidents.validate(incidents.load(str(params["incident"])), str(params["incident"]))
-    return incident, case_store(incident.store, incident.id)

@@ -13,11 +13,11 @@ import typing as t
 from collections.abc import Callable, Collection, Mapping
 
 from ..common import incident as incidents
+from ..common.case import look_up
 from ..common.errors import CloudError, EvictError
 from ..common.plan import Call, Target
 from ..common.pool import Pool
 from ..common.reader import Reader
-from ..common.store import open_store
 from ..common.suspect import Suspect, classify
 from . import dependents_rows as rows
 from . import events, places, uses
@@ -182,11 +182,7 @@ def find(params: Params, connect: Callable[..., Aws]) -> dict[str, t.Any]:
 
 
 def _incident(params: Params) -> incidents.Incident | None:
-    if params["case"]:
-        return incidents.from_case(open_store({**(params["store"] or {}), "url": params["case"]}))
-    if params["incident_data"]:
-        return incidents.validate(params["incident_data"], "incident_data")
-    return incidents.validate(incidents.load(params["incident"]), params["incident"]) if params["incident"] else None
+    return look_up(params)[0] if params["case"] or params["incident_data"] or params["incident"] else None
 
 
 def _sought(aws: Aws, suspects: list[Suspect]) -> tuple[list[Sought], list[dict[str, str]]]:

@@ -13,11 +13,11 @@ from ..common.errors import CloudError, EvictError, Refused
 from ..common.plan import Call, Target
 from ..common.reader import Reader
 from ..common.suspect import Suspect
-from . import events, identity_center
+from . import accounts, events, identity_center
 from .credentials import service_specific_credential
 from .session import Aws
 
-READS = ("sts:GetAccessKeyInfo", "iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:GetRole", "iam:GetInstanceProfile",
+READS = (*accounts.READS, "iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:GetRole", "iam:GetInstanceProfile",
          "ec2:DescribeInstances", "organizations:DescribeAccount", *events.READS)  # fmt: skip
 _SEARCH_SECONDS = 20.0
 _ABSENT = ("NoSuchEntity", "NoSuchEntityException")
@@ -167,7 +167,7 @@ def role(aws: Aws, account: str, name: str, suspect: str) -> Principal:
 
 
 def _account_of_key(aws: Aws, suspect: Suspect) -> str:
-    found: str = aws.call(Call(Target("aws", ""), "sts", "GetAccessKeyInfo", {"AccessKeyId": suspect.value}))["Account"]
+    found = accounts.of_key(aws, suspect.value)
     if suspect.account and found != suspect.account:
         raise EvictError(
             f"{suspect.value} belongs to account {found}, not to {suspect.account}", object=suspect.value, operation="resolve",

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from . import incident as incidents
 from . import process
@@ -22,7 +22,7 @@ from .lease import Lease
 from .ledger import Ledger
 from .ledger_record import now
 from .result import write
-from .spool import Spooled, emergency_store
+from .spool import Spooled, emergency_store, standing_in
 from .store import Exists, NotFound, Store, case_store, open_store
 
 # For argument_spec; documented in the doc fragment `case`.
@@ -51,7 +51,8 @@ class Case:
 
         Every mutating run takes the lease; containment takes it over. Raises InvalidInput, Refused (held by somebody), StoreUnavailable.
         """
-        incident, store = _find(params, contain)
+        incident, plain, store = _find(params, emergency_store if contain else lambda store, _id: store)
+        store = store if incident.mode == "emergency" else plain
         told: list[str] = []
         if store.remote:  # what an emergency left on this machine belongs to the case, whatever this run does
             spool = store if isinstance(store, Spooled) else Spooled(store, incident.id)
@@ -173,8 +174,14 @@ class Case:
             self._manifest.append(entry)
 
 
-def _find(params: Mapping[str, t.Any], contain: bool) -> tuple[Incident, Store]:
-    """(incident, its case's store). An open case's own ``incident.json`` is what counts for it."""
+def look_up(params: Mapping[str, t.Any]) -> tuple[Incident, Store]:
+    """(incident, its case's store) of what ``Case.open`` takes, for who needs no lease. What an emergency has left on this machine stands in."""
+    incident, _plain, store = _find(params, standing_in)
+    return incident, store
+
+
+def _find(params: Mapping[str, t.Any], behind: Callable[[Store, str], Store]) -> tuple[Incident, Store, Store]:
+    """(incident, its case's store, the same with what ``behind`` puts behind it). An open case's own ``incident.json`` is what counts for it."""
     given, path, data = params.get("case"), params.get("incident"), params.get("incident_data")
     incident: Incident | None = None
     if path:
@@ -183,7 +190,7 @@ def _find(params: Mapping[str, t.Any], contain: bool) -> tuple[Incident, Store]:
         incident = incidents.validate(data, "incident_data")
     if given:
         plain = open_store({**(params.get("store") or {}), "url": str(given)})
-        store = emergency_store(plain, str(given).rstrip("/").rsplit("/", 1)[-1]) if contain else plain
+        store = behind(plain, str(given).rstrip("/").rsplit("/", 1)[-1])
         try:
             incident = incidents.from_case(store)
         except NotFound:
@@ -191,7 +198,7 @@ def _find(params: Mapping[str, t.Any], contain: bool) -> tuple[Incident, Store]:
                 raise
     elif incident:
         plain = case_store(incidents.absolute_store(incident.store, os.getcwd()), incident.id)
-        store = emergency_store(plain, incident.id) if contain else plain
+        store = behind(plain, incident.id)
     else:
         raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
-    return incident, store if incident.mode == "emergency" else plain
+    return incident, plain, store

@@ -9,13 +9,11 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 from . import channels, legal, manual, process, situation
-from . import incident as incidents
+from .case import look_up
 from .errors import EvictError, InvalidInput
 from .ledger import Ledger
 from .notifying import taken_on
 from .schema import meant, printable, secret_in, show
-from .spool import standing_in
-from .store import open_store
 
 NOTE = "confirmed"  # kind of note: {"item", "by", "note"}, of severity with "level" and "seen", the reasons that its author knew
 _LONGEST = 1024
@@ -23,9 +21,7 @@ _LONGEST = 1024
 
 def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """The module's result. Raises InvalidInput, which names the items that there are."""
-    url = str(params["case"])
-    store = standing_in(open_store({**(params.get("store") or {}), "url": url}), url.rstrip("/").rsplit("/", 1)[-1])
-    incident = incidents.from_case(store)
+    incident, store = look_up(params)
     ledger = Ledger.open(store, incident=incident.id, module="case_confirm", caller=process.user(), check=check)
     notes = ledger.state.notes
     try:

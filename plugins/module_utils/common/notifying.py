@@ -7,14 +7,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
 from . import channels, legal, manual, process, situation
-from . import incident as incidents
-from .errors import EvictError, InvalidInput
+from .case import look_up
+from .errors import EvictError
 from .incident import Incident
 from .ledger import Ledger
 from .ledger_read import alive_runs
@@ -24,8 +23,7 @@ from .notifiers import KINDS
 from .notifiers.secrets import FromStore, problem, resolve
 from .reach import reach
 from .result import write
-from .spool import standing_in
-from .store import NotFound, Store, case_store, open_store
+from .store import Store
 
 SENT, FAILED = "notified", "notify_failed"  # kinds of notes: {"channel", "kind", "event", "key", "ref" or "why"}, of mail with "refused"
 _CONTAINS, _RELEASES = ("aws_contain", "case_result"), ("aws_restore",)
@@ -54,23 +52,7 @@ class View:
     @classmethod
     def open(cls, params: Mapping[str, t.Any], *, check: bool, moment: dt.datetime | None = None) -> View:
         """Of ``case``, or of ``incident`` (a file) or ``incident_data`` while there is no case. Takes no lease: only remarks are written."""
-        incident: Incident | None = None
-        if params.get("incident"):
-            incident = incidents.validate(incidents.load(str(params["incident"])), str(params["incident"]))
-        elif params.get("incident_data"):
-            incident = incidents.validate(params["incident_data"], "incident_data")
-        if params.get("case"):
-            url = str(params["case"])
-            store = standing_in(open_store({**(params.get("store") or {}), "url": url}), url.rstrip("/").rsplit("/", 1)[-1])
-            try:
-                incident = incidents.from_case(store)
-            except NotFound:
-                if incident is None:
-                    raise
-        elif incident is not None:
-            store = case_store(open_store(incidents.absolute_store(incident.store, os.getcwd())), incident.id)
-        else:
-            raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
+        incident, store = look_up(params)
         ledger = Ledger.open(store, incident=incident.id, module="case_notify", caller=process.user(), check=check)
         return cls(incident, store, ledger, _result(store), moment or dt.datetime.now(dt.UTC))
 

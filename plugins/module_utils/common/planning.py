@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from . import incident as incidents
 from . import process, resources, response_plan
 from . import suspect as suspects
+from .case import look_up
 from .errors import InvalidInput, Refused
 from .incident import Incident
 from .ledger import Ledger
 from .response_plan import Item, Plan
 from .schema import printable, show
-from .spool import standing_in
-from .store import Store, open_store
+from .store import Store
 
 _SHOWN = 10
 _DIRECTORY_ID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # of a user of Identity Center
@@ -30,9 +30,7 @@ NOTE = "plan"  # kind of note: {"revision", "hash", "based_on", "by": who ran it
 
 def run(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     """The module's result. Raises InvalidInput, with every problem of an edited copy by its path."""
-    url = str(params["case"])
-    store = standing_in(open_store({**(params.get("store") or {}), "url": url}), url.rstrip("/").rsplit("/", 1)[-1])
-    incident = incidents.from_case(store)
+    incident, store = look_up(params)
     last = after = response_plan.read(store, incident.id)
     if params.get("plan"):
         edited = response_plan.load(os.path.join(params.get("directory") or os.curdir, str(params["plan"])))

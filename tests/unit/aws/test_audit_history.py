@@ -112,6 +112,28 @@ def test_what_time_cuts_off_is_a_gap_that_the_next_run_reads(tmp_path, monkeypat
     assert {gap["region"] for gap in late["gaps"] if gap["region"]} == {"eu-west-1", "us-east-1"} and late["loaded"] == {}
 
 
+def test_an_older_span_that_was_read_closes_no_gap_of_a_newer_one(tmp_path):
+    noon = START + datetime.timedelta(hours=2)
+    _read(tmp_path, Cloud(), start=noon, end=noon + datetime.timedelta(hours=1))
+    cloud, failing = Cloud(), iter([True])
+    page = cloud._events
+    cloud._events = lambda asked, region: "Throttled" if region == "eu-west-1" and next(failing, False) else page(asked, region)
+    told = _read(tmp_path, cloud)  # newest first: what comes after the span that is known fails, what lies before it is read
+    (gap,) = [gap for gap in told["gaps"] if gap["region"]]
+    assert (
+        (gap["start"], gap["end"]) == ("2026-11-22T09:00:00Z", "2026-11-22T12:00:00Z")
+        and "Throttled" in gap["why"]
+        and not told["complete"]
+    )
+    refused = Cloud(fail=0)
+    refused.moment += datetime.timedelta(minutes=30)
+    told = _read(tmp_path, refused)
+    assert [(g["start"], g["end"]) for g in told["gaps"] if g["region"]] == [
+        ("2026-11-22T09:00:00Z", "2026-11-22T12:30:00Z")
+    ]  # one, not one a run
+    assert not [gap for gap in _read(tmp_path, Cloud(), end=None)["gaps"] if gap["region"] and gap["start"] < "2026-11-22T12"]
+
+
 @pytest.mark.parametrize(
     ("have", "left"),
     [([], [(0, 10)]), ([(0, 10)], []), ([(2, 4)], [(0, 2), (4, 10)]), ([(0, 4), (6, 20)], [(4, 6)]), ([(-5, -1), (10, 12)], [(0, 10)]), ([(3, 5), (4, 9)], [(0, 3), (9, 10)])],
@@ -130,3 +152,32 @@ def test_spans(have, left):
 def test_only_days_of_the_window_are_listed():
     days = audit_files._days("p/", START, START + datetime.timedelta(days=1))
     assert days == ["p/2026/11/22/", "p/2026/11/23/", "p/2026/11/24/"] and audit_files._days("p/", None, START) == ["p/"]
+
+
+def test_a_bucket_in_which_nothing_of_a_trail_lies_is_a_gap_until_something_does(tmp_path):
+    def listed(asked):
+        inner = {
+            "logs/AWSLogs/": f"logs/AWSLogs/{ACCOUNT}/",
+            f"logs/AWSLogs/{ACCOUNT}/CloudTrail/": f"logs/AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/",
+        }
+        return {"CommonPrefixes": [{"Prefix": inner[asked["Prefix"]]}]} if asked["Prefix"] in inner else {}
+
+    def read(url, accounts=(), answer=listed):
+        stub = types.SimpleNamespace(
+            store=open_store(str(tmp_path)),
+            check=False,
+            go_on=lambda: True,
+            note=lambda *_: None,
+            incident=types.SimpleNamespace(id="IR-1"),
+        )
+        collection = collect.Collection(stub, {"memory": "1GB", "loading_threads": 1}, [formats.FORMATS["cloudtrail"]])
+        cloud = ModelledCloud(ListObjectsV2=answer)
+        audit_files.Bucket(cloud, collection, url, "").read(list(accounts), [], START, START)
+        return [(gap["account"], gap["object"]) for gap in collection.result()["gaps"]]
+
+    assert read("s3://company-trail") == [(None, "CloudTrail of any account in s3://company-trail/AWSLogs/")]
+    other = ("444455556666", "CloudTrail of 444455556666 in s3://company-trail/logs/AWSLogs/")
+    assert other in read("s3://company-trail/logs", [ACCOUNT, "444455556666"])
+    assert read("s3://company-trail/logs") == [other]  # the wrong prefix is forgotten
+    refused = read("s3://company-trail/x", answer=lambda _asked: "AccessDenied")
+    assert refused[-1] == (None, "s3://company-trail/x/AWSLogs/") and len(refused) == 2  # what could not be listed is not said to be empty

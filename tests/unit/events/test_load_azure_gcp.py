@@ -3,7 +3,7 @@
 import datetime
 import json
 
-from .logs_made import gaps, loaded, put, rows
+from .logs_made import cloudtrail, gaps, loaded, put, rows
 
 TENANT, SUBSCRIPTION = "aaaaaaaa-1111-4222-8333-444444444444", "bbbbbbbb-1111-4222-8333-444444444444"
 OID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -157,3 +157,18 @@ def test_google_in_both_forms(tmp_path):
     assert [row["event_uid"] for row in same] == ["i3", "i3"] and {row["category"] for row in same} == {"data", "management"}
     put(logs / "later.json", [_entry(1), _entry(5)])
     assert loaded(case, logs, "gcp_audit").events == {"gcp_audit": 1}
+
+
+def test_cloudtrails_own_files_are_not_taken_apart_for_other_clouds(tmp_path):
+    logs, case = tmp_path / "logs", tmp_path / "case"
+    put(logs / "trail.json.gz", {"Records": [cloudtrail(n) for n in range(300)]}, packed=True)
+    put(logs / "bad.json", '{"Records":[' + json.dumps(cloudtrail(900)) + ",{")
+    # What may hold several logs is looked at: only the wrapper in which AWS delivers says what a whole file is.
+    activity = {"eventDataId": "e", "eventTimestamp": "2026-11-22T09:00:00Z", "resourceId": "/subscriptions/s/x"}
+    put(logs / "mixed.jsonl", "\n".join(json.dumps(record) for record in (cloudtrail(1), activity)))
+    put(logs / "hub.json", {"Records": [activity | {"eventDataId": "f", "caller": json.dumps(cloudtrail(2))}]})
+    azure = loaded(case, logs, "azure_activity", "entra_audit", "entra_signin")
+    assert azure.skipped == {"cloudtrail": 2} and azure.events == {"azure_activity": 2} and azure.gaps == 0
+    assert loaded(case, logs, "azure_activity", "entra_audit", "entra_signin").known == 4
+    aws = loaded(case, logs)
+    assert aws.events == {"cloudtrail": 300 + 1} and aws.duplicates == 1 and aws.gaps == 1 and not aws.skipped

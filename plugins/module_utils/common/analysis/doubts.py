@@ -27,6 +27,7 @@ _UNSEEN = """
 SELECT t.id, t.account, t.since, t.until FROM tainted t WHERE t.account <> '' AND t.verdict = 'rogue'
   AND NOT EXISTS (SELECT 1 FROM seen_accounts s WHERE s.account = t.account) ORDER BY ALL
 """
+_UNREADABLE = "SELECT count(*) AS n FROM events WHERE time IS NULL OR event_uid IS NULL"
 _BLINDED = """
 SELECT tainted_id, event_uid, operation, time FROM acts WHERE verdict = 'rogue' AND status = 'success' AND operation IN
   ('StopLogging', 'DeleteTrail', 'PutEventSelectors', 'UpdateTrail', 'DeleteEventDataStore', 'StopEventDataStoreIngestion', 'UpdateEventDataStore',
@@ -51,6 +52,10 @@ def write(lineage: Lineage) -> None:
             row["event_uid"],
             f"{row['operation']} changed what is logged; what happened afterwards may be missing",
             row["time"],
+        )
+    if odd := database.rows(_UNREADABLE)[0]["n"]:
+        lineage.doubt(
+            "", "events", f"{odd} events have no time or no id that can be read: they are in the case, and in no list of what was done"
         )
     _of_suspects(lineage)
     _of_trust(lineage)

@@ -23,7 +23,7 @@ _OPENERS: Columns = (("service", "VARCHAR"), ("operation", "VARCHAR"), ("raw", "
 _SEEN: Columns = (("n", "INTEGER"), ("src_ip", "VARCHAR"), ("verdict", "VARCHAR"), ("factor", "INTEGER"), ("follow", "BOOLEAN"))
 _WHERE = """
 FROM events e JOIN {matches} m ON m.handle = ? AND {on}
-WHERE (m.account IS NULL OR e.account = m.account OR e.actor_account = m.account)
+WHERE e.time IS NOT NULL AND (m.account IS NULL OR e.account = m.account OR e.actor_account = m.account)
   AND (m.operation IS NULL OR e.operation = m.operation)
   AND (m.since IS NULL OR e.time >= m.since) AND (m.until IS NULL OR e.time <= m.until)
   AND (m.created_from IS NULL OR e.session_created BETWEEN m.created_from AND m.created_to)

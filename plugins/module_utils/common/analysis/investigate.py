@@ -7,19 +7,18 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
 import typing as t
 from collections.abc import Callable, Mapping
 
-from .. import incident as incidents
 from .. import planning
+from ..case import look_up
 from ..errors import InvalidInput
 from ..events import parts
 from ..events.database import Database
 from ..incident import Incident
 from ..ledger import Ledger
 from ..schema import Fields, rfc3339
-from ..store import NotFound, Store, case_store, open_store
+from ..store import Store
 from . import conclusions, taint, views
 from .changes import Catalogue
 
@@ -53,7 +52,7 @@ SECTIONS: dict[str, Section] = {name: _view(name) for name in _VIEWS}
 
 def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Catalogue]) -> dict[str, t.Any]:
     """The module's result. ``catalogues``: what is known of each cloud's calls. Raises InvalidInput, and what the store and the database raise."""
-    incident, store = _case(params)
+    incident, store = look_up(params)
     start, end = _window(params, incident)
     suspects = planning.reported(incident, Ledger.open(store, incident=incident.id, module="case_analysis", check=True))
     with _open(store, params, check) as database:
@@ -67,9 +66,9 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)
         made = report(about, result) | plain(found.sections(about.limit))
         pages = conclusions.show(about, result, made, found, proposed)
-        changed = conclusions.keep(store, pages, check)
+        changed = conclusions.keep(store, {**pages, REPORT: json.dumps(made, sort_keys=True, indent=1)}, check)
         result |= {
-            "changed": _keep(store, made, check) or changed or newer, "report": f"{store.url}/{REPORT}", "page": f"{store.url}/{conclusions.PAGE}",
+            "changed": changed or newer, "report": f"{store.url}/{REPORT}", "page": f"{store.url}/{conclusions.PAGE}",
             "plan": {**planning.summary(proposed), "file": f"{store.url}/{proposed.path}" if proposed.revision else ""},
             "done": {"changed": len(found.changes.changed), "read": len(found.changes.read), "denied": len(found.changes.tried),
                      "blinded": len(found.changes.blinded), "anomalies": len(found.asked.findings)},
@@ -125,30 +124,6 @@ def plain(value: t.Any) -> t.Any:
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _keep(store: Store, made: dict[str, t.Any], check: bool) -> bool:
-    """Write the report unless it says the same already; whether it changes."""
-    data = json.dumps(made, sort_keys=True, indent=1).encode("utf-8", "replace")
-    try:
-        if store.get(REPORT) == data:
-            return False
-    except NotFound:
-        pass
-    if not check:
-        store.replace(REPORT, data)
-    return True
-
-
-def _case(params: Mapping[str, t.Any]) -> tuple[Incident, Store]:
-    given, path, data = params.get("case"), params.get("incident"), params.get("incident_data")
-    if given:
-        store = open_store({**(params.get("store") or {}), "url": str(given)})
-        return incidents.from_case(store), store
-    if not (path or data):
-        raise InvalidInput("no case", [("case", "give case (<store>/<id>) or incident (the path of an incident file)")])
-    incident = incidents.validate(incidents.load(str(path)) if path else data, str(path or "incident_data"))
-    return incident, case_store(incidents.absolute_store(incident.store, os.getcwd()), incident.id)
 
 
 def _window(params: Mapping[str, t.Any], incident: Incident) -> tuple[dt.datetime | None, dt.datetime | None]:

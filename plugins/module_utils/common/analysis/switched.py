@@ -14,7 +14,8 @@ if t.TYPE_CHECKING:
 
 _SWITCHES = """
 SELECT event_uid, time, cloud, account, region, service, operation, actor_type, actor_arn, actor_id, actor_name, actor_account, credential_uid, issuer_arn,
-  src_ip, request, response, raw FROM events WHERE operation = 'SwitchRole' AND service = 'signin' AND status = 'success' ORDER BY time, event_uid LIMIT ?
+  src_ip, request, response, raw FROM events WHERE operation = 'SwitchRole' AND service = 'signin' AND status = 'success' AND time IS NOT NULL
+ORDER BY time, event_uid LIMIT ?
 """
 _MOST = 100_000
 

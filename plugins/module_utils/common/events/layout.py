@@ -20,6 +20,8 @@ WRAPPERS = ("Records", "records", "value", "entries", "Events")
 _HEAD = 65536
 _TOKEN = re.compile(r'"(?:[^"\\\n]++|\\[^\n])*+"?|[{}\[\]:,]')
 _NAMES = re.compile(r"\.(?:json|jsonl|ndjson|log|gz)(?:\.gz)?\Z", re.IGNORECASE)
+# As AWS delivers it, and nobody else writes: such a file holds nothing of another cloud.
+_DELIVERED = re.compile(r'\{\s*"Records"\s*:\s*\[\s*\{\s*"eventVersion"\s*:')
 _DIGEST, _INSIGHT = re.compile(r"[/_]CloudTrail-Digest[/_]"), re.compile(r"[/_]CloudTrail-Insight[/_]")
 _OBJECT = 192 << 20  # bytes: the largest JSON value that DuckDB is given
 _RATIO, _SMALL = 120, 8 << 20  # a CloudTrail file shrinks to a tenth or a twentieth
@@ -35,6 +37,7 @@ class Look:
     plain: int = 0
     skip: str = ""  # digest, insight, empty, other: not a log of events
     odd: str = ""  # why it goes to the bounded reader
+    of: str = ""  # the one log of which the whole file is, where its beginning says so
 
 
 def look(path: Path, name: str = "") -> Look:
@@ -72,7 +75,8 @@ def look(path: Path, name: str = "") -> Look:
         return Look(skip="other", size=size)
     if layout in ("lines", "values") and '"digestStartTime"' in text[:4096]:
         return Look(skip="digest", size=size)
-    return Look(layout=layout, odd=_odd(layout, packed, size, plain), **known)  # type: ignore[arg-type]
+    of = "cloudtrail" if _DELIVERED.match(text) else ""
+    return Look(layout=layout, odd=_odd(layout, packed, size, plain), of=of, **known)  # type: ignore[arg-type]
 
 
 def larger(path: Path, claimed: int) -> bool:

@@ -101,6 +101,7 @@ class Loader:
         """Load what is new of ``files``; those whose names say when are best given in that order."""
         groups: dict[tuple[str, bool], list[tuple[File, layout.Look]]] = {}
         sizes: dict[tuple[str, bool], int] = {}
+        mine = {fmt.source for fmt, _parts in self._formats}
         for file in files:
             self.summary.files += 1
             if not file.passing and all(parts.knows(file.name, file.size, file.tag) for _format, parts in self._formats):
@@ -111,9 +112,9 @@ class Loader:
             except OSError as error:
                 self._unreadable(file, error.strerror or type(error).__name__)
                 continue
-            if seen.skip:
-                self._count(self.summary.skipped, seen.skip, 1)
-                self._remember(file, state="skipped", why=seen.skip)
+            if skip := seen.skip or ("" if seen.of in mine else seen.of):
+                self._count(self.summary.skipped, skip, 1)
+                self._remember(file, state="skipped", why=skip)
             elif seen.odd:
                 self._alone(file, seen, seen.odd)
             else:
