@@ -117,7 +117,7 @@ def _send(server: Server, method: str, path: str, body: bytes | None, headers: M
         return Answer(answer.status, _small(answer.headers), _read(answer))
 
 
-def _small(headers: Mapping[str, str]) -> dict[str, str]:
+def _small(headers: t.Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
