@@ -135,7 +135,7 @@ class Release:
         """What a verdict on some suspects leaves of what was done to bystanders because of them, or of nobody knows whom."""
         for first, latest in rest if chosen is not None and self.order.false_positive else ():
             by, bystander = self._changed_by(latest), identity(latest.principal) not in self._contained
-            if put_back.is_held(latest) and by <= chosen and (by or bystander):
+            if put_back.is_held(latest) and by <= (chosen or set()) and (by or bystander):
                 why = "a suspect had changed it, and the ledger does not say which" if bystander else "whose it is stays contained"
             elif bystander and self._purpose(latest) in ("session", "userid"):
                 why = "it denies sessions of suspects, and the ledger does not say of which"
