@@ -40,7 +40,9 @@ def keep(path: str, data: t.Mapping[str, t.Any]) -> None:
 
 
 class RawAction(ActionBase):
-    """``arguments`` raises InvalidInput for what it does not take; ``work`` runs the module; ``told`` is what people read of its answer, ``refusal`` of an error."""
+    """``arguments`` raises InvalidInput for what it does not take; ``work`` runs the module; ``told`` is what people read of its answer,
+    ``refusal`` of an error.
+    """
 
     TRANSFERS_FILES = False
 

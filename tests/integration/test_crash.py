@@ -22,9 +22,9 @@ from tests.beds import company as company_module
 from tests.beds.bed import Bed
 from tests.integration.helpers import ROOT, Child, Desk
 
-pytestmark = [pytest.mark.bed, pytest.mark.crash, pytest.mark.timeout(1800)]
-
 EVERY = os.environ.get("EVICT_CRASH") == "all"
+pytestmark = [pytest.mark.bed, pytest.mark.crash, pytest.mark.timeout(0 if EVERY else 1800)]
+
 SEED = int(os.environ.get("EVICT_CRASH_SEED", "20261122"))
 SAMPLE = 1  # point of each kind, so twelve
 SCENARIOS = ("contain", "contain with scope", "restore")
