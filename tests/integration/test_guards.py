@@ -8,6 +8,8 @@ from unittest import mock
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import ledger as ledgers
+from ansible_collections.evict.cloud.plugins.module_utils.common import planning, response_plan
 from tests.beds.bed import Credentials, root
 from tests.beds.company import PRODUCTION, allow, document, trust
 from tests.integration.helpers import DEAD, Desk, works
@@ -383,3 +385,53 @@ def test_what_infrastructure_as_code_owns_is_marked_before_it_is_cut(desk: Desk)
         assert rows[BOB].startswith("managed by Terraform") and "CloudFormation stack ci-roles" in rows[DEPLOY] and not rows[ALICE]
     notes = {n["data"]["arn"]: n["data"].get("managed", "") for n in desk.ledger().notes["principal"]}
     assert "or it will undo the fence" in notes[BOB] and not notes[ALICE]
+
+
+# -- whom the reviewed plan spares --------------------------------------------------------------------------------------------------
+
+
+def planned(desk: Desk, *items: dict[str, Any]) -> str:
+    """The case's plan, as an investigation would have written it; `decision` and `decided_by` of an item as somebody would have imported them."""
+    ledger = ledgers.Ledger.open(desk.store, incident=desk.name, module="test")
+    plan = response_plan.merge(response_plan.read(desk.store, desk.name), items)
+    planning.record(ledger, desk.store, plan)
+    ledger.end("ok")
+    return f"{desk.case}/{plan.path}"
+
+
+def thing(what: str, verdict: str = "rogue", **people: Any) -> dict[str, Any]:
+    return response_plan.item("principal", "aws", PRODUCTION, what, verdict=verdict, confidence=95, evidence=["e-1"]) | people
+
+
+def test_whom_somebody_spared_in_the_plan_is_not_cut_through_a_key_of_theirs(desk: Desk) -> None:
+    iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+    key = iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"]
+    reopened(desk, ALICE)
+    plan = planned(desk, thing(BOB, decision="skip", decided_by="Ada Lovelace"), thing(key), thing(DEPLOY))
+    opened = {"case": str(desk.case), "plan": plan, "directory": str(desk.folder), "allow_local_store": True}
+    before = desk.bed.snapshot()
+    asked = desk.run("case", check=True, **opened)
+    tried = desk.run("aws_contain", check=True, incident_data=asked["incident_data"], hold="0", scope=0, clocks="none")
+    assert [(p["operation"], p["object"]) for p in tried["problems"]] == [("guard plan", BOB)] and desk.bed.snapshot() == before
+    assert not desk.run("case", **opened).get("failed")
+    done = desk.run("aws_contain", case=str(desk.case), hold="0", scope=0, clocks="none")
+    (problem,) = done["problems"]
+    assert (
+        problem["operation"] == "guard plan"
+        and problem["object"] == BOB
+        and "Ada Lovelace decided to skip it (revision 1" in problem["message"]
+    )
+    assert {p["arn"] for p in done["principals"]} == {ALICE, DEPLOY}
+    assert (
+        iam.list_user_policies(UserName="bob")["PolicyNames"] == ["work"]
+        and iam.list_access_keys(UserName="bob")["AccessKeyMetadata"][0]["Status"] == "Active"
+    )
+
+
+def test_a_suspect_whom_people_named_is_cut_whatever_the_plan_spares(desk: Desk) -> None:
+    iam = desk.bed.client("iam", desk.company.production.root, direct=True)
+    key = iam.create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"]
+    reopened(desk, key)
+    planned(desk, thing(BOB, decision="skip", decided_by="Ada Lovelace"))
+    done = desk.run("aws_contain", case=str(desk.case), hold="0", scope=0, clocks="none")
+    assert done["problems"] == [] and {p["arn"] for p in done["principals"]} == {BOB}

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import typing as t
 from collections.abc import Iterable
 
+from ..common import incident as incidents
+from ..common import planning
 from ..common.case import Case
 from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
@@ -52,6 +55,15 @@ class Response:
         )  # fmt: skip
         self._branch = Branch(aws, self.guard, self.warn)
         self.administrators = Administrators(self)
+        self._spared = self._decided()
+
+    def _decided(self) -> dict[str, str]:
+        """Whom people spared in the reviewed plan. A plan that cannot be read holds no containment up."""
+        try:
+            return planning.spared(self.incident, self.case.store, self.case.ledger)
+        except EvictError as error:
+            self.warn(f"whom the plan spares is not known, so nobody is: {error.message}")
+            return {}
 
     def warn(self, text: str) -> None:
         """Said once in the result's warnings."""
@@ -168,6 +180,7 @@ class Response:
                 self._know_own(account)
         refuse_untouchable(principal)
         self._check(principal.arn, discovered=bool(principal.discovered) and not self._same(principal))  # a new name is no new identity
+        self._check_spared(principal)
         if self.cuts and principal.kind == "user" and not principal.only:
             self.administrators.check(principal)
         key = identity(principal.arn)
@@ -182,6 +195,23 @@ class Response:
             self.follow(principal)
             if grown:
                 self.start(known or principal)
+
+    def _check_spared(self, principal: Principal) -> None:
+        """Raises ``Refused``. Whom people named as a suspect is handled all the same: the plan that contradicts it is refused as a whole."""
+        who = self._spared.get(identity(principal.arn))
+        if who and (principal.discovered or principal.suspect not in self._reported()):
+            raise Refused(
+                f"{principal.arn} is refused: {who}", object=principal.arn, operation="guard plan",
+                remedy="decide anew in a copy of the plan that plan.yml imports, or name it under incident.suspects",
+            )  # fmt: skip
+
+    def _reported(self) -> set[str]:
+        """What people named. In check mode nobody noted yet which suspects come from a plan: those that the case does not know."""
+        named = {suspect.value for suspect in planning.reported(self.incident, self.case.ledger)}
+        if self.case.check:
+            with contextlib.suppress(EvictError):
+                named &= {suspect.value for suspect in incidents.from_case(self.case.store).suspects}
+        return named
 
     def _same(self, principal: Principal) -> list[Principal]:
         """The same user under names that it had when it was found: a user may get another name, and keeps its id, its keys and its policies."""

@@ -16,6 +16,7 @@ from . import process, resources, response_plan
 from . import suspect as suspects
 from .case import look_up
 from .errors import InvalidInput, Refused
+from .guard import identity, kind_of
 from .incident import Incident
 from .ledger import Ledger
 from .response_plan import Item, Plan
@@ -163,9 +164,28 @@ def into(
     return incidents.validate(found.as_dict(), f"{path} in {store.url}"), notes, presumed
 
 
-def _as_recorded(store: Store, plan: Plan) -> None:
+def spared(incident: Incident, store: Store, ledger: Ledger) -> dict[str, str]:
+    """{identity of a user or role: who decided to skip it, in which revision}. Raises Refused when the ledger does not know the plan, and EvictError.
+
+    A key leads to its user: whom somebody spared is not cut because another item, on which nobody decided, turns out to be theirs.
+    """
+    if not ledger.state.notes.get(NOTE):
+        return {}  # there was never one, and a containment waits for nothing
+    plan = response_plan.read(store, incident.id)
+    found = {
+        identity(entry["object"]): f"{printable(entry['decided_by'], 60)} decided to skip it (revision {plan.revision} of the plan)"
+        for entry in plan.items.values()
+        if entry["kind"] == "principal" and entry["decision"] == "skip" and kind_of(entry["object"]) in ("user", "role")
+    }
+    if found:
+        _as_recorded(store, plan, ledger)
+    return found
+
+
+def _as_recorded(store: Store, plan: Plan, ledger: Ledger | None = None) -> None:
     """Whoever can write a file can make its hash fit; the ledger's chain is another matter. Raises Refused."""
-    notes = Ledger.open(store, incident=plan.incident, module="case_plan", check=True).state.notes.get(NOTE, ())
+    ledger = ledger or Ledger.open(store, incident=plan.incident, module="case_plan", check=True)
+    notes = ledger.state.notes.get(NOTE, ())
     if (plan.revision, plan.as_dict()["hash"]) not in [(n["data"]["revision"], n["data"]["hash"]) for n in notes]:
         raise Refused(
             f"{store.url}/{plan.path} is not what the ledger recorded", object=plan.incident, operation="plan",
