@@ -166,3 +166,29 @@ def test_a_user_that_is_renamed_while_the_fence_spreads(desk: Desk, how: str, de
     ours = {"UserName": names[user_id], "PolicyName": "evict-quarantine-IR-1"}
     assert names[user_id] == (name if decoy else "ci-deploy")
     assert outcome(admin, "delete_user_policy", **ours) in DEAD, "what is above the account names somebody else"
+
+
+def test_whoever_took_a_control_away_before_the_user_was_renamed_is_contained(desk: Desk) -> None:
+    """What was written under the name that it had is in no later state of the account: only the history tells who took it away."""
+    bed, company = desk.bed, desk.company
+    admin = bed.client("iam", company.production.root, direct=True)
+    admin.create_user(UserName="sleeper")
+    admin.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ADMIN)
+    key = Credentials.of(admin.create_access_key(UserName="sleeper")["AccessKey"])
+    sleeper, thief = bed.client("iam", key), bed.client("iam", company.leaked)
+
+    def hide() -> str:
+        taken = outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")
+        return outcome(thief, "update_user", UserName="ci-deploy", NewUserName="ci-2") if taken == "ok" else taken
+
+    desk.incident(company.leaked.access_key, password="keep")
+    bed.lag(2.0)
+    try:
+        with Undoer(bed, hide) as undoer:
+            done = desk.contain(hold="60s", spread="3s", scope=20)
+    finally:
+        bed.lag(0)
+    assert undoer.done, "it could not be renamed: the test proves nothing"
+    row = next((p for p in done["principals"] if p["name"] == "sleeper"), None)
+    assert row and row["action"] == "contained" and "took away" in row["reason"], (done["principals"], done["watch"])
+    assert works(bed, key) in DEAD and works(bed, company.leaked) in DEAD

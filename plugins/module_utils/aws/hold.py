@@ -225,13 +225,17 @@ class Hold:
             different = [c for c in different if c.after is None or c.after not in beside.get((c.arn, c.facet), ())]
         if different:
             self._differs.add(account)
-        changes = [c for c in different if (c.arn, c.facet) in ours or not self._harmless(c, touched)]
+        changes = [
+            c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or identity(c.arn) in self.run.former)
+        ]
         self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
         told = {(c.arn, c.facet) for c in changes if (c.arn, c.facet) in ours}
         for change, step in self._written_again(account, told | self._told.get(account, set())):
             self._answer(change, step, authors)
+        for change, step in self._under_former_names(account):
+            self._accomplices(change, step, authors)
         self._told[account] = told  # what is written again because of this pass is seen by the next one
         self._before[account] = now
         if authors.gaps:
@@ -245,6 +249,15 @@ class Hold:
             self.runner.undone = [step for step in self.runner.undone if step not in mine]
         found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
         return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
+
+    def _under_former_names(self, account: str) -> list[tuple[Change, Step]]:
+        """Controls of users that have another name now: what was done to these before is in no state any more, only in the history."""
+        steps = [
+            *self._standing.get(account, []),
+            *(done.step for done in list(self.runner.done.values()) if done.step.target.account == account),
+        ]
+        former = [step for step in steps if identity(step.principal) in self.run.former and not put_back.is_held(step)]
+        return [(Change(*place, step.after, step.before), step) for step in former if (place := account_state.owned(step))]
 
     def _still(self, account: str) -> list[Step]:
         """What earlier runs did and nobody released, but for users that have another name now."""
