@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError
+from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse import question
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.engine import Query
+from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.layouts import gcp_audit
 from ansible_collections.evict.cloud.plugins.module_utils.outside import bigquery, google_login, session
 from ansible_collections.evict.cloud.plugins.module_utils.outside.bigquery import BigQuery
 from tests.beds.vendors.bigquery import BigQuery as Google
+from tests.beds.vendors.bigquery_duckdb import Runs
 
 SQL = "SELECT n FROM `logs-1234.audit.events` WHERE actor = @actor"
 WHEN = datetime.datetime.fromisoformat("2026-11-20T01:02:03.000004")
@@ -438,3 +443,65 @@ def test_the_token_is_in_no_error(google: Google) -> None:
     google.ends = [("invalidQuery", "no")]
     error = failure(engine().rows(query()))
     assert google.tokens and not any(token in error.message + error.remedy for token in google.tokens)
+
+
+# -- the question, run by DuckDB behind the service's face ----------------------------------------------------------------------------
+
+_ENTRY = """
+CREATE TABLE "logs-1234".audit.cloudaudit_googleapis_com_activity AS SELECT insertId, CAST(moment AS TIMESTAMPTZ) AS "timestamp", {
+  'methodName': method, 'serviceName': 'iam.googleapis.com', 'authenticationInfo': {
+    'principalEmail': email, 'serviceAccountKeyName': key,
+    'serviceAccountDelegationInfo': CAST([{'principalSubject': delegated}] AS STRUCT(principalSubject VARCHAR)[])}
+} AS protopayload_auditlog FROM (VALUES
+  ('1', '2026-11-20 01:00:00+00', 'SignBlob', 'ci@p.iam.gserviceaccount.com', '//iam/keys/k1', 'nobody'),
+  ('2', '2026-11-20 02:00:00+00', 'ListRoles', 'o''neill@example.com', NULL, 'serviceAccount:ci@p.iam.gserviceaccount.com'),
+  ('3', '2026-11-20 03:00:00+00', 'Delete', 'bystander@example.com', '//iam/keys/k2', 'nobody'),
+  ('4', '2026-12-20 01:00:00+00', 'SignBlob', 'ci@p.iam.gserviceaccount.com', '//iam/keys/k1', 'nobody')
+) AS t (insertId, moment, method, email, key, delegated)
+"""
+
+
+def test_the_question_of_the_warehouse_gets_its_rows_by_the_way_of_the_api(google: Google) -> None:
+    """Its fields, an estimate, two pages: the entries of the key and of who it was handed on to, in the span, and nobody else's."""
+    database = duckdb.connect()
+    database.execute("ATTACH ':memory:' AS \"logs-1234\"")
+    database.execute('CREATE SCHEMA "logs-1234".audit')
+    database.execute(_ENTRY)
+    google.runs, google.page = Runs(database), 1
+    since, until = (datetime.datetime.fromisoformat(f"2026-{month}-01T00:00:00") for month in ("11", "12"))
+    paths = {
+        row["field_path"]: row["data_type"] for row in engine().rows(gcp_audit.fields("logs-1234", "audit", gcp_audit.TABLES[0], since))
+    }
+    layout = gcp_audit.layout("logs-1234", "audit", gcp_audit.TABLES[0], paths)
+    handles = [
+        question.Handle("key_name", "k1"),
+        question.Handle("actor", "o'neill@example.com"),
+        question.Handle("delegation", "' OR 1=1 --"),
+    ]
+    asked = question.ask(layout, "bigquery", handles, question.Span(since, since, until))
+    assert engine().estimate(asked).scanned == google.scanned
+    entries = [json.loads(gcp_audit.line(row)) for row in engine().rows(asked)]
+    assert sorted(entry["insertId"] for entry in entries) == ["1", "2"]
+    assert "k1" not in google.runs.statements[-1] and "o'neill" not in google.runs.statements[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"maximumBytesBilled": 5}, "no int64"),
+        ({"maximumBytesBiled": "5"}, "unknown"),
+        ({"useLegacySql": "false"}, "no boolean"),
+        ({"queryParameters": [{"name": "a", "type": "STRING"}]}, "unknown"),
+        ({"useLegacySql": True}, "legacy"),
+        ({"query": 1}, "no string"),
+    ],
+)
+def test_the_stand_in_refuses_what_the_discovery_document_does_not_have(google: Google, change: dict[str, Any], why: str) -> None:
+    form = {"query": "SELECT 1", "useLegacySql": False, "parameterMode": "NAMED", "queryParameters": [], **change}
+    with pytest.raises(CloudError):
+        engine()._ask(
+            "jobs.insert", "POST", "/jobs", {}, {"jobReference": {"projectId": "ir-1234", "jobId": "x"}, "configuration": {"query": form}}
+        )
+    (violation,) = google.violations
+    assert why in violation and google.jobs == {}
+    google.violations.clear()
