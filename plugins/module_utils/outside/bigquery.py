@@ -56,8 +56,8 @@ class BigQuery:
             statistics = answer["statistics"]
             exactness = str((statistics.get("query") or {}).get("totalBytesProcessedAccuracy"))
             how = {
-                "LOWER_BOUND": "dry run: at least, the service cannot say more",
-                "UNKNOWN": "dry run: the service does not know how exactly",
+                "LOWER_BOUND": "dry run, which the service calls a lower bound",
+                "UNKNOWN": "dry run, whose exactness the service does not know",
             }
             return Estimate(int(statistics["totalBytesProcessed"]), how.get(exactness, "dry run"))
 

@@ -13,7 +13,7 @@ from ..common.warehouse.engine import Value
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # What ``rows`` raises of an answer that it does not understand.
-NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 def parameter(name: str, value: Value) -> dict[str, t.Any]:

@@ -92,7 +92,7 @@ def test_a_dry_run_says_the_bytes_and_makes_no_job(google: Google) -> None:
     assert google.jobs == {}
 
 
-@pytest.mark.parametrize(("accuracy", "says"), [("LOWER_BOUND", "at least"), ("UNKNOWN", "does not know"), ("UPPER_BOUND", "dry run")])
+@pytest.mark.parametrize(("accuracy", "says"), [("LOWER_BOUND", "lower bound"), ("UNKNOWN", "does not know"), ("UPPER_BOUND", "dry run")])
 def test_an_estimate_that_is_no_upper_bound_says_so(google: Google, accuracy: str, says: str) -> None:
     google.accuracy = accuracy
     assert says in engine().estimate(query()).how
