@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import typing as t
 from collections.abc import Mapping
 
 from ..errors import MissingLibrary
@@ -16,7 +17,6 @@ from .engine import Value
 
 try:
     import sqlglot
-    import sqlglot.errors
     from sqlglot import exp
 except ImportError as _error:
     sqlglot = None  # type: ignore[assignment]
@@ -67,7 +67,7 @@ def literal(value: Value, dialect: str) -> str:
     return str((exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)).sql(dialect=dialect))
 
 
-def _json_text(dialect: str, value: exp.Expression) -> exp.Expression:
+def _json_text(dialect: str, value: t.Any) -> t.Any:
     made = sqlglot.parse_one(_JSON_TEXT[dialect], dialect=dialect)
     for column in list(made.find_all(exp.Column)):
         if column.name == "x":

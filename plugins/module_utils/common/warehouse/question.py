@@ -50,9 +50,6 @@ KINDS = {
     "issuer_before": Kind("issuer_arn", BEFORE),
     "address_first": Kind("src_ip", FIRST),
 }
-# What has no handle and is little: roles that were taken in the console, and what ends an identity.
-_STANDING = """(operation = 'SwitchRole' AND service = 'signin')
-  OR (operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam')"""
 # Who opened a session: of those who came before a role was rewritten one event each is enough.
 _WHO = "CASE WHEN by_request IS NOT NULL THEN coalesce(issuer_arn, actor_arn, actor_id, actor_name, invoked_by) END"
 _TEXT = """
@@ -103,11 +100,13 @@ def ask(
         modes[kind] = how.mode
     whole = [f"by_{kind} IS NOT NULL" for kind, mode in modes.items() if mode == WHOLE]
     thin = [kind for kind, mode in modes.items() if mode in (WHOLE, BEFORE)]
-    places, wanted = [], []
+    places, wanted, also = [], [], []
     if whole:
-        flags.append(f"CASE WHEN {_STANDING} THEN 1 END AS standing")
+        if layout.standing:
+            flags.append(f"CASE WHEN {layout.standing} THEN 1 END AS standing")
+            also = ["standing IS NOT NULL"]
         values["full_0"] = layout.moment(span.full)
-        wanted.append(f"(time >= $full_0 AND ({' OR '.join([*whole, 'standing IS NOT NULL'])}))")
+        wanted.append(f"(time >= $full_0 AND ({' OR '.join([*whole, *also])}))")
     if thin:
         apart = [*(f"by_{kind}" for kind in thin), *([_WHO] if "request" in thin else []), "src_ip", "user_agent", "service", "region"]
         places.append(f"row_number() OVER (PARTITION BY {', '.join(apart)} ORDER BY time, event_uid) AS place")
@@ -115,7 +114,7 @@ def ask(
     for kind in (kind for kind, mode in modes.items() if mode == FIRST):
         places.append(f"row_number() OVER (PARTITION BY by_{kind} ORDER BY time, event_uid) AS place_{kind}")
         wanted.append(f"(place_{kind} = 1 AND by_{kind} IS NOT NULL)")
-    every = [f"by_{kind} IS NOT NULL" for kind in modes] + (["standing IS NOT NULL"] if whole else [])
+    every = [f"by_{kind} IS NOT NULL" for kind in modes] + also
     sql = _TEXT.format(
         columns=", ".join(f"{what} AS {name}" for name, what in {**layout.terms, **layout.record}.items()),
         table=layout.table, pruned=" AND ".join(layout.prune(span.since, span.until, accounts, regions)) or "1 = 1", flags=", ".join(flags),

@@ -51,6 +51,8 @@ _CAN = {
     "delegation": f"{_USER}.onbehalfof.userid", "address": "sourceipaddress", "address_first": "sourceipaddress", "actor_id": f"{_USER}.principalid",
     "user_name": f"{_USER}.username",
 }  # fmt: skip
+# What has no handle: roles that were taken in the console, and what ends an identity.
+_STANDING = ("signin:SwitchRole", "iam:DeleteUser", "iam:DeleteRole", "iam:DeleteAccessKey", "iam:UpdateAccessKey")
 # What a partition's column may mean, and what such columns are usually called.
 _USUAL = {
     "account": ("account", "accountid", "account_id", "aws_account_id", "account_number"), "region": ("region", "aws_region"),
@@ -124,8 +126,8 @@ def days(first: dt.date, last: dt.date) -> Iterator[dt.date]:
         yield first + dt.timedelta(days=number)
 
 
-def layout(database: str, table: str, columns: Mapping[str, str], partitions: Partitions) -> Layout:
-    """``columns``: {name: type}, as Glue says. ``InvalidInput`` where it is no table of CloudTrail."""
+def layout(database: str, table: str, columns: Mapping[str, str], partitions: Partitions, standing: Sequence[str] = ()) -> Layout:
+    """``columns``: {name: type}, as Glue says. ``standing``: calls that are wanted of everybody. ``InvalidInput`` where it is no table of CloudTrail."""
     there = leaves(columns)
     if missing := [name for name in _NEEDED if name not in there]:
         raise InvalidInput(
@@ -150,9 +152,22 @@ def layout(database: str, table: str, columns: Mapping[str, str], partitions: Pa
     if "resources" in columns:
         record["resources"] = "json_text(t.resources)"
     lacks = {kind: path for kind, path in _CAN.items() if path not in there}
-    return Layout(
-        "cloudtrail", quoted(database, table), {name: terms[name] for name in TERMS}, record, partitions.prune, stamp, line, lacks
+    named = {name: terms[name] for name in TERMS}
+    calls = _calls(*_STANDING, *standing)
+    return Layout("cloudtrail", quoted(database, table), named, record, partitions.prune, stamp, line, lacks, calls)
+
+
+def _calls(*names: str) -> str:
+    """A test for calls, each ``service:operation``: the collection's own words."""
+    by_service: dict[str, set[str]] = {}
+    for name in names:
+        service, _colon, operation = name.partition(":")
+        by_service.setdefault(service, set()).add(operation)
+    tests = (
+        f"(service = {_text(service)} AND operation IN ({', '.join(map(_text, sorted(found)))}))"
+        for service, found in sorted(by_service.items())
     )
+    return " OR ".join(tests)
 
 
 def stamp(moment: dt.datetime) -> str:
@@ -205,9 +220,8 @@ def _resources(text: t.Any) -> list[dict[str, t.Any]]:
     except (ValueError, RecursionError):
         return []
     entries = []
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, list):
-            one = dict(zip(_RESOURCE, one, strict=False))
+    for each in found if isinstance(found, list) else ():
+        one = dict(zip(_RESOURCE, each, strict=False)) if isinstance(each, list) else each
         if isinstance(one, dict):
             by_name = {str(name).lower(): value for name, value in one.items()}
             entries.append({name: by_name[name.lower()] for name in _RESOURCE if by_name.get(name.lower()) is not None})

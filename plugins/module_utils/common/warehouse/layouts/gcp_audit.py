@@ -38,7 +38,8 @@ _OF_AWS = ("issuer", "issuer_before", "issuer_id", "session_name", "request", "r
 def fields(project: str, dataset: str, table: str, now: dt.datetime) -> Query:
     """Asks for the paths of a table's fields: rows of {field_path, data_type}."""
     place = ".".join(f"`{name}`" for name in (project, dataset)) + ".INFORMATION_SCHEMA.COLUMN_FIELD_PATHS"
-    return Query(f"SELECT field_path, data_type FROM {place} WHERE table_name = @table_0", (("table_0", table),), now, now)
+    sql = f"SELECT field_path, data_type FROM {place} WHERE table_name = @table_0"  # noqa: S608 - names that were checked
+    return Query(sql, (("table_0", table),), now, now)
 
 
 def layout(project: str, dataset: str, table: str, paths: Mapping[str, str]) -> Layout:
@@ -69,7 +70,7 @@ def _same(moment: dt.datetime) -> dt.datetime:
     return moment
 
 
-def _prune(since: dt.datetime, until: dt.datetime, accounts: Sequence[str], regions: Sequence[str]) -> list[str]:
+def _prune(since: dt.datetime, until: dt.datetime, _accounts: Sequence[str], _regions: Sequence[str]) -> list[str]:
     """The table is partitioned by the day of ``timestamp``."""
     return [
         f"t.\"timestamp\" {sign} CAST('{moment:%Y-%m-%d %H:%M:%S}+00:00' AS TIMESTAMPTZ)" for sign, moment in ((">=", since), ("<", until))

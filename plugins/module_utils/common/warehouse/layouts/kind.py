@@ -36,6 +36,7 @@ class Layout:
     moment: Callable[[dt.datetime], Value]  # how the term ``time`` is compared
     line: Callable[[Mapping[str, t.Any]], str]
     lacks: Mapping[str, str]
+    standing: str = ""  # over the terms: what has no handle, is little, and is wanted in any case
 
 
 def quoted(*names: str) -> str:
