@@ -29,7 +29,7 @@ def refusal(status: int, reason: str, message: str) -> Problem:
 
 
 class BigQuery(Google):
-    """``result``: what every query finds, unless ``runs`` (statement, {name: value}) is given. ``scanned``: bytes that a query reads.
+    """``result``: what every query finds, unless ``runs`` (statement, {name: value}) is given. ``scanned``: bytes that a query reads (of the schema: ten megabytes, the least).
 
     ``looks``: so often a job is not over yet. ``ends``: [(reason, message)], what the next jobs end with; ``hidden``: so often a job is "not found" after it
     was made. ``may``: the caller's permissions.
@@ -86,10 +86,8 @@ class BigQuery(Google):
         values = self._values(asked, query)
         if missing := set(re.findall(r"@([A-Za-z_]\w*)", query["query"])) - set(values):
             raise refusal(400, "invalidQuery", f"Query parameter '{min(missing)}' not found at [1:1]")
-        statistics: dict[str, Any] = {
-            "totalBytesProcessed": str(self.scanned),
-            "query": {"totalBytesProcessed": str(self.scanned), "statementType": "SELECT"},
-        }
+        read = str(self._read(query["query"]))
+        statistics: dict[str, Any] = {"totalBytesProcessed": read, "query": {"totalBytesProcessed": read, "statementType": "SELECT"}}
         location = reference.get("location", "US")
         job = {"kind": "bigquery#job", "configuration": {**configuration, "jobType": "QUERY"}, "statistics": statistics}
         if dry:
@@ -131,6 +129,9 @@ class BigQuery(Google):
                           "logs-1234:audit.events, or perhaps it does not exist.")  # fmt: skip
         return self.runs(sql, values) if self.runs else self.result
 
+    def _read(self, sql: str) -> int:
+        return 10 * _MB if "INFORMATION_SCHEMA" in sql else self.scanned
+
     def _over(self, name: str) -> None:
         """Run it: what fails now is the job's error, not the request's."""
         job = self.jobs[name]
@@ -139,7 +140,7 @@ class BigQuery(Google):
             reason, message = self.ends.pop(0)
             job["status"] = {"state": "DONE", "errorResult": {"reason": reason, "message": message}}
             return
-        billed = max(10, -(-self.scanned // _MB)) * _MB
+        billed = max(10, -(-self._read(query["query"]) // _MB)) * _MB
         if int(query.get("maximumBytesBilled", billed)) < billed:
             message = f"Query exceeded limit for bytes billed: {query['maximumBytesBilled']}. {billed} or higher required."
             job["status"] = {"state": "DONE", "errorResult": {"reason": "bytesBilledLimitExceeded", "message": message}}
@@ -193,7 +194,7 @@ class BigQuery(Google):
         micros = self.knows_micros and asked.query.get("formatOptions.useInt64Timestamp") == "true"
         answer = {
             "kind": "bigquery#getQueryResultsResponse", "jobReference": job["jobReference"], "schema": {"fields": fields}, "jobComplete": True,
-            "totalRows": str(len(rows)), "totalBytesProcessed": str(self.scanned), "cacheHit": False,
+            "totalRows": str(len(rows)), "totalBytesProcessed": job["statistics"]["totalBytesProcessed"], "cacheHit": False,
         }  # fmt: skip
         if rows[start:end]:
             answer["rows"] = [_row(fields, row, micros) for row in rows[start:end]]
