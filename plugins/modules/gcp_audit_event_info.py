@@ -122,13 +122,14 @@ head:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import collect, formats
+from ansible_collections.evict.cloud.plugins.module_utils.outside import bigquery_audit
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=collect.ARGUMENTS, required_one_of=[("case", "incident", "incident_data")], supports_check_mode=True
+        argument_spec=bigquery_audit.ARGUMENTS, required_one_of=[("case", "incident", "incident_data")], supports_check_mode=True
     )
-    collect.run(module, formats.OF_CLOUD["gcp"], collect.from_folder)
+    collect.run(module, formats.OF_CLOUD["gcp"], bigquery_audit.read)
 
 
 if __name__ == "__main__":

@@ -112,11 +112,12 @@ class Warehouse:
             requestJson=f"nullif(CAST(e->'$.{p}.request' AS VARCHAR), 'null')", responseJson=f"nullif(CAST(e->'$.{p}.response' AS VARCHAR), 'null')",
         )  # fmt: skip
         self.connection.execute('CREATE SCHEMA "audit"')
-        self.connection.execute(
-            f'CREATE TABLE audit.{gcp_audit.TABLES[0]} AS SELECT {_leaf("insertId")} AS insertId, CAST({_leaf("timestamp")} AS TIMESTAMPTZ) AS "timestamp",'
-            f" {_leaf('logName')} AS logName, {_struct(type=_leaf('resource.type'), labels=_struct(project_id=_leaf('resource.labels.project_id')))} AS resource,"
-            f" {log} AS protopayload_auditlog FROM records"  # noqa: S608
+        resource = _struct(type=_leaf("resource.type"), labels=_struct(project_id=_leaf("resource.labels.project_id")))
+        columns = (
+            f'{_leaf("insertId")} AS insertId, CAST({_leaf("timestamp")} AS TIMESTAMPTZ) AS "timestamp", {_leaf("logName")} AS logName'
         )
+        sql = f"CREATE TABLE audit.{gcp_audit.TABLES[0]} AS SELECT {columns}, {resource} AS resource, {log} AS protopayload_auditlog FROM records"  # noqa: S608
+        self.connection.execute(sql)
         return gcp_audit.layout("memory", "audit", gcp_audit.TABLES[0], self._paths(f"audit.{gcp_audit.TABLES[0]}"))
 
     def _paths(self, table: str) -> dict[str, str]:
