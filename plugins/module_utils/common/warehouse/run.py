@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .. import planning
 from ..analysis.lineage import Lineage
@@ -57,15 +58,22 @@ def select(
     def tell(text: str) -> None:
         case.note("progress", {"text": text[:500]})
 
+    def follow(load: Callable[[File], None], fetched: Path) -> Follow:
+        return Follow(
+            engine, layouts, kept, asked, trace, load, fetched, params["ceiling"], now, accounts, regions, estate, tell, collection.held
+        )
+
+    if (
+        collection.check
+    ):  # it has no lease: a folder for files would be made in the case, and that of a run that loads at this moment be swept away
+        collection.warehouse = follow(lambda _file: None, Path()).preview().as_dict()
+        return
     with collection.loader(kept) as (loader, fetched):
 
         def load(file: File) -> None:
             loader.load([file])
 
-        work = Follow(
-            engine, layouts, kept, asked, trace, load, fetched, params["ceiling"], now, accounts, regions, estate, tell, collection.held
-        )
         try:
-            collection.warehouse = (work.preview() if collection.check else work.run()).as_dict()
+            collection.warehouse = follow(load, fetched).run().as_dict()
         finally:
             collection.summary.add(loader.summary)
