@@ -37,13 +37,14 @@ _BYTES = 64 * 1024 * 1024  # of a page as JSON
 class BigQuery:
     """``warehouse.engine.Engine``. ``connection``: ``connection.gcp`` of the incident; ``project`` runs the jobs and pays; ``location``: of the dataset;
 
-    ``ceiling``: bytes that a query may be billed; ``seconds``: for one query.
+    ``ceiling``: bytes that all queries of it together may be billed; ``billed``: what they were so far; ``seconds``: for one query.
     """
 
     name = dialect = "bigquery"
 
     def __init__(self, connection: Connection, project: str, location: str, ceiling: int, seconds: float = SECONDS) -> None:
         self.connection, self.project, self.location, self.ceiling, self.seconds = connection, project, location, ceiling, seconds
+        self.billed = 0
         self.url = override(connection, _OVERRIDE, project) or URL
 
     def estimate(self, query: Query) -> Estimate:
@@ -76,7 +77,9 @@ class BigQuery:
 
     def _run(self, job: str, query: Query, until: float) -> CloudError | None:
         """Start it and wait until it is over; what it failed of. An exception cancels it; if we are killed, it ends after its time and within its ceiling."""
-        form = {**_form(query), "maximumBytesBilled": str(self.ceiling)}
+        if self.billed >= self.ceiling:
+            raise self._explained("jobs.insert", "bytesBilledLimitExceeded", "")  # a limit of 0 would be none
+        form = {**_form(query), "maximumBytesBilled": str(self.ceiling - self.billed)}
         reference = {"projectId": self.project, "location": self.location, "jobId": job}
         body = {"jobReference": reference, "configuration": {"jobTimeoutMs": str(int(self.seconds * 1000)), "query": form}}
         pause, started = _FIRST, True
@@ -99,6 +102,8 @@ class BigQuery:
             if started:
                 self._cancel(job, error)
             raise
+        with self._understood("jobs.get"):
+            self.billed += int(found.get("statistics", {}).get("query", {}).get("totalBytesBilled", 0))
         if not (result := status.get("errorResult")):
             return None
         with self._understood("jobs.get"):
@@ -191,7 +196,7 @@ class BigQuery:
         raise AssertionError("not reached")
 
     def _explained(self, operation: str, reason: str, message: str, lost: bool = False) -> CloudError:
-        return bigquery_errors.explained(operation, self.project, reason, message, ceiling=self.ceiling, lost=lost)
+        return bigquery_errors.explained(operation, self.project, reason, message, ceiling=self.ceiling, billed=self.billed, lost=lost)
 
     @contextlib.contextmanager
     def _understood(self, operation: str) -> Iterator[None]:

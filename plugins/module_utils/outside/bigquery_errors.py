@@ -45,7 +45,7 @@ class Said:
         return f"{self.reason}: {self.message}"
 
 
-def explained(operation: str, project: str, reason: str, message: str, *, ceiling: int, lost: bool = False) -> CloudError:
+def explained(operation: str, project: str, reason: str, message: str, *, ceiling: int, billed: int = 0, lost: bool = False) -> CloudError:
     """The error of a job or of a request, with ``reason`` as its code. ``lost``: the request may have been carried out."""
     about = _ABOUT.match(message)
     named = about[2].rstrip(":,.") if about else project
@@ -55,8 +55,9 @@ def explained(operation: str, project: str, reason: str, message: str, *, ceilin
     )
     if reason == "bytesBilledLimitExceeded":
         needed = _NEEDED.search(message)
-        billed = f"{int(needed[1]):,} bytes" if needed else "more bytes"
-        text = f"bigquery:{operation} on {project}: the query would be billed {billed}; the ceiling is {ceiling:,}. It did not run and cost nothing"
+        would = f"{int(needed[1]):,} bytes" if needed else "more bytes"
+        left = f"{max(0, ceiling - billed):,} are left of the ceiling of {ceiling:,}"
+        text = f"bigquery:{operation} on {project}: the query would be billed {would}; {left}. It did not run and cost nothing"
         remedy, lost = f"{NARROW}, or raise the ceiling", False
     elif reason == "accessDenied":
         found = _PERMISSION.search(message)

@@ -146,6 +146,7 @@ class BigQuery(Google):
             job["status"] = {"state": "DONE", "errorResult": {"reason": "bytesBilledLimitExceeded", "message": message}}
             return
         try:
+            job["statistics"]["query"]["totalBytesBilled"] = str(billed)
             self.found[name] = self._run(query["query"], self._values(self.asked[-1], query), job["jobReference"]["location"])
             job["status"] = {"state": "DONE"}
         except Problem as problem:

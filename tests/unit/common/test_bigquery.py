@@ -103,9 +103,26 @@ def test_the_service_holds_the_ceiling_and_the_refusal_is_explained(google: Goog
     error = failure(engine(ceiling=GIB).rows(query()))
     assert google.on("POST", JOBS)[0].body["configuration"]["query"]["maximumBytesBilled"] == str(GIB)
     assert error.code == "bytesBilledLimitExceeded" and not error.lost
-    assert "billed 3,221,225,472 bytes; the ceiling is 1,073,741,824" in error.message and "cost nothing" in error.message
+    assert (
+        "billed 3,221,225,472 bytes; 1,073,741,824 are left of the ceiling of 1,073,741,824" in error.message
+        and "cost nothing" in error.message
+    )
     assert "shorter window, fewer accounts or regions" in error.remedy and "raise the ceiling" in error.remedy
     assert len(google.jobs) == 1  # not tried again
+
+
+def test_the_ceiling_is_for_all_queries_of_an_engine_together(google: Google) -> None:
+    google.scanned, one = 600 * 1024**2, engine(ceiling=GIB)
+    assert list(one.rows(query())) == [{"n": 1}]
+    error = failure(one.rows(query()))
+    assert error.code == "bytesBilledLimitExceeded" and "444,596,224 are left of the ceiling of 1,073,741,824" in error.message
+    google.scanned = 400 * 1024**2
+    assert list(one.rows(query())) == [{"n": 1}]
+    google.scanned, one.ceiling = 0, one.billed
+    error = failure(one.rows(query()))
+    assert error.code == "bytesBilledLimitExceeded" and "0 are left" in error.message
+    limits = [job["configuration"]["query"]["maximumBytesBilled"] for job in google.jobs.values()]
+    assert limits == [str(GIB), str(GIB - 600 * 1024**2), str(GIB - 600 * 1024**2)]  # 0 would mean none
 
 
 def test_the_ceiling_is_understood_at_any_status(google: Google) -> None:
