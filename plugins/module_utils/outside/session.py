@@ -128,6 +128,8 @@ def _read(answer: t.Any, most: int = _MAX) -> bytes:
     found: bytes = answer.read(most + 1)
     if len(found) > most:
         raise ValueError("the answer is too long")
+    if getattr(answer, "length", None):  # Python does not say so of itself, and half an answer may look like one that says nothing
+        raise http.client.IncompleteRead(found, answer.length)
     return found
 
 
