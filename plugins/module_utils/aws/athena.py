@@ -73,7 +73,7 @@ class Athena:
         finally:
             if not ended:
                 with contextlib.suppress(EvictError):
-                    self._call("StopQueryExecution", {"QueryExecutionId": execution})
+                    self._send(Call(self._target, "athena", "StopQueryExecution", {"QueryExecutionId": execution}))
 
     def _start(self, query: Query) -> str:
         if len(query.sql.encode()) > _TEXT:
@@ -86,12 +86,14 @@ class Athena:
         }  # fmt: skip
         if self._options["output"]:
             asked["ResultConfiguration"] = {"OutputLocation": self._options["output"]}
-        return str(self._call("StartQueryExecution", asked)["QueryExecutionId"])
+        return str(self._send(Call(self._target, "athena", "StartQueryExecution", asked))["QueryExecutionId"])
 
     def _wait(self, execution: str) -> dict[str, t.Any]:
         deadline, pause = time.monotonic() + self._options["seconds"], _FIRST
         while True:
-            status: dict[str, t.Any] = self._call("GetQueryExecution", {"QueryExecutionId": execution})["QueryExecution"]["Status"]
+            status: dict[str, t.Any] = self._send(Call(self._target, "athena", "GetQueryExecution", {"QueryExecutionId": execution}))[
+                "QueryExecution"
+            ]["Status"]
             if status["State"] in _ENDED:
                 return status
             if time.monotonic() + pause > deadline:
@@ -111,7 +113,7 @@ class Athena:
         asked: dict[str, t.Any] = {"QueryExecutionId": execution, "MaxResults": _ROWS}
         first = True
         while True:
-            answer = self._call("GetQueryResults", asked)
+            answer = self._send(Call(self._target, "athena", "GetQueryResults", asked))
             found = answer["ResultSet"]
             names = [str(one["Name"]) for one in found["ResultSetMetadata"]["ColumnInfo"]]
             rows = [[cell.get("VarCharValue") for cell in row.get("Data", [])] for row in found.get("Rows", [])]
@@ -122,9 +124,9 @@ class Athena:
                 return
             asked["NextToken"] = token
 
-    def _call(self, operation: str, parameters: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _send(self, call: Call) -> dict[str, t.Any]:
         try:
-            return self._aws.call(Call(self._target, "athena", operation, parameters))
+            return self._aws.call(call)
         except CloudError as error:
             if not error.remedy:
                 error.remedy = _remedy(error.message)

@@ -37,7 +37,7 @@ class Table:
 
     def __init__(self, aws: Aws, target: Target, database: str, name: str, said: Mapping[str, str], form: str = "") -> None:
         self._aws, self._target, self.database, self.name = aws, target, database, name
-        found = self._call("glue", "GetTable", {"DatabaseName": database, "Name": name})["Table"]
+        found = self._send(Call(self._target, "glue", "GetTable", {"DatabaseName": database, "Name": name}))["Table"]
         storage = found.get("StorageDescriptor") or {}
         self._columns = {str(one["Name"]): str(one.get("Type", "string")) for one in storage.get("Columns") or ()}
         self._keys = [str(one["Name"]) for one in found.get("PartitionKeys") or ()]
@@ -128,12 +128,12 @@ class Table:
 
     def _folders(self, place: str) -> list[str]:
         bucket, prefix = _split(place)
-        answer = self._call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"})
+        answer = self._send(Call(self._target, "s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"}))
         return [str(one["Prefix"])[len(prefix) :].rstrip("/") for one in answer.get("CommonPrefixes", [])]
 
     def _partitions(self) -> list[dict[str, t.Any]]:
         asked = {"DatabaseName": self.database, "TableName": self.name, "ExcludeColumnSchema": True}
-        return list(self._call("glue", "GetPartitions", asked).get("Partitions", []))
+        return list(self._send(Call(self._target, "glue", "GetPartitions", asked)).get("Partitions", []))
 
     def _read(self, held: Mapping[str, str], query: Query) -> bool:
         """Whether the SQL's comparisons leave this partition."""
@@ -152,14 +152,14 @@ class Table:
     def _size(self, place: str) -> tuple[int, int]:
         if place not in self._sizes:
             bucket, prefix = _split(place)
-            answer = self._call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix})
+            answer = self._send(Call(self._target, "s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix}))
             sizes = [int(one["Size"]) for one in answer.get("Contents", [])]
             self._sizes[place] = sum(sizes), len(sizes)
         return self._sizes[place]
 
-    def _call(self, service: str, operation: str, parameters: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _send(self, call: Call) -> dict[str, t.Any]:
         try:
-            return self._aws.call(Call(self._target, service, operation, parameters))
+            return self._aws.call(call)
         except CloudError as error:
             if error.code == "EntityNotFoundException":
                 raise InvalidInput("the table of the logs", [("athena.table", f"{self.database}.{self.name} is not in Glue's catalog of"

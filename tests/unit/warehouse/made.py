@@ -161,15 +161,15 @@ class Warehouse:
 
 def follow(
     engine: Warehouse, layouts: list[Layout], store: Store, folder: Path, suspects: list[Suspect], span: Span, *, start: dt.datetime | None, ceiling: int = 10**12,
-    estate: t.Sequence[str] = (), preview: bool = False, rows: int = 10**9, accounts: t.Sequence[str] = (),
+    estate: t.Sequence[str] = (), preview: bool = False, rows: int = 10**9, accounts: t.Sequence[str] = (), **more: t.Any,
 ) -> Outcome:  # fmt: skip
-    """One run against ``engine``; what it selects is in ``store`` afterwards."""
+    """One run against ``engine``; what it selects is in ``store`` afterwards. ``more``: of Lineage."""
     fmt = formats.FORMATS[layouts[0].source]
     kept = parts.Parts(store, fmt.source)
 
     def trace(seen: t.Any) -> list[wanted.Wanted]:
         with parts.open_case(store, threads=1, keep=False) as database:
-            lineage = Lineage(database, suspects, start=start, accounts=estate).follow()
+            lineage = Lineage(database, suspects, start=start, logged=estate, **more).follow()
             return wanted.wanted(lineage, suspects, fmt.cloud, seen)
 
     with (

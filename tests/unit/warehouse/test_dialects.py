@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import typing as t
 from pathlib import Path
@@ -21,12 +20,13 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse impor
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.layouts import cloudtrail, gcp_audit
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.layouts.cloudtrail import Partitions
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.question import Handle, Span
+from tests.unit.analysis.events_made import moment
 from tests.unit.warehouse import made
 
 # What somebody may have called things, so that a query breaks or says something else.
 HOSTILE = ("o'brien", "100%", "back\\slash\\", "new\nline", "what?", "$credential_1", "@actor_1", ":actor_1", "';DROP TABLE events;--", 'say "x"', "{{ 7*7 }}",
            "tab\tand\x01", "ünï-日本", "a,b", "{x=1, y=2}", "null", "")  # fmt: skip
-SPAN = Span(dt.datetime(2026, 11, 1), dt.datetime(2026, 11, 2), dt.datetime(2026, 11, 30))
+SPAN = Span(moment("2026-11-01T00:00:00"), moment("2026-11-02T00:00:00"), moment("2026-11-30T00:00:00"))
 
 
 def record(number: int, name: str, **more: t.Any) -> dict[str, t.Any]:
@@ -134,9 +134,14 @@ def test_a_literal_of_any_text_means_that_text(engine: str, text: str) -> None:
 
 def test_a_function_that_the_dialect_does_not_have_is_refused() -> None:
     """sqlglot hands on what it does not know: BigQuery has no SPLIT_PART, Athena's CONTAINS is about arrays."""
-    for text, of in (("split_part(a, '/', 3)", "bigquery"), ("contains(a, 'x')", "athena"), ("to_json(a)", "athena"), ("list_filter(a, lambda x: x)", "bigquery")):
+    for text, of in (
+        ("split_part(a, '/', 3)", "bigquery"),
+        ("contains(a, 'x')", "athena"),
+        ("to_json(a)", "athena"),
+        ("list_filter(a, lambda x: x)", "bigquery"),
+    ):
         with pytest.raises(ValueError, match="has no function"):
-            dialect.translate(f"SELECT {text} FROM t", of, {})
+            dialect.translate(f"SELECT {text} FROM t", of, {})  # noqa: S608
     with pytest.raises(sqlglot.errors.ParseError):
         dialect.translate("SELECT FROM WHERE", "athena", {})
 
@@ -147,12 +152,15 @@ def test_placeholders_without_names_come_in_the_order_of_the_text() -> None:
 
 
 def test_partitions_are_plain_comparisons() -> None:
-    since, until = dt.datetime(2026, 10, 30), dt.datetime(2026, 11, 2, 5)
+    since, until = moment("2026-10-30T00:00:00"), moment("2026-11-02T05:00:00")
     daily = Partitions.of(["account", "region", "timestamp"], {})
     assert daily.prune(since, until, ["111122223333"], ["eu-west-1", "us-east-1"]) == [
         "\"account\" IN ('111122223333')", "\"region\" IN ('eu-west-1', 'us-east-1')", "\"timestamp\" >= '2026/10/30'", "\"timestamp\" <= '2026/11/03'"]  # fmt: skip
     assert daily.prune(since, until, [], [])[:1] == ["\"timestamp\" >= '2026/10/30'"]
-    assert Partitions.of(["dt"], {"date": "dt"}, "%Y-%m-%d").prune(since, until, ["1"], []) == ["\"dt\" >= '2026-10-30'", "\"dt\" <= '2026-11-03'"]
+    assert Partitions.of(["dt"], {"date": "dt"}, "%Y-%m-%d").prune(since, until, ["1"], []) == [
+        "\"dt\" >= '2026-10-30'",
+        "\"dt\" <= '2026-11-03'",
+    ]
     (parts_of,) = Partitions.of(["region", "year", "month", "day"], {}).prune(since, until, [], [])
     assert parts_of == ("((\"year\" = '2026' AND \"month\" = '10' AND \"day\" IN ('30', '31')) OR "
                         "(\"year\" = '2026' AND \"month\" = '11' AND \"day\" IN ('01', '02', '03')))")  # fmt: skip
@@ -173,7 +181,10 @@ def test_a_table_that_is_not_laid_out_as_documented() -> None:
         cloudtrail.layout("logs", "t", {"eventtime": "string"}, Partitions({}))
     with pytest.raises(InvalidInput, match="it has no insertid"):
         gcp_audit.layout("acme", "audit", "t", {"timestamp": "TIMESTAMP"})
-    old = {**made.COLUMNS, "useridentity": made.COLUMNS["useridentity"].replace("onbehalfof:struct<userid:string,identitystorearn:string>,", "")}
+    old = {
+        **made.COLUMNS,
+        "useridentity": made.COLUMNS["useridentity"].replace("onbehalfof:struct<userid:string,identitystorearn:string>,", ""),
+    }
     layout = cloudtrail.layout("logs", "cloudtrail", old, Partitions({}))
     assert layout.lacks == {"delegation": "useridentity.onbehalfof.userid"}
     question.ask(layout, "athena", all_handles(layout), SPAN)
@@ -195,5 +206,8 @@ def test_what_is_fetched_before_the_incident_is_the_first_of_each_kind() -> None
     assert min(row["eventTime"] for row in before) == "2026-11-01T00:00:00Z"
     past = list(house.rows(question.ask(layout, "athena", [Handle("issuer_before", "arn:aws:iam::111122223333:role/x")], SPAN)))
     assert len(past) == 6
-    first = [json.loads(layout.line(row)) for row in house.rows(question.ask(layout, "athena", [Handle("address_first", f"198.51.100.{n}") for n in (0, 1)], SPAN))]
+    first = [
+        json.loads(layout.line(row))
+        for row in house.rows(question.ask(layout, "athena", [Handle("address_first", f"198.51.100.{n}") for n in (0, 1)], SPAN))
+    ]
     assert sorted(row["eventID"] for row in first) == ["e0", "e1"]

@@ -56,7 +56,7 @@ def _loaded(home: Path, records: Records) -> Store:
 def _concluded(case: Store, suspects: list[Suspect], start: dt.datetime, estate: Iterable[str]) -> dict[str, t.Any]:
     """Everything that the analysis says of a case, as far as it is about the attacker."""
     with parts.open_case(case, threads=1, keep=False) as database:
-        taint.trace(database, suspects, start=start, accounts=estate)
+        taint.trace(database, suspects, start=start, logged=estate)
         done = changes.find(database, {"aws": catalogue.CATALOGUE})
         return {
             "events": database.rows("SELECT count(*) AS n FROM events")[0]["n"],
@@ -92,7 +92,9 @@ def test_what_was_selected_says_the_same_as_everything(tmp_path: Path) -> None:
 def test_an_incident_among_thousands_of_look_alikes(tmp_path: Path, seed: int) -> None:
     """The incident of the generator, files as AWS delivers them: a principal, a call or a change less is a failure."""
     truth = cloudtrail_made.write(tmp_path / "logs", 6000, plant=True, level=1, seed=seed)["truth"]
-    records = [one for path in sorted((tmp_path / "logs").rglob("*.json.gz")) for one in json.loads(gzip.decompress(path.read_bytes()))["Records"]]
+    records = [
+        one for path in sorted((tmp_path / "logs").rglob("*.json.gz")) for one in json.loads(gzip.decompress(path.read_bytes()))["Records"]
+    ]
     estate, start, suspects = sorted({one["recipientAccountId"] for one in records}), moment(truth["start"]), classify(truth["suspect"])
     house = made.Warehouse("athena")
     layout = house.cloudtrail(records)
@@ -120,7 +122,16 @@ def test_a_second_run_asks_only_for_what_came_since(tmp_path: Path) -> None:
     known = [query for query in house.asked[first:] if query.since >= middle.until - follow.LATE]
     assert known, "what is known already is asked from where the first run ended"
     assert later.queries == len(house.asked) - first
-    made.follow(made_google := made.Warehouse("bigquery"), [made_google.gcp(records["gcp_audit"])], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate)
+    made.follow(
+        made_google := made.Warehouse("bigquery"),
+        [made_google.gcp(records["gcp_audit"])],
+        case,
+        tmp_path,
+        SUSPECTS,
+        SPAN,
+        start=START,
+        estate=estate,
+    )
     mine, whole = _concluded(case, SUSPECTS, START, estate), _concluded(_loaded(tmp_path, records), SUSPECTS, START, estate)
     assert mine["tainted"] == whole["tainted"] and mine["acts"] == whole["acts"]
 
@@ -160,7 +171,9 @@ def test_the_ceiling_is_of_the_whole_run_and_the_rest_is_a_gap(tmp_path: Path) -
     (gap,) = parts.Parts(case, "cloudtrail").manifest["gaps"]
     assert "2000 that this run has read already" in gap["why"]
     whole = made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate)
-    assert parts.Parts(case, "cloudtrail").manifest["gaps"] == [] and whole.queries + 2 <= 6, "a second run goes on where the first one stopped"
+    assert parts.Parts(case, "cloudtrail").manifest["gaps"] == [] and whole.queries + 2 <= 6, (
+        "a second run goes on where the first one stopped"
+    )
 
 
 def test_check_mode_says_what_it_would_read(tmp_path: Path) -> None:
@@ -189,7 +202,9 @@ def test_more_events_than_this_machine_takes_end_the_query(tmp_path: Path) -> No
     layout = house.cloudtrail(_story()["cloudtrail"])
     made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, rows=10)
     kept = parts.Parts(case, "cloudtrail")
-    assert "more than 10 events" in kept.manifest["gaps"][0]["why"] and kept.reads == {} and sum(part["events"] for part in kept.parts) == 10
+    assert (
+        "more than 10 events" in kept.manifest["gaps"][0]["why"] and kept.reads == {} and sum(part["events"] for part in kept.parts) == 10
+    )
     assert house.ended == 1, "the generator was closed, so the query ends"
 
 
@@ -207,7 +222,11 @@ def test_what_cannot_be_asked_is_a_gap(tmp_path: Path) -> None:
     work.run()
     assert [value for query in house.asked for name, value in query.parameters if name.startswith("actor")] == ["fine"]
     whys = sorted(gap["why"] for gap in kept.manifest["gaps"])
-    assert len(whys) == 4 and sum("cannot be asked" in why for why in whys) == 4 and any("no column useridentity.onbehalfof.userid" in why for why in whys)
+    assert (
+        len(whys) == 4
+        and sum("cannot be asked" in why for why in whys) == 4
+        and any("no column useridentity.onbehalfof.userid" in why for why in whys)
+    )
 
 
 def test_many_handles_go_in_portions_of_one_scan_each() -> None:

@@ -53,8 +53,12 @@ _SCRATCH = ("lineage_hits", "lineage_seen", "lineage_openers", "lineage_new", "l
 def trace(
     database: Database, suspects: Sequence[Suspect], *, start: dt.datetime | None = None, end: dt.datetime | None = None,
     trusted_networks: Iterable[str] = (), trusted_principals: Iterable[str] = (), accounts: Iterable[str] = (),
+    logged: Iterable[str] = (),
 ) -> Lineage:  # fmt: skip
-    """Follow the suspects and write ``tainted``, ``acts`` and ``doubts``. Times are naive and UTC, as the tables'."""
+    """Follow the suspects and write ``tainted``, ``acts`` and ``doubts``. Times are naive and UTC, as the tables'.
+
+    ``accounts``: those of the incident; ``logged``: those whose logs a warehouse was asked for.
+    """
     lineage = Lineage(
         database,
         suspects,
@@ -63,6 +67,7 @@ def trace(
         trusted_networks=trusted_networks,
         trusted_principals=trusted_principals,
         accounts=accounts,
+        logged=logged,
     ).follow()
     write(lineage)
     doubts.write(lineage)

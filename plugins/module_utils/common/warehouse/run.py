@@ -52,7 +52,7 @@ def select(
         with parts.open_case(collection.store, memory=params["memory"], threads=params["loading_threads"], keep=False) as database:
             trusted = case.incident.trusted
             lineage = Lineage(database, suspects, start=start, end=asked.until, trusted_networks=trusted.networks,
-                              trusted_principals=trusted.principals, accounts=[*case.incident.accounts, *estate])  # fmt: skip
+                              trusted_principals=trusted.principals, accounts=case.incident.accounts, logged=estate)  # fmt: skip
             return wanted(lineage.follow(), suspects, fmt.cloud, seen)
 
     def tell(text: str) -> None:
