@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .. import planning
 from ..analysis.lineage import Lineage
@@ -57,15 +58,20 @@ def select(
     def tell(text: str) -> None:
         case.note("progress", {"text": text[:500]})
 
+    def work(load: Callable[[File], None], folder: Path) -> Follow:
+        return Follow(
+            engine, layouts, kept, asked, trace, load, folder, params["ceiling"], now, accounts, regions, estate, tell, collection.held
+        )
+
+    if collection.check:  # writes nothing
+        collection.warehouse = work(lambda _file: None, Path()).preview().as_dict()
+        return
     with collection.loader(kept) as (loader, fetched):
 
         def load(file: File) -> None:
             loader.load([file])
 
-        work = Follow(
-            engine, layouts, kept, asked, trace, load, fetched, params["ceiling"], now, accounts, regions, estate, tell, collection.held
-        )
         try:
-            collection.warehouse = (work.preview() if collection.check else work.run()).as_dict()
+            collection.warehouse = work(load, fetched).run().as_dict()
         finally:
             collection.summary.add(loader.summary)
