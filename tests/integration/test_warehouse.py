@@ -169,3 +169,20 @@ def test_regions_and_days_are_pruned(desk: Desk) -> None:
         assert any("AccessDenied" in gap["why"] and word in gap["why"] for gap in gaps), gaps
         desk.bed.clear_rules()
     assert desk.leaks() == []
+
+
+def test_the_playbook_asks_athena(desk: Desk) -> None:
+    _rights(desk)
+    truth, sizes = _logs(desk)
+    _table(desk)
+    file = desk.incident(truth["suspect"], window={"start": truth["start"], "end": END})
+    asked = json.dumps({"athena": _options(desk)["athena"]})
+    code, printed = desk.play("investigate", "-e", f"incident={file}", "-e", asked, "-e", "ceiling=1K")
+    assert code == 2 and "not started" in printed and "the ceiling is 1024" in printed and str(sum(sizes.values())) in printed, printed
+    code, printed = desk.play("investigate", "-e", f"incident={file}", "-e", asked, "-e", "ceiling=1GB")
+    assert code == 0 and "queries in" in printed and "reads at most" in printed, printed
+    report = json.loads(desk.store.get("report/investigation.json"))
+    rogue = {name for row in report["lineage"] if row["verdict"] == "rogue" for name in (row["id"], row["arn"])}
+    assert set(truth["principals"]) <= rogue
+    assert any(one["object"] == "spikes in athena logs.cloudtrail" for one in report["unknown"])
+    assert desk.leaks() == []
