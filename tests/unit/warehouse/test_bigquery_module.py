@@ -93,7 +93,11 @@ def test_from_the_thief_to_what_the_key_did(google: Google, tmp_path: Path) -> N
 def test_a_table_that_is_not_there_is_a_gap_and_names_are_checked(google: Google, tmp_path: Path) -> None:
     found = _run(tmp_path, bigquery={**WHERE, "tables": [gcp_audit.TABLES[0], "elsewhere"]})
     (gap,) = found["gaps"]
-    assert gap["object"] == "bigquery logs-1234.audit.elsewhere" and "there is no such table" in gap["why"] and found["loaded"] == {"gcp_audit": 2}
+    assert (
+        gap["object"] == "bigquery logs-1234.audit.elsewhere"
+        and "there is no such table" in gap["why"]
+        and found["loaded"] == {"gcp_audit": 2}
+    )
     for options, path in (({**WHERE, "dataset": "a`b"}, "bigquery.dataset"), ({**WHERE, "project": "x"}, "bigquery.project")):
         refused = _run(tmp_path, bigquery=options)
         assert refused["failed"] and path in refused["msg"]
@@ -106,7 +110,9 @@ def test_over_the_ceiling_nothing_is_billed(google: Google, tmp_path: Path) -> N
     assert refused.get("gap_count") == 1 and "ceiling is 6442450944" in refused["gaps"][0]["why"], "the second round is over it"
     google.scanned = 7 << 30
     refused = _run(tmp_path, bigquery={**WHERE, "tables": [gcp_audit.TABLES[0]]}, ceiling="6G")
-    assert refused["failed"] and "7,516,192,768 bytes" in refused["msg"] and "ceiling is 6,442,450,944" in refused["msg"], "the service holds it, too"
+    assert refused["failed"] and "7,516,192,768 bytes" in refused["msg"] and "ceiling is 6,442,450,944" in refused["msg"], (
+        "the service holds it, too"
+    )
 
 
 def _without_window(home: Path) -> Path:
