@@ -75,20 +75,6 @@ def test_what_the_suspect_did_comes_out_of_bigquery_once_and_nobody_elses(google
     assert second["loaded"] == {} and second["warehouse"]["queries"] == 0 and len(google.on("POST", "/jobs$")) == asked + 1  # its fields
 
 
-def test_check_mode_says_what_it_would_read_and_writes_nothing(google: BigQuery, tmp_path: Path) -> None:
-    preview = _collect(tmp_path, check=True)
-    assert not preview.get("failed"), preview
-    assert preview["warehouse"]["scanned"] == 1_000 and not (tmp_path / "cases").exists()
-    assert not any("protopayload" in job["configuration"]["query"]["query"] for job in google.jobs.values())
-
-
-def test_over_the_ceiling_nothing_is_started(google: BigQuery, tmp_path: Path) -> None:
-    google.scanned = 10**9
-    said = _collect(tmp_path, ceiling="100MB")
-    assert said["failed"] and "not started: it would read up to 1000000000 bytes (dry run)" in said["msg"] and "baseline" in said["msg"]
-    assert len(google.jobs) == 1 and rows(tmp_path / "cases" / "IR-1") == []
-
-
 def test_a_query_that_breaks_off_is_a_gap_and_is_asked_again(google: BigQuery, tmp_path: Path) -> None:
     refused = (403, {}, {"error": {"message": "Quota exceeded: x", "errors": [{"reason": "quotaExceeded"}]}})
 

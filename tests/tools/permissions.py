@@ -1053,7 +1053,7 @@ def _above_scope(action: str) -> Any:
 UNLIMITED = ("ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition")
 # Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
 _BEYOND = {
-    **{action: "s3:::*/evict/*" for action in RESULTS},
+    **dict.fromkeys(RESULTS, "s3:::*/evict/*"),
     "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
     "codebuild:StopBuild": "codebuild:*:*:project/*", "glue:BatchStopJobRun": "glue:*:*:job/*", "batch:TerminateJob": "batch:*:*:job/*",
     "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",

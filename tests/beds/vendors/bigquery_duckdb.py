@@ -55,7 +55,10 @@ class Runs:
             for name, one in kind.children if kind.id == "struct" else ():
                 within(f"{path}.{name}", one)
 
-        relation = self.connection.table(table)
+        try:
+            relation = self.connection.table(table)
+        except duckdb.CatalogException:  # of a table that is not there the service lists nothing
+            return []
         for name, kind in zip(relation.columns, relation.types, strict=True):
             within(name, kind)
         return found

@@ -236,3 +236,4 @@ def test_many_handles_go_in_portions_of_one_scan_each() -> None:
     portions = list(question.portions(handles))
     assert [one for portion in portions for one in portion] == handles and [len(portion) for portion in portions] == [400, 400, 200]
     assert [len(portion) for portion in question.portions([Handle("actor", "x" * 900)] * 300)] == [133, 133, 34]
+    assert [len(portion) for portion in question.portions([Handle("request", "/role")] * 60)] == [50, 10]

@@ -63,6 +63,7 @@ SELECT *, {places} FROM asked WHERE {any}
 SELECT {record} FROM placed WHERE {wanted}
 """
 MOST, LONGEST = 400, 120_000  # values in one query, and their characters: far below what each service takes
+_FINDING = 8  # so many values costs one that is searched for, each of which is a test of its own in the text
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,10 @@ def ask(
         wanted.append(f"(time >= $full_0 AND ({' OR '.join([*whole, *also])}))")
     if thin:
         apart = [*(f"by_{kind}" for kind in thin), *([_WHO] if "request" in thin else []), "src_ip", "user_agent", "service", "region"]
-        places.append(f"row_number() OVER (PARTITION BY {', '.join(apart)} ORDER BY time, event_uid) AS place")
+        places.append(f"row_number() OVER (PARTITION BY {', '.join(apart)} ORDER BY time NULLS FIRST, event_uid NULLS FIRST) AS place")
         wanted.append(f"(place = 1 AND ({' OR '.join(f'by_{kind} IS NOT NULL' for kind in thin)}))")
     for kind in (kind for kind, mode in modes.items() if mode == FIRST):
-        places.append(f"row_number() OVER (PARTITION BY by_{kind} ORDER BY time, event_uid) AS place_{kind}")
+        places.append(f"row_number() OVER (PARTITION BY by_{kind} ORDER BY time NULLS FIRST, event_uid NULLS FIRST) AS place_{kind}")
         wanted.append(f"(place_{kind} = 1 AND by_{kind} IS NOT NULL)")
     every = [f"by_{kind} IS NOT NULL" for kind in modes] + also
     sql = _TEXT.format(
@@ -127,12 +128,14 @@ def ask(
 def portions(handles: Sequence[Handle]) -> Iterator[list[Handle]]:
     """As many as go into one query."""
     portion: list[Handle] = []
-    length = 0
+    count = length = 0
     for handle in handles:
-        if portion and (len(portion) >= MOST or length + len(handle.value) > LONGEST):
+        weight = _FINDING if KINDS[handle.kind].find else 1
+        if portion and (count + weight > MOST or length + len(handle.value) > LONGEST):
             yield portion
-            portion, length = [], 0
+            portion, count, length = [], 0, 0
         portion.append(handle)
+        count += weight
         length += len(handle.value)
     if portion:
         yield portion

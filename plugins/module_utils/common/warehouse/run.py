@@ -58,15 +58,13 @@ def select(
     def tell(text: str) -> None:
         case.note("progress", {"text": text[:500]})
 
-    def follow(load: Callable[[File], None], fetched: Path) -> Follow:
+    def work(load: Callable[[File], None], folder: Path) -> Follow:
         return Follow(
-            engine, layouts, kept, asked, trace, load, fetched, params["ceiling"], now, accounts, regions, estate, tell, collection.held
+            engine, layouts, kept, asked, trace, load, folder, params["ceiling"], now, accounts, regions, estate, tell, collection.held
         )
 
-    if (
-        collection.check
-    ):  # it has no lease: a folder for files would be made in the case, and that of a run that loads at this moment be swept away
-        collection.warehouse = follow(lambda _file: None, Path()).preview().as_dict()
+    if collection.check:  # writes nothing
+        collection.warehouse = work(lambda _file: None, Path()).preview().as_dict()
         return
     with collection.loader(kept) as (loader, fetched):
 
@@ -74,6 +72,6 @@ def select(
             loader.load([file])
 
         try:
-            collection.warehouse = follow(load, fetched).run().as_dict()
+            collection.warehouse = work(load, fetched).run().as_dict()
         finally:
             collection.summary.add(loader.summary)
