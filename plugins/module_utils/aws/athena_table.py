@@ -27,7 +27,7 @@ READS = ("glue:GetTable", "glue:GetPartitions", "s3:ListObjectsV2")
 _PLACE = re.compile(r"\$\{([^}]+)\}")
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,62})/?(.*)", re.DOTALL)
 _FORMS = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"))  # Java's patterns of a day
-_LISTERS = 8
+_LISTERS = 16
 _USUAL_FORM = "yyyy/MM/dd"
 _ACCOUNT = re.compile(r"(?:\A|/)AWSLogs/(?:o-[a-z0-9]+/)?(\d{12})/")
 

@@ -153,6 +153,8 @@ class Follow:
         """Whether to go on."""
         self.held()
         query = self._query(layout, handles, span)
+        if not self.outcome.queries:  # of many partitions that takes a while, one time
+            self.tell(f"{self._name(layout)}: how much a query would read is found out")
         try:
             estimate = self.engine.estimate(query)
         except CloudError as error:
