@@ -159,6 +159,8 @@ def test_regions_and_days_are_pruned(desk: Desk) -> None:
     assert shown["warehouse"]["scanned"] == sum(size for key, size in some.items() if f"/{owner}/" in key)
     late = desk.run(MODULE, check=True, **_options(desk, start="2026-11-17T00:00:00Z", end="2026-11-18T00:00:00Z", baseline=1))
     assert late["warehouse"]["scanned"] == 0
+    refused = desk.run(MODULE, **_options(desk, regions=["us-east-1' OR '1"], accounts=["x"]))
+    assert refused["failed"] and "regions" in refused["msg"] and "accounts" in refused["msg"]
     refused = desk.run(MODULE, **_options(desk, athena={"table": "elsewhere"}))
     assert refused["failed"] and "logs.elsewhere is not in Glue's catalog" in refused["msg"]
     for rule, word in (("StartQueryExecution", "athena:StartQueryExecution"), ("GetQueryResults", "athena:GetQueryResults")):

@@ -27,7 +27,7 @@ READS = ("glue:GetTable", "glue:GetPartitions", "s3:ListObjectsV2")
 _PLACE = re.compile(r"\$\{([^}]+)\}")
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,62})/?(.*)", re.DOTALL)
 _FORMS = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"))  # Java's patterns of a day
-_LISTERS = 8
+_LISTERS = 16
 _USUAL_FORM = "yyyy/MM/dd"
 _ACCOUNT = re.compile(r"(?:\A|/)AWSLogs/(?:o-[a-z0-9]+/)?(\d{12})/")
 
@@ -40,18 +40,23 @@ class Table:
         found = self._send(Call(self._target, "glue", "GetTable", {"DatabaseName": database, "Name": name}))["Table"]
         storage = found.get("StorageDescriptor") or {}
         self._columns = {str(one["Name"]): str(one.get("Type", "string")) for one in storage.get("Columns") or ()}
-        self._keys = [str(one["Name"]) for one in found.get("PartitionKeys") or ()]
+        types = {str(one["Name"]): str(one.get("Type", "string")) for one in found.get("PartitionKeys") or ()}
+        self._keys = list(types)
         self._said = {str(k): str(v) for k, v in (found.get("Parameters") or {}).items()}
         self._location = str(storage.get("Location") or "").rstrip("/") + "/"
         self._projected = self._said.get("projection.enabled", "").lower() == "true"
         if not _URL.fullmatch(self._location):
             raise InvalidInput(f"{database}.{name} cannot be asked", [("table", "it does not lie in S3")])
-        named = Partitions.of(self._keys, said).columns.get("date", "")
-        form = form or self._said.get(f"projection.{named}.format", "") or _USUAL_FORM
-        self.partitions = Partitions.of(self._keys, said, _strftime(form))
+        named = Partitions.of(types, said).columns.get("date", "")
+        form = form or self._said.get(f"projection.{named}.format", "") or ("yyyy-MM-dd" if types.get(named) == "date" else _USUAL_FORM)
+        self.partitions = Partitions.of(types, said, _strftime(form), [name for name in types if self._unpadded(name)])
         self._sizes: dict[str, tuple[int, int]] = {}  # place: (bytes, objects)
         self._lists: dict[str, list[str]] = {}
         self._lock = threading.Lock()
+
+    def _unpadded(self, column: str) -> bool:
+        """Whether a projection writes the numbers of this column without zeros in front."""
+        return self._said.get(f"projection.{column}.type", "").lower() == "integer" and not self._said.get(f"projection.{column}.digits")
 
     def layout(self) -> Layout:
         restored = sorted({call for calls in RESTORES.values() for call in calls})
@@ -146,8 +151,9 @@ class Table:
             return first.strftime(self.partitions.form) <= held.get(columns["date"], "") <= last.strftime(self.partitions.form)
         if "year" not in columns:
             return True
-        names = [what for what in ("year", "month", "day") if what in columns]
-        return any(all(held.get(columns[what]) == self.partitions.values(day)[what] for what in names) for day in days(first, last))
+        parts = [what for what in ("year", "month", "day") if what in columns]
+        here = [held.get(columns[what], "").lstrip("0") for what in parts]
+        return any(here == [self.partitions.values(day)[what].lstrip("0") for what in parts] for day in days(first, last))
 
     def _size(self, place: str) -> tuple[int, int]:
         if place not in self._sizes:

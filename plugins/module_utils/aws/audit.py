@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
+from ..common.errors import InvalidInput
 from ..common.events import collect
 from ..common.events.collect import Collection
 from ..common.warehouse import run as warehouse
@@ -31,6 +33,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "athena": {"type": "dict", "options": athena.ARGUMENTS},
 }
 _PLACES = ("folder", "bucket", "athena")
+_ACCOUNT, _REGION = re.compile(r"\d{12}"), re.compile(r"[a-z0-9-]{1,40}")  # they stand in the SQL
 
 
 def read(collection: Collection) -> None:
@@ -63,14 +66,19 @@ def read(collection: Collection) -> None:
 def _select(aws: session.Aws, collection: Collection, start: datetime.datetime | None, end: datetime.datetime | None) -> None:
     """From a table in Athena: what the lineage needs, and no more."""
     params, now = collection.params, aws.now().replace(tzinfo=None, microsecond=0)
-    wanted, regions = list(params["accounts"] or []), list(params["regions"] or [])
     span = warehouse.span(start, end, now, params["baseline"])
     engine = athena.Athena(aws, params["athena"])
-    everything = Query("", (), span.since, span.until)
-    estate = engine.table.accounts(everything)
+    estate = engine.table.accounts(Query("", (), span.since, span.until))
+    wanted, regions = list(params["accounts"] or []), list(params["regions"] or [])
+    odd = [(path, f"{one!r:.60}: {why}") for path, given, form, why in (("accounts", wanted, _ACCOUNT, "not an account id"),
+           ("regions", regions, _REGION, "not a region")) for one in given if not form.fullmatch(str(one))]  # fmt: skip
+    if odd:
+        raise InvalidInput("the options were refused", odd)
+    narrowed = bool(wanted or regions)
     if not wanted and engine.table.injected("account"):
         wanted = estate  # of such a column the SQL has to say which
     layouts = [engine.table.layout()]
     warehouse.select(
-        collection, engine, layouts, span, start=start, now=now, accounts=wanted, regions=regions, estate=estate
+        collection, engine, layouts, span, start=start, now=now, accounts=wanted, regions=regions, estate=estate,
+        narrowed=narrowed,
     )  # fmt: skip

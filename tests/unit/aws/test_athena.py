@@ -90,6 +90,22 @@ def test_of_partitions_in_glue_those_that_the_comparisons_leave_are_counted() ->
     assert one.table.layout().prune(QUERY.since, QUERY.until, [], ["eu-west-1"])[0] == "\"region\" IN ('eu-west-1')"
 
 
+def test_of_a_projection_by_numbers_the_places_have_its_digits() -> None:
+    """``month=1`` where the projection pads nothing, and ``01`` where it says two digits."""
+    said = {
+        "projection.enabled": "true",
+        **{f"projection.{one}.type": "integer" for one in ("year", "month", "day")},
+        "projection.day.digits": "2",
+    }
+    bucket = Bucket("AWSLogs/year=2026/month=1/day=05/x.gz", "AWSLogs/year=2026/month=01/day=05/x.gz")
+    one = engine(Cloud(GetTable=table(("year", "month", "day"), **said), ListObjectsV2=bucket))
+    january = Query("", (), moment("2026-01-05T00:00:00"), moment("2026-01-05T01:00:00"))
+    assert one.estimate(january).scanned == 100 and bucket.prefixes == [
+        "AWSLogs/year=2026/month=1/day=05/",
+        "AWSLogs/year=2026/month=1/day=06/",
+    ]
+
+
 def test_a_table_without_partitions_is_read_whole() -> None:
     place = "s3://trail/AWSLogs/111122223333/CloudTrail/eu-west-1/"
     one = engine(

@@ -93,7 +93,7 @@ class Warehouse:
                     f"replace(substr({_leaf('eventTime')}, 1, 10), '-', '/') AS \"timestamp\""]  # fmt: skip
         self.connection.execute("CREATE SCHEMA logs")
         self.connection.execute(f"CREATE TABLE logs.cloudtrail AS SELECT {', '.join(columns)} FROM records")  # noqa: S608
-        return cloudtrail.layout("logs", "cloudtrail", COLUMNS, cloudtrail.Partitions.of(PARTITIONS, {}))
+        return cloudtrail.layout("logs", "cloudtrail", COLUMNS, cloudtrail.Partitions.of(dict.fromkeys(PARTITIONS, "string"), {}))
 
     def gcp(self, records: Iterable[dict[str, t.Any]]) -> Layout:
         self._records(records)
@@ -178,5 +178,6 @@ def follow(
     ):
         loader = Loader(database, [(fmt, kept)], scratch, now="2026-12-01T00:00:00")
         work = Follow(engine, layouts, kept, span, trace, lambda file: (loader.load([file]), None)[1], scratch, ceiling, span.until + LATE, accounts=accounts,
-                      estate=estate, rows=rows)  # fmt: skip
+                      estate=estate, rows=rows,
+                      narrowed=bool(accounts))  # fmt: skip
         return work.preview() if preview else work.run()

@@ -153,22 +153,27 @@ def test_placeholders_without_names_come_in_the_order_of_the_text() -> None:
 
 def test_partitions_are_plain_comparisons() -> None:
     since, until = moment("2026-10-30T00:00:00"), moment("2026-11-02T05:00:00")
-    daily = Partitions.of(["account", "region", "timestamp"], {})
+    daily = Partitions.of(dict.fromkeys(["account", "region", "timestamp"], "string"), {})
     assert daily.prune(since, until, ["111122223333"], ["eu-west-1", "us-east-1"]) == [
         "\"account\" IN ('111122223333')", "\"region\" IN ('eu-west-1', 'us-east-1')", "\"timestamp\" >= '2026/10/30'", "\"timestamp\" <= '2026/11/03'"]  # fmt: skip
     assert daily.prune(since, until, [], [])[:1] == ["\"timestamp\" >= '2026/10/30'"]
-    assert Partitions.of(["dt"], {"date": "dt"}, "%Y-%m-%d").prune(since, until, ["1"], []) == [
+    assert Partitions.of(dict.fromkeys(["dt"], "string"), {"date": "dt"}, "%Y-%m-%d").prune(since, until, ["1"], []) == [
         "\"dt\" >= '2026-10-30'",
         "\"dt\" <= '2026-11-03'",
     ]
-    (parts_of,) = Partitions.of(["region", "year", "month", "day"], {}).prune(since, until, [], [])
+    (parts_of,) = Partitions.of(dict.fromkeys(["region", "year", "month", "day"], "string"), {}).prune(since, until, [], [])
     assert parts_of == ("((\"year\" = '2026' AND \"month\" = '10' AND \"day\" IN ('30', '31')) OR "
                         "(\"year\" = '2026' AND \"month\" = '11' AND \"day\" IN ('01', '02', '03')))")  # fmt: skip
-    assert Partitions.of(["year", "month"], {}).prune(since, until, [], []) == [
+    assert Partitions.of(dict.fromkeys(["year", "month"], "string"), {}).prune(since, until, [], []) == [
         "((\"year\" = '2026' AND \"month\" = '10') OR (\"year\" = '2026' AND \"month\" = '11'))"
     ]
+    typed = Partitions.of({"year": "int", "month": "int"}, {}).prune(since, since, [], [])
+    assert typed == ['(("year" = 2026 AND "month" = 10))'], "a number is compared with a number"
+    assert Partitions.of({"dt": "date"}, {}, "%Y-%m-%d").prune(since, until, [], [])[0] == "\"dt\" >= CAST('2026-10-30' AS DATE)"
+    bare = Partitions.of({"year": "string", "month": "string"}, {}, unpadded=["month"])
+    assert bare.values(moment("2026-01-05T00:00:00").date()) == {"year": "2026", "month": "1"}
     with pytest.raises(InvalidInput, match="not partitioned by it"):
-        Partitions.of(["region"], {"date": "dt"})
+        Partitions.of(dict.fromkeys(["region"], "string"), {"date": "dt"})
     with pytest.raises(ValueError, match="not a word"):
         daily.prune(since, until, ["1' OR '1"], [])
     query = question.ask(ends("athena")[1], "athena", [Handle("credential", "x")], SPAN, ["111122223333"], ["eu-west-1"])

@@ -150,6 +150,21 @@ def test_an_earlier_beginning_asks_for_the_time_before(tmp_path: Path) -> None:
     assert mine["tainted"] == whole["tainted"] and mine["acts"] == whole["acts"]
 
 
+def test_what_was_asked_of_some_accounts_says_nothing_of_the_others(tmp_path: Path) -> None:
+    records = _story()
+    case, house = stores.open_store(str(tmp_path / "case")), made.Warehouse("athena")
+    layout, estate = house.cloudtrail(records["cloudtrail"]), _accounts(records)
+    made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate, accounts=estate[:1])
+    assert all(query.accounts == (estate[0],) for query in house.asked)
+    (gap,) = parts.Parts(case, "cloudtrail").manifest["gaps"]
+    assert gap["why"] == f"only accounts {estate[0]} were asked: what happened elsewhere is not known"
+    assert (parts.selected(case)["accounts"], parts.selected(case)["estate"]) == (estate[:1], estate)
+    some = {row["id"] for row in _concluded(case, SUSPECTS, START, estate[:1])["tainted"]}
+    made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate)
+    assert parts.Parts(case, "cloudtrail").manifest["gaps"] == []
+    assert some < {row["id"] for row in _concluded(case, SUSPECTS, START, estate)["tainted"]}, "the second run asked the others, too"
+
+
 def test_over_the_ceiling_nothing_is_started(tmp_path: Path) -> None:
     records = _story()
     case, house = stores.open_store(str(tmp_path / "case")), made.Warehouse("athena")

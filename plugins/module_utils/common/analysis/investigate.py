@@ -59,7 +59,8 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
     with _open(store, params, check) as database:
         lineage = taint.trace(
             database, suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
-            trusted_principals=incident.trusted.principals, accounts=incident.accounts, logged=chosen.get("accounts", ()),
+            trusted_principals=incident.trusted.principals, accounts=[*incident.accounts, *chosen.get("estate", ())],
+            logged=chosen.get("accounts", ()),
         )  # fmt: skip
         about = Investigation(database, dataclasses.replace(incident, suspects=suspects), start, end, int(params["limit"]))
         result = summary(about)

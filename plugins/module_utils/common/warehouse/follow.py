@@ -64,6 +64,7 @@ class Follow:
     now: dt.datetime  # naive, UTC
     accounts: Sequence[str] = ()
     regions: Sequence[str] = ()
+    narrowed: bool = False  # whether these are fewer than the table has
     estate: Sequence[str] = ()  # every account whose log the table has
     tell: Callable[[str], None] = lambda _text: None
     held: Callable[[], None] = lambda: None
@@ -86,6 +87,11 @@ class Follow:
         """Raises ``Refused`` when the ceiling lies below the first query; what stops it later is a gap."""
         for layout in self.layouts:
             self.parts.close_gaps(self._name(layout))
+            if self.narrowed:
+                of = ", ".join(
+                    f"{what} {' '.join(given)}" for what, given in (("accounts", self.accounts), ("regions", self.regions)) if given
+                )
+                self._gap(layout, f"only {of} were asked: what happened elsewhere is not known")
         for _round in range(ROUNDS):
             questions = list(self._questions(self.trace(self._seen())))
             if not questions:
@@ -136,11 +142,15 @@ class Follow:
         return [Span(a, b, b) for a, b in before] + [Span(a, a, b) for a, b in whole]
 
     def _key(self, layout: Layout, handle: Handle, past: bool = False) -> str:
-        return f"{self._name(layout)} {'before ' if past else ''}{handle}"
+        return f"{self._name(layout)} {self._scope()}{'before ' if past else ''}{handle}"
+
+    def _scope(self) -> str:
+        """What was asked of a part of the table says nothing of the rest."""
+        return f"[{' '.join(self.accounts)};{' '.join(self.regions)}] " if self.narrowed else ""
 
     def _seen(self) -> frozenset[Handle]:
         """The addresses whose first event is known, of every table."""
-        marks = [f"{self._name(layout)} before address_first " for layout in self.layouts]
+        marks = [f"{self._name(layout)} {self._scope()}before address_first " for layout in self.layouts]
         found = [{key[len(mark) :] for key in self._had if key.startswith(mark)} for mark in marks]
         return frozenset(Handle("address_first", value) for value in set.intersection(*found)) if found else frozenset()
 
@@ -153,6 +163,8 @@ class Follow:
         """Whether to go on."""
         self.held()
         query = self._query(layout, handles, span)
+        if not self.outcome.queries:  # of many partitions that takes a while, one time
+            self.tell(f"{self._name(layout)}: how much a query would read is found out")
         try:
             estimate = self.engine.estimate(query)
         except CloudError as error:
@@ -247,8 +259,8 @@ class Follow:
         known = self.parts.manifest.get("selected", {})
         self.parts.manifest["selected"] = {
             "from": sorted({*known.get("from", ()), *(self._name(layout) for layout in self.layouts)}),
-            "accounts": sorted({*known.get("accounts", ()), *self.estate}),
-            "full": iso(self.span.full),
+            "accounts": sorted({*known.get("accounts", ()), *((self.narrowed and self.accounts) or self.estate)}),
+            "estate": sorted({*known.get("estate", ()), *self.estate}),
         }
         self.parts.keep()
 

@@ -41,7 +41,7 @@ def span(start: dt.datetime | None, end: dt.datetime | None, now: dt.datetime, b
 
 def select(
     collection: Collection, engine: Engine, layouts: Sequence[Layout], asked: Span, *, start: dt.datetime | None, now: dt.datetime,
-    accounts: Sequence[str] = (), regions: Sequence[str] = (), estate: Sequence[str] = (),
+    accounts: Sequence[str] = (), regions: Sequence[str] = (), estate: Sequence[str] = (), narrowed: bool = False,
 ) -> None:  # fmt: skip
     """Ask, load and follow; ``collection.warehouse`` says what it took. In check mode only what the first round would read."""
     fmt, case, params = collection.wanted[0], collection.case, collection.params
@@ -52,7 +52,8 @@ def select(
         with parts.open_case(collection.store, memory=params["memory"], threads=params["loading_threads"], keep=False) as database:
             trusted = case.incident.trusted
             lineage = Lineage(database, suspects, start=start, end=asked.until, trusted_networks=trusted.networks,
-                              trusted_principals=trusted.principals, accounts=case.incident.accounts, logged=estate)  # fmt: skip
+                              trusted_principals=trusted.principals, accounts=[*case.incident.accounts, *estate],
+                              logged=accounts or estate)  # fmt: skip
             return wanted(lineage.follow(), suspects, fmt.cloud, seen)
 
     def tell(text: str) -> None:
@@ -60,7 +61,21 @@ def select(
 
     def work(load: Callable[[File], None], folder: Path) -> Follow:
         return Follow(
-            engine, layouts, kept, asked, trace, load, folder, params["ceiling"], now, accounts, regions, estate, tell, collection.held
+            engine,
+            layouts,
+            kept,
+            asked,
+            trace,
+            load,
+            folder,
+            params["ceiling"],
+            now,
+            accounts,
+            regions,
+            narrowed,
+            estate,
+            tell,
+            collection.held,
         )
 
     if collection.check:  # writes nothing

@@ -12,8 +12,8 @@ import datetime as dt
 import json
 import re
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...errors import InvalidInput
 from .kind import TERMS, Layout, quoted
@@ -59,48 +59,58 @@ _USUAL = {
     "date": ("timestamp", "date", "dt", "day_date", "event_date", "date_created"), "year": ("year",), "month": ("month",), "day": ("day",),
 }  # fmt: skip
 MEANINGS = tuple(_USUAL)
+_NUMBERS = ("tinyint", "smallint", "int", "integer", "bigint")
 
 
 @dataclass(frozen=True)
 class Partitions:
-    """``columns``: {what a column of the partition means (MEANINGS): its name}. ``form``: of ``date``, as strftime writes it."""
+    """``columns``: {what a column of the partition means (MEANINGS): its name}. ``form``: of ``date``, as strftime writes it.
+
+    ``types``: {column: as Glue has it}. ``unpadded``: columns that write January as 1.
+    """
 
     columns: Mapping[str, str]
     form: str = "%Y/%m/%d"
+    types: Mapping[str, str] = field(default_factory=dict)
+    unpadded: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, names: Sequence[str], said: Mapping[str, str], form: str = "%Y/%m/%d") -> Partitions:
-        """``names``: of the table's partition columns; ``said``: what the user says of them. ``InvalidInput``."""
+    def of(cls, types: Mapping[str, str], said: Mapping[str, str], form: str = "%Y/%m/%d", unpadded: Iterable[str] = ()) -> Partitions:
+        """``types``: of the table's partition columns; ``said``: what the user says that they mean. ``InvalidInput``."""
         problems = [
-            (f"partitions.{what}", f"{name!r}: the table is not partitioned by it") for what, name in said.items() if name not in names
+            (f"partitions.{what}", f"{name!r}: the table is not partitioned by it") for what, name in said.items() if name not in types
         ]
         problems += [(f"partitions.{what}", f"not one of {', '.join(MEANINGS)}") for what in said if what not in MEANINGS]
         if problems:
             raise InvalidInput("the table's partitions are not what was said", problems)
         found = dict(said)
         for what, usual in _USUAL.items():
-            for name in names:
+            for name in types:
                 if what not in found and name not in found.values() and name.lower() in usual:
                     found[what] = name
-        return cls(found, form)
+        return cls(found, form, {name: kind.lower() for name, kind in types.items()}, frozenset(unpadded))
 
     def values(self, day: dt.date) -> dict[str, str]:
-        """What the columns of a day hold."""
+        """What the columns of a day hold, as it stands in the places of partitions."""
         told = {"date": day.strftime(self.form), "year": f"{day.year:04d}", "month": f"{day.month:02d}", "day": f"{day.day:02d}"}
-        return {what: told[what] for what in self.columns if what in told}
+        return {
+            what: told[what].lstrip("0") if column in self.unpadded else told[what] for what, column in self.columns.items() if what in told
+        }
 
     def prune(self, since: dt.datetime, until: dt.datetime, accounts: Sequence[str], regions: Sequence[str]) -> list[str]:
         """Plain comparisons. What is delivered after midnight lies under the next day."""
-        last = until.date() + dt.timedelta(days=1)
+        first, last = since.date(), until.date() + dt.timedelta(days=1)
         tests = []
         for what, wanted in (("account", accounts), ("region", regions)):
             if what in self.columns and wanted:
-                tests.append(f"{quoted(self.columns[what])} IN ({', '.join(_text(one) for one in wanted)})")
+                tests.append(f"{quoted(self.columns[what])} IN ({', '.join(self._literal(what, one) for one in wanted)})")
         if "date" in self.columns:
             column = quoted(self.columns["date"])
-            tests += [f"{column} >= {_text(since.strftime(self.form))}", f"{column} <= {_text(last.strftime(self.form))}"]
+            tests += [
+                f"{column} {sign} {self._literal('date', self.values(day)['date'], day)}" for sign, day in ((">=", first), ("<=", last))
+            ]
         elif "year" in self.columns:
-            tests.append(self._by_parts(since.date(), last))
+            tests.append(self._by_parts(first, last))
         return tests
 
     def _by_parts(self, first: dt.date, last: dt.date) -> str:
@@ -111,13 +121,20 @@ class Partitions:
             parts.setdefault((at["year"], *((at["month"],) if "month" in at else ())), []).append(at.get("day", ""))
         tests = []
         for (year, *month), found in parts.items():
-            test = f"{quoted(self.columns['year'])} = {_text(year)}"
+            test = f"{quoted(self.columns['year'])} = {self._literal('year', year)}"
             if month:
-                test += f" AND {quoted(self.columns['month'])} = {_text(month[0])}"
+                test += f" AND {quoted(self.columns['month'])} = {self._literal('month', month[0])}"
                 if "day" in self.columns:
-                    test += f" AND {quoted(self.columns['day'])} IN ({', '.join(_text(day) for day in found)})"
+                    test += f" AND {quoted(self.columns['day'])} IN ({', '.join(self._literal('day', day) for day in found)})"
             tests.append(f"({test})")
         return f"({' OR '.join(tests)})"
+
+    def _literal(self, what: str, value: str, day: dt.date | None = None) -> str:
+        """As the column's own type: Trino compares nothing with another one's."""
+        kind = self.types.get(self.columns[what], "string")
+        if kind == "date" and day:
+            return f"CAST('{day:%Y-%m-%d}' AS DATE)"
+        return str(int(value)) if kind in _NUMBERS else _text(value)
 
 
 def days(first: dt.date, last: dt.date) -> Iterator[dt.date]:
