@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.quest
 from tests.beds.vendors import Problem
 from tests.beds.vendors.googlesql import GoogleSql
 from tests.integration.test_bigquery import CI, HOME, KEY, OTHER, entry
+from tests.unit.analysis import test_lineage_redteam
+from tests.unit.warehouse import test_dialects, test_stories
 from tests.unit.warehouse.made import Warehouse
 
 pytestmark = pytest.mark.slow  # the engine is compiled first
@@ -77,3 +81,41 @@ def test_googles_own_engine_refuses_what_is_not_its_dialect(estate: tuple[Any, A
     with pytest.raises(Problem) as caught:
         estate[2](sql, {})
     assert why in str(caught.value.body)
+
+
+@pytest.fixture
+def by_google(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tests of the warehouse, with Google's engine for BigQuery. The kinds of handles that were asked."""
+    asked_for: list[str] = []
+    other = Warehouse.rows
+
+    def rows(self: Any, asked: Any) -> Iterator[dict[str, Any]]:
+        if self.dialect != "bigquery":
+            yield from other(self, asked)
+            return
+        if not hasattr(self, "reference"):
+            self.reference = GoogleSql(self.connection, "memory.audit.cloudaudit_googleapis_com_activity")
+        values = {n: v.replace(tzinfo=datetime.UTC) if isinstance(v, datetime.datetime) else v for n, v in asked.parameters}
+        asked_for.extend(values)
+        _fields, found = self.reference(asked.sql, values)
+        yield from ({"record": record} for (record,) in found)
+
+    monkeypatch.setattr(Warehouse, "rows", rows)
+    return asked_for
+
+
+def test_hostile_values_select_their_own_event_by_googles_engine_as_well(by_google: list[str]) -> None:
+    test_dialects.test_hostile_values_select_their_own_event_and_no_other("bigquery")
+    assert {"delegation_1", "credential_1", "address_1"} <= set(by_google)
+
+
+def test_the_rows_of_googles_engine_are_those_of_the_local_table(by_google: list[str], tmp_path: Path) -> None:
+    test_dialects.test_the_rows_are_those_of_the_local_table("bigquery", tmp_path)
+    assert by_google
+
+
+def test_a_story_is_told_by_googles_engine_as_well(by_google: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_stories.test_the_same_is_told(
+        test_lineage_redteam, test_lineage_redteam.test_google_impersonation_and_keys, {}, tmp_path, monkeypatch
+    )
+    assert {"key_name_1", "actor_1", "address_first_1"} <= set(by_google)
