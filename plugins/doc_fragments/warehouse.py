@@ -17,7 +17,8 @@ options:
     type: bytes
     default: 1TB
   baseline:
-    description: Days before O(start) of which the first event of each kind (identity, address, program, service, region) is fetched. They tell whose a network is.
+    description: Days before O(start) of which the first event of each kind (identity, address, program, service, region) is fetched. They tell whose a
+      network is.
     type: int
     default: 30
 requirements:

@@ -213,7 +213,9 @@ warehouse:
       (C(scanned)), C(how) that is known, and the C(ceiling). In check mode, of the first round.
   returned: when a warehouse was asked
   type: dict
-  sample: {engine: athena, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, how: "sizes of 41200 objects in 1020 partitions", ceiling: 1099511627776}
+  sample:
+    {engine: athena, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, ceiling: 1099511627776,
+     how: "sizes of 41200 objects in 1020 partitions"}
 head:
   description: The ledger's hash after this run.
   returned: success

@@ -159,7 +159,9 @@ warehouse:
       (C(scanned)), C(how) that is known, and the C(ceiling). In check mode, of the first round.
   returned: when a warehouse was asked
   type: dict
-  sample: {engine: bigquery, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, how: "dry run", ceiling: 1099511627776}
+  sample:
+    {engine: bigquery, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, ceiling: 1099511627776,
+     how: "dry run"}
 head:
   description: The ledger's hash after this run.
   returned: success

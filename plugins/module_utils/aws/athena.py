@@ -35,7 +35,8 @@ _TEXT = 262_144  # bytes of a query
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 # What Athena says -> what to do about it.
 _REMEDIES = (
-    ("bytes scanned limit", "the workgroup's own limit of bytes for a query is lower than ceiling: narrow accounts, regions, start and end, or use another workgroup"),
+    ("bytes scanned limit", "the workgroup's own limit of bytes for a query is lower than ceiling: narrow accounts, regions, start and end, or use another"
+                            " workgroup"),
     ("output location", "give athena.output (s3://bucket/prefix/), or a workgroup that has a location for results"),
     ("output bucket", "give athena.output (s3://bucket/prefix/) in a bucket that exists and that the responder may write to"),
     ("workgroup", "check athena.workgroup: it has to exist in this account and region, and be enabled"),

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
-from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput
+from ansible_collections.evict.cloud.plugins.module_utils.common.errors import InvalidInput, MissingLibrary
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import folder, formats, parts
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse import dialect, question
 from ansible_collections.evict.cloud.plugins.module_utils.common.warehouse.layouts import cloudtrail, gcp_audit
@@ -144,6 +144,12 @@ def test_a_function_that_the_dialect_does_not_have_is_refused() -> None:
             dialect.translate(f"SELECT {text} FROM t", of, {})  # noqa: S608
     with pytest.raises(sqlglot.errors.ParseError):
         dialect.translate("SELECT FROM WHERE", "athena", {})
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect, "sqlglot", None)
+    with pytest.raises(MissingLibrary, match="sqlglot"):
+        dialect.translate("SELECT 1", "athena", {})
 
 
 def test_placeholders_without_names_come_in_the_order_of_the_text() -> None:

@@ -46,7 +46,8 @@ WHERE h.success AND coalesce(s.verdict, 'rogue') = 'rogue' AND list_contains(CAS
 """
 _MINTED = """
 SELECT cloud, coalesce(actor_account, account) AS account, actor_arn, issuer_arn, credential_uid, src_ip, time AS first, event_uid AS event FROM events
-WHERE operation IN ('AssumeRole', 'GetSessionToken', 'GetFederationToken') AND service = 'sts' AND status = 'success' AND time IS NOT NULL AND contains(response, ?) LIMIT 10
+WHERE operation IN ('AssumeRole', 'GetSessionToken', 'GetFederationToken') AND service = 'sts' AND status = 'success' AND time IS NOT NULL
+  AND contains(response, ?) LIMIT 10
 """
 _HANDED = """
 SELECT coalesce(invoked_by, src_ip) AS service, event_uid AS event FROM events

@@ -40,7 +40,8 @@ FROM events e JOIN lineage_best b ON e.event_uid = b.event_uid AND e.time = b.ti
 _SPAN = "SELECT coalesce(min(time), TIMESTAMP '1970-01-01') AS first, coalesce(max(time), TIMESTAMP '1970-01-01') AS last FROM lineage_best"
 _DELETED = """
 SELECT event_uid, time, account, operation, request, response, raw FROM events
-WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success' AND time IS NOT NULL ORDER BY time LIMIT 100000
+WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success'
+  AND time IS NOT NULL ORDER BY time LIMIT 100000
 """
 _ROGUE_HITS = """
 SELECT DISTINCT h.n FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip WHERE coalesce(s.verdict, 'rogue') = 'rogue'

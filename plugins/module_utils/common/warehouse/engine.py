@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-Value = str | int | dt.datetime
+Value = t.Union[str, int, dt.datetime]  # noqa: UP007 - ansible-test takes the other form for an operation
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Google Cloud's audit logs in BigQuery: a table that a sink of Cloud Logging writes (``cloudaudit_googleapis_com_activity`` and its like), partitioned by time.
+"""Google Cloud's audit logs in BigQuery: a table that a sink of Cloud Logging writes (``cloudaudit_googleapis_com_activity`` and its like).
 
-Source: the page "BigQuery schema for logs" of Cloud Logging. A sink makes a column when the first entry needs it, so each field may be missing. The whole row is
-fetched as JSON and becomes the entry again.
+It is partitioned by time. Source: the page "BigQuery schema for logs" of Cloud Logging. A sink makes a column when the first entry needs it, so each field
+may be missing. The whole row is fetched as JSON and becomes the entry again.
 """
 
 from __future__ import annotations
