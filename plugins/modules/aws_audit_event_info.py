@@ -13,6 +13,7 @@ author:
 description:
   - Reads CloudTrail from the event history of every enabled region, from a trail's bucket, or from a folder, and keeps the events in the case, where
     they are analysed.
+  - Logs that are too large for this machine are asked in Athena (O(athena)), which selects what the lineage of the incident's suspects leads to.
   - A second run reads only what is new. An event is kept once, wherever it came from. Digest and Insight files are skipped and counted.
   - The event history has 90 days of management events. Who read which object or invoked which function is only in the files of a trail that logs data events.
 
@@ -20,7 +21,49 @@ extends_documentation_fragment:
   - evict.cloud.case
   - evict.cloud.events
   - evict.cloud.aws
+  - evict.cloud.warehouse
 options:
+  athena:
+    description:
+      - A table of CloudTrail in Athena, laid out as AWS documents it (C(useridentity) a structure, C(requestparameters) text). Its partitions are pruned by
+        O(accounts), O(regions) and the time.
+      - It needs a beginning, of the incident's window or O(start). In check mode the result says what the first query would read.
+    type: dict
+    suboptions:
+      database:
+        description: Of the table, in Glue's catalog.
+        type: str
+        required: true
+      table:
+        description: Its name.
+        type: str
+        required: true
+      workgroup:
+        description: Which runs the queries. A limit of bytes of its own holds as well.
+        type: str
+        default: primary
+      output:
+        description: Where Athena puts its answers, C(s3://bucket/evict/). The default is that of the workgroup.
+        type: str
+      account:
+        description: The account as whose responder it is asked. The default is the caller itself.
+        type: str
+      region:
+        description: Of Athena and Glue. The default is that of the connection.
+        type: str
+      partitions:
+        description:
+          - What the partition columns mean, from V(account), V(region), V(date), V(year), V(month) and V(day) to the name of the column.
+          - Usual names are known (C(account), C(region), C(timestamp), C(date), C(dt), C(year), C(month), C(day)).
+        type: dict
+        default: {}
+      date_format:
+        description: How V(date) is written, with C(yyyy), C(MM) and C(dd). The default is that of the projection, else C(yyyy/MM/dd).
+        type: str
+      seconds:
+        description: After which a query is stopped.
+        type: int
+        default: 1800
   bucket:
     description:
       - A trail's bucket, C(s3://bucket) or C(s3://bucket/prefix), with the prefix of the trail. Trails of an organization are understood.
@@ -30,7 +73,7 @@ options:
     description: The account as whose responder the bucket is read. The default is the caller itself.
     type: str
   history:
-    description: Read the event history too. The default is to read it when neither O(folder) nor O(bucket) is given.
+    description: Read the event history too. The default is to read it when none of O(folder), O(bucket) and O(athena) is given.
     type: bool
   accounts:
     description: Which accounts. Of the history, the default is those of the suspects and of what the case knows by now; of a bucket, all.
@@ -67,6 +110,12 @@ EXAMPLES = r"""
     case: ./cases/IR-2026-0042
     bucket: s3://company-trail
     accounts: ["111122223333", "444455556666"]
+
+- name: What the lineage leads to, of a table with years of all accounts, for at most 200 GB
+  evict.cloud.aws_audit_event_info:
+    case: ./cases/IR-2026-0042
+    athena: {database: logs, table: cloudtrail, output: "s3://company-answers/evict/", account: "999988887777"}
+    ceiling: 200GB
 
 - name: Files that somebody copied
   evict.cloud.aws_audit_event_info:
@@ -158,6 +207,15 @@ calls:
   returned: success
   type: int
   sample: 340
+warehouse:
+  description:
+    - What was asked of a warehouse - C(engine), C(queries), the C(handles) that they asked for, C(rounds), C(rows), and how many bytes they read at most
+      (C(scanned)), C(how) that is known, and the C(ceiling). In check mode, of the first round.
+  returned: when a warehouse was asked
+  type: dict
+  sample:
+    {engine: athena, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, ceiling: 1099511627776,
+     how: "sizes of 41200 objects in 1020 partitions"}
 head:
   description: The ledger's hash after this run.
   returned: success

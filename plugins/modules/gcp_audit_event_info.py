@@ -14,11 +14,46 @@ description:
   - Reads Cloud Audit Logs from files in a folder, and keeps the events in the case, where they are analysed.
   - Understood are the answers of the Logging API (also C(gcloud logging read --format=json)), and what a sink writes to a bucket (JSON lines).
   - A second run reads only what is new. An event is kept once, wherever it came from.
-  - The calls that fetch the logs from Google Cloud come with the rest of that cloud. Until then somebody has to export them.
+  - Logs that a sink sends to BigQuery are asked there (O(bigquery)), which selects what the lineage of the incident's suspects leads to.
+  - The calls that fetch other logs from Google Cloud come with the rest of that cloud. Until then somebody has to export them.
 
 extends_documentation_fragment:
   - evict.cloud.case
   - evict.cloud.events
+  - evict.cloud.warehouse
+options:
+  bigquery:
+    description:
+      - Tables that a sink of Cloud Logging writes, partitioned by time (not one table for each day).
+      - It needs a beginning, of the incident's window or O(start). Credentials are those of the incident's C(connection.gcp), else of Google's own chain.
+    type: dict
+    suboptions:
+      project:
+        description: Of the dataset.
+        type: str
+        required: true
+      dataset:
+        description: Which the sink writes into.
+        type: str
+        required: true
+      location:
+        description: Of the dataset, V(EU), V(US) or a region.
+        type: str
+        required: true
+      tables:
+        description: One that is not there is a gap.
+        type: list
+        elements: str
+        default: [cloudaudit_googleapis_com_activity, cloudaudit_googleapis_com_data_access]
+      job_project:
+        description: The project that runs the queries and pays. The default is O(bigquery.project).
+        type: str
+  start:
+    description: From when (RFC 3339). The default is that of the incident's window. Files of a folder are read whole.
+    type: str
+  end:
+    description: Until when. The default is that of the incident's window, else now.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -26,6 +61,12 @@ EXAMPLES = r"""
   evict.cloud.gcp_audit_event_info:
     case: ./cases/IR-2026-0042
     folder: /srv/evidence/gcp
+
+- name: What the lineage leads to, of the organization's sink
+  evict.cloud.gcp_audit_event_info:
+    case: ./cases/IR-2026-0042
+    bigquery: {project: company-logs, dataset: audit, location: EU}
+    ceiling: 200GB
 """
 
 RETURN = r"""
@@ -112,6 +153,15 @@ calls:
   returned: success
   type: int
   sample: 340
+warehouse:
+  description:
+    - What was asked of a warehouse - C(engine), C(queries), the C(handles) that they asked for, C(rounds), C(rows), and how many bytes they read at most
+      (C(scanned)), C(how) that is known, and the C(ceiling). In check mode, of the first round.
+  returned: when a warehouse was asked
+  type: dict
+  sample:
+    {engine: bigquery, queries: 5, handles: 28, rounds: 5, rows: 4120, scanned: 61203283968, ceiling: 1099511627776,
+     how: "dry run"}
 head:
   description: The ledger's hash after this run.
   returned: success
@@ -122,13 +172,14 @@ head:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.events import collect, formats
+from ansible_collections.evict.cloud.plugins.module_utils.outside import bigquery_audit
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=collect.ARGUMENTS, required_one_of=[("case", "incident", "incident_data")], supports_check_mode=True
+        argument_spec=bigquery_audit.ARGUMENTS, required_one_of=[("case", "incident", "incident_data")], supports_check_mode=True
     )
-    collect.run(module, formats.OF_CLOUD["gcp"], collect.from_folder)
+    collect.run(module, formats.OF_CLOUD["gcp"], bigquery_audit.read)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     new = ", ".join(f"{count} {source}" for source, count in sorted(result["loaded"].items())) or "nothing"
     if files["waiting"]:
         told.append(f"  {result['incident']}  {files['waiting']} new files would be read")
+    if asked := result.get("warehouse"):
+        told.append(
+            f"  {result['incident']}  {asked['engine']}: {asked['queries']} queries in {asked['rounds']} rounds, {asked['rows']} events; they read at most"
+            f" {asked['scanned']} bytes of {asked['ceiling']} ({asked['how'] or 'nothing was new'})"
+        )
     told.append(
         f"  {result['incident']}  new: {new}; {result['duplicates']} duplicates; {files['read']} files read, {files['known']} known"
     )

@@ -95,6 +95,7 @@ def patched(management: str) -> Any:
     from ministack.services import iam, organizations
 
     from tests.beds import (
+        athena_truth,
         clock,
         iam_kinds,
         iam_providers,
@@ -126,6 +127,7 @@ def patched(management: str) -> Any:
     iam_truth.install({kind: getattr(iam, name) for kind, name in _IAM_STORES.items()})
     org_truth.install(management)
     simulation_truth.install(management)
+    athena_truth.install()
     from ministack import app as ministack_app
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -149,9 +151,9 @@ async def _answer(send: Any, status: int, payload: Any) -> None:
 
 
 async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]:
-    """GET ready | snapshot | identity/KEY | secrets/USER; POST reset | config {lag, settle, page, clock, organizations, tags, regions} | organization {accounts} |
+    """GET ready | snapshot | identity/KEY | secrets/USER; POST reset | config {lag, settle, page, clock, organizations, tags, athena, regions} | organization {accounts} |
     expire {access_key}."""
-    from tests.beds import clock, iam_truth, lag, org_truth, tag_truth
+    from tests.beds import athena_truth, clock, iam_truth, lag, org_truth, tag_truth
 
     body = b""
     more = True
@@ -177,6 +179,7 @@ async def _control(scope: Any, receive: Any, management: str) -> tuple[int, Any]
         else:
             org_truth.SETTINGS.update(payload.get("organizations", {}))
         tag_truth.SETTINGS.update(payload.get("tags", {}))
+        athena_truth.SETTINGS.update(payload.get("athena", {}))
         return 200, {"lag": lag.get_lag(), "page": iam_truth.PAGE["size"], "clock": clock.offset()}
     if path == "expire":
         from ministack.services import sts
@@ -213,8 +216,9 @@ def _enable(names: list[str]) -> None:
 def _reset() -> None:
     from ministack import app as ministack_app
 
-    from tests.beds import clock, iam_kinds, iam_truth, lag, live_kinds, org_truth, tag_truth
+    from tests.beds import athena_truth, clock, iam_kinds, iam_truth, lag, live_kinds, org_truth, tag_truth
 
+    athena_truth.SETTINGS["pause"] = 0.0
     org_truth.reset()
     tag_truth.reset()
     lag.set_lag(0)

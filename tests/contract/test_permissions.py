@@ -24,6 +24,7 @@ DOCUMENTS = {
     "dependents": DEPENDENTS,
     "rotation": permissions.rotation_policy(),
     "investigation": permissions.investigation_policy(),
+    "warehouse": permissions.warehouse_policy(),
 }
 GRANTED = set().union(*map(permissions.actions_in, DOCUMENTS.values()))
 
@@ -126,7 +127,13 @@ def test_what_the_source_calls_is_granted() -> None:
 
 def test_what_is_granted_is_called_by_the_source() -> None:
     called = {permissions.action_of(name) for name in permissions.literal_calls()}
-    assert called >= GRANTED - {*permissions.PARAMETERS, *permissions.DEPENDENT, *permissions.DEPENDENT_TOO, *permissions.CRYPTING}
+    assert called >= GRANTED - {
+        *permissions.PARAMETERS,
+        *permissions.DEPENDENT,
+        *permissions.DEPENDENT_TOO,
+        *permissions.CRYPTING,
+        *permissions.WAREHOUSED,
+    }
     for action, (operation, parameter) in permissions.PARAMETERS.items():
         assert action in GRANTED and operation in called
         assert f'"{parameter}"' in (permissions.FOLDER / f"{permissions.DECLARED[action]}.py").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ ACTIONS_FILE = "plugins/module_utils/aws/readiness/actions.py"
 DEPENDENTS_POLICY = "docs/permissions/aws-dependents.json"
 ROTATION_POLICY = "docs/permissions/aws-rotation.json"
 INVESTIGATION_POLICY = "docs/permissions/aws-investigation.json"
+WAREHOUSE_POLICY = "docs/permissions/aws-warehouse.json"
 TABLE = "docs/permissions.md"
 ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names that the documentation uses; any will do
 
@@ -40,7 +41,7 @@ ROLE, MANAGEMENT_ROLE = "incident-responder", "incident-policies"  # the names t
 PREFIXES = {
     service: service
     for service in (
-        "amplify", "apprunner", "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "datasync",
+        "amplify", "apprunner", "athena", "autoscaling", "batch", "cloudformation", "cloudtrail", "cloudwatch", "codebuild", "config", "datasync",
         "directconnect", "ds", "ec2", "ecr", "ecs",
         "eks", "elasticbeanstalk", "events", "glue", "guardduty", "iam", "identitystore", "kms", "lambda", "logs", "organizations", "ram", "rds", "rolesanywhere",
         "s3", "secretsmanager", "sns", "sqs", "ssm", "storagegateway", "sts", "transfer",
@@ -94,6 +95,10 @@ READY = ("aws_baseline", "aws_readiness_info")  # they look on a good day; what 
 _LOOKING = ("aws_readiness_info",)
 DECRYPTING = {"kms:Decrypt": "places.secrets_manager"}  # the same, and a read
 CRYPTING = dict.fromkeys(("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"), "targets.secrets_manager")  # the same, of what is written
+# Athena asks for these with the rights of whoever started the query: "Identity-based policies" and "Amazon S3 permissions" in its user guide.
+WAREHOUSED = dict.fromkeys(("athena:GetWorkGroup", "glue:GetDatabase", "glue:GetPartition", "kms:Decrypt", "kms:GenerateDataKey", "s3:AbortMultipartUpload",
+                            "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket", "s3:ListMultipartUploadParts", "s3:PutObject"), "athena")  # fmt: skip
+RESULTS = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")  # of these, what writes the answer
 # What shows the values of secrets, and lists or describes more than names: for the policy's own statement, and for whoever decides about it.
 SENSITIVE = (
     "amplify:ListApps", "amplify:ListBranches", "apprunner:DescribeService", "batch:DescribeJobDefinitions", "cloudformation:DescribeStacks",
@@ -143,6 +148,8 @@ USERS: dict[str, tuple[str, ...]] = {
     "accounts": (INVESTIGATION, CONNECTED),
     "audit_files": (INVESTIGATION,),
     "audit_history": (INVESTIGATION,),
+    "athena": (INVESTIGATION,),
+    "athena_table": (INVESTIGATION,),
     "events": (*_PLANNING, DISCOVERY, INVESTIGATION, CONNECTED, "aws_readiness_info"),
     "hold": ("aws_contain",),
     "organization": ("aws_account_fence", "aws_contain"),
@@ -289,8 +296,21 @@ WHY = {
     "cloudtrail:DescribeTrails": "readiness: whether a trail covers all regions",
     "organizations:ListAccounts": "readiness: which accounts there are, and which are suspended",
     "organizations:ListParents": "readiness: what stands above an account",
-    "s3:GetObject": "investigation: the files of a trail",
-    "s3:ListBucket": "readiness: whether the trail's bucket can be reached; investigation: which files there are",
+    "s3:GetObject": "investigation: the files of a trail; Athena asks for it to read the log, and its own answer",
+    "s3:ListBucket": "readiness: whether the trail's bucket can be reached; investigation: which files there are, and how large what a query reads is",
+    "athena:GetQueryExecution": "investigation: whether a query is through",
+    "athena:GetQueryResults": "investigation: the rows of its answer",
+    "athena:GetWorkGroup": "Athena asks for it of whoever starts a query",
+    "athena:StartQueryExecution": "investigation: ask a table of CloudTrail, where the logs are too large for this machine",
+    "athena:StopQueryExecution": "investigation: end a query whose answer nobody waits for any more",
+    "glue:GetDatabase": "Athena asks for it of whoever starts a query",
+    "glue:GetPartition": "Athena asks for it of whoever starts a query",
+    "glue:GetPartitions": "investigation: which partitions a query reads",
+    "glue:GetTable": "investigation: how a table of CloudTrail is laid out",
+    "s3:AbortMultipartUpload": "Athena asks for it to write its answer",
+    "s3:GetBucketLocation": "Athena asks for it of whoever starts a query",
+    "s3:ListMultipartUploadParts": "Athena asks for it to write its answer",
+    "s3:PutObject": "Athena asks for it to write its answer",
     "sso:ListInstances": "readiness: whether there is an Identity Center",
     "amplify:ListApps": "variables and build specifications of apps",
     "amplify:ListBranches": "variables and build specifications of branches",
@@ -1009,9 +1029,10 @@ def needs() -> dict[str, Need]:
         add(operation, write, (source,), modules)
     for operation, source in DECLARED.items():
         add(operation, False, (source,), USERS[source])
-    for group in (DEPENDENT, DEPENDENT_TOO, CRYPTING, DECRYPTING):
+    for group in (DEPENDENT, DEPENDENT_TOO, CRYPTING, DECRYPTING, WAREHOUSED):
         for action, source in group.items():
-            need = found.setdefault(action, Need(action, group in (DEPENDENT, DEPENDENT_TOO) and ":Get" not in action, set(), set()))
+            writes = action in RESULTS or (group in (DEPENDENT, DEPENDENT_TOO) and ":Get" not in action)
+            need = found.setdefault(action, Need(action, writes, set(), set()))
             need.sources.add(source)
             need.modules.update(USERS[source])
     return dict(sorted(found.items()))
@@ -1032,6 +1053,7 @@ def _above_scope(action: str) -> Any:
 UNLIMITED = ("ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition")
 # Resource types of the writes beyond IAM: the Service Authorization Reference. CancelCommand has none.
 _BEYOND = {
+    **dict.fromkeys(RESULTS, "s3:::*/evict/*"),
     "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
     "codebuild:StopBuild": "codebuild:*:*:project/*", "glue:BatchStopJobRun": "glue:*:*:job/*", "batch:TerminateJob": "batch:*:*:job/*",
     "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
@@ -1263,9 +1285,14 @@ def rotation_policy() -> dict[str, Any]:
 
 
 def investigation_policy() -> dict[str, Any]:
-    """All that aws_audit_event_info and aws_connected_info need in an account. Narrow it to the trail's bucket, its folder and its key."""
+    """All that aws_audit_event_info (without Athena) and aws_connected_info need in an account. Narrow it to the trail's bucket, its folder and its key."""
     mine = [
-        n.action for n in needs().values() if INVESTIGATION in n.modules and n.action not in (*CALLER, *DECLARED) and not _of_management(n)
+        n.action
+        for n in needs().values()
+        if INVESTIGATION in n.modules
+        and n.action not in (*CALLER, *DECLARED)
+        and not _of_management(n)
+        and n.sources - {"athena", "athena_table"} - {DECRYPTING["kms:Decrypt"], CRYPTING["kms:Decrypt"]}
     ]
     files = [action for action in mine if action.startswith("s3:")]
     ways = [n.action for n in needs().values() if CONNECTED in n.modules and n.action not in (*CALLER, *DECLARED, *mine)]
@@ -1276,6 +1303,23 @@ def investigation_policy() -> dict[str, Any]:
             _statement("EvictHistory", [action for action in mine if action not in files], "*"),
             _statement("EvictTrailFiles", files, "arn:aws:s3:::*"),
             {**_statement("EvictDecrypt", ["kms:Decrypt"], "*"), "Condition": {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"]}}},
+        ],
+    }
+
+
+def warehouse_policy() -> dict[str, Any]:
+    """All that it needs beside that where the logs are asked in Athena. Narrow it to the workgroup, the table, the trail's bucket and the place of the answers."""
+    mine = sorted(n.action for n in needs().values() if n.sources & {"athena", "athena_table"})
+    asked = [action for action in mine if not action.startswith(("s3:", "kms:"))]
+    read = [action for action in mine if action.startswith("s3:") and action not in RESULTS]
+    via = {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"]}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("EvictAsk", asked, "*"),
+            _statement("EvictLogs", read, "arn:aws:s3:::*"),
+            _statement("EvictAnswers", list(RESULTS), "arn:aws:s3:::*/evict/*"),
+            {**_statement("EvictCrypt", [action for action in mine if action.startswith("kms:")], "*"), "Condition": via},
         ],
     }
 
@@ -1339,6 +1383,8 @@ def _table() -> str:
         "",
         "[aws-investigation.json](permissions/aws-investigation.json) is all that `aws_audit_event_info` and `aws_connected_info` need: the event history of the accounts, the files of a",
         "trail, and lists of what an account is connected with. Narrow it to the trail's bucket (for `s3:GetObject` with `/*` behind it) and to its key.",
+        "[aws-warehouse.json](permissions/aws-warehouse.json) is what it needs beside that where the logs are asked in Athena. It writes under `evict/` of a bucket only, so give",
+        "`athena.output` such a place. Narrow it to the workgroup, the table, the buckets and their keys. Lake Formation, where it is in use, has to grant `SELECT` on the table, too.",
         "",
         'Writes are limited to users, roles, and the kinds of resource that the table names; reads have `"Resource": "*"`. Outside the standard partition replace `arn:aws:` by `arn:aws-cn:` or',
         "`arn:aws-us-gov:`. IAM cannot limit `PutUserPolicy` and `PutRolePolicy` to denies, so whoever holds the role can give rights to anybody:",
@@ -1407,6 +1453,7 @@ def files() -> Files:
         (DEPENDENTS_POLICY, dependents_policy()),
         (ROTATION_POLICY, rotation_policy()),
         (INVESTIGATION_POLICY, investigation_policy()),
+        (WAREHOUSE_POLICY, warehouse_policy()),
     )
     for path, policy in written:
         yield path, json.dumps(policy, indent=2) + "\n"

@@ -20,6 +20,7 @@ from ..common.errors import EvictError
 from ..common.events.collect import Collection
 from ..common.events.load import File
 from ..common.events.parts import Parts, iso, moment
+from ..common.events.spans import Span, joined, missing
 from ..common.plan import Call, Target
 from . import events
 from .session import Aws
@@ -31,7 +32,6 @@ _SECOND = datetime.timedelta(seconds=1)
 _PAGES = 200  # in one file: a killed run loses at most these
 _TOGETHER = 30.0  # seconds of files that become one part
 _UNTOLD = "the account of "  # what follows is a suspect
-Span = tuple[datetime.datetime, datetime.datetime]  # naive UTC; the end is not in it
 
 
 @dataclass(frozen=True)
@@ -47,35 +47,6 @@ class _Piece:
 
 def about(account: str, region: str) -> str:
     return f"LookupEvents {account} {region}".strip()
-
-
-def missing(wanted: Span, have: list[list[str]]) -> list[Span]:
-    """What of a span was not read yet, oldest first."""
-    left, at = [], wanted[0]
-    for start, end in sorted((moment(a), moment(b)) for a, b in have):
-        if start is None or end is None:
-            continue
-        if start > at:
-            left.append((at, min(start, wanted[1])))
-        at = max(at, end)
-        if at >= wanted[1]:
-            break
-    if at < wanted[1]:
-        left.append((at, wanted[1]))
-    return [(a, b) for a, b in left if a < b]
-
-
-def joined(have: list[list[str]], more: Span) -> list[list[str]]:
-    """Spans in order, without overlap."""
-    spans: list[list[datetime.datetime]] = []
-    for start, end in sorted([*((moment(a), moment(b)) for a, b in have), more]):
-        if start is None or end is None:
-            continue
-        if spans and start <= spans[-1][1]:
-            spans[-1][1] = max(spans[-1][1], end)
-        else:
-            spans.append([start, end])
-    return [[str(iso(a)), str(iso(b))] for a, b in spans]
 
 
 class History:

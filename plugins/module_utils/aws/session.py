@@ -53,6 +53,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 _RATE_LIMITS = {"cloudtrail:LookupEvents": 0.5, "ssm:GetParameters": 0.026}
 # In request and answer: where the next page begins (iam:ListServiceSpecificCredentials, secretsmanager:ListSecretVersionIds, directconnect).
 _TOKENS = ("NextToken", "nextToken", "Marker")
+# Of these a page is asked for at a time: all of them together may be larger than this machine's memory, or never end.
+_BY_PAGE = ("LookupEvents", "GetQueryResults")
 # One change at a time, of an organization or of a function; nothing was carried out.
 _BUSY = ("ConcurrentModificationException", "ResourceConflictException", "TooManyRequestsException")
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
@@ -311,7 +313,7 @@ class Aws:
         with self._told(call, sent):
             with self._lock:
                 self.calls += 1
-            if client.can_paginate(method) and "NextToken" not in sent and call.operation != "LookupEvents":
+            if client.can_paginate(method) and "NextToken" not in sent and call.operation not in _BY_PAGE:
                 pages = client.get_paginator(method).paginate(**sent)
                 answer = pages.build_full_result()
             else:

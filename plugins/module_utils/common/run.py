@@ -386,11 +386,13 @@ class Runner:
                 self.done[step.id] = Done(step, "would")
             else:
                 pending.append(step)
+        known = {step.id: self.done.get(step.id) for step in pending}
         pending, lost = self._undone_by_others(pending)
         with self._lock:
             self.rewritten += len(lost)
             self.undone += lost
-            first = [step for step in pending if self._open.setdefault(step.id, step) is step]
+            # What another plan has carried out since we looked is looked at again when its turn comes.
+            first = [step for step in pending if self.done.get(step.id) is known[step.id] and self._open.setdefault(step.id, step) is step]
         if pending and self._journal is None:
             raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
         if first and self._journal:

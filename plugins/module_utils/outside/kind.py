@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import typing as t
 from collections.abc import Callable, Mapping
@@ -17,6 +18,9 @@ Answer = dict[str, t.Any]
 Connection = Mapping[str, t.Any]  # one entry of ``connection.<cloud>`` in the incident file
 Documents = Mapping[str, Callable[[Target, Mapping[str, t.Any]], tuple[Probe, Callable[[t.Any], Call]]]]
 MAX = 16384  # bytes of a token
+_URL = re.compile(
+    r"https://[!-~]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?/?", re.ASCII
+)  # without TLS only on this machine
 
 
 class Kind(t.Protocol):
@@ -54,6 +58,14 @@ def secret(connection: Connection, name: str, where: str, default_file: str = ""
     if not value or len(value) > MAX or not value.isprintable() or not value.isascii():
         raise EvictError(f"{where}: {said} is empty or holds more than one line of plain text", object=where, operation="connect")
     return value
+
+
+def override(connection: Connection, variable: str, where: str) -> str:
+    """Another address than the vendor's: ``endpoint_url`` of the connection, or an environment variable of the vendor's tools; "" for neither."""
+    found = str(connection.get("endpoint_url") or os.environ.get(variable) or "")
+    if found and not _URL.fullmatch(found):
+        raise EvictError(f"{variable} is no https URL", object=where, operation="connect")
+    return found.rstrip("/")
 
 
 def server(connection: Connection, where: str, headers: Mapping[str, str], url: str = "", authority: str = "") -> Server:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..common.errors import CloudError, EvictError
 from ..common.plan import Call, Probe, Target
 from . import session
-from .kind import Connection, Documents, server
+from .kind import Connection, Documents, override, server
 
 if t.TYPE_CHECKING:
     from ..common.incident import Incident
@@ -22,7 +21,6 @@ if t.TYPE_CHECKING:
 CLOUD = "gcp"
 NAME = re.compile(r"projects/([a-z0-9][a-z0-9.:-]{3,61}[a-z0-9])/(?:locations/([a-z0-9-]{3,40})/)?secrets/[A-Za-z0-9_-]{1,255}", re.ASCII)
 _OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"  # gcloud's own
-_LOOPBACK = re.compile(r"https://[!-~]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?/?", re.ASCII)
 
 
 def connections(incident: Incident, dependents: Sequence[t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -79,11 +77,8 @@ def carry_out(connection: Connection, call: Call, parameters: Mapping[str, t.Any
 
 
 def _url(connection: Connection, name: str) -> str:
-    override = str(connection.get("endpoint_url") or os.environ.get(_OVERRIDE) or "")
-    if override:
-        if not _LOOPBACK.fullmatch(override):
-            raise EvictError(f"{_OVERRIDE} is no https URL", object=name, operation="connect")
-        return override.rstrip("/")
+    if url := override(connection, _OVERRIDE, name):
+        return url
     found = NAME.fullmatch(name)
     return f"https://secretmanager.{found[2]}.rep.googleapis.com" if found and found[2] else "https://secretmanager.googleapis.com"
 

@@ -71,8 +71,11 @@ def request(
     subject: str = "",
     explain: Callable[[Answer], str] = lambda _answer: "",
     seconds: float = SECONDS,
+    most: int = _MAX,
 ) -> Answer:
     """Send it; ``path`` is quoted already (``quoted``). Any 2xx is an answer; the rest raises ``CloudError``, with ``explain`` of what the server said.
+
+    ``most``: bytes of an answer.
 
     What is not idempotent is sent once more only when it was refused before it was carried out (429, or nobody listens there).
     """
@@ -84,7 +87,7 @@ def request(
     again = call.idempotent or method in ("GET", "HEAD")
     for pause in (*_PAUSES, None):
         try:
-            return _send(server, method, path, body, sent, seconds)
+            return _send(server, method, path, body, sent, seconds, most)
         except urllib.error.HTTPError as error:
             answer = Answer(error.code, _small(error.headers or {}), _said(error))
             failure = _refused(call, name, answer, explain)
@@ -105,7 +108,7 @@ def request(
     raise AssertionError("not reached")
 
 
-def _send(server: Server, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Answer:
+def _send(server: Server, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float, most: int) -> Answer:
     # Without a context of its own urllib reads the machine's CAs for each request; this one trusts nobody.
     context = server.context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     local = (
@@ -114,17 +117,19 @@ def _send(server: Server, method: str, path: str, body: bytes | None, headers: M
     opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPSHandler(context=context), *local)
     asked = urllib.request.Request(server.url.rstrip("/") + path, data=body, headers=dict(headers), method=method)
     with opener.open(asked, timeout=seconds) as answer:
-        return Answer(answer.status, _small(answer.headers), _read(answer))
+        return Answer(answer.status, _small(answer.headers), _read(answer, most))
 
 
 def _small(headers: t.Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _read(answer: t.Any) -> bytes:
-    found: bytes = answer.read(_MAX + 1)
-    if len(found) > _MAX:
+def _read(answer: t.Any, most: int = _MAX) -> bytes:
+    found: bytes = answer.read(most + 1)
+    if len(found) > most:
         raise ValueError("the answer is too long")
+    if getattr(answer, "length", None):  # Python does not say so of itself, and half an answer may look like one that says nothing
+        raise http.client.IncompleteRead(found, answer.length)
     return found
 
 

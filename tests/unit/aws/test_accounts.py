@@ -70,7 +70,7 @@ def _audit(case: Path, aws: Any, monkeypatch: Any) -> dict[str, Any]:
     stub = types.SimpleNamespace(
         store=open_store(str(case)), check=False, go_on=lambda: True, note=lambda *_: None, incident=about, ledger=ledger
     )
-    params = {"memory": "1GB", "loading_threads": 1, "folder": None, "bucket": None, "history": None, "accounts": [], "regions": [],
+    params = {"memory": "1GB", "loading_threads": 1, "folder": None, "bucket": None, "athena": None, "history": None, "accounts": [], "regions": [],
               "start": "2026-11-22T11:00:00Z", "end": None, "seconds": 60, "threads": 2}  # fmt: skip
     collection = collect.Collection(stub, params, [formats.FORMATS["cloudtrail"]])  # type: ignore[arg-type]
     monkeypatch.setattr(audit.entry, "connect", lambda *_a, **_k: aws)

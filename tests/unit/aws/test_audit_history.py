@@ -9,7 +9,7 @@ import types
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import audit_files, audit_history
-from ansible_collections.evict.cloud.plugins.module_utils.common.events import collect, formats, parts
+from ansible_collections.evict.cloud.plugins.module_utils.common.events import collect, formats, parts, spans
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import open_store
 from tests.unit.aws.modelled_cloud import ModelledCloud
 from tests.unit.events.logs_made import cloudtrail
@@ -144,9 +144,9 @@ def test_spans(have, left):
 
     kept: list[list[str]] = []
     for start, end in have:
-        kept = audit_history.joined(kept, (at(start), at(end)))
+        kept = spans.joined(kept, (at(start), at(end)))
     assert all(a[1] < b[0] for a, b in itertools.pairwise(kept))
-    assert audit_history.missing((at(0), at(10)), kept) == [(at(a), at(b)) for a, b in left]
+    assert spans.missing((at(0), at(10)), kept) == [(at(a), at(b)) for a, b in left]
 
 
 def test_only_days_of_the_window_are_listed():

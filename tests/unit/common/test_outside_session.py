@@ -18,7 +18,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.outside.session import
 
 
 class Scripted:
-    """Answers as told: a status, "lost", "cut" (in the middle of its body), (status, headers), or a body."""
+    """Answers as told: a status, "lost", "cut" and "short" (an error, an answer, in the middle of its body), (status, headers), or a body."""
 
     def __init__(self) -> None:
         self.script: list[Any] = []
@@ -35,11 +35,11 @@ class Scripted:
                     return
                 body = told if isinstance(told, bytes) else b"{}"
                 told = 200 if isinstance(told, bytes) else told
-                status, headers = told if isinstance(told, tuple) else (409 if told == "cut" else told, {})
+                status, headers = told if isinstance(told, tuple) else ({"cut": 409, "short": 200}.get(told, told), {})
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "99" if told == "cut" else str(len(body)))
+                self.send_header("Content-Length", "99" if told in ("cut", "short") else str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -72,7 +72,7 @@ def ask(server: Scripted, method: str = "POST", idempotent: bool = False) -> ses
 
 @pytest.mark.parametrize(
     ("script", "idempotent", "times"),
-    [([503, 503, 200], True, 3), (["lost", 200], True, 2), ([(429, {"Retry-After": "0"}), 200], False, 2)],
+    [([503, 503, 200], True, 3), (["lost", 200], True, 2), (["short", 200], True, 2), ([(429, {"Retry-After": "0"}), 200], False, 2)],
 )
 def test_what_can_do_no_harm_is_sent_again(scripted: Scripted, script: list[Any], idempotent: bool, times: int) -> None:
     scripted.script = script
@@ -80,7 +80,7 @@ def test_what_can_do_no_harm_is_sent_again(scripted: Scripted, script: list[Any]
 
 
 @pytest.mark.parametrize(
-    ("told", "code", "lost"), [(503, "ServiceUnavailable", True), ("lost", "RemoteDisconnected", True), (409, "Conflict", False), ("cut", "Conflict", False),
+    ("told", "code", "lost"), [(503, "ServiceUnavailable", True), ("lost", "RemoteDisconnected", True), (409, "Conflict", False), ("cut", "Conflict", False), ("short", "IncompleteRead", True),
                                (412, "PreconditionFailed", False), (404, "NotFound", False)],
 )  # fmt: skip
 def test_what_is_not_idempotent_is_sent_once_and_says_whether_it_may_have_been_carried_out(

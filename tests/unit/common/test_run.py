@@ -401,6 +401,25 @@ def test_a_creation_that_two_plans_want_is_made_once(runners: Any) -> None:
     assert len(cloud.keys) == 1 == len(journal.intents) and journal.of("p#key") == ["done"]
 
 
+def test_what_another_plan_does_while_this_one_looks_is_not_done_again(runners: Any) -> None:
+    cloud, journal = FakeCloud(), Journal()
+    runner = runners(cloud, journal)
+    runner.run_step(*runner.begin([put("a")]))
+    other = runner.begin([put("b"), create()])
+
+    def meanwhile(operation: str, parameters: dict[str, Any]) -> None:
+        if operation == "Get" and parameters["Name"] == "a" and other:
+            mine, other[:] = other[:], []
+            for step in mine:
+                runner.run_step(step)
+
+    cloud.hook = meanwhile
+    for step in runner.begin([put("b"), create(), put("a")]):
+        runner.run_step(step)
+    assert len(cloud.keys) == 1 and [sent["Name"] for operation, sent in cloud.calls if operation == "Put"] == ["a", "b"]
+    assert journal.of("p#b") == journal.of("p#key") == ["done"] and journal.open() == []
+
+
 def test_a_replica_that_is_late_is_asked_again(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.blind = {"a"}

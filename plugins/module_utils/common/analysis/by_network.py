@@ -77,6 +77,7 @@ def attackers(lineage: Lineage) -> dict[str, dt.datetime]:
         and not any(parsed in network for network in _NOWHERE if network.version == parsed.version)
         and not lineage.networks.trusted(row["src_ip"])
     }
+    lineage.networks.candidates |= set(found)
     lineage.database.table("lineage_addresses", _ADDRESSES, found.items())
     used = {row["src_ip"] for row in lineage.database.rows(_USED_BEFORE)}
     return {ip: since for ip, since in found.items() if ip not in used}

@@ -112,7 +112,7 @@ def _unlogged(what: str, row: Row) -> Row:
     if not row["n"]:
         return {
             "object": f"{what} in {row['account']}",
-            "why": "no data event of them is in the logs: what was read or changed there is not known",
+            "why": "no data event of them is among the events that were loaded: what was read or changed there is not known",
         }
     why = f"{row['n']} data events of them are in the logs; whether the trails have those of all of them is not known"
     return {"object": f"{what} in {row['account']}, beyond those in the logs", "why": why}

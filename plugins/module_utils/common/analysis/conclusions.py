@@ -43,14 +43,17 @@ class Conclusions:
         }  # fmt: skip
 
 
-def draw(about: Investigation, store: Store, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = ()) -> Conclusions:
+def draw(
+    about: Investigation, store: Store, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = (), selected: t.Sequence[str] = ()
+) -> Conclusions:  # fmt: skip
+    """``selected``: the warehouses' tables out of which events were chosen."""
     found = changes.find(about.database, catalogues)
     ways = [
         row
         for cloud, one in catalogues.items()
         for row in connected.find(about.database, cloud, one.ways, _looked(store, cloud), found.read)
     ]
-    asked = anomalies.find(about.database, about.start, geo)
+    asked = anomalies.find(about.database, about.start, geo, selected)
     if found.left_out:
         why = f"{found.left_out} more than {changes.MOST} of a kind are counted, not listed: they are not in the plan"
         asked.unknown.append({"object": "what was changed or read", "why": why})

@@ -39,8 +39,7 @@ ORDER BY time, event_uid
 
 def write(lineage: Lineage) -> None:
     database = lineage.database
-    present = {row["account"] for row in database.rows("SELECT DISTINCT account FROM events WHERE account IS NOT NULL")}
-    database.table("seen_accounts", (("account", "VARCHAR"),), ((account,) for account in sorted(present)))
+    database.table("seen_accounts", (("account", "VARCHAR"),), ((account,) for account in sorted(lineage.logged)))
     for row in database.rows(_GAPS):
         lineage.doubt(row["id"], row["object"] or "", row["why"] or "", row["start"], row["end"])
     for row in database.rows(_UNSEEN):

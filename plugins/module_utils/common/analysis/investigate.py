@@ -55,14 +55,16 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
     incident, store = look_up(params)
     start, end = _window(params, incident)
     suspects = planning.reported(incident, Ledger.open(store, incident=incident.id, module="case_analysis", check=True))
+    chosen = parts.selected(store)
     with _open(store, params, check) as database:
         lineage = taint.trace(
             database, suspects, start=start, end=end, trusted_networks=incident.trusted.networks,
-            trusted_principals=incident.trusted.principals, accounts=incident.accounts,
+            trusted_principals=incident.trusted.principals, accounts=[*incident.accounts, *chosen.get("estate", ())],
+            logged=chosen.get("accounts", ()),
         )  # fmt: skip
         about = Investigation(database, dataclasses.replace(incident, suspects=suspects), start, end, int(params["limit"]))
         result = summary(about)
-        found = conclusions.draw(about, store, catalogues, params.get("geo") or ())
+        found = conclusions.draw(about, store, catalogues, params.get("geo") or (), chosen.get("from", ()))
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)
         made = report(about, result) | plain(found.sections(about.limit))
         pages = conclusions.show(about, result, made, found, proposed)

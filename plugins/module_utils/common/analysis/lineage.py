@@ -42,7 +42,7 @@ class Lineage:
 
     def __init__(
         self, database: Database, suspects: Sequence[Suspect], *, start: dt.datetime | None = None, end: dt.datetime | None = None,
-        trusted_networks: Iterable[str] = (), trusted_principals: Iterable[str] = (), accounts: Iterable[str] = (),
+        trusted_networks: Iterable[str] = (), trusted_principals: Iterable[str] = (), accounts: Iterable[str] = (), logged: Iterable[str] = (),
     ) -> None:  # fmt: skip
         own = {suspect.value for suspect in suspects}
         self.database = database
@@ -53,9 +53,9 @@ class Lineage:
         self.networks = Networks(database, trusted_networks, start)
         self.hits = Hits(database, set(trusted_principals) - own, _OPENERS)
         self.trusted = frozenset(trusted_principals) - own
-        self.estate = {row["account"] for row in database.rows("SELECT DISTINCT account FROM events WHERE account IS NOT NULL")} | set(
-            accounts
-        )
+        seen = {row["account"] for row in database.rows("SELECT DISTINCT account FROM events WHERE account IS NOT NULL")}
+        self.logged = seen | set(logged)  # accounts whose logs were read, or looked through in a warehouse
+        self.estate = self.logged | set(accounts)
         self.looked: set[tuple[str, str]] = set()  # reported sessions whose opening was looked for
         self._judged: dict[int, dict[str, t.Any]] = {}
         self._new: list[tuple[tuple[str, str], Match]] = []

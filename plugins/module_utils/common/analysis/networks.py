@@ -60,6 +60,8 @@ class Networks:
         self._database, self._start = database, start
         self._trusted = [ipaddress.ip_network(cidr, strict=False) for cidr in trusted]
         self.attackers: dict[str, dt.datetime] = {}  # address: since when
+        self.candidates: set[str] = set()  # addresses that are the attacker's unless somebody used them before
+        self.owners: set[tuple[str, str]] = set()  # (handle, value): whose past was asked about beside that of a match itself
         self._asked: dict[tuple[str, str, dt.datetime], set[str]] = {}
 
     def trusted(self, text: str) -> bool:
@@ -139,6 +141,7 @@ class Networks:
                     asked.append(("issuer", row["issuer_arn"]))
                 elif row["actor_arn"]:
                     asked.append(("actor", row["actor_arn"]))
+            self.owners |= set(asked[1:])
         found: set[str] = set()
         for handle, value in dict.fromkeys(asked):
             found |= {row["src_ip"] for row in self._database.rows(_BEFORE[handle], [value, start]) if row["src_ip"]}

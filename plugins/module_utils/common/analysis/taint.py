@@ -40,8 +40,8 @@ FROM events e JOIN lineage_best b ON e.event_uid = b.event_uid AND e.time = b.ti
 _SPAN = "SELECT coalesce(min(time), TIMESTAMP '1970-01-01') AS first, coalesce(max(time), TIMESTAMP '1970-01-01') AS last FROM lineage_best"
 _DELETED = """
 SELECT event_uid, time, account, operation, request, response, raw FROM events
-WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success' AND time IS NOT NULL
-ORDER BY time LIMIT 100000
+WHERE operation IN ('DeleteUser', 'DeleteRole', 'DeleteAccessKey', 'UpdateAccessKey') AND service = 'iam' AND status = 'success'
+  AND time IS NOT NULL ORDER BY time LIMIT 100000
 """
 _ROGUE_HITS = """
 SELECT DISTINCT h.n FROM lineage_hits h LEFT JOIN lineage_seen s ON s.n = h.n AND s.src_ip = h.src_ip WHERE coalesce(s.verdict, 'rogue') = 'rogue'
@@ -54,8 +54,12 @@ _SCRATCH = ("lineage_hits", "lineage_seen", "lineage_openers", "lineage_new", "l
 def trace(
     database: Database, suspects: Sequence[Suspect], *, start: dt.datetime | None = None, end: dt.datetime | None = None,
     trusted_networks: Iterable[str] = (), trusted_principals: Iterable[str] = (), accounts: Iterable[str] = (),
+    logged: Iterable[str] = (),
 ) -> Lineage:  # fmt: skip
-    """Follow the suspects and write ``tainted``, ``acts`` and ``doubts``. Times are naive and UTC, as the tables'."""
+    """Follow the suspects and write ``tainted``, ``acts`` and ``doubts``. Times are naive and UTC, as the tables'.
+
+    ``accounts``: those of the incident; ``logged``: those whose logs a warehouse was asked for.
+    """
     lineage = Lineage(
         database,
         suspects,
@@ -64,6 +68,7 @@ def trace(
         trusted_networks=trusted_networks,
         trusted_principals=trusted_principals,
         accounts=accounts,
+        logged=logged,
     ).follow()
     write(lineage)
     doubts.write(lineage)

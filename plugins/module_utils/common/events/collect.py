@@ -59,6 +59,7 @@ class Collection:
         self.say = Progress(case)
         self.summary = Summary()
         self.calls = 0
+        self.warehouse: dict[str, t.Any] = {}
 
     def held(self) -> None:
         """Raises when another run has taken the case over: it may be writing the same manifest."""
@@ -70,6 +71,13 @@ class Collection:
         """Load the option ``folder``."""
         more = {"check": self.check, "memory": self.params["memory"], "threads": self.params["loading_threads"], "held": self.held}
         self.summary.add(folders.load(self.store, self.wanted, Path(str(self.params["folder"])), now=now(), say=self.say, **more))
+
+    def missing(self, object: str, why: str) -> None:
+        """A gap of the first log."""
+        if not self.check:
+            parts = Parts(self.store, self.wanted[0].source)
+            parts.gap({"object": object, "why": why})
+            parts.keep()
 
     @contextlib.contextmanager
     def loader(self, parts: Parts) -> Iterator[tuple[Loader, Path]]:
@@ -107,6 +115,7 @@ class Collection:
             "gap_count": len(gaps),
             "complete": not gaps,
             "calls": self.calls,
+            **({"warehouse": self.warehouse} if self.warehouse else {}),
         }
 
 
@@ -124,7 +133,10 @@ def run(module: AnsibleModule, wanted: Sequence[Format], read: Callable[[Collect
                 case.abort()
                 raise
             if not case.check:
-                case.note("events", {k: result[k] for k in ("loaded", "duplicates", "files", "skipped_files", "gap_count")})
+                case.note(
+                    "events",
+                    {k: result[k] for k in ("loaded", "duplicates", "files", "skipped_files", "gap_count", "warehouse") if k in result},
+                )
             result["head"] = case.end("ok", None)
         finally:
             case.close()
@@ -138,6 +150,15 @@ def from_folder(collection: Collection) -> None:
     if not collection.params["folder"]:
         raise InvalidInput("nothing to read", [("folder", "is needed")])
     collection.folder()
+
+
+def window(collection: Collection) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """(start, end) of the options, else of the incident; naive UTC."""
+    of, found = collection.case.incident.window, []
+    for name, of_incident in (("start", of.start), ("end", of.end)):
+        given = collection.params[name]
+        found.append(utc(given, name) if given else of_incident.astimezone(datetime.UTC).replace(tzinfo=None) if of_incident else None)
+    return found[0], found[1]
 
 
 def utc(text: str, path: str) -> datetime.datetime:

@@ -148,6 +148,15 @@ def read_manifest(store: Store, source: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", found)
 
 
+def selected(store: Store) -> dict[str, t.Any]:
+    """Of logs that were selected in a warehouse, not loaded: {from: its tables, accounts: whose logs were asked, estate: whose they have}.
+
+    Empty where all are loaded.
+    """
+    found = [one for source in SOURCES if (one := read_manifest(store, source).get("selected"))]
+    return {name: sorted({value for one in found for value in one[name]}) for name in ("from", "accounts", "estate")} if found else {}
+
+
 def _fetched(store: Store, path: str, part: dict[str, t.Any], target: Path) -> Path:
     if not (target.is_file() and target.stat().st_size == part["bytes"]):
         data = store.get(path)

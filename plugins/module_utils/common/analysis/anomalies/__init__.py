@@ -28,8 +28,11 @@ WHERE e.time IS NOT NULL AND e.actor_type IS DISTINCT FROM 'AWSService'
 """
 
 
-def find(database: Database, start: dt.datetime | None = None, geo: Iterable[str] = ()) -> Asked:
-    """Needs ``events`` and ``acts``. ``start``: of the incident (naive, UTC); without it, the first act. ``geo``: MaxMind files (City or Country, ASN)."""
+def find(database: Database, start: dt.datetime | None = None, geo: Iterable[str] = (), selected: Iterable[str] = ()) -> Asked:
+    """Needs ``events`` and ``acts``. ``start``: of the incident (naive, UTC); without it, the first act. ``geo``: MaxMind files (City or Country, ASN).
+
+    ``selected``: tables of which only the first event of each kind is there from before the incident: what counts calls cannot be asked of them.
+    """
     first = database.rows("SELECT min(time) AS at FROM acts")[0]["at"]
     begin = start or first
     asked = Asked()
@@ -43,10 +46,18 @@ def find(database: Database, start: dt.datetime | None = None, geo: Iterable[str
         asked.unknown.append(
             {"object": row["principal"], "why": "nothing of before the incident is in the logs: what is usual for it is not known"}
         )
+    asked.unknown += [
+        {
+            "object": f"spikes in {table}",
+            "why": "events were selected there: of the time before the incident only the first of each kind is here",
+        }
+        for table in selected
+    ]
     with Places.open(geo) as places:
         unknown = len(asked.unknown)
         for rule in RULES:
-            rule.find(database, places, asked)
+            if not (selected and rule is spikes):
+                rule.find(database, places, asked)
         asked.unknown[unknown:unknown] = places.problems  # what a file cannot tell shows when it is asked
     for table in ("watched_principals", "watched_events"):
         database.run(f"DROP TABLE {table}")
