@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from .geo import Places
 
 Finding = dict[str, t.Any]
+EVIDENCE = 50  # events of one finding
 
 
 @dataclasses.dataclass
@@ -27,7 +28,7 @@ class Asked:
         """An anomaly alone is never more than a reason to look: its verdict is review."""
         digest = hashlib.sha256(f"{rule}\n{about}\n{note}".encode()).hexdigest()
         self.findings.append({"id": digest, "rule": rule, "object": about, "technique": technique, "verdict": "review", "confidence": confidence,
-                              "evidence": evidence[:50], "note": note})  # fmt: skip
+                              "evidence": evidence[:EVIDENCE], "note": note})  # fmt: skip
 
 
 class Rule(t.Protocol):
