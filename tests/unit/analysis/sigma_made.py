@@ -51,12 +51,12 @@ def asked(database: Database, detection: t.Any, source: str = "cloudtrail", *, n
     """The ids of events that fit. ``narrow``: those that columns alone do not rule out."""
     read = reading.one(rule(detection, source), "test.yml")
     assert isinstance(read, rules.Rule), read
-    made = statement.Statement(read.asks, fields.locate(database, source, sorted(rules.fields(read.asks)), seconds=60))
-    condition = made.first if narrow else made.condition
-    numbers = (
-        ", ".join(f"${n}" for n in range(1, len(made.parameters) + 1)) or "1"
-    )  # all of them are used, also where the condition needs fewer
-    rows = database.rows(f"SELECT e.event_uid, {numbers} FROM events e WHERE {condition}", made.parameters)  # noqa: S608 - the collection's own words
+    names = sorted(rules.fields(read.asks))
+    places = fields.columns(database, source, names, seconds=60)
+    rest = [name for name in names if name not in places]
+    made = statement.Statement({**places, **fields.locate(database, source, rest, lambda _column: ("true", []), seconds=60)})
+    condition = made.first(read.asks) if narrow else made.whole(read.asks)
+    rows = database.rows(*made.finish(f"SELECT e.event_uid FROM events e WHERE {condition}"))  # noqa: S608 - the collection's own words
     return {str(row["event_uid"]) for row in rows}
 
 

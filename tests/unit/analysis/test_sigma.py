@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("sigma.rule")
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import sigma
+from ansible_collections.evict.cloud.plugins.module_utils.common.analysis.sigma import asking
 from tests.unit.analysis.events_made import moment
 from tests.unit.analysis.sigma_made import asked, call, files, find, logged, rule
 
@@ -237,7 +238,7 @@ def test_what_is_outside_of_the_window_is_the_attackers_or_no_finding(tmp_path: 
 
 
 def test_evidence_and_identities_are_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sigma, "MOST", 3)
+    monkeypatch.setattr(asking, "MOST", 3)
     who = [{"type": "IAMUser", "arn": f"arn:aws:iam::111122223333:user/u{n}", "principalId": f"AIDA{n}"} for n in range(5)]
     records = [call(f"e{n:03}", userIdentity=who[0]) for n in range(60)] + [call(f"f{n}", userIdentity=who[n]) for n in range(1, 5)]
     with logged(records) as database:
@@ -250,3 +251,38 @@ def test_fields_that_no_event_has_are_told(tmp_path: Path) -> None:
     with logged(RECORDS) as database:
         answer = find(database, files(tmp_path, one=rule({"eventName": "CreateUser", "requestParameters.noSuch|contains": "x"})))
     assert [one["absent"] for one in answer.rules] == [["requestParameters.noSuch"]] and answer.findings == []
+
+
+def test_what_is_kept_aside_for_the_rules_changes_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules read a part of the log, or all of it, by how much that part is: the answer is the same, and is that of the rule by itself."""
+    folder = files(tmp_path, **{f"rule{n:03}": rule(detection, title=f"Rule {n}") for n, (detection, _expected) in enumerate(CASES)})
+    with logged(RECORDS) as database:
+        database.run("INSERT INTO acts SELECT *, 'AKIA9', 95, 'rogue' FROM events WHERE event_uid = 'user'")
+        answers = []
+        for most in (0, 2, 300_000):
+            monkeypatch.setattr(asking, "_HELD", most)
+            answers.append(find(database, folder))
+        assert database.rows("SELECT count(*) AS n FROM information_schema.tables WHERE table_name LIKE 'sigma%'")[0]["n"] == 0
+    assert answers[0].findings == answers[1].findings == answers[2].findings and answers[0].rules == answers[2].rules
+    found: dict[str, set[str]] = {}
+    for one in answers[0].findings:
+        found.setdefault(one["sigma"]["title"], set()).update(one["evidence"])
+    assert answers[0].unknown == [] and found == {f"Rule {n}": expected for n, (_detection, expected) in enumerate(CASES) if expected}
+
+
+def test_a_source_with_another_end_is_asked_as_it_is_written(tmp_path: Path) -> None:
+    """The column has a service without ``.amazonaws.com``; as soon as one event has another end the event itself is asked."""
+    records = [
+        call("plain", source="iam"),
+        {**call("china"), "eventSource": "iam.amazonaws.com.cn"},
+        {**call("other"), "eventSource": "iam"},
+    ]
+    with logged(records) as database:
+        assert asked(database, {"eventSource": "iam.amazonaws.com"}) == {"plain"}
+        assert asked(database, {"eventSource|endswith": ".cn"}) == {"china"} and asked(database, {"eventSource": "iam"}) == {"other"}
+    with logged(records[:1]) as database:
+        assert (
+            asked(database, {"eventSource": "iam.amazonaws.com"})
+            == asked(database, {"eventSource|cased": "iam.amazonaws.com"})
+            == {"plain"}
+        )

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 pytest.importorskip("sigma.rule")
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import sigma
-from ansible_collections.evict.cloud.plugins.module_utils.common.analysis.sigma import reading
+from ansible_collections.evict.cloud.plugins.module_utils.common.analysis.sigma import asking, reading
 from tests.unit.analysis.sigma_made import asked, call, files, find, logged, rule
 
 GOOD = rule({"eventName": "ListBuckets"}, title="Good")
@@ -114,7 +114,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_takes_too_long_is_named_and_the_others_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sigma, "_SECONDS", 0.15)
+    monkeypatch.setattr(asking, "SECONDS", 0.15)
     slow = rule({"userAgent|re": "a[ab]{400}c"}, title="Slow")  # too many states for a table: RE2 goes through all of them
     with logged([call(f"e{n}", userAgent=f"{n:b}".replace("0", "a").replace("1", "b") * 60) for n in range(6500)]) as database:
         answer = find(database, files(tmp_path, a=slow, b=GOOD))

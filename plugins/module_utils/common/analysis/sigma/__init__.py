@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sigma rules over all events of the window. A rule is a reason to look: what tainted identities did keeps its verdict, what others did is to be reviewed."""
+"""Sigma rules over all events of the window. A rule is a reason to look: what tainted identities did keeps its verdict, the rest is to be reviewed."""
 
 from __future__ import annotations
 
@@ -9,41 +9,23 @@ import datetime as dt
 import hashlib
 import time
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...errors import MissingLibrary
 from ...events.database import Database, DatabaseError
 from ...schema import printable
-from ..anomalies.finding import EVIDENCE, Finding
+from ..anomalies.finding import Finding
 from ..changes import stamp
-from . import fields, files, reading, rules
+from . import asking, files, reading
 from .rules import LeftOut, Rule, Unsupported
-from .statement import Statement
 
 NAME = "sigma"
-MOST = 200  # principals of one rule; more are counted
-_SECONDS, _ALL = 60.0, 900.0  # for one statement, and for all rules together
-_ACTS = """
-CREATE OR REPLACE TEMP TABLE sigma_acts AS
-SELECT event_uid, time, bool_or(verdict = 'rogue') AS rogue, list(DISTINCT tainted_id ORDER BY tainted_id) AS tainted FROM acts GROUP BY ALL
-"""
-_HITS = """
-WITH hit AS (SELECT e.event_uid, e.time, coalesce(e.issuer_arn, e.actor_arn, e.actor_id, '') AS principal, e.cloud, e.account,
-    e.service || ':' || e.operation AS call
-  FROM events e WHERE e.source = {source} AND (e.time IS NULL OR {start} IS NULL OR e.time >= {start}) AND {first} AND {condition}),
-judged AS (SELECT h.*, a.tainted, CASE WHEN a.event_uid IS NULL THEN '' WHEN a.rogue THEN 'rogue' ELSE 'review' END AS verdict
-  FROM hit h LEFT JOIN sigma_acts a ON a.event_uid = h.event_uid AND a.time IS NOT DISTINCT FROM h.time)
-SELECT principal, cloud, coalesce(account, '') AS account, verdict, count(*) AS n, min(time) AS first, max(time) AS last,
-  list_slice(list(event_uid ORDER BY time, event_uid), 1, {evidence}) AS evidence, list_slice(list_sort(list(DISTINCT call)), 1, 20) AS operations,
-  list_slice(list_sort(list_distinct(flatten(list(tainted)))), 1, 20) AS tainted, count(*) OVER () AS beside
-FROM judged WHERE time IS NULL OR {end} IS NULL OR time <= {end} OR verdict <> '' GROUP BY ALL
-ORDER BY verdict DESC, n DESC, principal, account LIMIT {most}
-"""
+_ALL = 900.0  # seconds for all rules together
 
 
 @dataclasses.dataclass
 class Answer:
-    """``findings``: as those of anomalies, each with ``sigma``: {id, title, level, mitre, file} and what else tells of its calls. ``unknown``: {object, why, about}.
+    """``findings``: as those of anomalies, with ``sigma``: {id, title, level, file} and what else tells of the calls. ``unknown``: {object, why, about}.
 
     ``rules``: {file, id, title, level, hits, absent} of each that was asked; ``absent``: fields that no event has.
     """
@@ -70,10 +52,12 @@ def find(database: Database, given: Iterable[str], start: dt.datetime | None, en
             answer.doubt(f"Sigma rules of {files.name(path)}", error.message)
         return answer
     asked = _read(given, answer)
+    stop = time.monotonic() + _ALL
     if asked:
-        database.run(_ACTS)
-        _ask(database, asked, start, end, answer)
-        database.run("DROP TABLE sigma_acts")
+        asking.prepare(database)
+        for source in sorted({rule.source for rule in asked}):
+            _ask(database, source, [rule for rule in asked if rule.source == source], (start, end), stop, answer)
+        asking.finish(database)
     return answer
 
 
@@ -82,83 +66,57 @@ def _read(given: Iterable[str], answer: Answer) -> list[Rule]:
     known: dict[str, str] = {}
     for path, name, why in files.found(given):
         for rule in reading.read(path, name) if not why else [LeftOut(name, why)]:
-            if isinstance(rule, Rule) and rule.id in known:
-                rule = LeftOut(name, f"has the id of a rule in {known[rule.id]}", rule.title)  # noqa: PLW2901 - what becomes of it
             if isinstance(rule, LeftOut):
                 answer.leave_out(rule)
-                continue
-            asked.append(rule)
-            if rule.id:
-                known[rule.id] = name
+            elif rule.id in known:
+                answer.leave_out(LeftOut(name, f"has the id of a rule in {known[rule.id]}", rule.title))
+            else:
+                asked.append(rule)
+                known |= {rule.id: name} if rule.id else {}
     return asked
 
 
-def _ask(database: Database, asked: list[Rule], start: dt.datetime | None, end: dt.datetime | None, answer: Answer) -> None:
-    stop = time.monotonic() + _ALL
-    for source in sorted({rule.source for rule in asked}):
-        mine = [rule for rule in asked if rule.source == source]
-        try:
-            names = sorted({name for rule in mine for name in rules.fields(rule.asks)})
-            places = fields.locate(database, source, names, seconds=_SECONDS * 5)
-        except DatabaseError as error:
-            for rule in mine:
-                answer.leave_out(LeftOut(rule.file, f"the fields of this log cannot be found: {_said(error)}", rule.title))
-            continue
-        for rule in mine:
-            if time.monotonic() > stop:
-                answer.leave_out(LeftOut(rule.file, f"all rules together took more than {_ALL:.0f} s", rule.title))
-                continue
-            try:
-                _one(database, rule, places, start, end, answer)
-            except Unsupported as error:
-                answer.leave_out(LeftOut(rule.file, str(error), rule.title))
-            except DatabaseError as error:
-                answer.leave_out(LeftOut(rule.file, _said(error), rule.title))
-
-
-def _one(
+def _ask(
     database: Database,
-    rule: Rule,
-    places: dict[str, tuple[fields.Place, ...]],
-    start: dt.datetime | None,
-    end: dt.datetime | None,
+    source: str,
+    mine: Sequence[Rule],
+    window: tuple[dt.datetime | None, dt.datetime | None],
+    stop: float,
     answer: Answer,
 ) -> None:
-    made = Statement(rule.asks, places)
-    mine = {"source": rule.source, "start": start, "end": end, "evidence": EVIDENCE, "most": MOST}
-    sql = _HITS
-    for name, value in mine.items():
-        kind = "TIMESTAMP" if name in ("start", "end") else "VARCHAR" if name == "source" else "BIGINT"
-        made.parameters.append(value)
-        sql = sql.replace("{" + name + "}", f"CAST(${len(made.parameters)} AS {kind})")
-    sql = sql.replace("{first}", made.first).replace("{condition}", made.condition)
-    found = database.rows(sql, made.parameters, seconds=_SECONDS)
-    answer.rules.append(
-        {
-            "file": rule.file,
-            "id": rule.id,
-            "title": rule.title,
-            "level": rule.level,
-            "hits": sum(row["n"] for row in found),
-            "absent": made.absent,
-        }
-    )
-    answer.findings += [_finding(rule, row) for row in found]
-    if found and found[0]["beside"] > MOST:
-        why = f"{found[0]['beside'] - MOST} more identities than {MOST} are counted, not listed"
-        answer.doubt(f"Sigma rule {rule.file}: {rule.title}", why)
+    try:
+        log = asking.Log(database, source, mine, *window)
+    except DatabaseError as error:
+        for rule in mine:
+            answer.leave_out(LeftOut(rule.file, f"the fields of this log cannot be found: {_said(error)}", rule.title))
+        return
+    for rule in mine:
+        if time.monotonic() > stop:
+            answer.leave_out(LeftOut(rule.file, f"all rules together took more than {_ALL:.0f} s", rule.title))
+            continue
+        try:
+            rows, absent = log.ask(rule)
+        except (Unsupported, DatabaseError) as error:
+            answer.leave_out(LeftOut(rule.file, str(error) if isinstance(error, Unsupported) else _said(error), rule.title))
+            continue
+        said = {"file": rule.file, "id": rule.id, "title": rule.title, "level": rule.level}
+        answer.rules.append({**said, "hits": sum(row["n"] for row in rows), "absent": absent})
+        answer.findings += [_finding(rule, said, row) for row in rows]
+        if rows and rows[0]["beside"] > len(rows):
+            why = f"{rows[0]['beside'] - len(rows)} more identities than {len(rows)} are counted, not listed"
+            answer.doubt(f"Sigma rule {rule.file}: {rule.title}", why)
 
 
-def _finding(rule: Rule, row: dict[str, t.Any]) -> Finding:
+def _finding(rule: Rule, said: dict[str, str], row: dict[str, t.Any]) -> Finding:
     about = row["principal"] or f"nobody that the log names, in {row['account'] or row['cloud']}"
-    key = "\n".join((NAME, rule.id or rule.file, rule.title, about, row["account"], row["verdict"]))
+    key = "\n".join((NAME, rule.id or rule.file, rule.title, about, row["cloud"], row["account"], row["verdict"]))
     level = f" ({rule.level})" if rule.level else ""
     return {
         "id": hashlib.sha256(key.encode("utf-8", "replace")).hexdigest(), "rule": NAME, "object": about, "technique": rule.mitre[0] if rule.mitre else "",
         "verdict": row["verdict"] or "review", "confidence": reading.LEVELS.get(rule.level, reading.LEVELS[""]), "evidence": row["evidence"],
-        "note": f"{rule.title or rule.file}{level}: {row['n']} calls", "sigma": {"id": rule.id, "title": rule.title, "level": rule.level, "file": rule.file},
-        "mitre": list(rule.mitre), "tainted": bool(row["verdict"]), "by": row["tainted"] or [], "account": row["account"], "operations": row["operations"],
-        "count": row["n"], "first": stamp(row["first"]), "last": stamp(row["last"]),
+        "note": f"{rule.title or rule.file}{level}: {row['n']} calls", "sigma": said, "mitre": list(rule.mitre), "tainted": bool(row["verdict"]),
+        "by": row["tainted"] or [], "cloud": row["cloud"], "account": row["account"], "operations": row["operations"], "count": row["n"],
+        "first": stamp(row["first"]), "last": stamp(row["last"]),
     }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
 
 from ...events.database import Database
 
@@ -18,11 +19,12 @@ Path = tuple[str, ...]  # lower-cased
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """``column`` of events; ``path``: in the JSON of it. ``many``: of several values, the elements of a list on the way."""
+    """``column`` of events; ``path``: in the JSON of it. ``many``: of several values, the elements of a list on the way. ``behind``: what the column leaves out."""
 
     column: str
     path: str = ""
     many: bool = False
+    behind: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,15 +84,23 @@ _KEY = re.compile(r'[^"\\*\x00-\x1f]+')  # what goes between quotes in a path; t
 _DEPTH = 12
 _SPELLINGS = 8  # of one name in one place: whoever writes events must not make a rule grow
 _LOOK = """
-WITH d AS (SELECT DISTINCT json_keys({column}, $1) AS keys, json_type({column}, $1) AS types FROM events e WHERE {where}),
+WITH d AS (SELECT DISTINCT json_keys({column}, {paths}) AS keys, json_type({column}, {paths}) AS types FROM events e WHERE {column} IS NOT NULL AND {where}),
 n AS (SELECT unnest(keys) AS keys, unnest(types) AS type, generate_subscripts(types, 1) AS place FROM d)
-SELECT DISTINCT place, type, list_filter(keys, lambda key: list_contains($2, lower(key))) AS keys FROM n WHERE type IS NOT NULL ORDER BY ALL
+SELECT DISTINCT place, type, list_filter(keys, lambda key: list_contains({wanted}, lower(key))) AS keys FROM n WHERE type IS NOT NULL ORDER BY ALL
 """
 # Below a list: of one path at a time, since DuckDB takes no list of paths with [*] in them.
 _LOOK_MANY = """
-WITH d AS (SELECT DISTINCT unnest(json_keys({column}, $1)) AS keys, unnest(json_type({column}, $1)) AS type FROM events e WHERE {where})
-SELECT DISTINCT 1 AS place, type, list_filter(keys, lambda key: list_contains($2, lower(key))) AS keys FROM d WHERE type IS NOT NULL ORDER BY ALL
+WITH d AS (SELECT DISTINCT unnest(json_keys({column}, {paths})) AS keys, unnest(json_type({column}, {paths})) AS type FROM events e WHERE {column} IS NOT NULL AND {where})
+SELECT DISTINCT 1 AS place, type, list_filter(keys, lambda key: list_contains({wanted}, lower(key))) AS keys FROM d WHERE type IS NOT NULL ORDER BY ALL
 """
+
+
+# The column has a service without this end; it is asked instead of the whole event where no event has another end.
+_SERVICE = ".amazonaws.com"
+_OTHER_ENDS = f"""
+SELECT count(*) AS n FROM events e WHERE e.source = 'cloudtrail' AND json_extract_string(e.raw, '$.eventSource') IS DISTINCT FROM e.service || '{_SERVICE}'
+"""
+Where = Callable[[str], tuple[str, list[t.Any]]]
 
 
 def candidates(source: str, field: str) -> list[tuple[str, Path]]:
@@ -120,43 +130,81 @@ def _google(name: str) -> str:
     return name.removeprefix("data.")
 
 
-def locate(database: Database, source: str, names: Iterable[str], *, seconds: float) -> dict[str, tuple[Place, ...]]:
-    """{field: where events of this log have it}. Raises DatabaseError after ``seconds`` for a scan."""
+def columns(database: Database, source: str, names: Iterable[str], *, seconds: float) -> dict[str, tuple[Place, ...]]:
+    """{field: its column} of those whose very value a column has. Raises DatabaseError."""
+    found: dict[str, tuple[Place, ...]] = {}
+    service: tuple[Place, ...] | None = None
+    for name in names:
+        places = candidates(source, name)
+        if not places[0][1]:
+            found[name] = (Place(places[0][0]),)
+        elif source == "cloudtrail" and name.lower() == "eventsource":
+            if service is None:
+                service = () if database.rows(_OTHER_ENDS, seconds=seconds)[0]["n"] else (Place("service", behind=_SERVICE),)
+            found |= {name: service} if service else {}
+    return found
+
+
+def locate(database: Database, source: str, names: Iterable[str], where: Where, *, seconds: float) -> dict[str, tuple[Place, ...]]:
+    """{field: where events of this log have it in their JSON}. ``where``: (condition, parameters) of the events in which a column's fields are asked for.
+
+    Raises DatabaseError after ``seconds`` for a scan.
+    """
     wanted = {name: candidates(source, name) for name in names}
     by_column: dict[str, set[Path]] = {}
-    for column, path in (one for several in wanted.values() for one in several if one[1]):
+    for column, path in (one for several in wanted.values() for one in several):
         by_column.setdefault(column, set()).add(path)
-    known = {column: _walk(database, source, column, paths, seconds) for column, paths in by_column.items()}
-    return {
-        name: tuple(place for column, path in several for place in (known[column].get(path, ()) if path else (Place(column),)))
-        for name, several in wanted.items()
-    }
+    known = {column: _Walk(database, column, where(column), seconds).find(paths) for column, paths in by_column.items()}
+    return {name: tuple(place for column, path in several for place in known[column].get(path, ())) for name, several in wanted.items()}
 
 
-def _walk(database: Database, source: str, column: str, wanted: set[Path], seconds: float) -> dict[Path, list[Place]]:
-    """Level by level: the keys that are there among those that are wanted, as they are written."""
-    found: dict[Path, list[Place]] = {}
-    level: list[tuple[Path, str]] = [((), "$")]
-    for depth in range(_DEPTH):
-        below = {path[depth] for path in wanted if len(path) > depth}
-        following: list[tuple[Path, str]] = []
-        lists: list[tuple[Path, str]] = []
-        for (path, written), kind, keys in _look(database, source, column, level, below, seconds):
-            if path in wanted:
-                place = Place(column, written, "[*]" in written)
-                found.setdefault(path, [])
-                found[path] += [place] if place not in found[path] else []
-            if kind == "ARRAY":
-                lists.append((path, f"{written}[*]"))
-            following += _children(path, written, keys, wanted)
-        for (path, written), _kind, keys in _look(database, source, column, sorted(set(lists)), below, seconds):
-            if path in wanted and Place(column, written, True) not in found.setdefault(path, []):
-                found[path].append(Place(column, written, True))
-            following += _children(path, written, keys, wanted)
-        level = sorted(set(following))
-        if not level:
-            break
-    return found
+class _Walk:
+    """Through the JSON of a column, level by level: the keys that are there among those that are wanted, as they are written."""
+
+    def __init__(self, database: Database, column: str, where: tuple[str, list[t.Any]], seconds: float) -> None:
+        self._database, self._column, self._seconds = database, column, seconds
+        self._where, self._parameters = where
+
+    def find(self, wanted: set[Path]) -> dict[Path, list[Place]]:
+        found: dict[Path, list[Place]] = {}
+        level: list[tuple[Path, str]] = [((), "$")]
+        for depth in range(_DEPTH):
+            below = {path[depth] for path in wanted if len(path) > depth}
+            following: list[tuple[Path, str]] = []
+            lists: set[tuple[Path, str]] = set()
+            for (path, written), kind, keys in self._look(level, below):
+                if path in wanted:
+                    _once(found.setdefault(path, []), Place(self._column, written, "[*]" in written))
+                if kind == "ARRAY":
+                    lists.add((path, f"{written}[*]"))
+                following += _children(path, written, keys, wanted)
+            for (path, written), _kind, keys in self._look(sorted(lists), below):
+                if path in wanted:
+                    _once(found.setdefault(path, []), Place(self._column, written, True))
+                following += _children(path, written, keys, wanted)
+            level = sorted(set(following))
+            if not level:
+                break
+        return found
+
+    def _look(self, places: list[tuple[Path, str]], below: set[str]) -> list[tuple[tuple[Path, str], str, list[str] | None]]:
+        """[(place, its JSON type, the keys in it that are wanted)]"""
+        groups = [[place for place in places if "[*]" not in place[1]], *([place] for place in places if "[*]" in place[1])]
+        found = []
+        for group in filter(None, groups):
+            many = "[*]" in group[0][1]
+            given = {"{paths}": group[0][1] if many else [written for _path, written in group], "{wanted}": sorted(below)}
+            sql = (_LOOK_MANY if many else _LOOK).replace("{column}", f'e."{self._column}"').replace("{where}", self._where)
+            for number, name in enumerate(given, len(self._parameters) + 1):
+                sql = sql.replace(name, f"${number}")
+            rows = self._database.rows(sql, [*self._parameters, *given.values()], seconds=self._seconds)
+            found += [(group[row["place"] - 1], row["type"], row["keys"]) for row in rows]
+        return found
+
+
+def _once(places: list[Place], place: Place) -> None:
+    if place not in places:
+        places.append(place)
 
 
 def _children(path: Path, written: str, keys: list[str] | None, wanted: set[Path]) -> list[tuple[Path, str]]:
@@ -166,19 +214,3 @@ def _children(path: Path, written: str, keys: list[str] | None, wanted: set[Path
         if _KEY.fullmatch(key) and any(one[: len(inner)] == inner for one in wanted):
             made.setdefault(inner, []).append(f'{written}."{key}"')
     return [(inner, place) for inner, places in made.items() for place in places[:_SPELLINGS]]
-
-
-def _look(
-    database: Database, source: str, column: str, places: list[tuple[Path, str]], below: set[str], seconds: float
-) -> list[tuple[tuple[Path, str], str, list[str] | None]]:
-    """[(place, its JSON type, the keys in it that are wanted)]"""
-    where = "e.source = $3 AND e.{column} IS NOT NULL".replace("{column}", column)
-    groups = [[place for place in places if "[*]" not in place[1]], *([place] for place in places if "[*]" in place[1])]
-    found = []
-    for group in filter(None, groups):
-        many = "[*]" in group[0][1]
-        sql = (_LOOK_MANY if many else _LOOK).replace("{where}", where).replace("{column}", f"e.{column}")
-        given = group[0][1] if many else [written for _path, written in group]
-        rows = database.rows(sql, [given, sorted(below), source], seconds=seconds)
-        found += [(group[row["place"] - 1], row["type"], row["keys"]) for row in rows]
-    return found

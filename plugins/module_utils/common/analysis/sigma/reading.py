@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Callable
 
 from ... import yamlio
-from ...errors import EvictError, InvalidInput, MissingLibrary
+from ...errors import InvalidInput, MissingLibrary
 from ...schema import printable
 from .rules import And, LeftOut, Match, Network, Node, Not, Number, Or, Pattern, Present, Rule, Same, Test, Text, Truth, Unsupported, Wild
 
@@ -81,8 +81,6 @@ def one(document: t.Any, name: str) -> Rule | LeftOut:
         return _rule(document, name, title)
     except Unsupported as error:
         return LeftOut(name, str(error), title)
-    except EvictError:
-        raise
     except Exception as error:  # whatever a stranger's file makes of pySigma: it is named, and the others are read
         return LeftOut(name, f"is no Sigma rule that can be read: {_short(f'{type(error).__name__}: {error}', 200)}", title)
 

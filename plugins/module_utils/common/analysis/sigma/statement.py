@@ -9,36 +9,48 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import string
 import typing as t
 from collections.abc import Callable, Mapping
 
 from .fields import Place
-from .rules import And, Match, Network, Node, Not, Number, Or, Pattern, Present, Same, Test, Text, Truth, Unsupported, Wild, fields
+from .rules import And, Match, Network, Node, Not, Number, Or, Pattern, Present, Same, Test, Text, Truth, Unsupported, Wild
 
+_PARAMETER = re.compile(r"\$\d+")
 _V4 = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}"
 _V6 = "[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,8}"
 Value = Callable[[t.Any], str]  # takes a parameter, and says how it is written in the statement
 
 
 class Statement:
-    """``condition``: the rule; ``first``: what of it columns alone tell, which is true wherever the rule is; ``parameters`` of both."""
+    """Makes conditions, and ``finish`` them. ``places``: of every field that is asked for."""
 
-    def __init__(self, asks: Node, places: Mapping[str, tuple[Place, ...]]) -> None:
-        self.parameters: list[t.Any] = []
+    def __init__(self, places: Mapping[str, tuple[Place, ...]]) -> None:
+        self._values: list[t.Any] = []
         self._places = places
         self._numbers: dict[tuple[str, t.Any], str] = {}
-        self.first = self._narrow(asks, False)
-        self.condition = self._whole(asks)
-        self.absent = sorted(name for name in fields(asks) if not places[name])
+
+    def whole(self, asks: Node) -> str:
+        return self._whole(asks)
+
+    def first(self, asks: Node) -> str:
+        """What of it columns alone tell: true wherever the rule is, and often elsewhere. "true" where they tell nothing."""
+        return self._narrow(asks, False)
 
     def value(self, value: t.Any) -> str:
         """The parameter's name. The same value has the same one, so that DuckDB sees what is asked twice."""
         key = (type(value).__name__, value)
         if key not in self._numbers:
-            self.parameters.append(value)
-            self._numbers[key] = f"${len(self.parameters)}"
+            self._values.append(value)
+            self._numbers[key] = f"${len(self._values)}"
         return self._numbers[key]
+
+    def finish(self, sql: str) -> tuple[str, list[t.Any]]:
+        """The statement and its parameters: those that came into it."""
+        used: dict[str, str] = {}
+        sql = _PARAMETER.sub(lambda found: used.setdefault(found[0], f"${len(used) + 1}"), sql)
+        return sql, [self._values[int(name[1:]) - 1] for name in used]
 
     def _whole(self, node: Node) -> str:
         if isinstance(node, Test):
@@ -96,7 +108,7 @@ class Statement:
         return _joined(" OR ", parts)
 
     def _text(self, place: Place) -> str:
-        column = f'e."{place.column}"'
+        column = f"(e.\"{place.column}\" || '{place.behind}')" if place.behind else f'e."{place.column}"'
         return f"json_extract_string({column}, {self.value(place.path)})" if place.path else column
 
     def _there(self, place: Place) -> str:
