@@ -28,7 +28,7 @@ RECORDS = [
     call("fail", "ConsoleLogin", source="signin", errorMessage="Failed authentication", responseElements={"ConsoleLogin": "Failure"},
          additionalEventData={"MFAUsed": "No", "tries": 7}, readOnly=False),
     call("role", "GetCallerIdentity", source="sts", userIdentity=ASSUMED, sourceIPAddress="lambda.amazonaws.com", readOnly=True, userAgent=None,
-         requestParameters={"tags": ["blue", "Green"], "path": "C:\\temp\\x", "note": "line\nbreak", "empty": ""}),
+         requestParameters={"tags": ["blue", "Green"], "path": "C:\\temp\\x", "note": "line\nbreak", "empty": "", "policyDocument": '{"Effect": "Allow"}'}),
 ]  # fmt: skip
 ALL = {record["eventID"] for record in RECORDS}
 CASES: list[tuple[t.Any, set[str]]] = [
@@ -66,6 +66,10 @@ CASES: list[tuple[t.Any, set[str]]] = [
     ({"requestParameters.ipPermissions.items.fromPort|gt": 9000}, set()),
     ({"requestParameters.ipPermissions.items.ipRanges.items.cidrIp": "0.0.0.0/0"}, {"open"}),
     ({"requestParameters.ipPermissions|contains": "10.0.0.0/8"}, {"open"}),
+    ({"requestParameters|contains|all": ['"Effect": "Allow"', "*"]}, {"role"}),  # a policy is JSON in JSON
+    ({"requestParameters.policyDocument|contains": '"Allow"'}, {"role"}),
+    ({"requestParameters|contains": ['"userName":"Admin', "groupId"]}, {"key", "open"}),
+    (['"Effect": "Allow"'], {"role"}),
     ({"requestParameters.tags": "green"}, {"role"}),
     ({"requestParameters.tags|contains": "gre"}, {"role"}),
     ({"requestParameters.username": "administrator"}, {"key"}),
@@ -185,6 +189,7 @@ GOOGLE = [
         ("entra_signin", SIGNIN, {"ResultDescription|contains": "password"}, {"graph"}),
         ("entra_signin", SIGNIN, {"Username|startswith": "BOB@"}, {"lines"}),
         ("entra_signin", SIGNIN, {"properties.authenticationRequirement": "singleFactorAuthentication"}, {"graph"}),
+        ("entra_signin", SIGNIN, {"Status": "Success"}, {"lines"}),
         ("entra_signin", SIGNIN, {"Location": "BR", "ClientApp|contains": "Desktop"}, {"graph"}),
         ("entra_signin", SIGNIN, {"DeviceDetail.trusttype": ""}, {"lines"}),
         ("gcp_audit", GOOGLE, {"gcp.audit.method_name|endswith": ".CreateServiceAccountKey"}, {"key"}),

@@ -212,7 +212,7 @@ def means(pattern: str, value: str, cased: bool = False) -> bool:
     return len(value) in reached
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=12, unique=True), st.lists(texts, min_size=1, max_size=4), st.booleans())
 def test_strings_and_wildcards_mean_what_sigma_says(values: list[str], patterns: list[str], cased: bool) -> None:
     records = [call(f"e{n}", userAgent=value, requestParameters={"x": value, "l": ["zz", value]}) for n, value in enumerate(values)]
@@ -234,7 +234,7 @@ addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).filter(
 )  # mapped ones are not written so
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(addresses.map(str), addresses.map(lambda a: a.exploded.upper()).filter(lambda a: "." not in a or ":" not in a), st.text("0123456789:.abf", max_size=20)), min_size=1, max_size=8),
        addresses, st.integers(0, 128))  # fmt: skip
 def test_networks_hold_what_pythons_hold(values: list[str], base: t.Any, bits: int) -> None:
@@ -280,7 +280,7 @@ SELECTIONS = {"a": {"eventName": "CreateUser"}, "b": {"requestParameters.x": ["1
 NAMES_, XS, AGENTS = ("CreateUser", "Other"), (None, "1", "9"), (None, "aws")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trees)
 def test_conditions_mean_what_they_say_also_where_fields_are_missing(tree: t.Any) -> None:
     records, expected = [], set()

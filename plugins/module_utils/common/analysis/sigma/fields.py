@@ -19,12 +19,16 @@ Path = tuple[str, ...]  # lower-cased
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """``column`` of events; ``path``: in the JSON of it. ``many``: of several values, the elements of a list on the way. ``behind``: what the column leaves out."""
+    """``column`` of events; ``path``: in the JSON of it. ``many``: of several values, the elements of a list on the way.
+
+    ``behind``: what the column leaves out. ``json``: the value may be an object or a list, whose text is JSON.
+    """
 
     column: str
     path: str = ""
     many: bool = False
     behind: str = ""
+    json: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +73,7 @@ LOGS: dict[str, Log] = {
         within="properties",
     ),
     "entra_signin": Log(
-        {},
+        {"status": "status"},  # success or failure; in the log it is an object
         also={
             "resulttype": ("status.errorCode",), "resultdescription": ("status.failureReason",), "username": ("userPrincipalName",),
             "clientapp": ("clientAppUsed",), "location": ("location.countryOrRegion",), "devicedetail.trusttype": ("deviceDetail.trustType",),
@@ -137,7 +141,7 @@ def columns(database: Database, source: str, names: Iterable[str], *, seconds: f
     for name in names:
         places = candidates(source, name)
         if not places[0][1]:
-            found[name] = (Place(places[0][0]),)
+            found[name] = (Place(places[0][0], json=places[0][0] in LOGS[source].bodies.values()),)
         elif source == "cloudtrail" and name.lower() == "eventsource":
             if service is None:
                 service = () if database.rows(_OTHER_ENDS, seconds=seconds)[0]["n"] else (Place("service", behind=_SERVICE),)
@@ -172,9 +176,11 @@ class _Walk:
             below = {path[depth] for path in wanted if len(path) > depth}
             following: list[tuple[Path, str]] = []
             lists: set[tuple[Path, str]] = set()
-            for (path, written), kind, keys in self._look(level, below):
+            looked = self._look(level, below)
+            nested = {written for (_path, written), kind, _keys in looked if kind in ("ARRAY", "OBJECT")}
+            for (path, written), kind, keys in looked:
                 if path in wanted:
-                    _once(found.setdefault(path, []), Place(self._column, written, "[*]" in written))
+                    _once(found.setdefault(path, []), Place(self._column, written, "[*]" in written, json=written in nested))
                 if kind == "ARRAY":
                     lists.add((path, f"{written}[*]"))
                 following += _children(path, written, keys, wanted)

@@ -98,13 +98,18 @@ class Statement:
         if isinstance(test.match, Same):
             return self._same(test.field, test.match)
         match = test.match
-        return self._any(test.field, lambda x: compared(x, match, self.value))
 
-    def _any(self, field: str, said: Callable[[str], str]) -> str:
+        def said(x: str, place: Place) -> str:
+            return _joined(" OR ", [compared(x, one, self.value) for one in (_written(match) if place.json else (match,))])
+
+        return self._any(test.field, said)
+
+    def _any(self, field: str, said: Callable[[str, Place], str]) -> str:
         """Whether one of the field's values is so."""
         parts = []
         for place in self._places[field]:
-            parts.append(f"len(list_filter({self._text(place)}, lambda x: {said('x')})) > 0" if place.many else said(self._text(place)))
+            text = self._text(place)
+            parts.append(f"len(list_filter({text}, lambda x: {said('x', place)})) > 0" if place.many else said(text, place))
         return _joined(" OR ", parts)
 
     def _text(self, place: Place) -> str:
@@ -115,7 +120,7 @@ class Statement:
         text = self._text(place)
         return f"coalesce(len(list_filter({text}, lambda x: x IS NOT NULL)), 0) > 0" if place.many else f"{text} IS NOT NULL"
 
-    def _listed(self, texts: list[Text], x: str) -> str:
+    def _listed(self, texts: list[Text], x: str, _place: Place) -> str:
         """One of many texts, without wildcards and without regard to case."""
         return f"lower({x}) IN ({', '.join(f'lower({self.value(text.plain)})' for text in texts)})"
 
@@ -128,18 +133,22 @@ class Statement:
         return _joined(" OR ", [f"{how}({x}, {y})" if how else f"{x} = {y}" for x, y in both])
 
     def _anywhere(self, match: Match) -> str:
-        """In the event as it came. That is JSON, so a text is looked for as it is and as JSON may write it."""
+        """In the event as it came."""
         if isinstance(match, Number):
             match = Text((str(match.number),))
-        if not isinstance(match, Text):
-            return compared("e.raw", match, self.value)
-        written = {match.parts}
-        for ascii_only in (False, True):
-            written.add(tuple(part if isinstance(part, Wild) else json.dumps(part, ensure_ascii=ascii_only)[1:-1] for part in match.parts))
-        return _joined(
-            " OR ",
-            [compared("e.raw", Text((Wild.MANY, *parts, Wild.MANY), match.cased), self.value) for parts in sorted(written, key=repr)],
-        )
+        if isinstance(match, Text):
+            match = Text((Wild.MANY, *match.parts, Wild.MANY), match.cased)
+        return _joined(" OR ", [compared("e.raw", one, self.value) for one in _written(match)])
+
+
+def _written(match: Match) -> list[Match]:
+    """A text as it is, and as JSON may write it: within an object, and in a text that is JSON itself, such as a policy."""
+    if not isinstance(match, Text):
+        return [match]
+    found = {match.parts}
+    for ascii_only in (False, True):
+        found.add(tuple(part if isinstance(part, Wild) else json.dumps(part, ensure_ascii=ascii_only)[1:-1] for part in match.parts))
+    return [Text(parts, match.cased) for parts in sorted(found, key=repr)]
 
 
 def compared(x: str, match: Match, value: Value) -> str:
