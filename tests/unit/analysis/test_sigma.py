@@ -250,6 +250,7 @@ def test_evidence_and_identities_are_bounded_and_counted(tmp_path: Path, monkeyp
         answer = find(database, files(tmp_path, all=rule({"eventName": "ListBuckets"})))
     assert [(one["count"], len(one["evidence"])) for one in answer.findings] == [(60, 50), (1, 1), (1, 1)]
     assert [one["why"] for one in answer.unknown] == ["2 more identities than 3 are counted, not listed"]
+    assert [one["hits"] for one in answer.rules] == [64]
 
 
 def test_fields_that_no_event_has_are_told(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ BAD: dict[str, tuple[t.Any, str]] = {
     "pipe": (rule({"s": {"a": 1}, "condition": "s | count() > 5"}), "can be read"),
     "brackets": (rule({"s": {"a": 1}, "condition": "(" * 200 + "s" + ")" * 200}), "brackets"),
     "long_condition": (rule({"s": {"a": 1}, "condition": " or ".join(["s"] * 900)}), "more than 2000 characters"),
+    "multiplied": (rule({"s": {"a": ["x"] * 20_000}, "condition": " or ".join(["s"] * 400)}), "beyond all measure"),
     "many_nots": (rule({"s": {"a": 1}, "condition": "not " * 400 + "s"}), "can be read"),
     "modifier": (rule({"a|lookup": "x"}), "no valid Sigma rule"),
     "regex": (rule({"a|re": "("}), "no valid Sigma rule"),

@@ -51,8 +51,8 @@ def find(database: Database, given: Iterable[str], start: dt.datetime | None, en
         for path in given:
             answer.doubt(f"Sigma rules of {files.name(path)}", error.message)
         return answer
-    asked = _read(given, answer)
     stop = time.monotonic() + _ALL
+    asked = _read(given, answer)
     if asked:
         asking.prepare(database)
         for source in sorted({rule.source for rule in asked}):
@@ -100,7 +100,7 @@ def _ask(
             answer.leave_out(LeftOut(rule.file, str(error) if isinstance(error, Unsupported) else _said(error), rule.title))
             continue
         said = {"file": rule.file, "id": rule.id, "title": rule.title, "level": rule.level}
-        answer.rules.append({**said, "hits": sum(row["n"] for row in rows), "absent": absent})
+        answer.rules.append({**said, "hits": int(rows[0]["total"]) if rows else 0, "absent": absent})
         answer.findings += [_finding(rule, said, row) for row in rows]
         if rows and rows[0]["beside"] > len(rows):
             why = f"{rows[0]['beside'] - len(rows)} more identities than {len(rows)} are counted, not listed"

@@ -28,7 +28,7 @@ judged AS (SELECT h.*, a.tainted, CASE WHEN a.event_uid IS NULL THEN '' WHEN a.r
   FROM hit h LEFT JOIN sigma_acts a ON a.event_uid = h.event_uid AND a.time IS NOT DISTINCT FROM h.time)
 SELECT principal, cloud, account, verdict, count(*) AS n, min(time) AS first, max(time) AS last,
   list_slice(list(event_uid ORDER BY time, event_uid), 1, {{evidence}}) AS evidence, list_slice(list_sort(list(DISTINCT call)), 1, 20) AS operations,
-  list_slice(list_sort(list_distinct(flatten(list(tainted)))), 1, 20) AS tainted, count(*) OVER () AS beside
+  list_slice(list_sort(list_distinct(flatten(list(tainted)))), 1, 20) AS tainted, count(*) OVER () AS beside, sum(count(*)) OVER () AS total
 FROM judged WHERE time IS NULL OR {{end}} IS NULL OR time <= {{end}} OR verdict <> '' GROUP BY ALL
 ORDER BY verdict DESC, n DESC, principal, cloud, account LIMIT {{most}}
 """

@@ -32,6 +32,8 @@ _TESTS, _DEPTH = 5000, 48
 _CONDITION, _BRACKETS = 2000, 24  # characters of a condition, and how deep its brackets go: the parser's time grows with both
 _VALUE, _WILDCARDS = 8192, 100  # characters of one value, and what of them stands for others
 _PROGRAM = 10_000  # instructions of RE2: its time is at most this times the text
+_WORD = re.compile(r"[\w*-]+")
+_PRODUCT = 500_000
 _NAME = re.compile(r"[\w .:/@#$()-]{1,256}")
 _TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _WHOLE = 1 << 53  # whole numbers up to here are exact as floating point
@@ -113,6 +115,13 @@ def _bounds(detection: t.Any) -> None:
             most = max(most, depth)
         if len(condition) > _CONDITION or most > _BRACKETS:
             raise Unsupported(f"has a condition of more than {_CONDITION} characters or {_BRACKETS} brackets in each other")
+        if len(_WORD.findall(condition)) * _leaves(detection) > _PRODUCT:  # each name is written out with all that it stands for
+            raise Unsupported("has a condition that grows beyond all measure")
+
+
+def _leaves(value: t.Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 1 if inner is None else sum(_leaves(one) for one in inner)
 
 
 def _node(item: t.Any, left: list[int], depth: int) -> Node:
