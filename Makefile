@@ -79,6 +79,7 @@ bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users
 	$(CLEAN) $(BIN)/python tests/bench/resources.py
 	$(CLEAN) $(BIN)/python tests/bench/dependents.py
 	$(CLEAN) $(BIN)/python tests/bench/investigation.py --events $(EVENTS)
+	$(CLEAN) $(BIN)/python tests/bench/sigma_rules.py --events $(EVENTS)
 
 lock: ## resolve requirements/*.in anew into the lock files
 	$(PYTHON3) tests/tools/environment.py --lock

@@ -35,6 +35,9 @@ class ActionModule(RawAction):
 
 def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     arguments = {key: raw.plain(value, key) for key, value in given.items() if value not in (None, "", {})}
+    if arguments.get("sigma"):  # as the command was started, not where the module runs
+        sigma = arguments["sigma"]
+        arguments["sigma"] = [os.path.abspath(os.path.expanduser(str(path))) for path in (sigma if isinstance(sigma, list) else [sigma])]
     if any(arguments.get(key) for key in ("case", "incident", "incident_data")):
         return arguments
     incident, case = (raw.variable(variables, key) for key in ("incident", "case"))
@@ -67,6 +70,8 @@ def lines(result: t.Mapping[str, t.Any]) -> list[str]:
     )
     if done := result.get("done"):
         said.append("  " + ", ".join(f"{count} {what}" for what, count in done.items()))
+    if asked := result.get("sigma"):
+        said.append(f"  {asked['rules']} Sigma rules asked, {asked['findings']} findings; {asked['unknown']} not known, see the report")
     if (plan := result.get("plan") or {}).get("file"):
         said.append(f"  plan: {plan['file']}  to review: {plan['waiting']}; would be executed: {plan['executable']}")
     if result.get("page"):

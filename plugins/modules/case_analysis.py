@@ -73,6 +73,14 @@ options:
         makes. Needs C(maxminddb).
     type: list
     elements: path
+  sigma:
+    description:
+      - Files with Sigma rules, and folders in which all files that end with C(.yml) or C(.yaml) are such, on this machine.
+      - Rules of the log sources C(aws/cloudtrail), C(azure/activitylogs), C(azure/auditlogs), C(azure/signinlogs) and C(gcp/gcp.audit) are asked of all events
+        of the window. What they find stands among the anomalies - nothing becomes V(rogue) by a rule. Needs C(pysigma).
+      - A rule that cannot be read, is about another log or uses what is not supported is named with the reason, and the others are asked.
+    type: list
+    elements: path
 requirements:
   - obstore
   - duckdb
@@ -94,6 +102,11 @@ EXAMPLES = r"""
     case: /srv/cases/IR-2026-0042
     since: "2026-11-18T00:00:00Z"
     limit: 50000
+
+- name: With the team's own detections
+  evict.cloud.case_analysis:
+    case: /srv/cases/IR-2026-0042
+    sigma: [/srv/detections/cloud]
 """
 
 RETURN = r"""
@@ -167,6 +180,11 @@ done:
   returned: success
   type: dict
   sample: {changed: 12, read: 3, denied: 4, blinded: 1, anomalies: 6}
+sigma:
+  description: How many Sigma C(rules) were asked, how many C(findings) they made, and how many entries of C(unknown) in the report are about them.
+  returned: when O(sigma) is given
+  type: dict
+  sample: {rules: 40, findings: 3, unknown: 2}
 plan:
   description: The plan as M(evict.cloud.case_plan) sums it up, and its C(file).
   returned: success
@@ -204,6 +222,7 @@ def main() -> None:
             "memory": {"type": "str", "default": "4GB"},
             "threads": {"type": "int", "default": 0},
             "geo": {"type": "list", "elements": "path"},
+            "sigma": {"type": "list", "elements": "path"},
         },
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,

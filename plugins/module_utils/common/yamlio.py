@@ -33,12 +33,7 @@ def read(path: str, most: int = MAX_BYTES) -> t.Any:
 
 def parse(data: bytes, source: str, most: int = MAX_BYTES) -> t.Any:
     """Parse UTF-8 YAML or JSON. Refused: more than ``most`` bytes, deep nesting, alias bombs, duplicate keys, tags, non-text keys."""
-    if len(data) > most:
-        raise _bad(source, f"larger than {most // 1024} KiB")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _bad(source, f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _text(data, source, most)
     if text.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
@@ -49,6 +44,11 @@ def parse(data: bytes, source: str, most: int = MAX_BYTES) -> t.Any:
         except (ValueError, RecursionError):
             raise _bad(source, "a number is too long, or the nesting is too deep") from None
     return _yaml(text, source)
+
+
+def parse_all(data: bytes, source: str, most: int = MAX_BYTES) -> list[t.Any]:
+    """The same for a file that may hold several YAML documents."""
+    return _yaml(_text(data, source, most), source, several=True)
 
 
 def dump(value: t.Any) -> str:
@@ -86,12 +86,21 @@ def content(path: str, most: int = MAX_BYTES) -> bytes:
         raise _bad(path, "not a path") from None
 
 
-def _yaml(text: str, source: str) -> t.Any:
+def _text(data: bytes, source: str, most: int) -> str:
+    if len(data) > most:
+        raise _bad(source, f"larger than {most // 1024} KiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _bad(source, f"not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _yaml(text: str, source: str, *, several: bool = False) -> t.Any:
     if yaml is None:
         raise MissingLibrary("PyYAML is not installed in the interpreter that runs the module", object=source, operation="read")
     try:
         _measure(text)
-        return yaml.load(text, Loader=_loader())
+        return list(yaml.load_all(text, Loader=_loader())) if several else yaml.load(text, Loader=_loader())
     except _Refusal as error:
         raise _bad(source, str(error)) from None
     except yaml.MarkedYAMLError as error:
@@ -145,6 +154,12 @@ def _weigh(node: t.Any, weights: dict[int, int], open_nodes: set[int]) -> int:
     return weights[key]
 
 
+def _weighed(node: t.Any) -> t.Any:
+    if node is not None:
+        _weigh(node, {}, set())
+    return node
+
+
 def _base() -> t.Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -160,10 +175,10 @@ def _loader() -> t.Any:
         """Safe YAML; times stay text, a duplicate key is an error."""
 
         def get_single_node(self) -> t.Any:
-            node = super().get_single_node()
-            if node is not None:
-                _weigh(node, {}, set())
-            return node
+            return _weighed(super().get_single_node())
+
+        def get_node(self) -> t.Any:
+            return _weighed(super().get_node())
 
     # Times stay text, so that the check of times sees what was written (YAML reads 2026-11-22 as a day without zone).
     Loader.yaml_implicit_resolvers = {

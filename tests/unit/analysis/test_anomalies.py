@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common.analysis import anomalies, taint
+from ansible_collections.evict.cloud.plugins.module_utils.common.analysis.anomalies import failures, first_seen, spikes
 from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
 from tests.unit.analysis.events_made import EVIL, HOME, database, event, moment, user
 from tests.unit.analysis.maxmind import write
@@ -141,3 +142,42 @@ def test_hostile_values_stay_values() -> None:
     names = ["'); DROP TABLE events; --", "{{ 1 }}", "\u202e", "x" * 10_000, "1.2.3.4.5", "999.1.1.1"]
     found = find(*past(), *(event(**CI, at="10:05", src_ip=n, user_agent=n, region=n, service=n) for n in names))
     assert len(found.findings) > 10
+
+
+def test_calls_from_no_address_hide_no_travel(city: str) -> None:
+    between = [event(**CI, at="10:10", src_ip="AWS Internal"), event(**CI, at="10:12", src_ip="10.0.0.5")]
+    rows = [*past(), event(**CI, at="10:05", src_ip=HOME), *between, event(**CI, at="10:20", src_ip=EVIL, event_uid="e-far")]
+    travel = [f for f in find(*rows, geo=(city,)).findings if f["rule"] == "impossible_travel"]
+    assert [f["evidence"][1] for f in travel] == ["e-far"] and "within 15 minutes" in travel[0]["note"]
+
+
+def test_that_a_call_began_is_no_success_between_failures() -> None:
+    """Azure's Activity Log has a record of the begin of a call beside that of its end."""
+    call = {"src_ip": EVIL, "service": "Microsoft.KeyVault", "operation": "Microsoft.KeyVault/vaults/write"}
+    tries = [
+        row
+        for minute in range(0, 12, 2)
+        for row in (
+            event(**CI, **call, at=f"10:{minute:02}", status=None),
+            event(**CI, **call, at=f"10:{minute + 1:02}", error="Forbidden"),
+        )
+    ]
+    end = [event(**CI, **call, at="10:20", status=None), event(**CI, **call, at="10:21", event_uid="e-ok")]
+    found = [f for f in find(*past(), *tries, *end).findings if f["rule"] == "failures_then_success"]
+    assert [f["evidence"] for f in found] == [["e-ok"]] and "after 6 failures" in found[0]["note"]
+
+
+def test_what_there_is_too_much_of_to_list_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_seen, "_MOST", 3)
+    monkeypatch.setattr(failures, "_MOST", 2)
+    monkeypatch.setattr(spikes, "_MOST", 1)
+    new = [event(**CI, at=f"10:0{n}", src_ip=f"203.0.{n}.1", service="s3", operation="ListBuckets") for n in range(5)]
+    denied = [event(**CI, at=f"11:{n:02}", service="iam", operation=f"Create{n % 3}", error="AccessDenied") for n in range(30)]
+    allowed = [event(**CI, at="11:40", service="iam", operation=f"Create{n}") for n in range(3)]
+    burst = [event(**CI, at=f"{h}:{n // 60:02}:{n % 60:02}", service="s3", operation="ListBuckets") for h in (13, 14) for n in range(120)]
+    found = find(*past(), *new, *denied, *allowed, *burst)
+    count = {rule: len([f for f in found.findings if f["rule"] == rule]) for rule in ("first_seen", "failures_then_success", "spike")}
+    assert count["failures_then_success"] == 2 and count["spike"] == 1
+    assert len([f for f in found.findings if f["note"].startswith("network")]) == 3
+    said = {one["object"]: one["why"] for one in found.unknown}
+    assert all(f"only the first {most}" in said[rule] for rule, most in (("first_seen", 3), ("failures_then_success", 2), ("spike", 1)))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from .. import planning, response_plan
 from ..errors import MissingLibrary
 from ..ledger import Ledger
+from ..schema import printable
 from ..store import NotFound, Store
 from . import anomalies, changes, connected, planned
 from .changes import Catalogue, Changes
@@ -20,6 +21,7 @@ from .pictures import lineage, navigator, page, timeline
 if t.TYPE_CHECKING:
     from .investigate import Investigation
 
+SIGMA = "sigma"  # the rule's name of what Sigma rules find
 PAGE, LAYER = "report/investigation.html", "report/attack-layer.json"
 _GRADES = ("used", "reachable", "unknown", "not reachable")
 _PICTURES = (("Timeline", "report/timeline.svg", timeline), ("Lineage", "report/lineage.svg", lineage))
@@ -27,10 +29,11 @@ _PICTURES = (("Timeline", "report/timeline.svg", timeline), ("Lineage", "report/
 
 @dataclasses.dataclass
 class Conclusions:
-    """``asked``: anomalies and what could not be told; ``items``: what the plan proposes."""
+    """``asked``: anomalies and what could not be told; ``rules``: the Sigma rules that were asked; ``items``: what the plan proposes."""
 
     changes: Changes
     asked: anomalies.Asked
+    rules: list[dict[str, t.Any]]
     ways: list[dict[str, t.Any]]
     items: list[response_plan.Item]
 
@@ -40,13 +43,15 @@ class Conclusions:
         return {
             "changed": found.changed[:limit], "read": found.read[:limit], "denied": found.tried[:limit], "blinded": found.blinded, "unlogged": found.unlogged,
             "left_out": found.left_out, "connected": self.ways[:limit], "anomalies": self.asked.findings[:limit], "unknown": self.asked.unknown,
+            "sigma": self.rules,
         }  # fmt: skip
 
 
 def draw(
-    about: Investigation, store: Store, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = (), selected: t.Sequence[str] = ()
+    about: Investigation, store: Store, catalogues: Mapping[str, Catalogue], geo: t.Iterable[str] = (), rules: t.Sequence[str] = (),
+    selected: t.Sequence[str] = (),
 ) -> Conclusions:  # fmt: skip
-    """``selected``: the warehouses' tables out of which events were chosen."""
+    """``geo``: MaxMind files; ``rules``: files and folders of Sigma rules; ``selected``: the warehouses' tables out of which events were chosen."""
     found = changes.find(about.database, catalogues)
     ways = [
         row
@@ -57,7 +62,19 @@ def draw(
     if found.left_out:
         why = f"{found.left_out} more than {changes.MOST} of a kind are counted, not listed: they are not in the plan"
         asked.unknown.append({"object": "what was changed or read", "why": why})
-    return Conclusions(found, asked, ways, planned.items(about.database, found))
+    return Conclusions(found, asked, _sigma(about, rules, asked), ways, planned.items(about.database, found))
+
+
+def _sigma(about: Investigation, rules: t.Sequence[str], asked: anomalies.Asked) -> list[dict[str, t.Any]]:
+    """Ask them, and add what they found to ``asked``. Only who asks for them pays for their library."""
+    if not rules:
+        return []
+    from . import sigma
+
+    answer = sigma.find(about.database, rules, about.start, about.end)
+    asked.findings += answer.findings
+    asked.unknown += answer.unknown
+    return answer.rules
 
 
 def _looked(store: Store, cloud: str) -> dict[str, t.Any]:
@@ -103,8 +120,17 @@ def show(
     ]
     numbers = {"in wrong hands": said["counts"]["tainted"]["rogue"], "to review": said["counts"]["tainted"]["review"], "calls": said["counts"]["acts"]["rogue"],
                "objects changed": len(found.changes.changed), "objects read": len(found.changes.read), "conclusions in doubt": said["doubts"]}  # fmt: skip
-    layer = navigator.layer(title, [*found.changes.changed])
+    layer = navigator.layer(title, [*found.changes.changed, *_techniques(found)])
     return {PAGE: page.page(title, lines, numbers, parts), LAYER: layer, **drawn}
+
+
+def _techniques(found: Conclusions) -> list[dict[str, t.Any]]:
+    """What Sigma rules say of techniques, as the Navigator's layer takes it."""
+    return [
+        {**one, "operations": [f"Sigma rule {printable(one['sigma']['title'], 120)}"]}
+        for one in found.asked.findings
+        if one["rule"] == SIGMA
+    ]
 
 
 def _tables(
@@ -148,7 +174,13 @@ def _tables(
             "none that is known of",
         ),
         ("What was denied", found.changes.tried, {"object": "call", "error": "error", **when}, "nothing"),
-        ("What is unusual", found.asked.findings, {"object": "who", "note": "what", "rule": "rule", "confidence": "%"}, "nothing"),
+        (
+            "What is unusual",
+            [one for one in found.asked.findings if one["rule"] != SIGMA],
+            {"object": "who", "note": "what", "rule": "rule", "confidence": "%"},
+            "nothing",
+        ),
+        *_rules(found),
         (
             "What is not known",
             [*report["doubts"], *found.asked.unknown],
@@ -162,6 +194,16 @@ def _tables(
             "empty",
         ),
     ]
+
+
+def _rules(found: Conclusions) -> list[tuple[str, list[t.Any], dict[str, str], str]]:
+    """A table of what Sigma rules found, if any were asked."""
+    if not found.rules:
+        return []
+    rows = [one | {"title": one["sigma"]["title"], "level": one["sigma"]["level"]} for one in found.asked.findings if one["rule"] == SIGMA]
+    columns = {"title": "rule", "level": "level", "mitre": "technique", "object": "who", "operations": "calls made", "first": "first", "last": "last",
+               "count": "calls", "verdict": "verdict", "by": "with"}  # fmt: skip
+    return [(f"What {len(found.rules)} Sigma rules found", rows, columns, "nothing")]
 
 
 def keep(store: Store, made: Mapping[str, str], check: bool) -> bool:

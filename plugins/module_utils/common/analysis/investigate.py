@@ -64,7 +64,7 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
         )  # fmt: skip
         about = Investigation(database, dataclasses.replace(incident, suspects=suspects), start, end, int(params["limit"]))
         result = summary(about)
-        found = conclusions.draw(about, store, catalogues, params.get("geo") or (), chosen.get("from", ()))
+        found = conclusions.draw(about, store, catalogues, params.get("geo") or (), params.get("sigma") or (), chosen.get("from", ()))
         proposed, newer = conclusions.plan(store, incident.id, found.items, check)
         made = report(about, result) | plain(found.sections(about.limit))
         pages = conclusions.show(about, result, made, found, proposed)
@@ -75,6 +75,13 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
             "done": {"changed": len(found.changes.changed), "read": len(found.changes.read), "denied": len(found.changes.tried),
                      "blinded": len(found.changes.blinded), "anomalies": len(found.asked.findings)},
         }  # fmt: skip
+        if params.get("sigma"):
+            hits = sum(one["rule"] == conclusions.SIGMA for one in found.asked.findings)
+            result["sigma"] = {
+                "rules": len(found.rules),
+                "findings": hits,
+                "unknown": sum(one.get("about") == conclusions.SIGMA for one in found.asked.unknown),
+            }
         result["unknown"] = [f"{doubt.object}: {doubt.why}" for doubt in lineage.doubts.values() if not doubt.node]
     return result
 

@@ -15,8 +15,7 @@ from .geo import Places
 RULES: tuple[Rule, ...] = (first_seen, failures, spikes, travel)
 _PRINCIPALS = """
 CREATE OR REPLACE TEMP TABLE watched_principals AS
-SELECT principal, min(time) AS first, bool_or(verdict = 'rogue') AS rogue FROM
-  (SELECT coalesce(issuer_arn, actor_arn, actor_id) AS principal, time, verdict FROM acts) WHERE principal IS NOT NULL GROUP BY principal
+SELECT DISTINCT coalesce(issuer_arn, actor_arn, actor_id) AS principal FROM acts WHERE coalesce(issuer_arn, actor_arn, actor_id) IS NOT NULL
 """
 # What the principals of the incident did, before it and in it.
 _SEEN = """

@@ -15,16 +15,17 @@ WITH runs AS (SELECT principal, service, operation, event_uid, time, status = 's
     count(*) FILTER (status = 'failure') OVER (PARTITION BY principal, service, operation ORDER BY time RANGE BETWEEN INTERVAL 1 HOUR PRECEDING AND CURRENT ROW)
       AS failed,
     lag(status) OVER (PARTITION BY principal, service, operation ORDER BY time, event_uid) AS before
-  FROM watched_events WHERE NOT past)
+  FROM watched_events WHERE NOT past AND status IS NOT NULL)
 SELECT principal, service || ':' || operation AS call, max(failed) AS failed, min(time) AS began,
   list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence
-FROM runs WHERE ok AND before = 'failure' AND failed >= ? GROUP BY ALL ORDER BY began, principal, call LIMIT 500
+FROM runs WHERE ok AND before = 'failure' AND failed >= ? GROUP BY ALL ORDER BY began, principal, call LIMIT ?
 """
 _AT_LEAST = 5
+_MOST = 500
 
 
 def find(database: Database, _places: Places, asked: Asked) -> None:
-    for row in database.rows(_SQL, [_AT_LEAST]):
+    for row in asked.first(NAME, "calls", database.rows(_SQL, [_AT_LEAST, _MOST + 1]), _MOST):
         note = f"{row['call']} succeeded after {row['failed']} failures within an hour"
         asked.add(
             NAME,

@@ -14,6 +14,8 @@ if t.TYPE_CHECKING:
     from .geo import Places
 
 Finding = dict[str, t.Any]
+Row = dict[str, t.Any]
+EVIDENCE = 50  # events of one finding
 
 
 @dataclasses.dataclass
@@ -27,7 +29,13 @@ class Asked:
         """An anomaly alone is never more than a reason to look: its verdict is review."""
         digest = hashlib.sha256(f"{rule}\n{about}\n{note}".encode()).hexdigest()
         self.findings.append({"id": digest, "rule": rule, "object": about, "technique": technique, "verdict": "review", "confidence": confidence,
-                              "evidence": evidence[:50], "note": note})  # fmt: skip
+                              "evidence": evidence[:EVIDENCE], "note": note})  # fmt: skip
+
+    def first(self, rule: str, what: str, rows: list[Row], most: int) -> list[Row]:
+        """At most ``most`` of the rows, of which one more was asked for; that there are more is said."""
+        if len(rows) > most:
+            self.unknown.append({"object": rule, "why": f"only the first {most} {what} were looked at"})
+        return rows[:most]
 
 
 class Rule(t.Protocol):

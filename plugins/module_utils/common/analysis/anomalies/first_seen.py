@@ -19,7 +19,7 @@ _WHAT: dict[str, tuple[str, int]] = {
     "region": ("region", 60),
     "service": ("service", 40),
 }
-_MOST = 500
+_MOST, _MOST_ADDRESSES = 500, 200_000
 _SQL = """
 WITH seen AS (SELECT principal, past, {what} AS value, event_uid, time FROM watched_events WHERE status = 'success' AND invoked_by IS NULL),
 known AS (SELECT DISTINCT principal FROM seen WHERE past)
@@ -30,13 +30,14 @@ GROUP BY ALL ORDER BY n DESC, s.principal, s.value LIMIT ?
 """
 _ADDRESSES = """
 SELECT principal, src_ip, past, count(*) AS n, list_slice(list(event_uid ORDER BY time, event_uid), 1, 50) AS evidence FROM watched_events
-WHERE src_ip IS NOT NULL AND invoked_by IS NULL GROUP BY ALL ORDER BY principal, past DESC, src_ip LIMIT 200000
+WHERE src_ip IS NOT NULL AND invoked_by IS NULL GROUP BY ALL ORDER BY principal, past DESC, src_ip LIMIT ?
 """
 
 
 def find(database: Database, places: Places, asked: Asked) -> None:
     for what, (expression, confidence) in _WHAT.items():
-        for row in database.rows(_SQL.replace("{what}", expression), [_MOST]):
+        rows = database.rows(_SQL.replace("{what}", expression), [_MOST + 1])
+        for row in asked.first(NAME, f"values of {what}", rows, _MOST):
             asked.add(
                 NAME,
                 row["principal"],
@@ -48,7 +49,7 @@ def find(database: Database, places: Places, asked: Asked) -> None:
         return
     known: dict[tuple[str, str], set[str]] = {}
     fresh: dict[tuple[str, str, str], list[str]] = {}
-    for row in database.rows(_ADDRESSES):
+    for row in asked.first(NAME, "addresses", database.rows(_ADDRESSES, [_MOST_ADDRESSES + 1]), _MOST_ADDRESSES):
         for kind, value in places.of(row["src_ip"]).items():
             if row["past"]:
                 known.setdefault((row["principal"], kind), set()).add(value)

@@ -15,12 +15,13 @@ WITH hours AS (SELECT principal, past, date_trunc('hour', time) AS hour, count(*
     FROM watched_events GROUP BY ALL),
 usual AS (SELECT principal, max(n) AS most, count(*) AS hours FROM hours WHERE past GROUP BY principal)
 SELECT h.principal, h.hour, h.n, u.most, h.evidence FROM hours h JOIN usual u USING (principal)
-WHERE NOT h.past AND u.hours >= 24 AND h.n >= 100 AND h.n > ? * u.most ORDER BY h.hour, h.principal LIMIT 500
+WHERE NOT h.past AND u.hours >= 24 AND h.n >= 100 AND h.n > ? * u.most ORDER BY h.hour, h.principal LIMIT ?
 """
 _TIMES = 5
+_MOST = 500
 
 
 def find(database: Database, _places: Places, asked: Asked) -> None:
-    for row in database.rows(_SQL, [_TIMES]):
+    for row in asked.first(NAME, "hours", database.rows(_SQL, [_TIMES, _MOST + 1]), _MOST):
         note = f"{row['n']} calls in the hour from {row['hour']:%Y-%m-%dT%H:%MZ}; at most {row['most']} before"
         asked.add(NAME, row["principal"], note, confidence=50, evidence=row["evidence"])
