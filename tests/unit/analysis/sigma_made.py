@@ -54,7 +54,7 @@ def asked(database: Database, detection: t.Any, source: str = "cloudtrail", *, n
     names = sorted(rules.fields(read.asks))
     places = fields.columns(database, source, names, seconds=60)
     rest = [name for name in names if name not in places]
-    made = statement.Statement({**places, **fields.locate(database, source, rest, lambda _column: ("true", []), seconds=60)})
+    made = statement.Statement({**places, **fields.locate(database, source, rest, lambda _column: ("true", []), seconds=60)[0]})
     condition = made.first(read.asks) if narrow else made.whole(read.asks)
     rows = database.rows(*made.finish(f"SELECT e.event_uid FROM events e WHERE {condition}"))  # noqa: S608 - the collection's own words
     return {str(row["event_uid"]) for row in rows}

@@ -293,3 +293,19 @@ def test_conditions_mean_what_they_say_also_where_fields_are_missing(tree: t.Any
         detection = {**SELECTIONS, "condition": written(tree)}
         assert asked(database, detection) == expected
         assert asked(database, detection, narrow=True) >= expected
+
+
+def test_an_event_whose_json_cannot_be_read_keeps_no_rule_from_the_others_and_is_told(tmp_path: Path) -> None:
+    """The loader writes none; a part of another version of it, or a damaged one, may hold it."""
+    folder = files(tmp_path, inner=rule({"requestParameters.x": "1", "eventVersion": "1.11"}), column=rule({"eventName": "ListBuckets"}))
+    with logged(
+        [call("good", requestParameters={"x": "1"}), call("half", requestParameters={"x": "1"}), call("cut", requestParameters={"x": "1"})]
+    ) as database:
+        database.run("UPDATE events SET raw = ? WHERE event_uid = 'half'", ['{"eventVersion":"1.11","name":"\\ud800"}'])
+        database.run("UPDATE events SET request = ? WHERE event_uid = 'cut'", ['{"x":'])
+        answer = find(database, folder)
+    assert {frozenset(one["evidence"]) for one in answer.findings} == {frozenset({"good"}), frozenset({"good", "half", "cut"})}
+    assert [(one["object"], one["why"]) for one in answer.unknown] == [
+        ("Sigma rules of cloudtrail", "there are events whose column raw is no JSON: a rule does not find them by what is in it"),
+        ("Sigma rules of cloudtrail", "there are events whose column request is no JSON: a rule does not find them by what is in it"),
+    ]

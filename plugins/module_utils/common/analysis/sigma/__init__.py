@@ -90,6 +90,9 @@ def _ask(
         for rule in mine:
             answer.leave_out(LeftOut(rule.file, f"the fields of this log cannot be found: {_said(error)}", rule.title))
         return
+    for column in log.damaged:
+        why = f"there are events whose column {column} is no JSON: a rule does not find them by what is in it"
+        answer.doubt(f"Sigma rules of {source}", why)
     for rule in mine:
         if time.monotonic() > stop:
             answer.leave_out(LeftOut(rule.file, f"all rules together took more than {_ALL:.0f} s", rule.title))

@@ -49,7 +49,7 @@ def finish(database: Database) -> None:
 
 
 class Log:
-    """Raises DatabaseError when the fields cannot be found. Times are naive and UTC."""
+    """Raises DatabaseError when the fields cannot be found. Times are naive and UTC. ``damaged``: columns that are no JSON in some event."""
 
     def __init__(self, database: Database, source: str, mine: Sequence[Rule], start: dt.datetime | None, end: dt.datetime | None) -> None:
         self._database, self._source, self._start, self._end = database, source, start, end
@@ -59,7 +59,8 @@ class Log:
         # As long as it is not known where the others are, nothing is ruled out by them.
         self._early = {**told, **{name: (fields.Place("raw", "$"),) for name in rest}}
         self._mine = [rule.asks for rule in mine]
-        self._places = {**told, **fields.locate(database, source, rest, self._asked_in, seconds=_LOOK)}
+        places, self.damaged = fields.locate(database, source, rest, self._asked_in, seconds=_LOOK)
+        self._places = {**told, **places}
         self._held = self._hold()
 
     def ask(self, rule: Rule) -> tuple[list[dict[str, t.Any]], list[str]]:

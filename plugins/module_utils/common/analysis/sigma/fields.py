@@ -60,7 +60,8 @@ LOGS: dict[str, Log] = {
     "azure_activity": Log(
         _AZURE,
         also={
-            "status": ("status.value", "resultType"), "activitystatusvalue": ("status", "status.value", "resultType"), "categoryvalue": ("category", "category.value"),
+            "status": ("status.value", "resultType"), "activitystatusvalue": ("status", "status.value", "resultType"),
+        "categoryvalue": ("category", "category.value"),
             "calleripaddress": ("httpRequest.clientIpAddress",), "ipaddress": ("callerIpAddress", "httpRequest.clientIpAddress"),
             "resourceprovidervalue": ("resourceProviderName", "resourceProviderName.value"), "username": ("caller",),
         },
@@ -88,13 +89,15 @@ _KEY = re.compile(r'[^"\\*\x00-\x1f]+')  # what goes between quotes in a path; t
 _DEPTH = 12
 _SPELLINGS = 8  # of one name in one place: whoever writes events must not make a rule grow
 _LOOK = """
-WITH d AS (SELECT DISTINCT json_keys({column}, {paths}) AS keys, json_type({column}, {paths}) AS types FROM events e WHERE {column} IS NOT NULL AND {where}),
+WITH d AS (SELECT DISTINCT TRY(json_keys({column}, {paths})) AS keys, coalesce(TRY(json_type({column}, {paths})), ['no JSON']) AS types
+  FROM events e WHERE {column} IS NOT NULL AND {where}),
 n AS (SELECT unnest(keys) AS keys, unnest(types) AS type, generate_subscripts(types, 1) AS place FROM d)
 SELECT DISTINCT place, type, list_filter(keys, lambda key: list_contains({wanted}, lower(key))) AS keys FROM n WHERE type IS NOT NULL ORDER BY ALL
 """
 # Below a list: of one path at a time, since DuckDB takes no list of paths with [*] in them.
 _LOOK_MANY = """
-WITH d AS (SELECT DISTINCT unnest(json_keys({column}, {paths})) AS keys, unnest(json_type({column}, {paths})) AS type FROM events e WHERE {column} IS NOT NULL AND {where})
+WITH d AS (SELECT DISTINCT unnest(TRY(json_keys({column}, {paths}))) AS keys, unnest(TRY(json_type({column}, {paths}))) AS type
+  FROM events e WHERE {column} IS NOT NULL AND {where})
 SELECT DISTINCT 1 AS place, type, list_filter(keys, lambda key: list_contains({wanted}, lower(key))) AS keys FROM d WHERE type IS NOT NULL ORDER BY ALL
 """
 
@@ -102,7 +105,8 @@ SELECT DISTINCT 1 AS place, type, list_filter(keys, lambda key: list_contains({w
 # The column has a service without this end; it is asked instead of the whole event where no event has another end.
 _SERVICE = ".amazonaws.com"
 _OTHER_ENDS = f"""
-SELECT count(*) AS n FROM events e WHERE e.source = 'cloudtrail' AND json_extract_string(e.raw, '$.eventSource') IS DISTINCT FROM e.service || '{_SERVICE}'
+SELECT count(*) AS n FROM events e WHERE e.source = 'cloudtrail'
+  AND TRY(json_extract_string(e.raw, '$.eventSource')) IS DISTINCT FROM e.service || '{_SERVICE}'
 """
 Where = Callable[[str], tuple[str, list[t.Any]]]
 
@@ -149,8 +153,12 @@ def columns(database: Database, source: str, names: Iterable[str], *, seconds: f
     return found
 
 
-def locate(database: Database, source: str, names: Iterable[str], where: Where, *, seconds: float) -> dict[str, tuple[Place, ...]]:
-    """{field: where events of this log have it in their JSON}. ``where``: (condition, parameters) of the events in which a column's fields are asked for.
+def locate(
+    database: Database, source: str, names: Iterable[str], where: Where, *, seconds: float
+) -> tuple[dict[str, tuple[Place, ...]], list[str]]:
+    """({field: where events of this log have it in their JSON}, columns that are no JSON in some event).
+
+    ``where``: (condition, parameters) of the events in which a column's fields are asked for.
 
     Raises DatabaseError after ``seconds`` for a scan.
     """
@@ -158,8 +166,10 @@ def locate(database: Database, source: str, names: Iterable[str], where: Where, 
     by_column: dict[str, set[Path]] = {}
     for column, path in (one for several in wanted.values() for one in several):
         by_column.setdefault(column, set()).add(path)
-    known = {column: _Walk(database, column, where(column), seconds).find(paths) for column, paths in by_column.items()}
-    return {name: tuple(place for column, path in several for place in known[column].get(path, ())) for name, several in wanted.items()}
+    walks = {column: _Walk(database, column, where(column), seconds) for column in by_column}
+    known = {column: walk.find(by_column[column]) for column, walk in walks.items()}
+    places = {name: tuple(place for column, path in several for place in known[column].get(path, ())) for name, several in wanted.items()}
+    return places, sorted(column for column, walk in walks.items() if walk.damaged)
 
 
 class _Walk:
@@ -168,6 +178,7 @@ class _Walk:
     def __init__(self, database: Database, column: str, where: tuple[str, list[t.Any]], seconds: float) -> None:
         self._database, self._column, self._seconds = database, column, seconds
         self._where, self._parameters = where
+        self.damaged = False
 
     def find(self, wanted: set[Path]) -> dict[Path, list[Place]]:
         found: dict[Path, list[Place]] = {}
@@ -179,6 +190,9 @@ class _Walk:
             looked = self._look(level, below)
             nested = {written for (_path, written), kind, _keys in looked if kind in ("ARRAY", "OBJECT")}
             for (path, written), kind, keys in looked:
+                if kind == "no JSON":
+                    self.damaged = True
+                    continue
                 if path in wanted:
                     _once(found.setdefault(path, []), Place(self._column, written, "[*]" in written, json=written in nested))
                 if kind == "ARRAY":

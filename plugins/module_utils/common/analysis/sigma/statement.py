@@ -114,7 +114,7 @@ class Statement:
 
     def _text(self, place: Place) -> str:
         column = f"(e.\"{place.column}\" || '{place.behind}')" if place.behind else f'e."{place.column}"'
-        return f"json_extract_string({column}, {self.value(place.path)})" if place.path else column
+        return f"TRY(json_extract_string({column}, {self.value(place.path)}))" if place.path else column
 
     def _there(self, place: Place) -> str:
         text = self._text(place)
