@@ -19,6 +19,12 @@ TASKS = [task for task in yaml.safe_load((ROLE / "tasks" / "main.yml").read_text
 @pytest.mark.parametrize("logs", ["", "/srv/logs", "s3://trail/AWSLogs"])
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task["name"]))
 def test_a_condition_is_a_boolean_with_and_without_logs(task: dict[str, Any], logs: str) -> None:
-    variables = {"investigate_logs": logs, "investigate_connected": not logs, "investigate_incident_data": {}, "ansible_check_mode": False}
+    variables = {
+        "investigate_logs": logs,
+        "investigate_bigquery": {},
+        "investigate_connected": not logs,
+        "investigate_incident_data": {},
+        "ansible_check_mode": False,
+    }
     said = Templar(DataLoader(), variables).evaluate_conditional(trust_as_template(task["when"]))
     assert said is (not logs if "connected" in task["when"] else logs.startswith("/") if "logs" in task["when"] else True)

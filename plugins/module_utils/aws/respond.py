@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -55,9 +56,9 @@ class Response:
         )  # fmt: skip
         self._branch = Branch(aws, self.guard, self.warn)
         self.administrators = Administrators(self)
-        self._spared = self._decided()
 
-    def _decided(self) -> dict[str, str]:
+    @functools.cached_property
+    def _spared(self) -> dict[str, str]:
         """Whom people spared in the reviewed plan. A plan that cannot be read holds no containment up."""
         try:
             return planning.spared(self.incident, self.case.store, self.case.ledger)
