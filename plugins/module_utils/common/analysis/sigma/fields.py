@@ -61,7 +61,7 @@ LOGS: dict[str, Log] = {
         _AZURE,
         also={
             "status": ("status.value", "resultType"), "activitystatusvalue": ("status", "status.value", "resultType"),
-        "categoryvalue": ("category", "category.value"),
+            "categoryvalue": ("category", "category.value"),
             "calleripaddress": ("httpRequest.clientIpAddress",), "ipaddress": ("callerIpAddress", "httpRequest.clientIpAddress"),
             "resourceprovidervalue": ("resourceProviderName", "resourceProviderName.value"), "username": ("caller",),
         },

@@ -76,7 +76,7 @@ class Same:
     ends: bool = False
 
 
-Match = Text | Pattern | Number | Truth | Present | Network | Same
+Match = t.Union[Text, Pattern, Number, Truth, Present, Network, Same]  # noqa: UP007 - pylint takes the classes' own | for a mistake
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Not:
     of: Node
 
 
-Node = And | Or | Not | Test
+Node = t.Union[And, Or, Not, Test]  # noqa: UP007
 
 
 @dataclasses.dataclass(frozen=True)
