@@ -192,3 +192,36 @@ def test_whoever_took_a_control_away_before_the_user_was_renamed_is_contained(de
     row = next((p for p in done["principals"] if p["name"] == "sleeper"), None)
     assert row and row["action"] == "contained" and "took away" in row["reason"], (done["principals"], done["watch"])
     assert works(bed, key) in DEAD and works(bed, company.leaked) in DEAD
+
+
+def test_who_deletes_the_leaked_key_before_the_user_is_renamed_is_no_accomplice_and_a_decoy_is_cut(desk: Desk) -> None:
+    """A colleague does more than was asked; and what is new under the name that the user had is looked at like anything new."""
+    bed, company = desk.bed, desk.company
+    admin, thief = bed.client("iam", company.production.root, direct=True), bed.client("iam", company.leaked)
+    admin.create_user(UserName="colleague")
+    admin.put_user_policy(UserName="colleague", PolicyName="all", PolicyDocument=ADMIN)
+    colleague = Credentials.of(admin.create_access_key(UserName="colleague")["AccessKey"])
+    second = company.worker.access_key
+    made: list[Credentials] = []
+
+    def hide() -> str:
+        said = outcome(thief, "update_user", UserName="ci-deploy", NewUserName="ci-2")
+        if said == "ok" and outcome(thief, "create_user", UserName="ci-deploy") == "ok":
+            outcome(thief, "put_user_policy", UserName="ci-deploy", PolicyName="all", PolicyDocument=ADMIN)
+            made.append(Credentials.of(thief.create_access_key(UserName="ci-deploy")["AccessKey"]))
+        return said
+
+    def both() -> str:
+        taken = outcome(bed.client("iam", colleague), "delete_access_key", UserName="ci-deploy", AccessKeyId=second)
+        return hide() if taken == "ok" else taken
+
+    desk.incident(company.leaked.access_key, password="keep")
+    bed.lag(2.0)
+    try:
+        with Undoer(bed, both) as undoer:
+            done = desk.contain(hold="60s", spread="3s", scope=0)
+    finally:
+        bed.lag(0)
+    assert undoer.done and made, "nothing was renamed, or there is no decoy: the test proves nothing"
+    assert "colleague" not in {p["name"] for p in done["principals"]} and works(bed, colleague) == "ok", done["principals"]
+    assert works(bed, made[0]) in DEAD and works(bed, company.leaked) in DEAD, (done["principals"], done["watch"])

@@ -112,7 +112,7 @@ class Athena:
 
     def _pages(self, execution: str) -> Iterator[dict[str, t.Any]]:
         asked: dict[str, t.Any] = {"QueryExecutionId": execution, "MaxResults": _ROWS}
-        first = True
+        first, tokens = True, {""}
         while True:
             answer = self._send(Call(self._target, "athena", "GetQueryResults", asked))
             found = answer["ResultSet"]
@@ -121,8 +121,12 @@ class Athena:
             for row in rows[1:] if first and rows and rows[0] == names else rows:  # the first row of all are the names
                 yield dict(zip(names, row, strict=True))
             first, token = False, str(answer.get("NextToken") or "")
-            if not token or token == asked.get("NextToken"):
+            if not token:
                 return
+            if token in tokens:
+                raise CloudError(f"athena: a page of query {execution} leads back to itself: not all rows came", code="NotUnderstood", object=execution,
+                                 operation="athena:GetQueryResults", remedy="run the same command again")  # fmt: skip
+            tokens.add(token)
             asked["NextToken"] = token
 
     def _send(self, call: Call) -> dict[str, t.Any]:

@@ -38,6 +38,7 @@ READS = (*account_state.READS, "cloudtrail:LookupEvents")
 FIGHTS = 2  # how often what a declared automation takes away is written again, in a whole case
 _LATER = t.cast(Phase, int(Phase.CREDENTIAL) + 5)
 _STANDS = ("done", "already")
+_FENCES = ("inline/evict-", "attached/")
 
 
 class Hold:
@@ -225,9 +226,7 @@ class Hold:
             different = [c for c in different if c.after is None or c.after not in beside.get((c.arn, c.facet), ())]
         if different:
             self._differs.add(account)
-        changes = [
-            c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or identity(c.arn) in self.run.former)
-        ]
+        changes = [c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or self._renamed_away(c))]
         self._gone_anyway(account, now)
         for change in changes:
             self._answer(change, ours.get((change.arn, change.facet)), authors)
@@ -251,13 +250,21 @@ class Hold:
         return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
 
     def _under_former_names(self, account: str) -> list[tuple[Change, Step]]:
-        """Controls of users that have another name now: what was done to these before is in no state any more, only in the history."""
+        """Fences of users that have another name now: what was done to these before is in no state any more, only in the history.
+
+        Fences alone, which nobody innocent takes away: a colleague may have deleted the leaked key, or somebody else may have the name.
+        """
         steps = [
             *self._standing.get(account, []),
             *(done.step for done in list(self.runner.done.values()) if done.step.target.account == account),
         ]
         former = [step for step in steps if identity(step.principal) in self.run.former and not put_back.is_held(step)]
-        return [(Change(*place, step.after, step.before), step) for step in former if (place := account_state.owned(step))]
+        places = [(place, step) for step in former if (place := account_state.owned(step))]
+        return [(Change(*place, step.after, step.before), step) for place, step in places if place[1].startswith(_FENCES)]
+
+    def _renamed_away(self, change: Change) -> bool:
+        """What is gone under a name that a contained user had before; what is new there is somebody else's."""
+        return change.after is None and identity(change.arn) in self.run.former
 
     def _still(self, account: str) -> list[Step]:
         """What earlier runs did and nobody released, but for users that have another name now."""

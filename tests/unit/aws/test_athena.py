@@ -166,6 +166,14 @@ def test_a_query_is_started_waited_for_and_read_to_its_last_page() -> None:
     assert len(cloud.asked("GetQueryExecution")) == 3 and len(cloud.asked("GetQueryResults")) == 3 and not cloud.asked("StopQueryExecution")
 
 
+def test_a_page_that_leads_back_to_itself_is_no_end() -> None:
+    said = answers("SUCCEEDED")
+    whole = said["GetQueryResults"]
+    with pytest.raises(CloudError, match="leads back to itself") as caught:
+        list(engine(Cloud(**said | {"GetQueryResults": lambda asked: whole(asked) | {"NextToken": "1"}})).rows(QUERY))
+    assert caught.value.object == "q-1" and caught.value.remedy
+
+
 def test_whatever_happens_while_it_runs_ends_it() -> None:
     def interrupted(_asked: t.Any) -> t.Any:
         raise KeyboardInterrupt

@@ -77,6 +77,7 @@ class Warehouse:
         self.asked: list[Query] = []
         self.price = 1000
         self.fail_after = -1
+        self.failure: BaseException = CloudError("it broke off", code="Broken")
         self.ended = 0
         self.connection = duckdb.connect(":memory:")
         self.connection.execute("SET TimeZone = 'UTC'")
@@ -153,7 +154,7 @@ class Warehouse:
         try:
             for number, row in enumerate(cursor.fetchall()):
                 if number == self.fail_after:
-                    raise CloudError("it broke off", code="Broken")
+                    raise self.failure
                 yield dict(zip(names, row, strict=True))
         finally:
             self.ended += 1

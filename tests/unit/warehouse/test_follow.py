@@ -10,6 +10,7 @@ import json
 import random
 import typing as t
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,34 @@ def test_an_answer_that_breaks_off_is_a_gap_and_is_asked_again(tmp_path: Path) -
     assert parts.Parts(case, "cloudtrail").manifest["gaps"] == []
 
 
+def test_a_run_that_dies_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    """Killed after a part of the answer was loaded: it is said to be selected, and not all of it."""
+    records = _story()
+    case, house = stores.open_store(str(tmp_path / "case")), made.Warehouse("athena")
+    layout, estate = house.cloudtrail(records["cloudtrail"]), _accounts(records)
+    house.fail_after, house.failure = 20, KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate)
+    left = parts.Parts(case, "cloudtrail")
+    assert left.parts[0]["events"] == 20 and left.reads == {} and parts.selected(case)["from"] == ["athena logs.cloudtrail"]
+    assert [gap["why"] for gap in left.manifest["gaps"]] == [follow.AT_WORK]
+    house.fail_after = -1
+    made.follow(house, [layout], case, tmp_path, SUSPECTS, SPAN, start=START, estate=estate)
+    assert parts.Parts(case, "cloudtrail").manifest["gaps"] == []
+
+
+def test_a_table_that_ends_the_run_leaves_a_gap_in_the_others_too(tmp_path: Path) -> None:
+    case, house = stores.open_store(str(tmp_path / "case")), made.Warehouse("athena")
+    layout = house.cloudtrail(_story()["cloudtrail"])
+    house.fail_after = 20
+    made.follow(house, [layout, replace(layout, table='"logs"."other"')], case, tmp_path, SUSPECTS, SPAN, start=START)
+    whys = {gap["object"]: gap["why"] for gap in parts.Parts(case, "cloudtrail").manifest["gaps"]}
+    assert (
+        "cut off" in whys["athena logs.cloudtrail"]
+        and whys["athena logs.other"] == "not asked to the end, since athena logs.cloudtrail was not"
+    )
+
+
 def test_more_events_than_this_machine_takes_end_the_query(tmp_path: Path) -> None:
     case, house = stores.open_store(str(tmp_path / "case")), made.Warehouse("athena")
     layout = house.cloudtrail(_story()["cloudtrail"])
@@ -230,8 +259,6 @@ def test_what_cannot_be_asked_is_a_gap(tmp_path: Path) -> None:
     kept = parts.Parts(case, "cloudtrail")
     wanted = [follow.Wanted("credential", "x" * 1001, False), follow.Wanted("actor", "a\0b", False), follow.Wanted("user_name", "'" * 600, False),
               follow.Wanted("delegation", "u-1", False), follow.Wanted("actor", "fine", False)]  # fmt: skip
-    from dataclasses import replace
-
     work = follow.Follow(house, [replace(layout, lacks={"delegation": "useridentity.onbehalfof.userid"})], kept, SPAN, lambda _seen: wanted,
                          lambda _file: None, tmp_path, 10**9, SPAN.until)  # fmt: skip
     work.run()

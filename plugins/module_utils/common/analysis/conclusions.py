@@ -15,13 +15,13 @@ from ..ledger import Ledger
 from ..schema import printable
 from ..store import NotFound, Store
 from . import anomalies, changes, connected, planned
+from .anomalies.finding import SIGMA
 from .changes import Catalogue, Changes
 from .pictures import lineage, navigator, page, timeline
 
 if t.TYPE_CHECKING:
     from .investigate import Investigation
 
-SIGMA = "sigma"  # the rule's name of what Sigma rules find
 PAGE, LAYER = "report/investigation.html", "report/attack-layer.json"
 _GRADES = ("used", "reachable", "unknown", "not reachable")
 _PICTURES = (("Timeline", "report/timeline.svg", timeline), ("Lineage", "report/lineage.svg", lineage))

@@ -20,6 +20,7 @@ from ..ledger import Ledger
 from ..schema import Fields, rfc3339
 from ..store import Store
 from . import conclusions, taint, views
+from .anomalies.finding import SIGMA
 from .changes import Catalogue
 
 REPORT = "report/investigation.json"
@@ -76,11 +77,11 @@ def run(params: Mapping[str, t.Any], *, check: bool, catalogues: Mapping[str, Ca
                      "blinded": len(found.changes.blinded), "anomalies": len(found.asked.findings)},
         }  # fmt: skip
         if params.get("sigma"):
-            hits = sum(one["rule"] == conclusions.SIGMA for one in found.asked.findings)
+            hits = sum(one["rule"] == SIGMA for one in found.asked.findings)
             result["sigma"] = {
                 "rules": len(found.rules),
                 "findings": hits,
-                "unknown": sum(one.get("about") == conclusions.SIGMA for one in found.asked.unknown),
+                "unknown": sum(one.get("about") == SIGMA for one in found.asked.unknown),
             }
         result["unknown"] = [f"{doubt.object}: {doubt.why}" for doubt in lineage.doubts.values() if not doubt.node]
     return result

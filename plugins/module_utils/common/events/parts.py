@@ -98,9 +98,9 @@ class Parts:
         if known not in self.manifest["gaps"]:
             self.manifest["gaps"].append(known)
 
-    def close_gaps(self, object: str) -> None:
-        """Forget the gaps of an object that is read anew."""
-        self.manifest["gaps"] = [gap for gap in self.manifest["gaps"] if gap["object"] != object]
+    def close_gaps(self, object: str, why: str | None = None) -> None:
+        """Forget the gaps of an object that is read anew; with ``why`` only that one."""
+        self.manifest["gaps"] = [gap for gap in self.manifest["gaps"] if gap["object"] != object or why not in (None, gap["why"])]
 
     def keep(self) -> None:
         """Write the manifest: what was published since counts from now on."""

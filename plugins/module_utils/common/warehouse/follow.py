@@ -28,6 +28,7 @@ from .wanted import Wanted, only_past
 ROUNDS = 25  # each goes one step further along some chain
 ROWS = 5_000_000  # that one run fetches
 LATE = dt.timedelta(hours=1)  # after which an event is in the warehouse
+AT_WORK = "a run that asks it has not ended, or was ended before it said so: run the same command again"
 _FILE = 64 << 20  # characters of records that are loaded at once
 _LONGEST = 1000  # characters of a value, its quotes counted twice
 
@@ -87,25 +88,37 @@ class Follow:
         """Raises ``Refused`` when the ceiling lies below the first query; what stops it later is a gap."""
         for layout in self.layouts:
             self.parts.close_gaps(self._name(layout))
+            self._gap(layout, AT_WORK)
             if self.narrowed:
                 of = ", ".join(
                     f"{what} {' '.join(given)}" for what, given in (("accounts", self.accounts), ("regions", self.regions)) if given
                 )
                 self._gap(layout, f"only {of} were asked: what happened elsewhere is not known")
+        self._keep()  # before anything is loaded: when this run is killed, what it had loaded must not look like everything
+        self._rounds()
+        self._end()
+        return self.outcome
+
+    def _rounds(self) -> None:
         for _round in range(ROUNDS):
             questions = list(self._questions(self.trace(self._seen())))
             if not questions:
-                self._keep()
-                return self.outcome
+                return
             self.outcome.rounds += 1
             for layout, handles, span in questions:
                 if not self._ask(layout, handles, span):
-                    self._keep()
-                    return self.outcome
+                    for other in self.layouts:
+                        if other is not layout:
+                            self._gap(other, f"not asked to the end, since {self._name(layout)} was not")
+                    return
         for layout in self.layouts:
             self._gap(layout, f"it was not at its end after {ROUNDS} rounds: run the same command again")
+
+    def _end(self) -> None:
+        """What is missing is said by its own gaps."""
+        for layout in self.layouts:
+            self.parts.close_gaps(self._name(layout), AT_WORK)
         self._keep()
-        return self.outcome
 
     # -- what is asked -------------------------------------------------------------------------------------------------------------
 
@@ -198,8 +211,8 @@ class Follow:
             "narrow accounts, regions, start and end, or the time before (baseline), or raise the ceiling; then run the same command again"
         )
         self._gap(layout, f"{why}: {remedy}", span)
-        self._keep()
         if not self.outcome.queries:
+            self._end()
             raise Refused(f"{self._name(layout)}: {why}", object=self._name(layout), operation="query", remedy=remedy)
         return False
 

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 Finding = dict[str, t.Any]
 Row = dict[str, t.Any]
 EVIDENCE = 50  # events of one finding
+SIGMA = "sigma"  # the rule's name of what Sigma rules find
 
 
 @dataclasses.dataclass

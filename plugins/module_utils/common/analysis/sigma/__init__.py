@@ -14,12 +14,11 @@ from collections.abc import Iterable, Sequence
 from ...errors import MissingLibrary
 from ...events.database import Database, DatabaseError
 from ...schema import printable
-from ..anomalies.finding import Finding
+from ..anomalies.finding import SIGMA, Finding
 from ..changes import stamp
 from . import asking, files, reading
 from .rules import LeftOut, Rule, Unsupported
 
-NAME = "sigma"
 _ALL = 900.0  # seconds for all rules together
 
 
@@ -39,7 +38,7 @@ class Answer:
         self.doubt(about, f"{left.why}; it was not asked")
 
     def doubt(self, about: str, why: str) -> None:
-        self.unknown.append({"object": about, "why": why, "about": NAME})
+        self.unknown.append({"object": about, "why": why, "about": SIGMA})
 
 
 def find(database: Database, given: Iterable[str], start: dt.datetime | None, end: dt.datetime | None) -> Answer:
@@ -112,10 +111,10 @@ def _ask(
 
 def _finding(rule: Rule, said: dict[str, str], row: dict[str, t.Any]) -> Finding:
     about = row["principal"] or f"nobody that the log names, in {row['account'] or row['cloud']}"
-    key = "\n".join((NAME, rule.id or rule.file, rule.title, about, row["cloud"], row["account"], row["verdict"]))
+    key = "\n".join((SIGMA, rule.id or rule.file, rule.title, about, row["cloud"], row["account"], row["verdict"]))
     level = f" ({rule.level})" if rule.level else ""
     return {
-        "id": hashlib.sha256(key.encode("utf-8", "replace")).hexdigest(), "rule": NAME, "object": about, "technique": rule.mitre[0] if rule.mitre else "",
+        "id": hashlib.sha256(key.encode("utf-8", "replace")).hexdigest(), "rule": SIGMA, "object": about, "technique": rule.mitre[0] if rule.mitre else "",
         "verdict": row["verdict"] or "review", "confidence": reading.LEVELS.get(rule.level, reading.LEVELS[""]), "evidence": row["evidence"],
         "note": f"{rule.title or rule.file}{level}: {row['n']} calls", "sigma": said, "mitre": list(rule.mitre), "tainted": bool(row["verdict"]),
         "by": row["tainted"] or [], "cloud": row["cloud"], "account": row["account"], "operations": row["operations"], "count": row["n"],
@@ -127,6 +126,3 @@ def _said(error: DatabaseError) -> str:
     if error.kind == "InterruptException":
         return "took longer than it may"
     return f"the database refuses it: {printable(' '.join(error.message.partition('Error: ')[2].split()), 200)}"
-
-
-__all__ = ["NAME", "Answer", "find"]
