@@ -1,6 +1,7 @@
 """UpdateUser, which stock ministack does not have: a user gets another name or path, and keeps its id, keys, policies and groups.
 
-From IAM's API reference. What is renamed counts as renamed when the lag is over, like every other change.
+From IAM's API reference. What is renamed counts as renamed when the lag is over, like every other change. A session of such a user keeps, in
+`aws:PrincipalArn`, the ARN of the moment in which it was minted, but the user's policies and `aws:userid`: nothing documents what AWS does, and this is the worst.
 """
 
 from __future__ import annotations
@@ -43,15 +44,13 @@ def _update_user(params: Params) -> Any:
             if old in group["Users"]:
                 iam._groups[key] = {**group, "Users": [name if member == old else member for member in group["Users"]]}
     iam._users[name] = user
-    for key, session in list(
-        sts._sessions.items()
-    ):  # a session is its user's, whatever the user is called, and was called when the session was minted
+    for key, session in list(sts._sessions.items()):  # a session is its user's, whatever the user is called
         if session.get("PrincipalType") == "AssumedRole":
             continue
         source = str(session.get("SourceAccessKeyId") or "")
         by_key = (iam._access_keys.get(source) or {}).get("UserName") == name
-        if session.get("UserId") == user["UserId"]:
-            sts._sessions[key] = {**session, "Arn": user["Arn"], "PrincipalName": name, "SourcePrincipalArn": user["Arn"]}
+        if session.get("UserId") == user["UserId"]:  # its Arn, and so aws:PrincipalArn, stays what it was when it was minted
+            sts._sessions[key] = {**session, "PrincipalName": name, "SourcePrincipalArn": user["Arn"]}
         elif by_key or session.get("SourcePrincipalArn") == was:
             sts._sessions[key] = {**session, "SourcePrincipalArn": user["Arn"]}
     return iam._xml(200, "UpdateUserResponse", "")

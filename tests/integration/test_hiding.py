@@ -168,6 +168,25 @@ def test_a_user_that_is_renamed_while_the_fence_spreads(desk: Desk, how: str, de
     assert outcome(admin, "delete_user_policy", **ours) in DEAD, "what is above the account names somebody else"
 
 
+def test_a_session_that_was_minted_under_another_name_is_held_above_the_account(desk: Desk) -> None:
+    """Its `aws:PrincipalArn` may be the name of then, which no fence names: the user's id outlasts every name, and goes with the user when it is released."""
+    bed, company = desk.bed, desk.company
+    admin = bed.client("iam", company.production.root, direct=True)
+    admin.update_user(UserName="ci-deploy", NewUserName="ci-then")
+    held = Credentials.of(bed.client("sts", company.leaked).get_session_token()["Credentials"])
+    admin.update_user(UserName="ci-then", NewUserName="ci-deploy")
+    assert works(bed, held) == "ok"
+    before = bed.snapshot()
+    desk.incident(company.leaked.access_key, password="keep")
+    assert desk.run("aws_contain", hold="1s")["status"] in ("ok", "partial")
+    sts, role = bed.client("sts", company.responder, direct=True), company.production.responder_role
+    exempt = Credentials.of(sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"])
+    bed.client("iam", exempt, direct=True).delete_user_policy(UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")
+    assert works(bed, held) in DEAD
+    assert desk.false_positive(company.leaked.access_key)["problems"] == []
+    assert works(bed, held) == "ok" and bed.snapshot() == before
+
+
 def test_whoever_took_a_control_away_before_the_user_was_renamed_is_contained(desk: Desk) -> None:
     """What was written under the name that it had is in no later state of the account: only the history tells who took it away."""
     bed, company = desk.bed, desk.company

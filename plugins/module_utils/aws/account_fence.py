@@ -37,6 +37,7 @@ LASTING = (
     "ConstraintViolationException",
 )  # asking again changes nothing
 SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
+ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
 EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
 
 
@@ -163,9 +164,21 @@ class AccountFences:
 
     def _held(self, account: str) -> list[Held]:
         held = [held for p in list(self.run.principals.values()) if p.account == account for held in self.of(p)]
+        held += [Held(user.id) for user in self._by_id(account)]
         own = sorted(arn for arn in list(self.run.own_in_wrong_hands) if arn.split(":")[4] == account)
         people = self.run.people.held(account) if self.run.people else []
         return held + [held for arn in own for held in self._conditions(arn)] + people
+
+    def _by_id(self, account: str) -> list[Principal]:
+        """Users that are denied everything, whom the fence names by their ids as well."""
+        return [p for p in list(self.run.principals.values()) if p.account == account and p.kind == "user" and p.id and self._whole(p)]
+
+    def _note_ids(self, account: str) -> None:
+        """An id does not say whose it is, and a release has to know."""
+        noted = {n["data"]["id"]: n["data"]["arn"] for n in self.run.case.notes(ID_NOTE)}
+        for user in self._by_id(account):
+            if not self.runner.check and noted.get(user.id) != user.arn:
+                self.run.case.note(ID_NOTE, {"id": user.id, "arn": user.arn})
 
     def of(self, principal: Principal) -> list[Held]:
         """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
@@ -198,6 +211,7 @@ class AccountFences:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
+        self._note_ids(account)
         fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 

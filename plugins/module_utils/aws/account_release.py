@@ -20,6 +20,7 @@ from ..common.plan import Call, Phase, Probe, Step
 from ..common.reader import Reader
 from . import organization, people_release, policy
 from . import service_control as scp
+from .account_fence import ID_NOTE
 from .organization import TARGET, Policy
 from .responders import note_responder, protecting
 from .service_control import Held
@@ -42,6 +43,7 @@ class AccountRelease:
         self.sid = self.case.incident.sid
         self._pairs = {latest.id: (first, latest) for first, latest in standing}
         self._arns = {identity(d["data"]["arn"]): d["data"]["arn"] for d in self.case.notes("suspect")}
+        self._users = {d["data"]["id"]: d["data"]["arn"] for d in self.case.notes(ID_NOTE)}
 
     def run(self) -> None:
         accounts = sorted({name.split(":")[1] for name in self._pairs})
@@ -174,6 +176,10 @@ class AccountRelease:
         if people_release.mine(held):
             stays = people_release.stays(self.release, held, self.chosen)
             return stays is None or (self._row(f"{resource}: {stays[0]}", *stays[1]) if stays[1] else False)
+        if scp.is_id(held.arn):
+            if (user := self._users.get(held.arn)) is None:
+                return self._row(f"{resource}: {held.arn}", "kept", "the ledger does not say whose id that is; look at it by hand")
+            held = Held(user)  # an id goes when its user goes
         who = identity(held.arn)
         if self.chosen is not None and who not in self.chosen:
             return False
@@ -234,5 +240,7 @@ class AccountRelease:
         return policy.cutoff_of(reader.read(step.probe)) >= policy.cutoff_of(step.after) != ""
 
     def _row(self, what: str, kind: str, why: str, due: str | None = None) -> bool:
-        self.release.rows.append(restore.Verdict(what, "", kind=kind, why=why, due=due))
+        row = restore.Verdict(what, "", kind=kind, why=why, due=due)
+        if row not in self.release.rows:
+            self.release.rows.append(row)
         return False

@@ -188,13 +188,16 @@ class AccountFence:
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
         for less in ({"until": ""}, {"policies": ()}):  # where there is no room for all, who is held counts more
-            if left and any(getattr(self.exempt, name) for name in less):
+            if self._named(left) and any(getattr(self.exempt, name) for name in less):
                 self.exempt = dataclasses.replace(self.exempt, **less)
                 boxes, left = self._allocate(kept, max(free, 0), wanted)
-        if left:  # no slot is free: in an SCP of this collection there may be room
+        if self._named(left):  # no slot is free: in an SCP of this collection there may be room
             kept = kept + [p for p in foreign if p not in extended]
             boxes, left = self._allocate(kept, max(free, 0), wanted)
-        self.left = sorted({h.arn for h in left})
+        if self._named(left):  # a name holds who bears it now, and comes before the id, which holds who is renamed
+            wanted = [h for h in wanted if not scp.is_id(h.arn)]
+            boxes, left = self._allocate(kept, max(free, 0), wanted)
+        self.left = self._named(left)
         for index, members in enumerate(boxes):
             if members and index < len(kept):
                 yield from self._change(kept[index], members)
@@ -202,6 +205,10 @@ class AccountFence:
                 taken = {p.name for p in found} | {name for name, _id in self.policies.values()}
                 name = next((n for n in map(self.name, range(1, 1000)) if n not in taken), "")
                 yield from self._create(name, members)
+
+    @staticmethod
+    def _named(left: list[Held]) -> list[str]:
+        return sorted({h.arn for h in left if not scp.is_id(h.arn)})
 
     def _allocate(self, kept: list[Policy], fresh: int, wanted: list[Held]) -> tuple[list[list[Held]], list[Held]]:
         sid = self.incident.sid

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The documents of the fence above the account, a service control policy (SCP). Pure.
 
-It says once more what the inline denies of the incident say, by ``aws:PrincipalArn``, where nobody in the account can take it away; denies every
-federation session of the account; and denies writes on the contained ARNs to everybody but the exempt, who are exact ARNs of that account.
+It says once more what the inline denies of the incident say, by ``aws:PrincipalArn``, where nobody in the account can take it away; of users by their unique
+ids as well, which outlast every name; denies every federation session of the account; and denies writes on the contained ARNs to everybody but the exempt,
+who are exact ARNs of that account.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """A contained user or role: ``arn``, and the ``condition`` of the deny on it ({}: everything is denied)."""
+    """A contained user or role: ``arn``, and the ``condition`` of the deny on it ({}: everything is denied).
+
+    Of a user that is denied everything there is a second one, whose ``arn`` is its unique id ("AIDA…"): a user may be renamed, and what its sessions are
+    called then is not documented.
+    """
 
     arn: str
     condition: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
@@ -56,6 +61,11 @@ class Held:
         return next(
             (purpose for key, purpose in _PURPOSES.items() if key in keys), "quarantine"
         )  # a cutoff may spare sessions by their aws:userid
+
+
+def is_id(who: str) -> bool:
+    """Whether ``Held.arn`` is a user's unique id."""
+    return not who.startswith("arn:")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Exempt:
 def shown(held: Iterable[Held]) -> list[str]:
     """Whom they are, in words: of the roles of Identity Center one person, never all who have them."""
     found = set()
-    for one in held:
+    for one in [h for h in held if not is_id(h.arn)]:
         values = [v for block in one.condition.values() for value in block.values() for v in listed(value)]
         found.add(f"{', '.join(values)} alone, of {one.arn}" if one.arn.endswith(PEOPLE) else one.arn)
     return sorted(found)
@@ -113,7 +123,9 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     """The statements of one SCP. ``sid``: the incident's. Each protects the exempt as well, so that none depends on another that is released earlier."""
     held = list(held)
     found = denies(sid, held, exempt)
-    everybody = sorted({h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE)})  # IAM changes neither
+    everybody = sorted(
+        {h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE) and not is_id(h.arn)}
+    )  # IAM changes neither
     resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody), *sorted(map(pattern, exempt.policies))]
     if resources:
         found.append(
@@ -125,18 +137,22 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
 
 
 def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
-    """One statement for each condition, in which everything is denied to whom it holds; and one for the federation sessions of users, whose ARN is a name
+    """One statement for each condition, in which everything is denied to whom it holds; one for users by their ids; and one for the federation sessions of
 
-    that the caller chose: all of their accounts', but the declared ones.
+    users, whose ARN is a name that the caller chose: all of their accounts', but the declared ones.
     """
+    held = list(held)
+    ids = sorted(h.arn for h in held if is_id(h.arn))
     groups: dict[str, list[Held]] = {}
-    for one in held:
+    for one in [h for h in held if not is_id(h.arn)]:
         groups.setdefault(json.dumps(one.condition, sort_keys=True), []).append(one)
     found = []
     for condition, members in sorted(groups.items()):
         arns = sorted(m.arn for m in members)
         tail = "" if condition == "{}" else hashlib.sha256(f"{members[0].purpose} {arns[0]}".encode()).hexdigest()[:6]
         found.append(_deny(f"{sid}D{tail}", ["*"], ["*"], {**json.loads(condition), "ArnLike": {"aws:PrincipalArn": arns}}))
+    if ids:
+        found.append(_deny(f"{sid}U", ["*"], ["*"], {"StringEquals": {"aws:userid": ids}}))
     roots = [h.arn for members in groups.values() for h in members if h.purpose == "root"]
     users = sorted([*(h.arn for h in groups.get("{}", ()) if kind_of(h.arn) == "user"), *roots])
     if users:
@@ -177,7 +193,7 @@ def ours(content: t.Any, sid: str) -> list[Statement]:
     return [
         s
         for s in ([found] if isinstance(found, dict) else found)
-        if re.fullmatch(re.escape(sid) + r"[DFWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
+        if re.fullmatch(re.escape(sid) + r"[DFUWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
     ]
 
 
@@ -201,6 +217,8 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
             condition = dict(statement.get("Condition", {}))
             arns = condition.pop("ArnLike", {}).get("aws:PrincipalArn", [])
             held += [Held(arn, condition) for arn in listed(arns)]
+        elif str(statement.get("Sid", "")) == f"{sid}U":
+            held += [Held(user) for user in listed(statement["Condition"]["StringEquals"]["aws:userid"])]
     return held
 
 
@@ -223,7 +241,7 @@ def allocate(
     boxes: list[list[Held]] = [[] for _size in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
     left = []
-    for one in sorted(held, key=lambda h: (at.get((h.arn, h.purpose), len(room)), h.arn)):
+    for one in sorted(held, key=lambda h: (at.get((h.arn, h.purpose), len(room)), is_id(h.arn), h.arn)):
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:

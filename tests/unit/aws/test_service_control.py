@@ -26,7 +26,7 @@ def user(name: str) -> Held:
 
 @given(st.lists(st.integers(0, 400), unique=True, max_size=120), st.integers(0, 3), st.integers(0, 4000))
 def test_no_document_exceeds_the_limit_and_nobody_is_lost(numbers: list[int], fresh: int, used: int) -> None:
-    held = [user(f"somebody-with-a-long-name-{n}") for n in numbers]
+    held = [held for n in numbers for held in (user(f"somebody-with-a-long-name-{n}"), Held(f"AIDAEXAMPLE{n:010}"))]
     boxes, left = scp.allocate(SID, [([], used)], fresh, held, Exempt((GLASS,)))
     assert sorted(h.arn for box in (*boxes, left) for h in box) == sorted(h.arn for h in held)
     for index, box in enumerate(boxes):
@@ -44,6 +44,8 @@ def test_what_is_written_tells_whom_it_holds() -> None:
     held = [
         user("a"),
         user("b"),
+        Held("AIDAEXAMPLEA"),
+        Held("AIDAEXAMPLEB"),
         Held("arn:aws:iam::111122223333:role/r", {"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}),
     ]
     statements = scp.statements(SID, held, Exempt((GLASS,), ("arn:aws:sts::111122223333:federated-user/broker",)))
@@ -51,6 +53,14 @@ def test_what_is_written_tells_whom_it_holds() -> None:
     assert sorted(scp.members(statements, SID), key=key) == sorted(held, key=key)
     assert scp.ours(scp.document(statements), SID) == statements and scp.others(scp.document(statements), "EvictOther") == statements
     assert all(s["Sid"].isalnum() for s in statements) and len({s["Sid"] for s in statements}) == len(statements)
+
+
+def test_a_user_is_denied_by_its_id_whatever_it_is_called_and_no_write_is_denied_on_an_id() -> None:
+    statements = scp.statements(SID, [user("a"), Held("AIDAEXAMPLEA")], Exempt((GLASS,)))
+    (by_id,) = [s for s in statements if "aws:userid" in str(s)]
+    assert by_id["Action"] == by_id["Resource"] == "*" and by_id["Condition"] == {"StringEquals": {"aws:userid": ["AIDAEXAMPLEA"]}}
+    assert sum("AIDAEXAMPLEA" in str(s) for s in statements) == 1
+    assert scp.shown([user("a"), Held("AIDAEXAMPLEA")]) == [user("a").arn]
 
 
 def test_a_newer_cutoff_replaces_the_older_and_everything_covers_the_rest() -> None:
