@@ -416,7 +416,24 @@ def _lean(profile: str | None) -> t.Any:
     loader = _loader(session.get_config_variable("data_path"))
     session.register_component("data_loader", loader)
     session.register("creating-client-class", loader.shape)
+    session.register("before-parse", _whole)
     return session
+
+
+def _whole(operation_model: t.Any, response_dict: Mapping[str, t.Any], **_more: t.Any) -> None:
+    """Half a JSON answer is none. botocore takes it for an empty one: of a listing, that nothing is there; of a creation, that it has no id."""
+    model, body = operation_model.service_model, response_dict.get("body")
+    if (
+        response_dict["status_code"] >= 300
+        or model.resolved_protocol not in ("json", "rest-json")
+        or not isinstance(body, bytes)
+        or not body
+    ):
+        return
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise botocore.parsers.ResponseParserError(f"the answer to {operation_model.name} is no JSON") from error
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import io
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
@@ -181,6 +182,41 @@ def test_all_pages_where_botocore_pages_nothing(
             stub.add_response(method, {listed: [one], token: "same"}, {**sent, **({token: "same"} if page else {})})
         with pytest.raises(CloudError, match="PaginationError"):
             aws.call(Call(target, service, operation, sent))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "body", "found"),
+    [
+        ("organizations", "ListPolicies", {"Filter": "SERVICE_CONTROL_POLICY"}, b'{"Policies":[{"Id":"p-1', None),
+        (
+            "organizations",
+            "ListPolicies",
+            {"Filter": "SERVICE_CONTROL_POLICY"},
+            b'{"Policies":[{"Id":"p-1"}]}',
+            {"Policies": [{"Id": "p-1"}]},
+        ),
+        ("organizations", "DeletePolicy", {"PolicyId": "p-12345678"}, b"", {}),
+        ("lambda", "ListFunctions", {}, b'{"Functions":[', None),
+    ],
+)
+def test_half_a_json_answer_is_no_empty_answer(
+    monkeypatch: pytest.MonkeyPatch, service: str, operation: str, given: Any, body: bytes, found: Any
+) -> None:
+    """botocore takes one for an empty answer: then no policy would be there, and a creation would have no id."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    connected = Aws({"region": "us-east-1"})
+    connected._caller = {"account": A, "arn": f"arn:aws:iam::{A}:user/r", "user_id": "U"}
+    answer = AWSResponse("https://x", 200, {"content-type": "application/json"}, None)
+    answer._content = body
+    connected.client(Target("aws", A), service).meta.events.register("before-send", lambda **_more: answer)
+    call = Call(Target("aws", A), service, operation, given)
+    if found is not None:
+        assert connected.call(call) == found
+        return
+    with pytest.raises(CloudError) as caught:
+        connected.call(call)
+    assert caught.value.lost and caught.value.code == "ResponseParserError"
 
 
 class Broken:
