@@ -46,7 +46,7 @@ test-2.19: setup-2.19 emulators ## unit and contract tests on Python 3.11 with a
 	$(VENV_219)/bin/python tests/tools/clean_env.py $(VENV_219)/bin/python -m pytest -n $(PYTEST_WORKERS) tests/unit tests/contract
 
 crash: setup ## kill the module at every crash point and run it again (long; `make test` takes a sample)
-	EVICT_CRASH=all $(CLEAN) $(BIN)/python -m pytest -m crash tests/integration
+	EVICT_CRASH=all $(CLEAN) $(BIN)/python -m pytest -n $(INTEGRATION_WORKERS) --dist loadfile --no-loadscope-reorder -m crash tests/integration
 
 RUNS ?= 100
 SEED ?= 1000
@@ -74,10 +74,10 @@ generate: setup ## rewrite the generated files (action groups, tables, permissio
 
 EVENTS ?= 200000
 bench: setup ## measure containment beside plain boto3 scripts: 1 to 1,000 users in one account, 200 and 1,000 in many; 220 resources; logs loaded beside bare DuckDB
-	$(CLEAN) $(BIN)/python tests/bench/contain.py
-	$(CLEAN) $(BIN)/python tests/bench/scale.py
-	$(CLEAN) $(BIN)/python tests/bench/resources.py
-	$(CLEAN) $(BIN)/python tests/bench/dependents.py
+	$(CLEAN) $(BIN)/python tests/bench/contain.py --check
+	$(CLEAN) $(BIN)/python tests/bench/scale.py --check
+	$(CLEAN) $(BIN)/python tests/bench/resources.py --check
+	$(CLEAN) $(BIN)/python tests/bench/dependents.py --check
 	$(CLEAN) $(BIN)/python tests/bench/investigation.py --events $(EVENTS)
 	$(CLEAN) $(BIN)/python tests/bench/sigma_rules.py --events $(EVENTS)
 

@@ -37,7 +37,7 @@ def main() -> None:
     session.Aws.client = noting_client  # type: ignore[method-assign]
     botocore.client.BaseClient._make_api_call = noting_call  # type: ignore[method-assign]
     began, processor = time.monotonic(), time.process_time()
-    contain = {"incident_data": {"incident": order.get("incident")}, "hold": "0", "scope": 0, "threads": order["threads"],
+    contain = {"incident_data": {"incident": order.get("incident")}, "hold": order.get("hold", "0"), "scope": 0, "threads": order["threads"],
                "account_fence": order.get("account_fence")}  # fmt: skip
     result = helpers.call_module(order.get("module", "aws_contain"), order.get("params", contain))
     shown = {
