@@ -212,6 +212,24 @@ def test_killed_around_what_cannot_be_undone(range_: Range, when: str) -> None:
     assert [r["kind"] for r in undone["open"]] == ["irreversible"] and place.bed.snapshot() == place.original
 
 
+def test_when_a_killed_run_wrote_the_fence_is_known_well_enough(range_: Range) -> None:
+    """The run that recovers takes its own beginning for it: it cuts derived sessions late enough, and the one after it has nothing to do."""
+    place = range_
+    desk = place.desk(scoped=True)
+    child = Child(place.bed, place.order(desk, "contain"))
+    place.bed.rule("after", service="iam", at=1, pgid=child.pgid)
+    assert child.go()[0] == -9
+    place.bed.clear_rules()
+    place.bed.configure(latency_ms=100)  # so that it takes longer than the second to which a cutoff is written
+    try:
+        again = place.again(desk, "contain")
+    finally:
+        place.bed.configure(latency_ms=0)
+    assert any("was carried out" in text for text in again["recovered"]), again["recovered"]
+    assert place.again(desk, "contain")["changed"] is False
+    assert place.again(desk, "restore")["status"] == "ok" and _differences(place.original, place.bed.snapshot()) == []
+
+
 def test_killed_again_while_recovering(range_: Range, references: dict[str, Reference]) -> None:
     """The run that recovers is killed as well, several times over."""
     place, reference = range_, references["contain"]

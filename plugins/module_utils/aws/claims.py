@@ -86,7 +86,10 @@ def _crowded_out(run: Containment, principal: Principal) -> list[Done]:
 
 
 def fenced_since(run: Containment, principal: Principal) -> datetime.datetime | None:
-    """When the fence was written, by this run or, from the ledger, by an earlier one; of a single credential, when it was cut."""
+    """When the fence was written, by this run or, from the ledger, by an earlier one; of a single credential, when it was cut.
+
+    Of what a killed run wrote, and no outcome says when: when this run began, which saw it there.
+    """
     fence = _fence(run, principal)
     if principal.only:
         cut = [d for d in run.runner.done.values() if d.step.principal == principal.arn and credentials.id_of(d.step) in principal.only]
@@ -95,6 +98,8 @@ def fenced_since(run: Containment, principal: Principal) -> datetime.datetime | 
         return None
     if fence.status == "done" and fence.at:
         return parse(fence.at)
+    if fence.status == "already" and fence.step.id in run.unsettled:
+        return parse(run.runner.began)
     history = run.case.history.get(fence.step.id)
     at = ((history or {}).get("outcome") or {}).get("at")
     return parse(at) if at and fence.status == "already" else None

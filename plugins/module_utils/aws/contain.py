@@ -12,7 +12,7 @@ import time
 import typing as t
 from collections.abc import Iterable
 
-from ..common import restore
+from ..common import plan, restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import EvictError, InvalidInput, Refused
@@ -91,6 +91,7 @@ class Containment(Response):
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self._first_cutoffs: dict[str, datetime.datetime] = {}  # ARN -> of its sessions, as the first plan has it
+        self.unsettled = {plan.decode(data).id for data in case.ledger.open_intents()}  # what a killed run may have carried out
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
         self._repeating = False

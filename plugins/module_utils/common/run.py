@@ -76,6 +76,7 @@ class Runner:
         """``beside``: what other runs of the case have set out to do that are at work at the same time."""
         self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
         self._go_on, self._now, self._threads, self._beside = go_on, now, threads, beside
+        self.began = now()  # what a dead run left half done was carried out by then, or was not
         self._lock = threading.Lock()
         self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
@@ -220,7 +221,8 @@ class Runner:
                 text, status = ("was not carried out" if now == step.before else "something else is there now"), "failed"
         if not self.check and self._journal:
             message = f"interrupted run: {text}"
-            self._journal.outcome([{"id": step.id, "status": status, "at": self._now(), "message": message, "step": plan.encode(step)}])
+            at = self.began if status == "done" else self._now()
+            self._journal.outcome([{"id": step.id, "status": status, "at": at, "message": message, "step": plan.encode(step)}])
         return text
 
     def _adopt(self, step: Step, identity: t.Any) -> str:
