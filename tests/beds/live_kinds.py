@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator as ev
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response, new_uuid
-from ministack.services import batch, codebuild, ecs, glue, ssm
+from ministack.services import batch, codebuild, ecs, eks, glue, ssm
 
 Data = dict[str, Any]
 SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
@@ -43,6 +43,7 @@ def install() -> None:
     _patch_codebuild()
     _patch_glue()
     _patch_batch()
+    _patch_eks()
 
 
 def clear() -> None:
@@ -194,3 +195,28 @@ def _patch_batch() -> None:
 
     batch._submit_job = submit
     batch._DISPATCH.update({"/v1/submitjob": submit, "/v1/terminatejob": terminate})
+
+
+def _patch_eks() -> None:
+    """An access entry as AWS shows it: EKS itself says the groups and the user name of a node's, and takes neither for one."""
+    build, create = eks._build_access_entry, eks._create_access_entry
+    reserved = ("system:", "eks:", "aws:", "amazon:", "iam:")
+
+    def made(cluster: str, arn: str, body: Data) -> Data:
+        entry: Data = build(cluster, arn, body)
+        if entry["type"] != "STANDARD":
+            name = "{{SessionName}}" if entry["type"] == "FARGATE_LINUX" else "{{EC2PrivateDNSName}}"
+            return {**entry, "kubernetesGroups": ["system:nodes"], "username": f"system:node:{name}"}
+        session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/{{SessionName}}"
+        return {**entry, "username": entry["username"] or (session if ":role/" in arn else arn)}
+
+    def checked(cluster: str, body: Data) -> Any:
+        if body.get("type", "STANDARD") != "STANDARD" and (body.get("kubernetesGroups") or body.get("username")):
+            return eks._error(400, "InvalidParameterException", "kubernetesGroups and username are for entries of type STANDARD")
+        if str(body.get("username", "")).startswith(reserved):
+            return eks._error(400, "InvalidParameterException", "The username must not begin with a reserved prefix")
+        if any(key.startswith("aws:") for key in body.get("tags", {})):
+            return eks._error(400, "InvalidParameterException", "Tag keys must not begin with aws:")
+        return create(cluster, body)
+
+    eks._build_access_entry, eks._create_access_entry = made, checked

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.beds.bed import Bed, Credentials
-from tests.beds.company import allow, document
+from tests.beds.company import allow, document, trust
 from tests.integration.helpers import Desk, outcome, status_of
 
 pytestmark = pytest.mark.bed
@@ -256,7 +256,44 @@ def test_the_entry_of_a_shared_role_stays_and_is_named_with_its_end(stage: Desk)
     done = stage.contain(scope=20)
     assert role in entries(eks)
     (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
-    assert role in row["object"] and row["until"].endswith("Z") and "others use the role" in row["why"]
+    assert role in row["object"] and row["until"].endswith("Z") and "the role is not denied" in row["why"]
+
+
+def node_role(desk: Desk) -> str:
+    trusted = trust({"Service": "ec2.amazonaws.com"})
+    return str(root(desk, "iam").create_role(RoleName="eks-node", AssumeRolePolicyDocument=trusted)["Role"]["Arn"])
+
+
+@pytest.mark.parametrize("action", ["revoke", "deny"])
+def test_the_entry_of_a_node_role_is_never_taken_away(stage: Desk, action: str) -> None:
+    """All nodes of the role would lose the cluster. Denied, it is for a hand to move them; revoked, their work goes on."""
+    eks, role = cluster(stage), node_role(stage)
+    eks.create_access_entry(clusterName="prod", principalArn=role, type="EC2_LINUX")
+    before = eks.describe_access_entry(clusterName="prod", principalArn=role)["accessEntry"]
+    assert before["username"] == "system:node:{{EC2PrivateDNSName}}" and before["kubernetesGroups"] == ["system:nodes"]
+    stage.incident(role, role_action=action)
+    done = stage.contain(scope=20)
+    assert status_of(done, "role/eks-node")["role_action"] == action
+    assert eks.describe_access_entry(clusterName="prod", principalArn=role)["accessEntry"] == before
+    (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
+    by_hand = [o for o in done["open"] if "EC2_LINUX" in o["why"]]
+    if action == "deny":
+        assert row["until"] == "ended by hand" and by_hand and "delete-access-entry" in by_hand[0]["why"]
+    else:
+        assert row["until"].endswith("Z") and not by_hand and "the role is not denied" in row["why"]
+
+
+@pytest.mark.parametrize("action", ["revoke", "deny"])
+def test_the_entry_of_a_role_named_as_compromised_follows_what_is_done_to_it(stage: Desk, action: str) -> None:
+    eks, role = cluster(stage), stage.company.production.roles["orders-lambda"]
+    eks.create_access_entry(clusterName="prod", principalArn=role, tags={"team": "x"})
+    eks.associate_access_policy(clusterName="prod", principalArn=role, policyArn=VIEW, accessScope={"type": "cluster"})
+    before = entries(eks)
+    assert before[role][1].endswith("/{{SessionName}}")
+    stage.incident(role, role_action=action)
+    assert stage.contain(scope=20)["problems"] == []
+    assert (role in entries(eks)) == (action == "revoke")
+    assert stage.false_positive(role)["problems"] == [] and entries(eks) == before
 
 
 def test_what_the_api_cannot_show_of_a_cluster_is_for_a_hand(stage: Desk) -> None:
@@ -266,6 +303,7 @@ def test_what_the_api_cannot_show_of_a_cluster_is_for_a_hand(stage: Desk) -> Non
     (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
     assert row["until"] == "ended by hand" and "aws-auth" in row["why"]
     assert [o for o in done["open"] if "aws-auth" in o["why"]] and done["problems"] == []
+    assert "creator" in row["why"]
 
 
 def test_a_denied_session_goes_on_signing_who_it_is(stage: Desk) -> None:
