@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator as ev
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response, new_uuid
-from ministack.services import batch, codebuild, ecs, eks, glue, ssm
+from ministack.services import batch, codebuild, ec2, ecs, eks, glue, ssm
 
 Data = dict[str, Any]
 SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
@@ -44,6 +44,7 @@ def install() -> None:
     _patch_glue()
     _patch_batch()
     _patch_eks()
+    _patch_ec2()
 
 
 def clear() -> None:
@@ -220,3 +221,16 @@ def _patch_eks() -> None:
         return create(cluster, body)
 
     eks._build_access_entry, eks._create_access_entry = made, checked
+
+
+def _patch_ec2() -> None:
+    """A profile that replaces another comes under an association id of its own."""
+    stock = ec2._upsert_iam_instance_profile_association
+
+    def upsert(instance: str, profile: Data, association_id: str | None = None, state: str = "associated") -> Any:
+        if association_id:
+            ec2._iam_instance_profile_associations.pop(association_id, None)
+            association_id = f"iip-assoc-{new_uuid().replace('-', '')[:17]}"
+        return stock(instance, profile, association_id=association_id, state=state)
+
+    ec2._upsert_iam_instance_profile_association = upsert
