@@ -17,14 +17,14 @@ from ministack.core.responses import AccountRegionScopedDict, error_response_jso
 from ministack.services import batch, codebuild, ec2, ecs, eks, glue, ssm
 
 Data = dict[str, Any]
-SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
+SESSIONS, AUTOMATIONS, BATCHES = AccountRegionScopedDict(), AccountRegionScopedDict(), AccountRegionScopedDict()
 _ACTIVE = ("Connected", "Connecting", "Disconnected")
 _RUNNING = ("Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled")
 
 
 def install() -> None:
     """Add the handlers; before ministack's app is imported."""
-    ssm._bed_sessions, ssm._bed_automations = SESSIONS, AUTOMATIONS
+    ssm._bed_sessions, ssm._bed_automations, codebuild._bed_batches = SESSIONS, AUTOMATIONS, BATCHES
     handlers: dict[str, Callable[[Data], Any]] = {
         "StartSession": _start_session, "DescribeSessions": _describe_sessions, "TerminateSession": _terminate_session,
         "StartAutomationExecution": _start_automation, "DescribeAutomationExecutions": _describe_automations,
@@ -51,6 +51,7 @@ def clear() -> None:
     """Forget all of them."""
     SESSIONS.clear()
     AUTOMATIONS.clear()
+    BATCHES.clear()
 
 
 def _caller() -> str:
@@ -161,6 +162,31 @@ def _patch_codebuild() -> None:
         return {**build, "initiator": _caller(), "buildStatus": "IN_PROGRESS", "currentPhase": "BUILD", "buildComplete": False}
 
     codebuild._make_build_record = make
+
+    def batches(data: Data) -> Any:
+        wanted = data.get("filter", {}).get("status")
+        return json_response({"ids": [b["id"] for b in BATCHES.values() if wanted in (None, b["buildBatchStatus"])]})
+
+    def start(data: Data) -> Any:
+        name = f"{data['projectName']}:{new_uuid()}"
+        BATCHES[name] = {"id": name, "projectName": data["projectName"], "buildBatchStatus": "IN_PROGRESS", "initiator": _caller()}
+        return json_response({"buildBatch": BATCHES[name]})
+
+    def stop(data: Data) -> Any:
+        BATCHES[data["id"]] = {**BATCHES[data["id"]], "buildBatchStatus": "STOPPED"}
+        return json_response({"buildBatch": BATCHES[data["id"]]})
+
+    handlers: dict[str, Callable[[Data], Any]] = {
+        "ListBuildBatches": batches, "StartBuildBatch": start, "StopBuildBatch": stop,
+        "BatchGetBuildBatches": lambda data: json_response({"buildBatches": [BATCHES[n] for n in data["ids"] if n in BATCHES]}),
+    }  # fmt: skip
+    plain = codebuild.handle_request
+
+    async def handle(method: str, path: str, headers: Data, body: bytes, query_params: Data) -> Any:
+        handler = handlers.get(headers.get("x-amz-target", "").rsplit(".", 1)[-1])
+        return handler(json.loads(body or b"{}")) if handler else await plain(method, path, headers, body, query_params)
+
+    codebuild.handle_request = handle
 
 
 def _patch_glue() -> None:

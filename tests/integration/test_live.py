@@ -17,7 +17,17 @@ REGION = "eu-west-1"  # not the caller's
 MACHINE = json.dumps({"StartAt": "w", "States": {"w": {"Type": "Wait", "Seconds": 3600, "End": True}}})
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
-KINDS = {"ssm_session", "ssm_automation", "ssm_command", "ecs_exec", "codebuild_build", "glue_run", "batch_job", "state_execution"}
+KINDS = {
+    "ssm_session",
+    "ssm_automation",
+    "ssm_command",
+    "ecs_exec",
+    "codebuild_build",
+    "codebuild_batch",
+    "glue_run",
+    "batch_job",
+    "state_execution",
+}
 
 
 def root(desk: Any, service: str, region: str = REGION) -> Any:
@@ -42,6 +52,7 @@ def start_all(bed: Bed, who: Credentials, desk: Any) -> dict[str, str]:
         "ssm_command": ssm.send_command(DocumentName="AWS-RunShellScript", InstanceIds=["i-0123456789abcdef0"])["Command"]["CommandId"],
         "ecs_exec": exec_["session"]["sessionId"],
         "codebuild_build": bed.client("codebuild", who, REGION).start_build(projectName="ci")["build"]["id"],
+        "codebuild_batch": bed.client("codebuild", who, REGION).start_build_batch(projectName="ci")["buildBatch"]["id"],
         "glue_run": bed.client("glue", who, REGION).start_job_run(JobName="etl")["JobRunId"],
         "batch_job": bed.client("batch", who, REGION).submit_job(jobName="mine", jobQueue="q", jobDefinition="d")["jobId"],
         "state_execution": bed.client("stepfunctions", who, REGION).start_execution(stateMachineArn=machine["stateMachineArn"])[
@@ -64,6 +75,7 @@ def alive(desk: Desk) -> set[str]:
         ),
         *(c["CommandId"] for c in ssm.list_commands()["Commands"] if c["Status"] == "InProgress"),
         *(b["id"] for b in codebuild.batch_get_builds(ids=builds or ["x:y"])["builds"] if b["buildStatus"] == "IN_PROGRESS"),
+        *codebuild.list_build_batches(filter={"status": "IN_PROGRESS"})["ids"],
         *(r["Id"] for r in glue.get_job_runs(JobName="etl")["JobRuns"] if r["JobRunState"] == "RUNNING"),
         *(j["jobId"] for j in root(desk, "batch").list_jobs(jobQueue="q", jobStatus="RUNNING")["jobSummaryList"]),
         *(
