@@ -14,17 +14,17 @@ from typing import Any
 
 from ministack.core import iam_evaluator as ev
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response, new_uuid
-from ministack.services import batch, codebuild, ecs, glue, ssm
+from ministack.services import batch, codebuild, ec2, ecs, eks, glue, ssm
 
 Data = dict[str, Any]
-SESSIONS, AUTOMATIONS = AccountRegionScopedDict(), AccountRegionScopedDict()
+SESSIONS, AUTOMATIONS, BATCHES = AccountRegionScopedDict(), AccountRegionScopedDict(), AccountRegionScopedDict()
 _ACTIVE = ("Connected", "Connecting", "Disconnected")
 _RUNNING = ("Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled")
 
 
 def install() -> None:
     """Add the handlers; before ministack's app is imported."""
-    ssm._bed_sessions, ssm._bed_automations = SESSIONS, AUTOMATIONS
+    ssm._bed_sessions, ssm._bed_automations, codebuild._bed_batches = SESSIONS, AUTOMATIONS, BATCHES
     handlers: dict[str, Callable[[Data], Any]] = {
         "StartSession": _start_session, "DescribeSessions": _describe_sessions, "TerminateSession": _terminate_session,
         "StartAutomationExecution": _start_automation, "DescribeAutomationExecutions": _describe_automations,
@@ -43,12 +43,15 @@ def install() -> None:
     _patch_codebuild()
     _patch_glue()
     _patch_batch()
+    _patch_eks()
+    _patch_ec2()
 
 
 def clear() -> None:
     """Forget all of them."""
     SESSIONS.clear()
     AUTOMATIONS.clear()
+    BATCHES.clear()
 
 
 def _caller() -> str:
@@ -160,6 +163,31 @@ def _patch_codebuild() -> None:
 
     codebuild._make_build_record = make
 
+    def batches(data: Data) -> Any:
+        wanted = data.get("filter", {}).get("status")
+        return json_response({"ids": [b["id"] for b in BATCHES.values() if wanted in (None, b["buildBatchStatus"])]})
+
+    def start(data: Data) -> Any:
+        name = f"{data['projectName']}:{new_uuid()}"
+        BATCHES[name] = {"id": name, "projectName": data["projectName"], "buildBatchStatus": "IN_PROGRESS", "initiator": _caller()}
+        return json_response({"buildBatch": BATCHES[name]})
+
+    def stop(data: Data) -> Any:
+        BATCHES[data["id"]] = {**BATCHES[data["id"]], "buildBatchStatus": "STOPPED"}
+        return json_response({"buildBatch": BATCHES[data["id"]]})
+
+    handlers: dict[str, Callable[[Data], Any]] = {
+        "ListBuildBatches": batches, "StartBuildBatch": start, "StopBuildBatch": stop,
+        "BatchGetBuildBatches": lambda data: json_response({"buildBatches": [BATCHES[n] for n in data["ids"] if n in BATCHES]}),
+    }  # fmt: skip
+    plain = codebuild.handle_request
+
+    async def handle(method: str, path: str, headers: Data, body: bytes, query_params: Data) -> Any:
+        handler = handlers.get(headers.get("x-amz-target", "").rsplit(".", 1)[-1])
+        return handler(json.loads(body or b"{}")) if handler else await plain(method, path, headers, body, query_params)
+
+    codebuild.handle_request = handle
+
 
 def _patch_glue() -> None:
     """A run runs until it is stopped."""
@@ -194,3 +222,41 @@ def _patch_batch() -> None:
 
     batch._submit_job = submit
     batch._DISPATCH.update({"/v1/submitjob": submit, "/v1/terminatejob": terminate})
+
+
+def _patch_eks() -> None:
+    """An access entry as AWS shows it: EKS itself says the groups and the user name of a node's, and takes neither for one."""
+    build, create = eks._build_access_entry, eks._create_access_entry
+    reserved = ("system:", "eks:", "aws:", "amazon:", "iam:")
+
+    def made(cluster: str, arn: str, body: Data) -> Data:
+        entry: Data = build(cluster, arn, body)
+        if entry["type"] != "STANDARD":
+            name = "{{SessionName}}" if entry["type"] == "FARGATE_LINUX" else "{{EC2PrivateDNSName}}"
+            return {**entry, "kubernetesGroups": ["system:nodes"], "username": f"system:node:{name}"}
+        session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/{{SessionName}}"
+        return {**entry, "username": entry["username"] or (session if ":role/" in arn else arn)}
+
+    def checked(cluster: str, body: Data) -> Any:
+        if body.get("type", "STANDARD") != "STANDARD" and (body.get("kubernetesGroups") or body.get("username")):
+            return eks._error(400, "InvalidParameterException", "kubernetesGroups and username are for entries of type STANDARD")
+        if str(body.get("username", "")).startswith(reserved):
+            return eks._error(400, "InvalidParameterException", "The username must not begin with a reserved prefix")
+        if any(key.startswith("aws:") for key in body.get("tags", {})):
+            return eks._error(400, "InvalidParameterException", "Tag keys must not begin with aws:")
+        return create(cluster, body)
+
+    eks._build_access_entry, eks._create_access_entry = made, checked
+
+
+def _patch_ec2() -> None:
+    """A profile that replaces another comes under an association id of its own."""
+    stock = ec2._upsert_iam_instance_profile_association
+
+    def upsert(instance: str, profile: Data, association_id: str | None = None, state: str = "associated") -> Any:
+        if association_id:
+            ec2._iam_instance_profile_associations.pop(association_id, None)
+            association_id = f"iip-assoc-{new_uuid().replace('-', '')[:17]}"
+        return stock(instance, profile, association_id=association_id, state=state)
+
+    ec2._upsert_iam_instance_profile_association = upsert

@@ -12,7 +12,8 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import ledger a
 from ansible_collections.evict.cloud.plugins.module_utils.common import planning, response_plan
 from tests.beds.bed import Credentials, root
 from tests.beds.company import PRODUCTION, allow, document, trust
-from tests.integration.helpers import DEAD, Desk, works
+from tests.integration.helpers import DEAD, Desk, next_second, outcome, status_of, works
+from tests.redteam.arsenal import OUTSIDE, set_up_outside
 
 pytestmark = pytest.mark.bed
 
@@ -147,6 +148,14 @@ def alone(desk: Desk) -> Any:
     return iam, {"credentials": key, "connection": {"aws": {}}}
 
 
+def back_door(iam: Any, desk: Desk, who: str = f"arn:aws:iam::{OUTSIDE}:user/mallory") -> Any:
+    """A role with all rights that somebody of another account may assume; returns their STS client."""
+    outside = set_up_outside(desk.bed).credentials
+    iam.create_role(RoleName="backdoor", AssumeRolePolicyDocument=trust({"AWS": who}))
+    iam.attach_role_policy(RoleName="backdoor", PolicyArn=ADMINISTRATOR)
+    return desk.bed.client("sts", outside)
+
+
 def contain(desk: Desk, credentials: Any, *suspects: Any, **more: Any) -> dict[str, Any]:
     desk.incident(*suspects, **more)
     return desk.contain(credentials=credentials)
@@ -184,6 +193,16 @@ def _federated(iam: Any, _desk: Desk) -> None:
     )
 
 
+def _trusted_by_the_management_account(iam: Any, desk: Desk) -> None:
+    iam.put_role_policy(RoleName="incident-responder", PolicyName="work", PolicyDocument=document(allow("*")))
+    iam.put_user_policy(UserName="on-call", PolicyName="organization", PolicyDocument=document(allow("organizations:DescribeOrganization")))
+
+
+def _trusted_by_a_declared_outsider(iam: Any, desk: Desk) -> None:
+    desk.bed.client("iam", root(OUTSIDE), direct=True).create_user(UserName="ada")
+    back_door(iam, desk, who=f"arn:aws:iam::{OUTSIDE}:user/ada")
+
+
 def _through_a_group(iam: Any, _desk: Desk) -> None:
     policy = iam.create_policy(PolicyName="everything", PolicyDocument=document(allow("iam:*")))["Policy"]["Arn"]
     iam.create_group(GroupName="owners")
@@ -209,12 +228,17 @@ def _the_caller_itself(iam: Any, _desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [_break_glass, _federated, _through_a_group, _behind_mfa, _of_a_user_who_may_assume_it, _the_caller_itself]
-)
+    "other",
+    [
+        _break_glass, _federated, _trusted_by_the_management_account, _trusted_by_a_declared_outsider, _through_a_group, _behind_mfa,
+        _of_a_user_who_may_assume_it, _the_caller_itself,
+    ],
+)  # fmt: skip
 def test_somebody_else_can_administer_the_account(desk: Desk, alone: Any, other: Any) -> None:
     iam, more = alone
     other(iam, desk)
-    done = contain(desk, more["credentials"], ALICE, connection={"aws": {}}, protected=[f"{P}:role/break-glass"])
+    trusted = {"networks": [], "principals": [f"arn:aws:iam::{OUTSIDE}:user/ada"]}
+    done = contain(desk, more["credentials"], ALICE, connection={"aws": {}}, protected=[f"{P}:role/break-glass"], trusted=trusted)
     assert done["problems"] == [] and "last administrator" not in said(done), done["msg"]
     assert works(desk.bed, desk.company.production.keys["alice"]) in DEAD
 
@@ -249,7 +273,18 @@ def _only_reads_and_lists(iam: Any, _desk: Desk) -> None:
         {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"}, allow("iam:Get*", "iam:List*")))  # fmt: skip
 
 
+def _a_role_that_an_outsider_may_assume(iam: Any, desk: Desk) -> None:
+    back_door(iam, desk)
+
+
+def _a_role_that_anybody_may_assume(iam: Any, desk: Desk) -> None:
+    back_door(iam, desk)
+    iam.update_assume_role_policy(RoleName="backdoor", PolicyDocument=trust({"AWS": "*"}))
+
+
 NOBODY = [
+    _a_role_that_an_outsider_may_assume,
+    _a_role_that_anybody_may_assume,
     _no_credential,
     _denied,
     _within_a_boundary,
@@ -264,6 +299,43 @@ def test_what_looks_like_another_administrator_and_is_none(desk: Desk, alone: An
     iam, more = alone
     other(iam, desk)
     refused(desk, "last_admin", ALICE, **more)
+
+
+BACKDOOR = f"{P}:role/backdoor"
+
+
+def lets_nobody_in(desk: Desk, sts: Any) -> bool:
+    """Whether the outsider's new sessions of the back door do nothing."""
+    if outcome(sts, "assume_role", RoleArn=BACKDOOR, RoleSessionName="again") != "ok":
+        return True
+    next_second()
+    again = Credentials.of(sts.assume_role(RoleArn=BACKDOOR, RoleSessionName="again")["Credentials"])
+    return works(desk.bed, again) in DEAD
+
+
+def test_a_back_door_that_a_person_named_is_denied_though_nobody_else_is_left(desk: Desk, alone: Any) -> None:
+    iam, more = alone
+    iam.detach_user_policy(UserName="alice", PolicyArn=ADMINISTRATOR)
+    sts = back_door(iam, desk)
+    done = contain(desk, more["credentials"], BACKDOOR, connection={"aws": {}}, role_action="deny")
+    assert done["problems"] == [] and [r["role_action"] for r in done["principals"]] == ["deny"], done["msg"]
+    assert lets_nobody_in(desk, sts)
+    (row,) = [o for o in done["open"] if o["object"] == f"account {PRODUCTION}"]
+    assert "root user" in row["why"] and BACKDOOR in row["why"]
+
+
+def test_a_back_door_that_the_last_administrator_made_is_shut_and_she_is_not_spared_for_it(desk: Desk, alone: Any) -> None:
+    """As in life: her key makes the role, and the logs tell of it."""
+    _iam, more = alone
+    key = desk.company.production.keys["alice"]
+    sts = back_door(desk.bed.client("iam", key), desk)
+    sts.assume_role(RoleArn=BACKDOOR, RoleSessionName="first")
+    desk.incident(key.access_key, connection={"aws": {}}, **lift("last_admin", ALICE))
+    done = desk.contain(credentials=more["credentials"], scope=30, hold="20s", spread="2s")
+    assert [p for p in done["problems"] if "last_admin" in p["operation"]] == [], done["problems"]
+    assert lets_nobody_in(desk, sts) and works(desk.bed, key) in DEAD
+    row = status_of(done, "role/backdoor")
+    assert row["role_action"] == "deny" and "inline deny" in row["controls"], row
 
 
 @pytest.mark.parametrize("how", ["another account", "management role"])

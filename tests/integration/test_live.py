@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.beds.bed import Bed, Credentials
-from tests.beds.company import allow, document
+from tests.beds.company import allow, document, trust
 from tests.integration.helpers import Desk, outcome, status_of
 
 pytestmark = pytest.mark.bed
@@ -17,7 +17,17 @@ REGION = "eu-west-1"  # not the caller's
 MACHINE = json.dumps({"StartAt": "w", "States": {"w": {"Type": "Wait", "Seconds": 3600, "End": True}}})
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
-KINDS = {"ssm_session", "ssm_automation", "ssm_command", "ecs_exec", "codebuild_build", "glue_run", "batch_job", "state_execution"}
+KINDS = {
+    "ssm_session",
+    "ssm_automation",
+    "ssm_command",
+    "ecs_exec",
+    "codebuild_build",
+    "codebuild_batch",
+    "glue_run",
+    "batch_job",
+    "state_execution",
+}
 
 
 def root(desk: Any, service: str, region: str = REGION) -> Any:
@@ -42,6 +52,7 @@ def start_all(bed: Bed, who: Credentials, desk: Any) -> dict[str, str]:
         "ssm_command": ssm.send_command(DocumentName="AWS-RunShellScript", InstanceIds=["i-0123456789abcdef0"])["Command"]["CommandId"],
         "ecs_exec": exec_["session"]["sessionId"],
         "codebuild_build": bed.client("codebuild", who, REGION).start_build(projectName="ci")["build"]["id"],
+        "codebuild_batch": bed.client("codebuild", who, REGION).start_build_batch(projectName="ci")["buildBatch"]["id"],
         "glue_run": bed.client("glue", who, REGION).start_job_run(JobName="etl")["JobRunId"],
         "batch_job": bed.client("batch", who, REGION).submit_job(jobName="mine", jobQueue="q", jobDefinition="d")["jobId"],
         "state_execution": bed.client("stepfunctions", who, REGION).start_execution(stateMachineArn=machine["stateMachineArn"])[
@@ -64,6 +75,7 @@ def alive(desk: Desk) -> set[str]:
         ),
         *(c["CommandId"] for c in ssm.list_commands()["Commands"] if c["Status"] == "InProgress"),
         *(b["id"] for b in codebuild.batch_get_builds(ids=builds or ["x:y"])["builds"] if b["buildStatus"] == "IN_PROGRESS"),
+        *codebuild.list_build_batches(filter={"status": "IN_PROGRESS"})["ids"],
         *(r["Id"] for r in glue.get_job_runs(JobName="etl")["JobRuns"] if r["JobRunState"] == "RUNNING"),
         *(j["jobId"] for j in root(desk, "batch").list_jobs(jobQueue="q", jobStatus="RUNNING")["jobSummaryList"]),
         *(
@@ -256,7 +268,44 @@ def test_the_entry_of_a_shared_role_stays_and_is_named_with_its_end(stage: Desk)
     done = stage.contain(scope=20)
     assert role in entries(eks)
     (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
-    assert role in row["object"] and row["until"].endswith("Z") and "others use the role" in row["why"]
+    assert role in row["object"] and row["until"].endswith("Z") and "the role is not denied" in row["why"]
+
+
+def node_role(desk: Desk) -> str:
+    trusted = trust({"Service": "ec2.amazonaws.com"})
+    return str(root(desk, "iam").create_role(RoleName="eks-node", AssumeRolePolicyDocument=trusted)["Role"]["Arn"])
+
+
+@pytest.mark.parametrize("action", ["revoke", "deny"])
+def test_the_entry_of_a_node_role_is_never_taken_away(stage: Desk, action: str) -> None:
+    """All nodes of the role would lose the cluster. Denied, it is for a hand to move them; revoked, their work goes on."""
+    eks, role = cluster(stage), node_role(stage)
+    eks.create_access_entry(clusterName="prod", principalArn=role, type="EC2_LINUX")
+    before = eks.describe_access_entry(clusterName="prod", principalArn=role)["accessEntry"]
+    assert before["username"] == "system:node:{{EC2PrivateDNSName}}" and before["kubernetesGroups"] == ["system:nodes"]
+    stage.incident(role, role_action=action)
+    done = stage.contain(scope=20)
+    assert status_of(done, "role/eks-node")["role_action"] == action
+    assert eks.describe_access_entry(clusterName="prod", principalArn=role)["accessEntry"] == before
+    (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
+    by_hand = [o for o in done["open"] if "EC2_LINUX" in o["why"]]
+    if action == "deny":
+        assert row["until"] == "ended by hand" and by_hand and "delete-access-entry" in by_hand[0]["why"]
+    else:
+        assert row["until"].endswith("Z") and not by_hand and "the role is not denied" in row["why"]
+
+
+@pytest.mark.parametrize("action", ["revoke", "deny"])
+def test_the_entry_of_a_role_named_as_compromised_follows_what_is_done_to_it(stage: Desk, action: str) -> None:
+    eks, role = cluster(stage), stage.company.production.roles["orders-lambda"]
+    eks.create_access_entry(clusterName="prod", principalArn=role, tags={"team": "x"})
+    eks.associate_access_policy(clusterName="prod", principalArn=role, policyArn=VIEW, accessScope={"type": "cluster"})
+    before = entries(eks)
+    assert before[role][1].endswith("/{{SessionName}}")
+    stage.incident(role, role_action=action)
+    assert stage.contain(scope=20)["problems"] == []
+    assert (role in entries(eks)) == (action == "revoke")
+    assert stage.false_positive(role)["problems"] == [] and entries(eks) == before
 
 
 def test_what_the_api_cannot_show_of_a_cluster_is_for_a_hand(stage: Desk) -> None:
@@ -266,6 +315,7 @@ def test_what_the_api_cannot_show_of_a_cluster_is_for_a_hand(stage: Desk) -> Non
     (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
     assert row["until"] == "ended by hand" and "aws-auth" in row["why"]
     assert [o for o in done["open"] if "aws-auth" in o["why"]] and done["problems"] == []
+    assert "creator" in row["why"]
 
 
 def test_a_denied_session_goes_on_signing_who_it_is(stage: Desk) -> None:

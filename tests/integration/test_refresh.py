@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.aftermath import Aftermath
 from tests.beds.company import allow, document, trust
-from tests.integration.helpers import Desk, status_of
+from tests.integration.helpers import Child, Desk, status_of
 from tests.integration.test_live import REGION, root
 
 pytestmark = pytest.mark.bed
@@ -180,3 +180,27 @@ def test_a_refresh_that_fails_takes_nothing_from_the_containment(stage: Desk) ->
     root(stage, "iam").delete_role_policy(RoleName="incident-responder", PolicyName="narrow")
     again = stage.contain_below(hold="2s")
     assert workloads(again)["lambda_function"]["state"] == "refreshed" and description(stage, "orders") != DESCRIPTION
+
+
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [("UpdateService", "after"), ("ReplaceIamInstanceProfileAssociation", "after"), ("ReplaceIamInstanceProfileAssociation", "lost")],
+)
+def test_killed_around_it_or_robbed_of_its_answer_it_is_done_once(stage: Desk, operation: str, when: str) -> None:
+    """A second deployment would throw out the tasks of the first."""
+    stage.incident(stage.company.production.roles["shared"])
+    order = {"module": "aws_contain", "params": {"incident": str(stage.file), "hold": "2s", "scope": 0, "clocks": "none"}}
+    child = Child(stage.bed, order)
+    stage.bed.rule(when, operation=operation, **({} if when == "lost" else {"pgid": child.pgid}))
+    code, out, err = child.go()
+    stage.bed.clear_rules()
+    assert code == (0 if when == "lost" else -9), (code, out[-500:], err[-1500:])
+    again = stage.contain(hold="2s")
+    assert again["problems"] == [] and {row["state"] for row in again["workloads"]} == {"refreshed", "asked to refresh"}, again["workloads"]
+    carried_out = [c for c in stage.bed.calls() if c["operation"] == operation and not c["error"]]
+    assert len(carried_out) == 1 and stage.ledger().unsettled() == []
+    if when != "lost":
+        assert any("refresh its credentials: was carried out" in text for text in again["recovered"]), again["recovered"]
+    assert stage.contain(hold="2s")["changed_count"] == 0
+    stage.restore()
+    assert description(stage, "orders") == DESCRIPTION

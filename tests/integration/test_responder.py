@@ -174,6 +174,29 @@ def test_a_session_of_the_caller_that_ends_soon_is_told_at_the_start(desk: Desk,
     assert done["problems"] == [] and ("cannot be renewed from here" in said(done)) is told
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [("environment", True), ("environment with its end", False), ("profile", True), ("profile that has no session", False)],
+)
+def test_a_session_of_the_caller_whose_end_is_not_known_is_told_at_the_start(desk: Desk, where: str, told: bool) -> None:
+    sts = desk.bed.client("sts", desk.company.responder)
+    held = Credentials.of(sts.get_session_token()["Credentials"]) if "has no" not in where else desk.company.responder
+    desk.secrets += [held.secret_key, *([held.token] if held.token else [])]
+    real = type(desk.bed).environ(desk.bed, held)
+    if "profile" in where:
+        keys = {"aws_access_key_id": held.access_key, "aws_secret_access_key": held.secret_key, "aws_session_token": held.token}
+        file = desk.folder.parent / "credentials"
+        file.write_text("\n".join(["[ir]", *(f"{name} = {value}" for name, value in keys.items() if value)]))
+        real = {k: v for k, v in real.items() if k not in {name.upper() for name in keys}}
+        real |= {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_PROFILE": "ir"}
+    elif "its end" in where:
+        real |= {"AWS_CREDENTIAL_EXPIRATION": utc(3600)}
+    desk.incident(BOB)
+    with mock.patch.object(type(desk.bed), "environ", lambda _bed, _credentials=None: real):
+        done = desk.contain()
+    assert done["problems"] == [] and ("its end is not known" in said(done)) is told
+
+
 def test_a_session_of_the_caller_that_has_ended_is_no_traceback(desk: Desk) -> None:
     desk.incident(BOB)
     before = desk.bed.snapshot()

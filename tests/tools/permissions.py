@@ -339,6 +339,11 @@ WHY = {
     "batch:TerminateJob": "end a Batch job that a suspect submitted",
     "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
     "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
+    "codebuild:BatchGetBuildBatches": "which batches run, and who started them; read back",
+    "codebuild:BatchGetSandboxes": "whether a sandbox that the log names still runs; read back",
+    "codebuild:ListBuildBatches": "which batches run",
+    "codebuild:StopBuildBatch": "end a build batch that a suspect started",
+    "codebuild:StopSandbox": "end a sandbox that a suspect started",
     "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
     "codebuild:ListBuildsForProject": "which builds run, and who started them; rotation: with the old key",
     "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
@@ -360,6 +365,12 @@ WHY = {
     "eks:ListAccessEntries": "whether a suspect has access to a cluster",
     "eks:ListAssociatedAccessPolicies": "what an access entry allows, so that it can come back; read back",
     "eks:ListClusters": "the clusters of a region",
+    "cloudformation:DescribeStackSetOperation": "whether an operation that the log names still runs; read back",
+    "cloudformation:StopStackSetOperation": "end a StackSet operation that a suspect began",
+    "glue:GetSession": "whether a session that the log names still runs; read back",
+    "glue:GetWorkflowRun": "whether a workflow run that the log names still runs; read back",
+    "glue:StopSession": "end a Glue session that a suspect made",
+    "glue:StopWorkflowRun": "end a Glue workflow run that a suspect started",
     "glue:BatchStopJobRun": "end a Glue job run that a suspect started",
     "glue:GetJobRun": "whether a run that the log names still runs; read back",
     "iam:PassRole": "AWS asks for it when an instance profile is replaced",
@@ -750,7 +761,16 @@ def _outliving(run: Any, role: Any) -> Iterator[Run]:
     live, workloads = (importlib.import_module(f"{PACKAGE}.aws.{name}") for name in ("live", "workloads"))
     target = importlib.import_module(f"{PACKAGE}.common.plan").Target("aws", role.account, "eu-west-1")
     data = [
-        {"job": "etl", "cluster": "c", "entry": {}, "policies": {"arn:p": {"type": "cluster"}}, "noun": n}
+        {
+            "job": "etl",
+            "workflow": "w",
+            "set": "s",
+            "as": "",
+            "cluster": "c",
+            "entry": {},
+            "policies": {"arn:p": {"type": "cluster"}},
+            "noun": n,
+        }
         for n in ("profile", "trustAnchor", "crl")
     ]
     for kind in live.KINDS.values():
@@ -1055,7 +1075,9 @@ UNLIMITED = ("ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition")
 _BEYOND = {
     **dict.fromkeys(RESULTS, "s3:::*/evict/*"),
     "ssm:TerminateSession": "ssm:*:*:session/*", "ssm:StopAutomationExecution": "ssm:*:*:automation-execution/*", "ssm:CancelCommand": "",
-    "codebuild:StopBuild": "codebuild:*:*:project/*", "glue:BatchStopJobRun": "glue:*:*:job/*", "batch:TerminateJob": "batch:*:*:job/*",
+    **{f"codebuild:{name}": "codebuild:*:*:project/*" for name in ("StopBuild", "StopBuildBatch", "StopSandbox")},
+    "glue:BatchStopJobRun": "glue:*:*:job/*", "glue:StopSession": "glue:*:*:session/*", "glue:StopWorkflowRun": "glue:*:*:workflow/*",
+    "cloudformation:StopStackSetOperation": "cloudformation:*:*:stackset/*", "batch:TerminateJob": "batch:*:*:job/*",
     "states:StopExecution": "states:*:*:execution:*", "cloudformation:CancelUpdateStack": "cloudformation:*:*:stack/*",
     "eks:CreateAccessEntry": "eks:*:*:cluster/*", "lambda:UpdateFunctionConfiguration": "lambda:*:*:function:*",
     "ecs:UpdateService": "ecs:*:*:service/*", "ec2:ReplaceIamInstanceProfileAssociation": "ec2:*:*:instance/*",

@@ -11,16 +11,20 @@ with its own credentials in its own account pays one request for each identity, 
 
 Counted as administrators are identities that policies (inline, attached, of groups; within their boundary) allow ``*`` or ``iam:*`` on ``*``, with a
 condition or without, and that no policy of them denies the same. Users need an active key or a password; roles somebody who may assume them: a user or
-role that is there, an identity provider, another account. Roles of services and AWS's own do not count, nor whoever this run has denied.
+role that is there, an identity provider, and of other accounts the organization's management account and whom the incident declares as trusted or protected
+(else the back door of an outsider would count). Roles of services and AWS's own do not count, nor whoever this run has denied.
+
+A role that was itself named as a suspect, or that a suspect made, is never kept for that: a back door is no administrator. What remains is said.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 import threading
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..common.errors import CloudError, EvictError
 from ..common.guard import identity
@@ -32,7 +36,10 @@ from .principal import Principal
 if t.TYPE_CHECKING:
     from .respond import Response
 
-READS = ("iam:GetAccountAuthorizationDetails", "iam:GetLoginProfile", "iam:ListAccessKeys", "iam:SimulatePrincipalPolicy")
+READS = (
+    "iam:GetAccountAuthorizationDetails", "iam:GetLoginProfile", "iam:ListAccessKeys", "iam:SimulatePrincipalPolicy",
+    "organizations:DescribeOrganization",
+)  # fmt: skip
 SECONDS = 10.0
 _PROBES = ["iam:AttachUserPolicy", "iam:CreateUser", "iam:PutRolePolicy"]  # who may do these to anybody can give itself the rest
 _ADMINISTRATOR = re.compile(r"arn:[\w-]+:iam::aws:policy/(?:AdministratorAccess|IAMFullAccess)")
@@ -60,13 +67,22 @@ class Administrators:
             lock = self._locks.setdefault(account, threading.Lock())
         with lock:  # of two last administrators who are denied side by side, one stays
             if key not in self._denied and self._is_last(principal):
+                if principal.kind == "role" and (principal.whole or principal.planted or principal.forced):
+                    self._say(principal)
+                    self._denied.add(key)
+                    return
                 alone = "and it is the account's last resort" if principal.kind == "root" else "once it is denied, only the root user can"
                 self._run.guard.refuse(
                     "last_admin", principal.arn, f"nobody else can administer account {account}: {alone}",
-                    "make another administrator (a break-glass role that somebody can assume), give connection.aws.management_role_arn, or run from"
-                    " another account, with role_arn",
+                    "make another administrator (a break-glass role that somebody can assume, declared under incident.protected or trusted), give"
+                    " connection.aws.management_role_arn, or run from another account, with role_arn",
                 )  # fmt: skip
             self._denied.add(key)
+
+    def _say(self, role: Principal) -> None:
+        why = f"{role.arn} was its last administrator and is denied all the same, as a suspect: only the root user is left; make another administrator"
+        self._run.warn(f"account {role.account}: {why}")
+        self._run.open.append({"object": f"account {role.account}", "why": why, "due": None})
 
     def _is_last(self, principal: Principal) -> bool:
         """Whether it is; no, and a warning, when that cannot be known in time."""
@@ -119,6 +135,28 @@ class Administrators:
         left = [e for e in details.administrators() if identity(e["Arn"]) not in gone]
         return any(identity(e["Arn"]) == caller or self._usable(Target("aws", account), e, details, gone) for e in left)
 
+    @functools.cached_property
+    def _declared(self) -> set[str]:
+        """Identities, and accounts as a whole, that the incident file calls good."""
+        incident = self._run.incident
+        return {identity(arn) for arn in (*incident.protected, *incident.trusted.principals)}
+
+    @functools.cached_property
+    def _management(self) -> str:
+        """The organization's management account; "" where there is none or it cannot be asked."""
+        aws = self._run.aws
+        if role := aws.roles.arn(MANAGEMENT):
+            return str(role.split(":")[4])
+        try:
+            answer = aws.call(Call(Target("aws", ""), "organizations", "DescribeOrganization", {}))
+        except EvictError:
+            return ""
+        return str(answer.get("Organization", {}).get("MasterAccountId", ""))
+
+    def _from_elsewhere(self, account: str, arn: str) -> bool:
+        """Whether who may assume a role from another account is somebody whom the owner knows."""
+        return identity(arn) in self._declared or identity(f"arn:aws:iam::{account}:root") in self._declared or account == self._management
+
     def _read(self, account: str) -> Details:
         parameters = {"Filter": ["User", "Role", "Group", "LocalManagedPolicy"]}
         if (found := self._details.get(account)) is None:
@@ -128,7 +166,7 @@ class Administrators:
 
     def _usable(self, target: Target, entity: Entity, details: Details, gone: set[str]) -> bool:
         if "RoleName" in entity:
-            return details.assumable(entity, target.account, gone)
+            return identity(entity["Arn"]) in self._declared or details.assumable(entity, target.account, gone, self._from_elsewhere)
         who = {"UserName": entity["UserName"]}
         keys = self._run.aws.call(Call(target, "iam", "ListAccessKeys", who)).get("AccessKeyMetadata", [])
         if any(k.get("Status") == "Active" for k in keys):
@@ -176,16 +214,16 @@ class Details:
             return [{"Effect": "Deny", "Action": "*", "Resource": "*"}]
         return _listed(self._managed.get(arn))
 
-    def assumable(self, role: Entity, account: str, gone: set[str]) -> bool:
-        """Whether somebody who is there may assume the role."""
+    def assumable(self, role: Entity, account: str, gone: set[str], known: Callable[[str, str], bool]) -> bool:
+        """Whether somebody who is there may assume the role. ``known``: whether (account, ARN) of another account is one of ours."""
         trusted = quarantine.trusted_by(role)
         if trusted["Federated"]:
             return True
         there = {identity(e["Arn"]): e for e in self.entities}
         for arn in trusted["AWS"]:
             whole = _ACCOUNT.fullmatch(arn)
-            elsewhere = arn == "*" or (whole[1] if whole else arn.split(":")[4] if arn.count(":") > 4 else account) != account
-            if elsewhere and identity(arn) not in gone:
+            home = whole[1] if whole else arn.split(":")[4] if arn.count(":") > 4 else account
+            if home != account and identity(arn) not in gone and known(home, arn):
                 return True
             if whole and any(i not in gone and self._may_assume(e, role["Arn"]) for i, e in there.items()):
                 return True

@@ -12,6 +12,7 @@ import time
 import typing as t
 from collections.abc import Callable, Iterable
 
+from ..common import plan
 from ..common.chain import Job
 from ..common.errors import EvictError
 from ..common.guard import identity
@@ -39,6 +40,7 @@ class Aftermath:
         self.lives: dict[str, tuple[live.Kind, live.Live]] = {}
         self.workloads: list[dict[str, t.Any]] = []
         self.gaps: set[str] = set()
+        self.recovered: list[str] = []
         self._unread: dict[tuple[str, str], dict[str, str]] = {}  # (what, account) -> {region: why}
         self._regions: dict[str, list[str]] = {}
         self._lock = threading.Lock()
@@ -116,7 +118,14 @@ class Aftermath:
                 latest = max(latest, cutoff)
         if tasks and not self.run.runner.check:
             self._wait_until(latest)
+        self._settle()
         self._all(tasks)
+
+    def _settle(self) -> None:
+        """What a killed run left half done: else a service would be deployed, and a profile associated, a second time."""
+        left = [data for data in self.run.case.ledger.open_intents() if workloads.MARK in plan.decode(data).id]
+        if left:
+            self.recovered += self.run.runner.recover(left)
 
     def _wait_until(self, cutoff: str) -> None:
         """A cutoff that lies ahead (see ``minting``) would cut what is fetched before it."""

@@ -224,7 +224,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "manual": run.people.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
-        "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered], "rotation": run.moving.rows(),
+        "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered, *run.after.recovered], "rotation": run.moving.rows(),
         "dependents": len(run.moving.places), "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
         "resource_fences": run.resources.rows(), "severity": facts.severity(run),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},

@@ -87,7 +87,6 @@ class Containment(Response):
     def __init__(self, aws: Aws, case: Case, runner: Runner, options: Options) -> None:
         super().__init__(aws, case, runner)
         self.options = options
-        self.open: list[dict[str, t.Any]] = []
         self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self._first_cutoffs: dict[str, datetime.datetime] = {}  # ARN -> of its sessions, as the first plan has it

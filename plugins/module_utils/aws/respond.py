@@ -44,6 +44,7 @@ class Response:
         self.principals: dict[str, Principal] = {}
         self.former: dict[str, Principal] = {}  # identity under a name that a user had before -> the one that it is contained under now
         self.refused: list[dict[str, str]] = []
+        self.open: list[dict[str, t.Any]] = []  # what a person has to look at
         self.resolved: dict[str, Principal] = {}  # by the suspect's path in the incident file
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
         self.own_in_wrong_hands: set[str] = set()  # roles that are not cut, of which single sessions are denied

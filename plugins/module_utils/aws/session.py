@@ -27,6 +27,7 @@ from . import assumed, documents, failures, lean, pending
 try:
     import boto3
     import botocore.config
+    import botocore.credentials
     import botocore.exceptions
     import botocore.loaders
     import botocore.parsers
@@ -116,9 +117,14 @@ class Aws:
         return str(credentials.access_key) if credentials else ""
 
     def warnings(self, *, starting: bool = False) -> list[str]:
-        """What the user is told of the responder's own sessions: at the start that the caller's ends soon, at the end who is not named in CloudTrail."""
+        """What the user is told of the responder's own sessions: first that the caller's ends soon or at some time, last who is not named in CloudTrail."""
         if not starting:
             return self.roles.warnings()
+        if self._endless():
+            return [
+                "the responder's own session cannot be renewed from here, and its end is not known; log in again first if it is old, or set"
+                " AWS_CREDENTIAL_EXPIRATION: a run that is cut short is completed by the same command"
+            ]
         ends = self._ends()
         left = ends - self.now() if ends else assumed.WARN
         if not ends or left >= assumed.WARN:
@@ -127,6 +133,12 @@ class Aws:
             f"the responder's own session ends at {iso(ends)}, in {max(0, int(left.total_seconds() // 60))} minutes, and cannot be renewed from here: log in"
             " again first if there is time; a run that is cut short is completed by the same command"
         ]
+
+    def _endless(self) -> bool:
+        """Whether the caller has a session token of which neither SDK nor environment knows the end."""
+        credentials = self._session.get_credentials()
+        renewed = isinstance(credentials, botocore.credentials.RefreshableCredentials)  # those of which the environment says the end, too
+        return credentials is not None and not renewed and bool(credentials.token)
 
     def _ends(self) -> datetime.datetime | None:
         """When the caller's own session ends, if it is one that the SDK cannot renew and says so (AWS_CREDENTIAL_EXPIRATION)."""

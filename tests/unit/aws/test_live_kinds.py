@@ -12,13 +12,18 @@ import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, live, people, workloads
 from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
+    codebuild_batch,
     codebuild_build,
+    codebuild_sandbox,
     eks_access,
     glue_run,
+    glue_session,
+    glue_workflow,
     kind,
     roles_anywhere,
     ssm_command,
     stack,
+    stack_set,
     state_execution,
 )  # fmt: skip
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
@@ -226,8 +231,69 @@ def test_builds_are_read_as_far_back_as_one_could_still_run(hours: float, asked:
 )
 def test_whose_a_build_is(initiator: str, whose: bool) -> None:
     deploy, pipeline = role("deploy", sessions={"evil"}), role("codepipeline")
-    found = codebuild_build._initiator(suspects(USER, deploy, pipeline, deploy="revoke", codepipeline="deny"), A, initiator)
+    found = codebuild_build.initiator(suspects(USER, deploy, pipeline, deploy="revoke", codepipeline="deny"), A, initiator)
     assert (found is not None) == whose
+
+
+# -- CodeBuild batches and sandboxes, Glue sessions and workflows, StackSets -----------------------------------------------------
+
+
+RUNS: list[tuple[Any, str, str, Any, Any, str, str, Any, str]] = [
+    (codebuild_batch, "codebuild", "StartBuildBatch", {}, {"buildBatch": {"id": "ci:1"}}, "BatchGetBuildBatches", "StopBuildBatch",
+     lambda state: {"buildBatches": [{"id": "ci:1", "buildBatchStatus": state, "initiator": "ci"}]}, "IN_PROGRESS"),
+    (codebuild_sandbox, "codebuild", "StartSandbox", {}, {"sandbox": {"id": "ci:1"}}, "BatchGetSandboxes", "StopSandbox",
+     lambda state: {"sandboxes": [{"id": "ci:1", "status": state}]}, "SOMETHING_NEW"),
+    (glue_session, "glue", "CreateSession", {"id": "s"}, {}, "GetSession", "StopSession",
+     lambda state: {"Session": {"Id": "s", "Status": state}}, "READY"),
+    (glue_workflow, "glue", "StartWorkflowRun", {"name": "w"}, {"runId": "wr_1"}, "GetWorkflowRun", "StopWorkflowRun",
+     lambda state: {"Run": {"Name": "w", "WorkflowRunId": "wr_1", "Status": state}}, "RUNNING"),
+    (stack_set, "cloudformation", "UpdateStackSet", {"stackSetName": "fleet", "callAs": "DELEGATED_ADMIN"}, {"operationId": "op-1"},
+     "DescribeStackSetOperation", "StopStackSetOperation", lambda state: {"StackSetOperation": {"OperationId": "op-1", "Status": state}}, "RUNNING"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("it", "source", "name", "given", "answer", "look_up", "stop", "shown", "running"), RUNS)
+def test_what_runs_is_stopped_once_and_strangers_are_left(
+    it: Any, source: str, name: str, given: Any, answer: Any, look_up: str, stop: str, shown: Any, running: str
+) -> None:
+    state = {"now": running}
+
+    def stopped(_parameters: Any) -> dict[str, Any]:
+        state["now"] = "STOPPED"
+        return {}
+
+    cloud = ModelledCloud(**{look_up: lambda _p: shown(state["now"]), stop: stopped, "ListBuildBatches": {"ids": ["ci:1"]}})
+    stranger = event(source, name, given, answer)
+    stranger["userIdentity"] = {"type": "IAMUser", "arn": f"arn:aws:iam::{A}:user/bob"}
+    bob = Principal(A, "user", "bob", "AIDB", f"arn:aws:iam::{A}:user/bob", "")
+    if not it.LISTED:
+        assert look(cloud, it, suspects(USER), stranger) == []
+    started = event(source, name, given, answer)
+    assert (f"{source}.amazonaws.com", name) in it.EVENTS and (it.LISTED or look(cloud, it, suspects(bob), started) == [])
+    (found,) = look(cloud, it, suspects(USER), started)
+    done = run(cloud, it, found)
+    assert done.failures == [] and done.changed == 1 and len(cloud.asked(stop)) == 1
+    if it is stack_set:
+        assert cloud.asked(stop)[0].parameters["CallAs"] == "DELEGATED_ADMIN"
+    assert look(cloud, it, suspects(USER), started) == []
+
+
+def test_a_command_in_a_sandbox_of_somebody_else_is_named_and_the_sandbox_left() -> None:
+    cloud = ModelledCloud(BatchGetSandboxes={"sandboxes": [{"id": "ci:1", "status": "IN_PROGRESS"}]})
+    (found,) = look(cloud, codebuild_sandbox, suspects(USER), event("codebuild", "StartCommandExecution", {"sandboxId": "ci:1"}, {}))
+    assert "stop-sandbox" in found.why and found.until == live.BY_HAND and found.principal == USER.arn
+
+
+def test_a_batch_of_somebody_else_is_left() -> None:
+    batch = {"id": "ci:1", "buildBatchStatus": "IN_PROGRESS", "initiator": "bob"}
+    assert (
+        look(
+            ModelledCloud(ListBuildBatches={"ids": ["ci:1"]}, BatchGetBuildBatches={"buildBatches": [batch]}),
+            codebuild_batch,
+            suspects(USER),
+        )
+        == []
+    )
 
 
 # -- who counts as the starter ---------------------------------------------------------------------------------------------------
@@ -347,13 +413,16 @@ def test_a_cluster_that_may_not_be_looked_at_hides_no_other() -> None:
 @pytest.mark.parametrize(
     ("it", "source", "name", "answer", "operation", "code"),
     [(glue_run, "glue", "StartJobRun", {"jobRunId": "r"}, "GetJobRun", "EntityNotFoundException"),
+     (glue_session, "glue", "CreateSession", {}, "GetSession", "EntityNotFoundException"),
+     (glue_workflow, "glue", "StartWorkflowRun", {"runId": "r"}, "GetWorkflowRun", "EntityNotFoundException"),
+     (stack_set, "cloudformation", "CreateStackInstances", {"operationId": "r"}, "DescribeStackSetOperation", "StackSetNotFoundException"),
      (ssm_command, "ssm", "SendCommand", {"command": {"commandId": "1" * 36}}, "ListCommands", "InvalidCommandId"),
      (state_execution, "states", "StartExecution", {"executionArn": "arn:x"}, "DescribeExecution", "ExecutionDoesNotExist")],
 )  # fmt: skip
 def test_what_is_gone_by_now_is_no_gap_and_what_is_denied_is(
     it: Any, source: str, name: str, answer: Any, operation: str, code: str
 ) -> None:
-    started = event(source, name, {"jobName": "etl"}, answer)
+    started = event(source, name, {"jobName": "etl", "id": "s", "name": "w", "stackSetName": "fleet"}, answer)
     assert look(ModelledCloud(**{operation: code}), it, suspects(USER), started) == []
     with pytest.raises(CloudError):
         look(ModelledCloud(**{operation: "AccessDeniedException"}), it, suspects(USER), started)

@@ -6,20 +6,26 @@ from __future__ import annotations
 
 from . import (
     batch_job,
+    codebuild_batch,
     codebuild_build,
+    codebuild_sandbox,
     eks_access,
     glue_run,
+    glue_session,
+    glue_workflow,
     roles_anywhere,
     ssm_automation,
     ssm_command,
     ssm_session,
     stack,
+    stack_set,
     state_execution,
 )  # fmt: skip
 from .kind import BY_HAND, Kind, Live, Suspects
 
 _FILES: tuple[Kind, ...] = (
-    ssm_session, ssm_command, ssm_automation, codebuild_build, glue_run, batch_job, state_execution, stack, eks_access, roles_anywhere,
+    ssm_session, ssm_command, ssm_automation, codebuild_build, codebuild_batch, codebuild_sandbox, glue_run, glue_session, glue_workflow, batch_job,
+    state_execution, stack, stack_set, eks_access, roles_anywhere,
 )  # fmt: skip
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
 EVENTS: frozenset[tuple[str, str]] = frozenset(event for kind in _FILES for event in kind.EVENTS)

@@ -31,7 +31,7 @@ def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reade
     def one(project: str) -> Iterator[Live]:
         for build in _recent(target, project, reader):
             name = str(build.get("id"))
-            principal = _initiator(who, target.account, str(build.get("initiator", ""))) or logged.get(name)
+            principal = initiator(who, target.account, str(build.get("initiator", ""))) or logged.get(name)
             if principal and build.get("buildStatus") == "IN_PROGRESS":
                 yield Live(target, name, principal.arn, f"build {name} in {target.region}")
 
@@ -54,7 +54,7 @@ def _recent(target: Target, project: str, reader: Reader) -> list[dict[str, obje
         most *= 2
 
 
-def _initiator(who: Suspects, account: str, initiator: str) -> Principal | None:
+def initiator(who: Suspects, account: str, initiator: str) -> Principal | None:
     """``name`` of a user or ``role/session``; pipelines and webhooks look like the latter, and are no session of a suspect role."""
     name, _slash, session = initiator.partition("/")
     kind = f"sts::{account}:assumed-role/{name}/{session}" if session else f"iam::{account}:user/{name}"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Iterable, Iterator
 
 from ...common.plan import Call, Phase, Probe, Step, Target
@@ -20,10 +21,12 @@ READS: tuple[str, ...] = (
     "eks:ListClusters", "eks:DescribeCluster", "eks:ListAccessEntries", "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies",
 )  # fmt: skip
 _ABSENT = ("ResourceNotFoundException",)
+_OURS = "STANDARD"  # every other type is of nodes: without its entry all nodes of the role lose the cluster
+_RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")  # EKS's own; CreateAccessEntry takes none of them
 
 
 def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Reader) -> Iterator[Live]:
-    """Entries of users and of roles that nobody else uses are removed; of a shared role it is said until when its old sessions open the cluster.
+    """Entries of users and denied roles are removed; of a role whose work goes on it is said until when its old sessions open the cluster.
 
     What the aws-auth ConfigMap of a cluster says is not to be read through AWS.
     """
@@ -33,26 +36,44 @@ def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Read
         cluster = reader.get(Call(target, "eks", "DescribeCluster", {"name": name})).get("cluster", {})
         mode = str((cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP")
         if "CONFIG_MAP" in mode and mine:
-            why = f"its aws-auth ConfigMap may name {', '.join(sorted(p.arn for p in mine)[:3])}: kubectl -n kube-system get configmap aws-auth"
+            why = (
+                f"its aws-auth ConfigMap may name {', '.join(sorted(p.arn for p in mine)[:3])}: kubectl -n kube-system get configmap aws-auth;"
+                " on older platform versions the cluster's creator is always an administrator of it, and is in no map"
+            )
             yield Live(target, str(cluster.get("arn", name)), mine[0].arn, f"EKS cluster {name} in {target.region}", why=why)
         if mode == "CONFIG_MAP":
             return
         entries = reader.get(Call(target, "eks", "ListAccessEntries", {"clusterName": name})).get("accessEntries", [])
         for principal in mine:
             if principal.arn in entries:
-                yield _entry(target, name, principal.arn, reader, who.until(principal), shared=not who.cut(principal))
+                yield _entry(target, name, principal.arn, reader, who.until(principal), denied=who.denied(principal))
 
     return each(reader.get(Call(target, "eks", "ListClusters", {})).get("clusters", []) if mine else (), one)
 
 
-def _entry(target: Target, cluster: str, arn: str, reader: Reader, until: str, *, shared: bool) -> Live:
+def _entry(target: Target, cluster: str, arn: str, reader: Reader, until: str, *, denied: bool) -> Live:
     one = {"clusterName": cluster, "principalArn": arn}
     entry = reader.get(Call(target, "eks", "DescribeAccessEntry", one))["accessEntry"]
     policies = reader.get(Call(target, "eks", "ListAssociatedAccessPolicies", one)).get("associatedAccessPolicies", [])
-    kept = {k: entry[k] for k in ("kubernetesGroups", "username", "type", "tags") if entry.get(k)}
-    data = {"cluster": cluster, "entry": kept, "policies": {p["policyArn"]: p["accessScope"] for p in policies}}
-    why = "others use the role, so its access entry stays: a session of it from before the cutoff still opens the cluster" if shared else ""
+    data = {"cluster": cluster, "entry": _kept(entry), "policies": {p["policyArn"]: p["accessScope"] for p in policies}}
+    kind, why = str(entry.get("type") or _OURS), ""
+    if not denied:
+        why = "the role is not denied, so its access entry stays with its work: a session of it from before the cutoff still opens the cluster"
+    elif kind != _OURS:
+        until, why = BY_HAND, (
+            f"an entry of type {kind} is how nodes join the cluster, so it stays: move the nodes to another role, then"
+            f" aws eks delete-access-entry --region {target.region} --cluster-name {cluster} --principal-arn {arn}"
+        )  # fmt: skip
     return Live(target, f"{cluster}/{arn}", arn, f"EKS access entry of {arn} in cluster {cluster} ({target.region})", data, why, until)
+
+
+def _kept(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What CreateAccessEntry takes of it again: a user name that EKS gave it comes by itself."""
+    arn, name = str(entry["principalArn"]), str(entry.get("username") or "")
+    own = name == arn or (name.startswith("arn:") and name.endswith(":assumed-role/" + arn.rpartition("/")[2] + "/{{SessionName}}"))
+    kept = {k: entry[k] for k in ("kubernetesGroups", "type") if entry.get(k)}
+    tags = {k: v for k, v in (entry.get("tags") or {}).items() if not k.startswith("aws:")}  # those are AWS's to give
+    return kept | ({"tags": tags} if tags else {}) | ({"username": name} if name and not own and not name.startswith(_RESERVED) else {})
 
 
 def steps(live: Live) -> Iterator[Step]:

@@ -10,6 +10,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "autoscaling:DescribeAutoScalingGroups": "whether a group that a suspect made runs anything; read back",
         "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",
         "batch:DescribeJobs": "whether a job that the log names still runs; read back",
+        "cloudformation:DescribeStackSetOperation": "whether an operation that the log names still runs; read back",
         "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
         "cloudtrail:GetEventDataStore": "whether an event data store that a suspect stopped or deleted can be had back; read back",
         "cloudtrail:GetEventSelectors": "whether a trail logs management events; read back",
@@ -17,7 +18,10 @@ RESPONDER: dict[str, dict[str, str]] = {
         "cloudtrail:GetTrailStatus": "whether a trail that a suspect stopped logs; read back",
         "cloudtrail:LookupEvents": "quick scope; who issued a session key; who else uses a role",
         "cloudwatch:GetMetricStatistics": "whether something on an instance uses version 1 of the metadata service",
+        "codebuild:BatchGetBuildBatches": "which batches run, and who started them; read back",
         "codebuild:BatchGetBuilds": "which builds run, and who started them; read back",
+        "codebuild:BatchGetSandboxes": "whether a sandbox that the log names still runs; read back",
+        "codebuild:ListBuildBatches": "which batches run",
         "codebuild:ListBuildsForProject": "which builds run, and who started them; rotation: with the old key",
         "codebuild:ListProjects": "which builds run, and who started them; which projects there are",
         "config:DescribeConfigurationRecorderStatus": "whether a recorder that a suspect stopped records; read back",
@@ -49,6 +53,8 @@ RESPONDER: dict[str, dict[str, str]] = {
         "elasticloadbalancing:DescribeTargetGroups": "in which target groups an instance is",
         "elasticloadbalancing:DescribeTargetHealth": "in which target groups an instance is; read back",
         "glue:GetJobRun": "whether a run that the log names still runs; read back",
+        "glue:GetSession": "whether a session that the log names still runs; read back",
+        "glue:GetWorkflowRun": "whether a workflow run that the log names still runs; read back",
         "guardduty:GetDetector": "whether a detector that a suspect suspended is on; read back",
         "iam:GetAccessKeyLastUsed": "whose key it is, and when and where it was used last",
         "iam:GetAccountAuthorizationDetails":
@@ -135,6 +141,9 @@ RESPONDER: dict[str, dict[str, str]] = {
     "arn:{partition}:cloudformation:{region}:{account}:stack/evict-readiness": {
         "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",
     },
+    "arn:{partition}:cloudformation:{region}:{account}:stackset/evict-readiness": {
+        "cloudformation:StopStackSetOperation": "end a StackSet operation that a suspect began",
+    },
     "arn:{partition}:cloudtrail:{region}:{account}:eventdatastore/evict-readiness": {
         "cloudtrail:RestoreEventDataStore": "have an event data store back that a suspect deleted",
         "cloudtrail:StartEventDataStoreIngestion": "start what a suspect stopped",
@@ -146,6 +155,8 @@ RESPONDER: dict[str, dict[str, str]] = {
     },
     "arn:{partition}:codebuild:{region}:{account}:project/evict-readiness": {
         "codebuild:StopBuild": "end a build that a suspect started",
+        "codebuild:StopBuildBatch": "end a build batch that a suspect started",
+        "codebuild:StopSandbox": "end a sandbox that a suspect started",
     },
     "arn:{partition}:ec2:{region}::snapshot/evict-readiness": {
         "ec2:CreateTags": "AWS asks for it when a snapshot or a group is made with tags",
@@ -205,6 +216,12 @@ RESPONDER: dict[str, dict[str, str]] = {
     },
     "arn:{partition}:glue:{region}:{account}:job/evict-readiness": {
         "glue:BatchStopJobRun": "end a Glue job run that a suspect started",
+    },
+    "arn:{partition}:glue:{region}:{account}:session/evict-readiness": {
+        "glue:StopSession": "end a Glue session that a suspect made",
+    },
+    "arn:{partition}:glue:{region}:{account}:workflow/evict-readiness": {
+        "glue:StopWorkflowRun": "end a Glue workflow run that a suspect started",
     },
     "arn:{partition}:guardduty:{region}:{account}:detector/evict-readiness": {
         "guardduty:UpdateDetector": "enable what a suspect suspended",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from ...common.plan import Call, Phase, Probe, Step, Target
 from ...common.reader import Reader
 from ..principal import Principal
-from .kind import Workload
+from .kind import MARK, Workload
 
 KIND = "lambda_function"
 NOUN = "Lambda functions"
@@ -57,7 +57,7 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
     after = f"{plain[: _LIMIT - len(mark) - 1]} {mark}" if plain else mark
     revision = {"RevisionId": workload.data["revision"]} if workload.data["revision"] else {}
     yield Step(
-        id=f"{workload.role}#refresh/{workload.id}/{mark}", principal=workload.role,
+        id=f"{workload.role}{MARK}{workload.id}/{mark}", principal=workload.role,
         resource=f"{workload.text}, description",
         action="refresh its credentials", phase=Phase.RESOURCE, before=before, after=after,
         do=(Call(workload.target, "lambda", "UpdateFunctionConfiguration", {**function, "Description": after, **revision}),),

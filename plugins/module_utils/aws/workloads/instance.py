@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ...common.plan import Call, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
 from ..principal import Principal
-from .kind import Workload
+from .kind import MARK, Workload
 
 KIND = "ec2_instance"
 NOUN = "EC2 instances"
@@ -45,7 +45,7 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
     """The same profile once more, under a new association, which is what a second run knows it by."""
     mine = {"Filters": [{"Name": "instance-id", "Values": [workload.id]}]}
     listing = Probe(Call(workload.target, "ec2", "DescribeIamInstanceProfileAssociations", mine), (_LIST, "AssociationId"))
-    step_id = f"{workload.role}#refresh/{workload.target.region}/{workload.id}/{mark}"
+    step_id = f"{workload.role}{MARK}{workload.target.region}/{workload.id}/{mark}"
     replace = {"AssociationId": workload.data["association"], "IamInstanceProfile": {"Arn": workload.data["profile"]}}
     yield Step(
         id=step_id, principal=workload.role, resource=f"{workload.text}, instance profile", action="refresh its credentials",

@@ -15,6 +15,8 @@ from ...common.reader import Reader
 if t.TYPE_CHECKING:
     from ..principal import Principal
 
+MARK = "#refresh/"  # in the id of every Step of ours
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:

@@ -12,7 +12,7 @@ from ...common.plan import Call, Phase, Probe, Ref, Step, Target
 from ...common.reader import Reader
 from ..each import each
 from ..principal import Principal
-from .kind import Workload
+from .kind import MARK, Workload
 
 KIND = "ecs_service"
 NOUN = "ECS services and tasks"
@@ -74,7 +74,7 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
     """A new deployment of what is there; known by its id, so that a second run does not make another."""
     cluster, name = workload.data["cluster"], workload.data["service"]
     listing = Probe(_listing(workload.target, cluster, name), ("services", 0, "deployments", "id"))
-    step_id = f"{workload.role}#refresh/{workload.id}/{mark}"
+    step_id = f"{workload.role}{MARK}{workload.id}/{mark}"
     yield Step(
         id=step_id, principal=workload.role, resource=f"{workload.text}, deployment", action="refresh its credentials", phase=Phase.RESOURCE,
         before=reader.read(listing) or [], after=None,
