@@ -67,7 +67,9 @@ def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -
 
 def _lines(result: t.Mapping[str, t.Any]) -> list[str]:
     if result.get("failed") or "case" not in result:
-        problems = result.get("problems") or []
+        problems = [
+            entry for entry in result.get("problems") or [] if "path" in entry
+        ]  # any other is the task's message, which Ansible prints
         return (
             [f"refused: {len(problems)} to correct", *(f"  {entry['path']}: {entry['message']}" for entry in problems)] if problems else []
         )
