@@ -55,14 +55,14 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             clouds = Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents)
             runner = Runner(
                 clouds, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
-                per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
+                per_account=module.params["threads_per_account"], stopped=case.stopped, history=case.answers,
                 now=lambda: iso(aws.now()), beside=lambda: own.meanwhile(case),
             )  # fmt: skip
             try:
                 # What a killed run left is settled first, except that nothing may come before a fence.
                 recovered = [] if contain else runner.recover(case.ledger.open_intents())
                 result = body(aws, case, runner)
-                recovered += runner.recover(case.ledger.open_intents()) if contain else []
+                recovered += runner.recover(case.ledger.open_intents()) if contain and not case.stopped() else []
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}
