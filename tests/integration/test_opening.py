@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.integration.helpers import Desk
-from tests.integration.test_stores import ALICE, BOB, cloud
+from ansible_collections.evict.cloud.plugins.module_utils.common import opening
+from tests.integration.helpers import DEAD, Desk, works
+from tests.integration.test_stores import ALICE, BOB, Jobs, cloud, fences, jobs, until
 
 pytestmark = pytest.mark.bed
+__all__ = ["jobs"]  # a fixture
 
 DEAD_STORE = {"url": "s3://the-cases/ir", "endpoint_url": "http://127.0.0.1:9", "region": "us-east-1"}
 
@@ -67,3 +71,70 @@ def test_a_case_that_does_not_exist_is_named(desk: Desk, playbook: str) -> None:
     assert code == 2 and f"there is no case {desk.folder}/cases/nope" in flat(said) and "a case is <store>/<incident id>" in flat(said), (
         said
     )
+
+
+def opened(desk: Desk, *suspects: str, **more: str) -> dict[str, Any]:
+    desk.incident(*suspects, opened="2026-11-29T00:00:00Z")
+    return desk.run("case", incident=str(desk.file), directory=str(desk.folder), allow_local_store=True, **more)
+
+
+def test_a_file_that_names_fewer_suspects_needs_a_reason(desk: Desk) -> None:
+    """Two jobs open one case, each with its own file: the second one's does not undo the first one's."""
+    assert not opened(desk, BOB, ALICE).get("failed")
+    desk.incident(BOB, opened="2026-11-29T00:00:00Z")
+    code, said = desk.play("contain", "-e", f"incident={desk.file}")
+    assert code == 2 and f"names suspects that this incident file does not: {ALICE}" in flat(said), said
+    done = desk.contain(case=str(desk.case))
+    assert {p["arn"] for p in done["principals"]} == {BOB, ALICE}
+    assert {works(desk.bed, desk.company.production.keys[n]) for n in ("alice", "bob")} <= DEAD
+
+
+def test_who_is_left_out_with_a_reason_is_told(desk: Desk) -> None:
+    assert not opened(desk, BOB, ALICE).get("failed")
+    said = opened(desk, BOB, reason="she is on leave", by="Ada")
+    assert not said.get("failed") and said["notes"] == [f"not contained any more (she is on leave): {ALICE}"], said
+    done = desk.contain(case=str(desk.case), hold="1s", spread="1s")
+    assert [p["arn"] for p in done["principals"]] == [BOB] and done["status"] == "ok", done
+    assert any(f"{ALICE} was taken out of the case by Ada (she is on leave)" in str(w) for w in done["warnings"]), done["warnings"]
+    assert not opened(desk, BOB, ALICE).get("failed")
+    assert {p["arn"] for p in desk.contain(case=str(desk.case))["principals"]} == {BOB, ALICE}
+
+
+def test_whom_a_job_named_in_the_same_moment_is_not_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not opened(desk, BOB).get("failed")
+    before = json.loads((desk.case / "incident.json").read_text())
+    assert not opened(desk, BOB, ALICE).get("failed")
+    carol = BOB.replace("bob", "carol")
+    with monkeypatch.context() as patch:  # read before the other had written
+        patch.setattr(opening, "_stored", lambda _store: before)
+        assert not opened(desk, BOB, carol).get("failed")
+    done = desk.contain(case=str(desk.case), hold="1s", spread="1s")
+    assert done["failed"] and [(o["object"], o["kind"]) for o in done["open"]] == [(ALICE, "suspect")], done["open"]
+
+
+def test_a_judged_suspect_may_be_left_out(desk: Desk) -> None:
+    assert not opened(desk, BOB, ALICE).get("failed")
+    assert desk.contain()["problems"] == []
+    assert desk.false_positive(ALICE)["status"] == "ok"
+    assert not opened(desk, BOB).get("failed")
+    assert not any("taken out" in str(w) for w in desk.contain().get("warnings") or [])
+
+
+def test_a_case_is_not_closed_while_a_containment_is_at_work(desk: Desk, jobs: Jobs) -> None:
+    desk.incident(BOB)
+    contain = jobs.module("aws_contain", hold="12s", spread="6s", scope=0, clocks="none")
+    until(lambda: fences(desk)[0] >= 2)
+    said = desk.run("case", case=str(desk.case), state="closed", reason="over", by="Ada")
+    assert contain.poll() is None and said["failed"] and "not closed" in said["msg"] and f"pid {contain.pid}" in said["msg"], said
+    assert jobs.answer(contain)["status"] == "ok"
+    waits = desk.run("case", case=str(desk.case), state="closed")
+    assert waits["failed"] and "waits for a second look" in waits["msg"], waits
+
+
+def test_what_is_contained_in_a_closed_case_opens_it(desk: Desk) -> None:
+    desk.incident(BOB, ALICE)
+    assert not desk.run("case", incident=str(desk.file), directory=str(desk.folder), allow_local_store=True).get("failed")
+    assert desk.run("case", case=str(desk.case), state="closed", reason="over", by="Ada")["changed"]
+    assert desk.contain(hold="1s", spread="1s")["status"] == "ok"
+    waits = desk.run("case", case=str(desk.case), state="closed")
+    assert waits["failed"] and "waits for a second look" in waits["msg"], waits

@@ -12,7 +12,7 @@ import time
 import typing as t
 from collections.abc import Iterable
 
-from ..common import restore
+from ..common import named, restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import EvictError, InvalidInput, Refused, TakenOver
@@ -468,6 +468,9 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         run.run()
     except TakenOver as error:
         runner.fail(error)
+    told, left = named.missing(case.incident.as_dict(), case.ledger.state.notes)
+    case.warnings += told
+    run.open += left if not run.share else []
     if any(p.account == aws.caller["account"] for p in run.principals.values()):
         case.warnings.append(
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"
