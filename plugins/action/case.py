@@ -21,6 +21,8 @@ _SHOWN = 5
 class ActionModule(RawAction):
     """Runs ``evict.cloud.case`` and says at once which case it is about."""
 
+    FIRST = True
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         return _arguments(self._task.args, task_vars)
 

@@ -138,3 +138,45 @@ def test_what_is_contained_in_a_closed_case_opens_it(desk: Desk) -> None:
     assert desk.contain(hold="1s", spread="1s")["status"] == "ok"
     waits = desk.run("case", case=str(desk.case), state="closed")
     assert waits["failed"] and "waits for a second look" in waits["msg"], waits
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("threads=0", "threads: must be a whole number, 1 or more"),
+        ("threads=-3", "threads: must be a whole number, 1 or more"),
+        ("refresh=perhaps", "refresh: must be true or false"),
+        ("account_fence=nonsense", "account_fence: must be one of on_the_spot"),
+    ],
+)
+@pytest.mark.parametrize("playbook", ["contain", "recover"])
+def test_a_variable_of_a_wrong_type_is_refused_before_anything_is_touched(desk: Desk, playbook: str, given: str, why: str) -> None:
+    file, before = desk.incident(BOB), cloud(desk)
+    code, said = desk.play(playbook, "-e", f"incident={file}", "-e", given, timeout=60)
+    assert code == 2 and why in flat(said), said
+    assert cloud(desk) == before and not desk.case.exists()
+
+
+@pytest.mark.parametrize("module", ["aws_contain", "aws_restore", "aws_principal_info"])
+@pytest.mark.parametrize("option", ["threads", "threads_per_account"])
+def test_no_threads_are_refused_by_the_modules(desk: Desk, module: str, option: str) -> None:
+    if (module, option) == ("aws_principal_info", "threads_per_account"):
+        option = "threads"
+    desk.incident(BOB)
+    before = len(desk.bed.calls())
+    done = desk.run(module, **{option: 0})
+    assert done["failed"] and f"{option}: must be 1 or more, not 0" in done["msg"], done
+    assert len(desk.bed.calls()) == before and not desk.case.exists()
+
+
+def test_what_no_playbook_reads_is_named_and_a_result_file_that_cannot_be_written_loses_nothing(desk: Desk) -> None:
+    code, said = desk.play("contain", "-e", f"incident={desk.incident(BOB)}", "-e", "hold=1s", "-e", "hodl=1s", "-e", "isolate=true", "-e", "refresh=false", "-e",
+                           "contain_scope=0", "-e", "contain_clocks=none", "-e", "contain_spread=1s", "-e", "result_file=/nonexistent/x.json")  # fmt: skip
+    assert code == 0, said
+    assert "hodl is not read; did you mean hold?" in flat(
+        said
+    ) and "isolate is not read: it is an option of a role, and is passed as -e contain_isolate" in flat(said)
+    assert "there is no directory /nonexistent; there will be no copy" in flat(
+        said
+    ) and "result_file /nonexistent/x.json cannot be written" in flat(said)
+    assert "contained" in said and (desk.case / "result.json").exists() and works(desk.bed, desk.company.production.keys["bob"]) in DEAD

@@ -11,6 +11,7 @@ from ..common import case as cases
 from ..common import drafts, errors, manual, situation
 from ..common.case import Case
 from ..common.message import about
+from ..common.pool import at_least_one
 from ..common.run import Runner
 from ..outside.clouds import Clouds
 from . import own
@@ -29,6 +30,7 @@ Body = Callable[[Aws, Case, Runner], dict[str, t.Any]]
 
 def connect(params: Mapping[str, t.Any], from_incident: Mapping[str, t.Any] | None = None, *, incident: str = "") -> Aws:
     """AWS as the module's options say, for what they leave out as the incident says, for the rest as the SDK's own chain says."""
+    at_least_one(params, *RUN)
     options = {**(from_incident or {}), **{k: v for k in CONNECTION if (v := params.get(k)) is not None}}
     return Aws(options, incident=incident, threads=int(params.get("threads") or 16))
 
@@ -42,6 +44,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
     result: dict[str, t.Any] = {}
     name = str(module._name).rsplit(".", 1)[-1]
     with errors.handler(module):
+        at_least_one(module.params, *RUN)
         case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
         try:
             try:
