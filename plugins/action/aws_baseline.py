@@ -14,6 +14,8 @@ from ..plugin_utils.acting import RawAction
 class ActionModule(RawAction):
     """Runs the module of the same name."""
 
+    FIRST = True
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         return readiness.arguments(self._task.args, task_vars)
 

@@ -19,6 +19,8 @@ _SOURCES = ("suspects", "incident", "incident_data", "case")
 class ActionModule(RawAction):
     """Runs the module once; its long lists stay in the result, the table is for reading."""
 
+    FIRST = True
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         return _arguments(self._task.args, task_vars)
 

@@ -21,6 +21,8 @@ _SHOWN = 5
 class ActionModule(RawAction):
     """Runs ``evict.cloud.case`` and says at once which case it is about."""
 
+    FIRST = True
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         return _arguments(self._task.args, task_vars)
 
@@ -67,7 +69,9 @@ def _arguments(given: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -
 
 def _lines(result: t.Mapping[str, t.Any]) -> list[str]:
     if result.get("failed") or "case" not in result:
-        problems = result.get("problems") or []
+        problems = [
+            entry for entry in result.get("problems") or [] if "path" in entry
+        ]  # any other is the task's message, which Ansible prints
         return (
             [f"refused: {len(problems)} to correct", *(f"  {entry['path']}: {entry['message']}" for entry in problems)] if problems else []
         )

@@ -16,6 +16,8 @@ _PUBLIC = {"finding": "finding", "template": "incident"}  # option -> variable
 class ActionModule(RawAction):
     """Runs the module; a finding given as data (a rulebook's event) is refused when a string in it holds a template."""
 
+    FIRST = True
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         arguments = self.given()
         for option, name in _PUBLIC.items():

@@ -20,7 +20,7 @@ options:
   state:
     description:
       - V(open) validates the incident, opens its case or brings the case up to date with it.
-      - V(closed) notes in the ledger that the case is closed.
+      - V(closed) notes in the ledger that the case is closed. It is refused while a run is at work in the case.
     type: str
     choices: [open, closed]
     default: open
@@ -50,7 +50,8 @@ options:
   reason:
     description:
       - Why the case is closed. Needed while the ledger holds intents without an outcome, or a second look at a containment is not made yet.
-      - With O(state=open), why a closed case is opened again.
+      - With O(state=open), why a closed case is opened again, or why the incident names fewer suspects than its open case; the latter are printed, and
+        kept in the ledger. Who was judged a false positive, or whom the O(plan) skips, needs none.
     type: str
   by:
     description: Who closes the case, or opens it again. The default is the name of the system's user.

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.common.errors import InvalidInput
-from . import raw
+from . import extra, raw
 
 Result = dict[str, t.Any]
 
@@ -34,9 +34,14 @@ def absolute(arguments: dict[str, t.Any], paths: t.Iterable[str]) -> dict[str, t
 
 
 def keep(path: str, data: t.Mapping[str, t.Any]) -> None:
-    """A copy of a result where somebody asked for it, readable by its owner only."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1, sort_keys=True, default=str)
+    """A copy of a result where somebody asked for it, readable by its owner only. One that cannot be written is a warning."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1, sort_keys=True, default=str)
+    except OSError as error:  # what was done is done, and nobody is to lose it over a copy
+        Display().warning(
+            raw.printable(f"result_file {path} cannot be written: {error.strerror or error}; result.json in the case is the truth", 2000)
+        )
 
 
 class RawAction(ActionBase):
@@ -45,6 +50,7 @@ class RawAction(ActionBase):
     """
 
     TRANSFERS_FILES = False
+    FIRST = False  # of a playbook: it looks at the extra variables, too
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         raise NotImplementedError
@@ -70,6 +76,8 @@ class RawAction(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         try:
+            for warning in extra.looked_at(task_vars or {}, self._loader) if self.FIRST else ():
+                Display().warning(warning)
             arguments = self.arguments(task_vars or {})
         except InvalidInput as error:
             for line in self.refusal(error):

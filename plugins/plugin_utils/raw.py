@@ -10,9 +10,14 @@ import typing as t
 from ..module_utils.common.errors import InvalidInput
 from ..module_utils.common.schema import printable, show
 
-__all__ = ["left_out", "plain", "printable", "variable"]
+__all__ = ["is_template", "left_out", "plain", "printable", "variable"]
 
 TEMPLATES = ("{{", "{%", "{#")
+
+
+def is_template(value: t.Any) -> bool:
+    """Whether it is text that Ansible would run."""
+    return isinstance(value, str) and any(mark in value for mark in TEMPLATES)
 
 
 def plain(value: t.Any, path: str) -> t.Any:

@@ -346,7 +346,9 @@ def test_the_lease_of_a_run_that_died_elsewhere(desk: Desk) -> None:
     refused = desk.restore()
     assert refused["failed"] and all(w in refused["msg"] for w in ("eve@awx-7", "on awx-7", held["since"], held["until"], "takeover=true"))
     done = desk.contain()
-    assert done["problems"] == [] and any("was taken over: 00000000" in str(w) for w in done["warnings"]), done.get("warnings")
+    assert done["problems"] == [] and any(
+        "was taken over: aws_restore by eve@awx-7" in str(w) and "on awx-7, since 2" in str(w) for w in done["warnings"]
+    ), done.get("warnings")
     assert desk.restore()["problems"] == [] and desk.verified()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import http.server
 import json
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import lease as leases
 from ansible_collections.evict.cloud.plugins.module_utils.common import process, spool
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
@@ -521,6 +523,43 @@ def test_containment_takes_over_and_a_release_stops_before_its_next_step(desk: D
     whole(place())
 
 
+def test_containment_gives_way_to_a_release_that_was_told_to_take_the_case_over(desk: Desk, place: Callable[[], Store], jobs: Jobs) -> None:
+    before = cloud(desk)
+    contain = jobs.module("aws_contain", hold="25s", spread="5s", scope=0, clocks="none")
+    until(lambda: fences(desk)[0] >= 5)
+    time.sleep(1)
+    undone = jobs.answer(jobs.module("aws_restore", **{**UNDO, "takeover": True}))
+    assert contain.poll() is None and undone["status"] == "ok" and cloud(desk) == before, undone
+    assert any("was taken over: aws_contain by" in str(w) and f"pid {contain.pid}" in str(w) for w in undone["warnings"]), undone[
+        "warnings"
+    ]
+    done = jobs.answer(contain)
+    assert done["status"] == "partial" and cloud(desk) == before, done["msg"]
+    assert "taken over by" in done["msg"] and "(aws_restore, pid" in done["msg"] and "since 2" in done["msg"], done["msg"]
+    assert not any(p["action"] == "contained" for p in done["principals"]) and (done["watch"], done["looks"]) == ([], [])
+    whole(place())
+
+
+def elsewhere() -> Any:
+    """This process, as one of another machine."""
+    other = {**process.identity(), "host": "awx-7", "boot": "another", "namespace": "another"}
+    return mock.patch.object(process, "identity", lambda: other)
+
+
+@pytest.mark.parametrize("skew", [3600, 70, -125, -3600])
+def test_a_live_run_whose_clock_differs_is_alive(desk: Desk, place: Callable[[], Store], skew: int) -> None:
+    """Nobody takes its case, nor settles what it is about: the age of its lease is the store's to tell."""
+    store = place()
+    with elsewhere():
+        then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=skew)
+        live = Lease.acquire(store, run="0" * 8, verb="aws_credential_rotation", holder="eve@awx-7", clock=lambda: then)
+        live._stop.set()  # it stands as it is
+    assert leases.live_runs(store, ask=True) == {"0" * 8}
+    refused = desk.run("aws_restore", **UNDO)
+    assert refused["failed"] and "eve@awx-7" in refused["msg"], refused
+    assert [path for path in store.list("lease") if "now-" in path] == []
+
+
 def test_two_containments_at_once(desk: Desk, place: Callable[[], Store], jobs: Jobs) -> None:
     before = cloud(desk)
     desk.bed.configure(latency_ms=60)
@@ -595,8 +634,7 @@ def test_two_awx_jobs_open_contain_and_recover_one_case(desk: Desk, bucket: Buck
 def test_a_run_that_died_on_another_host_holds_until_its_term_ends(desk: Desk, place: Callable[[], Store]) -> None:
     """Nobody here can know that it is dead: a release says who and until when, and goes on when told to."""
     assert desk.contain()["problems"] == []
-    elsewhere = {**process.identity(), "host": "awx-7", "boot": "another", "namespace": "another"}
-    with mock.patch.object(process, "identity", lambda: elsewhere):
+    with elsewhere():
         dead = Lease.acquire(place(), run="0" * 8, verb="aws_restore", holder="eve@awx-7 (aws_restore, pid 1)")
     dead._stop.set()  # kill -9: neither renewed nor given back
     contained = cloud(desk)
@@ -608,14 +646,12 @@ def test_a_run_that_died_on_another_host_holds_until_its_term_ends(desk: Desk, p
     whole(place())
 
 
-def test_when_its_term_is_over_nobody_is_asked(desk: Desk, place: Callable[[], Store]) -> None:
-    import datetime
-
+def test_when_its_term_is_over_nobody_is_asked(desk: Desk, place: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.contain()["problems"] == []
-    elsewhere = {**process.identity(), "host": "awx-7", "boot": "another", "namespace": "another"}
-    long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=121)
-    with mock.patch.object(process, "identity", lambda: elsewhere):
-        dead = Lease.acquire(place(), run="0" * 8, verb="aws_restore", holder="eve@awx-7", clock=lambda: long_ago)
+    with elsewhere():
+        dead = Lease.acquire(place(), run="0" * 8, verb="aws_restore", holder="eve@awx-7")
     dead._stop.set()
+    monkeypatch.setattr(leases, "TERM", 1.0)
+    time.sleep(2.1)  # S3 tells whole seconds
     assert desk.run("aws_restore", **UNDO)["status"] == "ok" and fences(desk) == (0, 0)
     whole(place())

@@ -60,7 +60,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     check = bool(order.get("check"))
     case = Case.open({"incident": order["incident"]}, module="three_steps", check=check)
     aws = Aws(case.incident.connection.get("aws"), incident=case.incident.id)
-    runner = Runner({"aws": aws}, None if check else case.ledger, check=check, history=case.answers, go_on=case.go_on)
+    runner = Runner({"aws": aws}, None if check else case.ledger, check=check, history=case.answers, stopped=case.stopped)
     try:
         recovered = runner.recover(case.ledger.open_intents())
         if not check:

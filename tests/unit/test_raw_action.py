@@ -25,6 +25,7 @@ def _made(name: str, monkeypatch: pytest.MonkeyPatch, **answer: Any) -> tuple[An
     said: list[str] = []
     module = importlib.import_module(f"ansible_collections.evict.cloud.plugins.action.{name}")
     made = object.__new__(module.ActionModule)
+    made._loader = None
     made._task = SimpleNamespace(args={}, action=f"evict.cloud.{name}", check_mode=False)
     monkeypatch.setattr(ActionBase, "run", lambda *_: {})
     monkeypatch.setattr(ActionBase, "_execute_module", lambda _self, **given: ran.append(given) or dict(answer))

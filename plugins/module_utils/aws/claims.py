@@ -148,6 +148,8 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     """action, contained_at and proof of one principal."""
     if run.runner.check:
         return {"action": "would be contained", "contained_at": None, "proof": "unknown"}
+    if run.overtaken:
+        return {"action": f"not known: {run.overtaken}", "contained_at": None, "proof": "unknown"}
     steps = [d for d in run.runner.done.values() if d.step.principal == principal.arn and not d.step.optional]
     crowded = _crowded_out(run, principal)
     bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
@@ -213,7 +215,7 @@ def result(run: Containment) -> dict[str, t.Any]:
                 "due": None,
             }
         )
-    if not run.hold.quiet:
+    if not run.hold.quiet and not run.overtaken:
         why = f"still being changed when the {run.options.hold:.0f} s to hold it were over: run again"
         open_items.append({"object": run.incident.id, "why": why, "due": None})
     failed = run.refused + run.runner.failures
@@ -223,8 +225,8 @@ def result(run: Containment) -> dict[str, t.Any]:
         + run.moving.residual(),
         "manual": run.people.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
-        "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
-        "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered, *run.after.recovered], "rotation": run.moving.rows(),
+         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on and not run.overtaken else [], "not_compared": run.hold.gaps(),
+         "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered, *run.after.recovered], "rotation": run.moving.rows(),
         "dependents": len(run.moving.places), "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
         "resource_fences": run.resources.rows(), "severity": facts.severity(run),
         "events": {"seen": len(run.scope.seen), "until": run.scope.newest or None, "asked": run.options.scope > 0} if run.scope else {"asked": False},
@@ -233,7 +235,7 @@ def result(run: Containment) -> dict[str, t.Any]:
 
 def _status(run: Containment, principals: list[t.Any], open_items: list[t.Any]) -> str:
     if run.runner.failures:
-        return "partial" if principals and any(d.status in _STANDS for d in run.runner.done.values()) else "error"
+        return "partial" if run.overtaken or principals and any(d.status in _STANDS for d in run.runner.done.values()) else "error"
     if run.refused:
         return "partial" if principals else "refused"
     return "open" if open_items else "ok"

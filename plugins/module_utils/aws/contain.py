@@ -12,10 +12,10 @@ import time
 import typing as t
 from collections.abc import Iterable
 
-from ..common import plan, restore
+from ..common import named, plan, restore
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import EvictError, InvalidInput, Refused
+from ..common.errors import EvictError, InvalidInput, Refused, TakenOver
 from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -94,6 +94,7 @@ class Containment(Response):
         self.unknown: dict[str, set[str]] = {}  # identity -> kinds of credential of it that could not be listed
         self.scope: Scope | None = None
         self._repeating = False
+        self.overtaken = ""  # by whom
         self.share = ""  # the account whose share this run has, when hosts contain side by side
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
@@ -126,17 +127,30 @@ class Containment(Response):
         self.clocks.first()
         self._settle_roles()
         self._mend()
+        self.give_way()
         self.isolation.contain(self)
+        self.give_way()
         self.moving.rotate()
         self.fences.renew()
         self.after.end()
         self.runner.wait()
         self.hold.hold()
+        self.give_way()
         self.after.refresh()
+        self.give_way()
         self.clocks.stop()
         if self.options.resources:
+            self.give_way()
             self.resources.scope = self.scope
             self.resources.fence(later=self.options.later)
+        self.give_way()
+
+    def give_way(self) -> None:
+        """``TakenOver`` once a person has taken the case over for something else: what they undo is not to be looked at as an attack."""
+        if why := self.case.stopped():
+            self.overtaken = why
+            raise TakenOver(f"this containment stopped: {why}", object=self.incident.id, operation="contain",
+                            remedy="run it again when the other is done, if the suspects are still to be contained")  # fmt: skip
 
     def _wait_for_logs(self) -> None:
         """Somebody who wrote himself into the responder's trust a moment ago is guarded as part of it until CloudTrail tells."""
@@ -155,6 +169,7 @@ class Containment(Response):
         while True:
             scope.wait()
             self.runner.wait()
+            self.give_way()
             if scope.quiet and not self.findings.follow_names():
                 break
         scope.stop()
@@ -395,6 +410,7 @@ class Containment(Response):
 
         minted since. Without ``everything`` only that last part.
         """
+        self.give_way()
         self._repeating = True
         if everything:
             for principal in list(self.principals.values()):
@@ -424,10 +440,10 @@ class Containment(Response):
         latest = max((parse(d.at) for d in self.runner.done.values() if d.status == "done" and d.at), default=None)
         times = [x for x in (latest, claims.last_control(self)) if x]
         left = self.spread - (self.aws.now() - max(times)).total_seconds() if times else 0.0
-        if left <= 0:
-            return False
-        time.sleep(min(left, self.spread))
-        return True
+        if left > 0:
+            time.sleep(min(left, self.spread))
+        self.give_way()
+        return left > 0
 
 
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -448,7 +464,13 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         run.suspects, run.share = shares.of(case, params), params["account"]
     if params["phase"] != "hold" and any(name.startswith(restore.PREFIX) for name in case.history):
         case.warnings.append("identities of this case have been released before; what the incident names is cut again")
-    run.run()
+    try:
+        run.run()
+    except TakenOver as error:
+        runner.fail(error)
+    told, left = named.missing(case.incident.as_dict(), case.ledger.state.notes)
+    case.warnings += told
+    run.open += left if not run.share else []
     if any(p.account == aws.caller["account"] for p in run.principals.values()):
         case.warnings.append(
             f"the responder's own credentials live in account {aws.caller['account']}, which is part of the incident: an attacker with administrator"

@@ -11,6 +11,7 @@ from ..common import case as cases
 from ..common import drafts, errors, manual, situation
 from ..common.case import Case
 from ..common.message import about
+from ..common.pool import at_least_one
 from ..common.run import Runner
 from ..outside.clouds import Clouds
 from . import own
@@ -29,6 +30,7 @@ Body = Callable[[Aws, Case, Runner], dict[str, t.Any]]
 
 def connect(params: Mapping[str, t.Any], from_incident: Mapping[str, t.Any] | None = None, *, incident: str = "") -> Aws:
     """AWS as the module's options say, for what they leave out as the incident says, for the rest as the SDK's own chain says."""
+    at_least_one(params, *RUN)
     options = {**(from_incident or {}), **{k: v for k in CONNECTION if (v := params.get(k)) is not None}}
     return Aws(options, incident=incident, threads=int(params.get("threads") or 16))
 
@@ -42,6 +44,7 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
     result: dict[str, t.Any] = {}
     name = str(module._name).rsplit(".", 1)[-1]
     with errors.handler(module):
+        at_least_one(module.params, *RUN)
         case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
         try:
             try:
@@ -55,14 +58,14 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             clouds = Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents)
             runner = Runner(
                 clouds, None if module.check_mode else own.Journal(case, aws), check=module.check_mode, threads=module.params["threads"],
-                per_account=module.params["threads_per_account"], go_on=(lambda: True) if contain else case.go_on, history=case.answers,
+                per_account=module.params["threads_per_account"], stopped=case.stopped, history=case.answers,
                 now=lambda: iso(aws.now()), beside=lambda: own.meanwhile(case),
             )  # fmt: skip
             try:
                 # What a killed run left is settled first, except that nothing may come before a fence.
                 recovered = [] if contain else runner.recover(case.ledger.open_intents())
                 result = body(aws, case, runner)
-                recovered += runner.recover(case.ledger.open_intents()) if contain else []
+                recovered += runner.recover(case.ledger.open_intents()) if contain and not case.stopped() else []
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}

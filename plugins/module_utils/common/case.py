@@ -38,8 +38,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 class Case:
     """Use ``open``. ``check``: nothing is written anywhere, and the store need not exist. ``warnings``: for the module's result."""
 
-    def __init__(self, incident: Incident, store: Store, ledger: Ledger, lease: Lease | None, check: bool) -> None:
-        self.incident, self.store, self.ledger, self.lease, self.check = incident, store, ledger, lease, check
+    def __init__(self, incident: Incident, store: Store, ledger: Ledger, lease: Lease | None, check: bool, contain: bool = False) -> None:
+        self.incident, self.store, self.ledger, self.lease, self.check, self._contain = incident, store, ledger, lease, check, contain
         self.warnings: list[str] = []
         self._evidence: set[str] | None = None
         self._manifest: list[dict[str, t.Any]] = []
@@ -69,12 +69,12 @@ class Case:
             lease = Lease.acquire(
                 store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
             )
-        case = cls(incident, store, ledger, lease, check)
+        case = cls(incident, store, ledger, lease, check, contain)
         case.warnings += told
         case._keep_incident()
         before = ledger.state.runs.get(lease.takeover_of, {}) if lease else {}
         if lease and lease.takeover_of and not (contain and before.get("module") == module):  # hosts contain side by side
-            case.warnings.append(f"another run held this case and was taken over: {lease.takeover_of}")
+            case.warnings.append(f"another run held this case and was taken over: {lease.taken_from} (run {lease.takeover_of})")
         return case
 
     def _keep_incident(self) -> None:
@@ -125,9 +125,11 @@ class Case:
             identity(s.value) for s in named if s.kind in ("user_arn", "role_arn")
         }
 
-    def go_on(self) -> bool:
-        """False once another run has taken the case over."""
-        return self.lease is None or self.lease.held()
+    def stopped(self) -> str:
+        """Why nothing more may be begun, "" as long as it may. A containment gives way only to a person who took the case over for something else."""
+        if self.lease is None:
+            return ""
+        return self.lease.yields() if self._contain else self.lease.lost()
 
     def end(self, status: str, result: dict[str, t.Any] | None, **counts: t.Any) -> str:
         """Write the evidence manifest, the end of the chain and ``result.json``; give the lease back. Returns the head."""

@@ -31,6 +31,10 @@ class Refused(EvictError):
     """A guard said no; nothing was touched."""
 
 
+class TakenOver(EvictError):
+    """A person took the case over for something else; what was done until then stands as far as they leave it."""
+
+
 class InvalidInput(EvictError):
     """The user's input is wrong: ``problems`` is a list of (path, message), all that were found."""
 

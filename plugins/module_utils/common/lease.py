@@ -4,6 +4,9 @@
 
 A lease is the object with the highest number in ``lease/``. Taking it, renewing it and giving it back are all "create number
 n + 1", so a race has one winner in every store that has create-only puts. An object is deleted only once a higher one exists.
+
+How old a lease of another machine is, the store tells: clocks of machines differ. Its time is that of an object which is written to learn it;
+who must not write, and a store that tells no time, go by this machine's clock, and allow some minutes before they call anybody dead.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import contextlib
 import datetime
 import json
 import re
+import secrets
 import threading
 import time
 import typing as t
@@ -23,6 +27,7 @@ from .store import NotFound, Store
 
 TERM = 120.0  # seconds
 RENEWAL = 40.0  # seconds
+SKEW = 300.0  # seconds by which clocks of machines may differ
 _LOOK = 1.0  # seconds between two readings by held()
 _RECENT = 32  # objects that are read to learn which runs are alive: all, unless the store forbids deleting
 _NAME = re.compile(r"lease/([0-9]{8})\.json")
@@ -44,8 +49,11 @@ class Lease:
         self._since = clock()
         self._until = self._since
         self._number = 0
-        self._takeover_of = ""
-        self._lost = False
+        self._taken_from: dict[str, t.Any] = {}
+        self._explicit = False
+        self._lost = ""
+        self._yields = ""
+        self._asked = -_LOOK
         self._looked = -_LOOK
         self._thread = threading.Thread(target=self._renew_for_ever, name="evict-lease", daemon=True)
 
@@ -60,33 +68,64 @@ class Lease:
         lease = cls(store, run=run, verb=verb, holder=holder, clock=clock)
         while True:
             number, current = _highest(store)
+            now = _Now(store, clock, ask=True)
             if number and not never_wait and not takeover:
-                _refuse_if_held(store, number, current, clock())
-            lease._takeover_of = str(current.get("run", "")) if current and _holds(current, clock()) else ""
+                _refuse_if_held(store, number, current, now)
+            # What containment does with it is the same in either case, so it does not wait for the store's time.
+            lease._taken_from = current if current and now.holds(current, _path(number), ask=not never_wait) else {}
+            lease._explicit = takeover
             with lease._lock:
                 if lease._create(number + 1):
                     break
-        _tidy(store, lease._number, clock())
+        _tidy(store, lease._number, _Now(store, clock))
         lease._thread.start()
         return lease
 
     @property
     def takeover_of(self) -> str:
         """The run that held the lease when it was taken, or ``""``."""
-        return self._takeover_of
+        return str(self._taken_from.get("run", ""))
+
+    @property
+    def taken_from(self) -> str:
+        """That run in words: verb, holder, host and since when."""
+        return _words(self._taken_from) if self._taken_from else ""
 
     def held(self) -> bool:
-        """Whether it is still ours. Reads the store at most once a second; when that fails the answer is no."""
+        """Whether it is still ours; see ``lost``."""
+        return not self.lost()
+
+    def lost(self) -> str:
+        """Why nothing more may be begun under it; "" while it is ours. Reads the store at most once a second; when that fails it is not known."""
         with self._lock:
-            if self._lost or self._stop.is_set() or self._clock() >= self._until:
-                return False
+            if self._lost:
+                return self._lost
+            if self._stop.is_set():
+                return "the case was given back"
+            if self._clock() >= self._until:
+                return "the case is not held any more: its lease could not be renewed in time"
             if time.monotonic() - self._looked >= _LOOK:
                 try:
-                    self._lost = not self._highest_is_ours()
-                except EvictError:
-                    return False
+                    if not self._highest_is_ours():
+                        self._lost = f"another run took the case over: {_words(_highest(self._store)[1])}"
+                except EvictError as error:
+                    return f"whether another run took the case over is not known: {error.message}"
                 self._looked = time.monotonic()
-            return not self._lost
+            return self._lost
+
+    def yields(self) -> str:
+        """For a containment, which waits for nobody: who took the case from it because a person said so, and not to contain; "" when nobody did.
+
+        A store that cannot be read holds it up as little as another containment does.
+        """
+        with self._lock:
+            if not self._yields and not self._stop.is_set() and time.monotonic() - self._asked >= _LOOK:
+                with contextlib.suppress(EvictError):
+                    number, other = _highest(self._store)
+                    if number > self._number and other and other["verb"] != self._verb and other.get("explicit") is True:
+                        self._yields = f"the case was taken over by {other['holder']} on {other['host']}, since {other['since']}"
+                self._asked = time.monotonic()
+            return self._yields
 
     def release(self) -> None:
         """Give it back. An error of the store is swallowed: the lease then runs out by itself."""
@@ -115,7 +154,7 @@ class Lease:
         data = canonical(
             {
                 "n": number, "run": self._run, "verb": self._verb, "holder": self._holder, "process": process.identity(), "since": _text(self._since),
-                "until": _text(until), "released": released, "takeover_of": self._takeover_of,
+                "until": _text(until), "released": released, "takeover_of": self.takeover_of, "explicit": self._explicit,
             }
         )  # fmt: skip
         path = _path(number)
@@ -139,54 +178,90 @@ class Lease:
                     if self._stop.is_set():
                         return
                     if not self._highest_is_ours() or not self._create(self._number + 1):
-                        self._lost = True
+                        self._lost = f"another run took the case over: {_words(_highest(self._store)[1])}"
                         return
             except EvictError:
                 pause = RENEWAL / 8  # a store that is away for a moment; held() says no once the term is over
 
 
-def live_runs(store: Store, clock: Clock = _utcnow) -> set[str]:
-    """Runs with a lease that is neither released nor over, taken over or not, unless their process is known to be dead. ``StoreUnavailable``."""
-    now = clock()
+class _Now:
+    """What time it is, here and (with ``ask``, once somebody wants to know) where the store is."""
+
+    def __init__(self, store: Store, clock: Clock, ask: bool = False) -> None:
+        self._store, self._here, self._ask = store, clock(), ask
+        self._there: datetime.datetime | None = None
+
+    def holds(self, lease: dict[str, t.Any], path: str, ask: bool = True) -> bool:
+        """Whether the lease is neither released nor over, unless its process is known to be dead."""
+        fate = process.fate(lease["process"])
+        if lease["released"] or fate == "dead":
+            return False
+        age = self._age(path) if ask and fate == "unknown" else None
+        if age is not None:
+            return age < TERM
+        # An end further away than one term is not one that a run of ours wrote.
+        left = (datetime.datetime.fromisoformat(lease["until"]) - self._here).total_seconds()
+        return 0 < left <= TERM + 60 if fate == "alive" else -SKEW < left <= TERM + SKEW
+
+    def _age(self, path: str) -> float | None:
+        """Seconds since the object was written, by the store's time; None when that is not known."""
+        if not self._ask:
+            return None
+        probe = f"lease/now-{secrets.token_hex(8)}"
+        try:
+            if self._there is None:
+                self._store.put(probe, b"what time it is here")
+                self._there = self._store.written(probe)
+                with contextlib.suppress(EvictError):  # a store with object lock keeps it
+                    self._store.delete(probe)
+            written = self._store.written(path)
+        except EvictError:
+            return None
+        return (self._there - written).total_seconds() if self._there and written else None
+
+
+def live_runs(store: Store, clock: Clock = _utcnow, *, ask: bool = False) -> set[str]:
+    """Runs with a lease that is neither released nor over, taken over or not, unless their process is known to be dead. ``StoreUnavailable``.
+
+    With ``ask`` the store is asked for its time, by writing.
+    """
+    now = _Now(store, clock, ask)
     while True:
-        found = [data for _name, data in store.get_many(_path(number) for number in _numbers(store)[-_RECENT:])]
-        if not any(isinstance(data, NotFound) for data in found):
+        found = list(store.get_many(_path(number) for number in _numbers(store)[-_RECENT:]))
+        if not any(isinstance(data, NotFound) for _path, data in found):
             break  # else one was renewed, and its old object deleted, between the listing and the reading
-    newest: dict[str, dict[str, t.Any]] = {}
-    for data in found:
+    newest: dict[str, tuple[dict[str, t.Any], str]] = {}
+    for path, data in found:
         lease = _parse(data) if isinstance(data, bytes) else None
         if lease:
-            newest[lease["run"]] = lease
-    return {run for run, lease in newest.items() if _holds(lease, now)}
+            newest[lease["run"]] = lease, path
+    return {run for run, (lease, path) in newest.items() if now.holds(lease, path)}
 
 
-def refuse_if_held(store: Store, clock: Clock = _utcnow) -> None:
+def refuse_if_held(store: Store, clock: Clock = _utcnow, *, ask: bool = True) -> None:
     """``Refused``, naming the holder, while somebody holds the lease there; nothing is taken."""
     number, current = _highest(store)
     if number:
-        _refuse_if_held(store, number, current, clock())
+        _refuse_if_held(store, number, current, _Now(store, clock, ask))
 
 
-def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: datetime.datetime) -> None:
+def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: _Now) -> None:
     remedy = "wait for it to end, or give takeover=true if you know that it is dead or must stop"
     if current is None:
         where = f"{store.url}/{_path(number)}"
         raise Refused(
             f"{where} is not a lease: somebody changed it", object=where, operation="lease", remedy="look at it, then give takeover=true"
         )
-    if _holds(current, now):
+    if now.holds(current, _path(number)):
         raise Refused(
-            f"{store.url} is in use: {current['verb']} by {current['holder']} on {current['host']}, since {current['since']},"
-            f" lease until {current['until']} (run {current['run']})",
+            f"{store.url} is in use: {_words(current)}, lease until {current['until']} (run {current['run']})",
             object=store.url, operation="lease", remedy=remedy,
         )  # fmt: skip
 
 
-def _holds(lease: dict[str, t.Any], now: datetime.datetime) -> bool:
-    # An end further away than one term (and a minute for clocks that differ) is not one that a run of ours wrote.
-    until = datetime.datetime.fromisoformat(lease["until"])
-    left = (until - now).total_seconds()
-    return not lease["released"] and 0 < left <= TERM + 60 and process.fate(lease["process"]) != "dead"
+def _words(lease: dict[str, t.Any] | None) -> str:
+    """Who holds it, for people."""
+    return f"{lease['verb']} by {lease['holder']} on {lease['host']}, since {lease['since']}" if lease else "by somebody unknown"
 
 
 def _highest(store: Store) -> tuple[int, dict[str, t.Any] | None]:
@@ -204,12 +279,12 @@ def _numbers(store: Store) -> list[int]:
     return sorted(int(match[1]) for name in store.list("lease") if (match := _NAME.fullmatch(name)))
 
 
-def _tidy(store: Store, number: int, now: datetime.datetime) -> None:
+def _tidy(store: Store, number: int, now: _Now) -> None:
     """Delete what lies below ``number``, except the leases of runs that were overtaken and may still be at work."""
     with contextlib.suppress(EvictError):  # a store with object lock keeps them
         for name, data in store.get_many([_path(old) for old in _numbers(store) if old < number][-_RECENT:]):
             lease = _parse(data) if isinstance(data, bytes) else None
-            if lease is None or not _holds(lease, now):
+            if lease is None or not now.holds(lease, name):
                 store.delete(name)
 
 

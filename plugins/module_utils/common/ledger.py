@@ -132,7 +132,7 @@ class Ledger:
     def open_intents(self) -> list[dict[str, t.Any]]:
         """The intents without outcome of runs that are not at work any more, as they were given to ``intent``, oldest first. ``StoreUnavailable``."""
         left = [entry for entry in self.state.unsettled() if entry["run"] != self.run]
-        alive = alive_runs(self.store, self.state) if left else set()
+        alive = alive_runs(self.store, self.state, ask=not self.check) if left else set()
         return [copy.deepcopy(entry["step"]) for entry in left if entry["run"] not in alive]
 
     # -- the queue ---------------------------------------------------------------------------------------------------------------

@@ -121,8 +121,8 @@ def _load(chains: Chains, store: Store, path: str) -> None:
     chains.order = max(head["order"] for head in heads.values())
 
 
-def alive_runs(store: Store, state: State) -> set[str]:
-    """Runs without an end that may still be at work: their process is seen, or they hold an unexpired lease. ``StoreUnavailable``."""
+def alive_runs(store: Store, state: State, *, ask: bool = False) -> set[str]:
+    """Runs without an end that may still be at work: their process is seen, or they hold an unexpired lease (``ask``: see there). ``StoreUnavailable``."""
     unended = {run: process.fate(about["process"]) for run, about in state.runs.items() if about["status"] is None}
-    leased = lease.live_runs(store) if "unknown" in unended.values() else set()
+    leased = lease.live_runs(store, ask=ask) if "unknown" in unended.values() else set()
     return {run for run, fate in unended.items() if fate == "alive" or (fate == "unknown" and run in leased)}

@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import channels, errors, looks, planning, process, template, yamlio
+from . import channels, errors, lease, looks, named, planning, process, template, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -63,8 +63,9 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
     if check or isinstance(store, Spooled):
         result["incident_data"] = incident.as_dict()  # there may be no case to read it from, or the store may fail before the next task
     if params["state"] == "closed":
-        return result | _close(params, store, ledger)
-    return result | _open(params, chosen, ledger, check)
+        return result | _close(params, store, ledger, check)
+    opened = _open(params, chosen, ledger, check)
+    return result | opened | {"notes": [*t.cast(list[str], result["notes"]), *opened["notes"]]}
 
 
 def _choose(params: dict[str, t.Any], directory: str, now: dt.datetime) -> _Chosen:
@@ -127,11 +128,13 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         who = f"closed by {closed.get('by')} ({closed.get('reason') or 'no reason given'})"
         remedy = "give reason (and by) to open it again, or use another id"
         raise errors.Refused(f"the case {store.url} was {who}", object=store.url, operation="open", remedy=remedy)
+    gone = _refuse_fewer(before, after, ledger, params, store)
     if before is None and store.root and not params["allow_local_store"] and (why := lost_with_container(str(store.root))):
         remedy = "mount a directory for the store, use s3://, az:// or gs://, or accept it with allow_local_store=true"
         raise errors.Refused(f"the store {store.url} {why}", object=store.url, operation="open", remedy=remedy)
-    result = {
+    result: dict[str, t.Any] = {
         "changed": bool(before != after or closed),
+        "notes": [f"not contained any more ({params['reason'] or 'the plan says skip'}): {', '.join(gone)}"] if gone else [],
         "diff": _diff(f"{store.url}/{incidents.FILE}", incidents.text(before) if before else "", incidents.text(after)),
     }
     if check or not result["changed"]:
@@ -139,14 +142,16 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
     if closed:
         ledger.note("reopened", {"by": params["by"] or process.user(), "reason": params["reason"]})
     if before != after:
-        ledger.note("incident", {"old": before, "new": after})
+        out = {"dropped": gone, "by": params["by"] or process.user(), "reason": params["reason"] or "the plan says skip"} if gone else {}
+        ledger.note(named.NOTE, {"old": before, "new": after} | out)
         if chosen.presumed:
             ledger.note(planning.PRESUMED, {"suspects": list(chosen.presumed)})
         ledger.flush()  # what is replaced is in the ledger before it is replaced
         data = incidents.text(after).encode()
         if before is None and not store.keep(incidents.FILE, data):  # another run opened it in this moment
-            _guard_id(_stored(store), after, store)
-            before = {}
+            before = _stored(store)
+            _guard_id(before, after, store)
+            _refuse_fewer(before, after, ledger, params, store)
         if before is not None:
             store.replace(incidents.FILE, data)
     ledger.end("ok", changed=1)
@@ -156,14 +161,19 @@ def _open(params: dict[str, t.Any], chosen: _Chosen, ledger: Ledger, check: bool
         and (why := yamlio.create(chosen.file, _HEADER + yamlio.dump({"incident": {key: after[key] for key in _WRITTEN}})))
     ):
         # The case is safe, and nobody should wait for a file.
-        result |= {"incident_file": "", "notes": [f"the incident file {chosen.file} cannot be written: {why}; go on with case={store.url}"]}
+        result |= {
+            "incident_file": "",
+            "notes": [*result["notes"], f"the incident file {chosen.file} cannot be written: {why}; go on with case={store.url}"],
+        }
     return result
 
 
-def _close(params: dict[str, t.Any], store: Store, ledger: Ledger) -> dict[str, t.Any]:
+def _close(params: dict[str, t.Any], store: Store, ledger: Ledger, check: bool) -> dict[str, t.Any]:
     if _stored(store) is None:
         raise _no_case(store)
     closed, left = _closed(ledger), ledger.state.unsettled()
+    if not closed:
+        _refuse_at_work(store, check)
     if left and not params["reason"] and not closed:
         names = ", ".join(entry["id"] for entry in left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         what = f"the case {store.url} has {len(left)} intents without an outcome: {names}"
@@ -178,6 +188,15 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger) -> dict[str, 
         ledger.note("closed", {"by": params["by"] or process.user(), "reason": params["reason"] or ""})
         ledger.end("ok", changed=1)
     return {"changed": not closed, "diff": _diff(f"{store.url} (state)", "closed\n" if closed else "open\n", "closed\n")}
+
+
+def _refuse_at_work(store: Store, check: bool) -> None:
+    """``Refused`` while a run is at work: what it finds, and when it is to be looked at again, is not known yet."""
+    try:
+        lease.refuse_if_held(store, ask=not check)
+    except errors.Refused as error:
+        remedy = "wait for it to end; of a run that died on another machine the lease ends after two minutes"
+        raise errors.Refused(f"not closed: {error.message}", object=store.url, operation="close", remedy=remedy) from error
 
 
 def _existing(case: str, options: dict[str, t.Any] | None, directory: str) -> Store:
@@ -221,9 +240,10 @@ def _same(one: t.Any, other: t.Any) -> bool:
 
 
 def _closed(ledger: Ledger) -> dict[str, t.Any] | None:
-    """The note of the closing when the case is closed now: nothing reopened it later."""
-    closings, openings = ledger.state.notes.get("closed", []), ledger.state.notes.get("reopened", [])
-    if not closings or openings and openings[-1]["place"] > closings[-1]["place"]:
+    """The note of the closing when the case is closed now: nothing reopened it later, and nothing was contained in it since."""
+    closings = ledger.state.notes.get("closed", [])
+    later = [note["place"] for kind in ("reopened", looks.HOLD) for note in ledger.state.notes.get(kind, ())]
+    if not closings or max(later, default=[]) > closings[-1]["place"]:
         return None
     data = closings[-1]["data"]
     return data if isinstance(data, dict) and data else {"by": "somebody"}
@@ -240,6 +260,19 @@ def _stored(store: Store) -> dict[str, t.Any] | None:
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"damaged": len(data)}
+
+
+def _refuse_fewer(
+    before: dict[str, t.Any] | None, after: dict[str, t.Any], ledger: Ledger, params: dict[str, t.Any], store: Store
+) -> list[str]:
+    """Whom the case names and this file does not. ``Refused`` without a reason: another job may have opened the case to contain them."""
+    gone = named.dropped(before, after, ledger.state.notes)
+    decided = planning.skipped(store, after["id"]) if gone and params.get("plan") else set()
+    if not params["reason"] and any(not set(name.split()) & decided for name in gone):
+        remedy = f"go on with case={store.url} alone, name them in the incident file as well, or give reason (and by) for leaving them out"
+        what = f"the case {store.url} names suspects that this incident file does not: {', '.join(gone)}"
+        raise errors.Refused(what, object=store.url, operation="open", remedy=remedy)
+    return gone
 
 
 def _guard_id(before: dict[str, t.Any] | None, after: dict[str, t.Any], store: Store) -> None:

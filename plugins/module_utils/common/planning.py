@@ -182,6 +182,11 @@ def spared(incident: Incident, store: Store, ledger: Ledger) -> dict[str, str]:
     return found
 
 
+def skipped(store: Store, incident: str) -> set[str]:
+    """What a person decided to leave alone, as the plan names it."""
+    return {str(entry["object"]) for entry in response_plan.read(store, incident).items.values() if entry["decision"] == "skip"}
+
+
 def _as_recorded(store: Store, plan: Plan, ledger: Ledger | None = None) -> None:
     """Whoever can write a file can make its hash fit; the ledger's chain is another matter. Raises Refused."""
     ledger = ledger or Ledger.open(store, incident=plan.incident, module="case_plan", check=True)

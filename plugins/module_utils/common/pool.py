@@ -7,9 +7,20 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
+import typing as t
+from collections.abc import Callable, Mapping
+
+from .errors import InvalidInput
 
 Task = Callable[[], None]
+
+
+def at_least_one(params: Mapping[str, t.Any], *names: str) -> None:
+    """``InvalidInput`` for a number of threads with which nothing would ever be done."""
+    if problems := [
+        (name, f"must be 1 or more, not {params[name]}") for name in names if params.get(name) is not None and params[name] < 1
+    ]:
+        raise InvalidInput("an option was refused", problems)
 
 
 class Pool:

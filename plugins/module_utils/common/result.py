@@ -9,7 +9,7 @@ import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from . import drafts, situation
+from . import drafts, named, situation
 from . import incident as incidents
 from .ledger import Ledger
 from .message import about
@@ -82,6 +82,10 @@ def together(params: Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any]:
     told: list[str] = []
     with contextlib.suppress(NotFound):  # in check mode there may be no case
         incident = incidents.from_case(store)
+        dropped, left = named.missing(incident.as_dict(), ledger.state.notes)
+        told += dropped
+        merged["open"] += left
+        merged["status"] = max(merged["status"], "open" if left else "ok", key=_RANK.index)
         told += situation.add(merged, incident, ledger.state.notes, contains=True)
         told += [] if check else drafts.keep(store, incident, merged)
     merged["head"] = ledger.end(merged["status"], about=about(merged))

@@ -68,14 +68,16 @@ class Runner:
         check: bool = False,
         threads: int = 16,
         per_account: int = 8,
-        go_on: Callable[[], bool] = lambda: True,
+        stopped: Callable[[], str] = lambda: "",
         history: Mapping[str, Mapping[str, t.Any]] | None = None,
         now: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         beside: Callable[[], Iterable[Step]] = lambda: (),
     ) -> None:
-        """``beside``: what other runs of the case have set out to do that are at work at the same time."""
+        """``stopped``: why no Step may be begun any more, or ""; ``beside``: what other runs of the case have set out to do that are at work at the same
+        time.
+        """
         self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
-        self._go_on, self._now, self._threads, self._beside = go_on, now, threads, beside
+        self._stopped, self._now, self._threads, self._beside = stopped, now, threads, beside
         self.began = now()  # what a dead run left half done was carried out by then, or was not
         self._lock = threading.Lock()
         self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
@@ -344,8 +346,8 @@ class Runner:
         try:
             if blocked or missing:
                 result.status, result.message = "blocked", f"needs {', '.join(blocked or missing)}"
-            elif not self._go_on():
-                raise EvictError("stopped: another run took the case over", object=step.resource, operation=step.action)
+            elif why := self._stopped():
+                raise EvictError(f"stopped: {why}", object=step.resource, operation=step.action)
             else:
                 result.message = self._carry_out(step)
                 result.at = self._now()

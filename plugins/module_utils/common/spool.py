@@ -8,6 +8,7 @@ with the spool, on this machine.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 from pathlib import Path
@@ -89,6 +90,9 @@ class Spooled(Store):
             self._spool.delete(path)
         if not self.failed:
             self._remote.delete(path)
+
+    def written(self, path: str) -> datetime.datetime | None:
+        return (self._spool if self.failed else self._remote).written(path)
 
     @property
     def banner(self) -> str:

@@ -93,6 +93,10 @@ class Store:
         """Remove an object; no error when it is not there. ``StoreUnavailable``."""
         raise NotImplementedError
 
+    def written(self, path: str) -> datetime.datetime | None:
+        """When an object was last written, by the clock of the store; None when it does not tell. ``NotFound``, ``StoreUnavailable``."""
+        raise NotImplementedError
+
     def child(self, name: str) -> Store:
         """The store rooted at a folder of this one."""
         raise NotImplementedError
@@ -240,6 +244,10 @@ class _Directory(Store):
         with self._errors("delete", path), contextlib.suppress(FileNotFoundError):
             os.lstat(target)  # an answer without obstore's text, and without a missing root
             obstore.delete(self._open(), path)
+
+    def written(self, path: str) -> datetime.datetime | None:
+        with self._errors("read", path):
+            return datetime.datetime.fromtimestamp(os.stat(self._inside(_checked(path))).st_mtime, datetime.UTC)
 
     def child(self, name: str) -> Store:
         return _Directory(self.root / _checked(name), self._boundary)
@@ -448,6 +456,11 @@ class _Bucket(Store):
     def delete(self, path: str) -> None:
         with contextlib.suppress(NotFound), self._errors("delete", _checked(path)) as (client, key):
             obstore.delete(client, key)
+
+    def written(self, path: str) -> datetime.datetime | None:
+        with self._errors("read", _checked(path)) as (client, key):
+            found = obstore.head(client, key)["last_modified"]
+            return found if isinstance(found, datetime.datetime) and found.tzinfo else None
 
     def child(self, name: str) -> Store:
         return _Bucket(self._connection, f"{self._prefix}/{_checked(name)}".lstrip("/"))

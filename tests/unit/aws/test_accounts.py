@@ -68,7 +68,7 @@ def _audit(case: Path, aws: Any, monkeypatch: Any) -> dict[str, Any]:
     about = incident({"access_key_id": KEY})
     ledger = types.SimpleNamespace(caller="", state=types.SimpleNamespace(notes={}))
     stub = types.SimpleNamespace(
-        store=open_store(str(case)), check=False, go_on=lambda: True, note=lambda *_: None, incident=about, ledger=ledger
+        store=open_store(str(case)), check=False, stopped=lambda: "", note=lambda *_: None, incident=about, ledger=ledger
     )
     params = {"memory": "1GB", "loading_threads": 1, "folder": None, "bucket": None, "athena": None, "history": None, "accounts": [], "regions": [],
               "start": "2026-11-22T11:00:00Z", "end": None, "seconds": 60, "threads": 2}  # fmt: skip

@@ -56,7 +56,7 @@ class Cloud(ModelledCloud):
 
 def _read(case, cloud, seconds=60, **more):
     stub = types.SimpleNamespace(
-        store=open_store(str(case)), check=False, go_on=lambda: True, note=lambda *_: None, incident=types.SimpleNamespace(id="IR-1")
+        store=open_store(str(case)), check=False, stopped=lambda: "", note=lambda *_: None, incident=types.SimpleNamespace(id="IR-1")
     )
     collection = collect.Collection(stub, {"memory": "1GB", "loading_threads": 1}, [formats.FORMATS["cloudtrail"]])
     options = {"start": START, "end": None, "seconds": seconds, "threads": 2} | more
@@ -166,7 +166,7 @@ def test_a_bucket_in_which_nothing_of_a_trail_lies_is_a_gap_until_something_does
         stub = types.SimpleNamespace(
             store=open_store(str(tmp_path)),
             check=False,
-            go_on=lambda: True,
+            stopped=lambda: "",
             note=lambda *_: None,
             incident=types.SimpleNamespace(id="IR-1"),
         )

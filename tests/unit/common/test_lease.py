@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def take(case: store.Store, run: str, clock: Clock, **more: t.Any) -> lease.Leas
     return lease.Lease.acquire(case, run=run, verb="recover", holder=f"{run}@desk", clock=clock, **more)
 
 
+def older(case: store.Store, seconds: float) -> None:
+    """The leases that are there were written that much earlier, by the store's time."""
+    for path in case.list("lease"):
+        then = time.time() - seconds
+        os.utime(Path(case.url) / path, (then, then))
+
+
 def objects(case: store.Store) -> list[dict[str, t.Any]]:
     return [json.loads(case.get(path)) for path in case.list("lease")]
 
@@ -72,6 +80,45 @@ def test_one_run_holds_it_and_the_next_is_told_who_and_until_when(case: store.St
     second.release()
 
 
+@pytest.mark.parametrize("skew", [-3600, -125, 70, 3600])
+def test_the_clock_of_its_machine_makes_no_lease_older(case: store.Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, skew: int) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "identity", lambda: ELSEWHERE)
+        far = Clock()
+        far.move(skew)
+        take(case, "far", far)
+    assert lease.live_runs(case, clock, ask=True) == {"far"}
+    assert lease.live_runs(case, clock) == ({"far"} if abs(skew) < lease.SKEW else set())
+    with pytest.raises(errors.Refused, match="on other"):
+        take(case, "two", clock)
+    assert [path for path in case.list("lease") if "now-" in path] == []
+    older(case, 121)
+    assert take(case, "two", clock).takeover_of == ""
+
+
+def test_containment_gives_way_to_nobody_but_who_was_told_to_take_over(case: store.Store, clock: Clock) -> None:
+    def contain(run: str, **more: t.Any) -> lease.Lease:
+        return lease.Lease.acquire(case, run=run, verb="contain", holder=run, clock=clock, never_wait=True, **more)
+
+    one = contain("one")
+    two = contain("two", takeover=True)
+    assert (one.yields(), two.yields(), two.taken_from) == (
+        "",
+        "",
+        f"contain by one on {process.identity()['host']}, since 2026-11-22T09:00:00Z",
+    )
+    third = take(case, "third", clock, takeover=True)
+    told = f"the case was taken over by third@desk on {process.identity()['host']}, since 2026-11-22T09:00:00Z"
+    assert (one.yields(), two.yields()) == (told, told)
+    third.release()
+    assert two.yields() == told
+    late = contain("late")
+    assert late.yields() == ""
+    later = lease.Lease.acquire(case, run="later", verb="recover", holder="later", clock=clock, never_wait=True)  # nobody asked it to
+    assert late.yields() == ""
+    assert later.held()
+
+
 @pytest.mark.parametrize("how", ["never_wait", "takeover"])
 def test_a_takeover_always_succeeds_and_the_other_stops(case: store.Store, clock: Clock, how: str) -> None:
     slow = take(case, "slow", clock)
@@ -90,10 +137,14 @@ def test_an_overtaken_run_counts_as_alive_until_its_term_ends(case: store.Store,
     fast = take(case, "fast", clock, never_wait=True)
     assert lease.live_runs(case, clock) == {"slow", "fast"}
     fast.release()
-    assert lease.live_runs(case, clock) == {"slow"}
+    assert lease.live_runs(case, clock, ask=True) == {"slow"}
+    older(case, 121)
     clock.move(121)
-    assert lease.live_runs(case, clock) == set()
+    assert lease.live_runs(case, clock, ask=True) == set()
+    assert lease.live_runs(case, clock) == {"slow"}  # who must not write does not know the store's time, and allows for clocks that differ
     assert not slow.held()
+    clock.move(lease.SKEW)
+    assert lease.live_runs(case, clock) == set()
     take(case, "next", clock).release()
     assert len(case.list("lease")) == 1  # what is over was deleted
 
@@ -260,6 +311,8 @@ def test_a_store_that_is_away(case: store.Store, clock: Clock, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(case, "list", away)
         assert not first.held()  # not known: no step may begin
+        assert first.lost() == "whether another run took the case over is not known: unreachable"
+        assert first.yields() == ""
     assert first.held()
     with monkeypatch.context() as patch:
         patch.setattr(case, "put", away)
@@ -303,6 +356,7 @@ def test_a_damaged_lease_is_refused_by_name_and_containment_goes_on(case: store.
 def test_a_lease_without_an_end_in_sight_is_not_believed(case: store.Store, clock: Clock) -> None:
     case.put("lease/00000001.json", json.dumps({**GOOD, "until": "2099-01-01T00:00:00Z"}).encode())
     assert lease.live_runs(case, clock) == set()
+    older(case, 121)
     assert take(case, "one", clock).held()
 
 

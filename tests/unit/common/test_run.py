@@ -436,10 +436,10 @@ def test_a_replica_that_is_late_is_asked_again(runners: Any) -> None:
 
 def test_a_run_that_was_taken_over_stops_before_its_next_step(runners: Any) -> None:
     cloud = FakeCloud()
-    held = iter([True, False, False])
+    held = iter(["", *["another run took the case over"] * 2])
     journal = Journal()
     runner = go(
-        runners(cloud, journal, go_on=lambda: next(held)), put("a"), put("b", phase=Phase.CREDENTIAL), put("c", phase=Phase.SESSION)
+        runners(cloud, journal, stopped=lambda: next(held)), put("a"), put("b", phase=Phase.CREDENTIAL), put("c", phase=Phase.SESSION)
     )
     assert set(cloud.things) == {"a"} and journal.of("p#b") == ["failed"] and "took the case over" in runner.failures[0]["message"]
 

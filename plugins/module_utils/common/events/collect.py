@@ -63,8 +63,8 @@ class Collection:
 
     def held(self) -> None:
         """Raises when another run has taken the case over: it may be writing the same manifest."""
-        if not self.case.go_on():
-            raise EvictError("another run has taken this case over; what was loaded until then counts", object=self.case.incident.id, operation="load",
+        if why := self.case.stopped():
+            raise EvictError(f"{why}; what was loaded until then counts", object=self.case.incident.id, operation="load",
                              remedy="run the same command again")  # fmt: skip
 
     def folder(self) -> None:
