@@ -9,9 +9,9 @@ import pytest
 
 from tests.beds.bed import root
 from tests.beds.company import allow, document, trust
-from tests.integration.helpers import DENIED, Desk, outcome
-from tests.integration.test_account_fence import ALL, SCP, A, attached, content, organizations
-from tests.integration.test_standing_fence import administrator, deploy
+from tests.integration.helpers import DENIED, Desk, outcome, status_of
+from tests.integration.test_account_fence import ALL, SCP, A, attached, content, crowd, no_organization, organizations, refused
+from tests.integration.test_standing_fence import TAG, administrator, deploy
 
 pytestmark = pytest.mark.bed
 
@@ -84,3 +84,43 @@ def test_the_role_that_writes_it_may_take_it_off_where_the_account_is_the_delega
         outcome(others, "put_role_policy", RoleName="incident-policies", PolicyName="p", PolicyDocument=document(allow("s3:*"))) in DENIED
     )
     assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and attached(bed) == {}
+
+
+# -- a claim that a suspect wrote itself -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["x" * 256, "IR-NEVER", "IR-NEVER IR-1"])
+@pytest.mark.parametrize("crowded", [False, True])
+def test_what_a_suspect_writes_about_itself_stops_no_control_and_no_release(desk: Desk, said: str, crowded: bool) -> None:
+    """The tag says which incidents hold AWSDenyAll, or the boundary. Nothing holds yet, so it says nothing true."""
+    bed = desk.bed
+    no_organization(bed)
+    iam = bed.client("iam", desk.company.production.root, direct=True)
+    if crowded:
+        crowd(iam, 10)
+    key, control = ("evict-boundary", "boundary") if crowded else ("evict-deny-all", "AWSDenyAll")
+    iam.tag_user(UserName="ci-deploy", Tags=[{"Key": key, "Value": said}])
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    done = desk.contain(hold="1s")
+    assert control in status_of(done, "user/ci-deploy")["controls"] and done["problems"] == [], done["problems"]
+    assert {t["Key"]: t["Value"] for t in iam.get_user(UserName="ci-deploy")["User"]["Tags"]}[key] == "IR-1"
+    assert desk.contain(hold="1s")["changed_count"] == 0
+    done = desk.false_positive(desk.company.leaked.access_key)
+    assert done["status"] == "ok" and bed.snapshot() == before, done["open"]  # what stood there before stands there again
+    assert desk.false_positive(desk.company.leaked.access_key)["changed_count"] == 0
+
+
+def test_a_tag_without_room_for_another_incident_still_holds(desk: Desk) -> None:
+    """Of the standing fence any value denies; of AWSDenyAll that stands already nothing is to be done."""
+    bed = desk.bed
+    iam = bed.client("iam", desk.company.production.root, direct=True)
+    deny_all = "arn:aws:iam::aws:policy/AWSDenyAll"
+    tag = [{"Key": key, "Value": "x" * 256} for key in (TAG, "evict-deny-all")]
+    iam.tag_user(UserName="ci-deploy", Tags=tag)
+    iam.attach_user_policy(UserName="ci-deploy", PolicyArn=deny_all)
+    deploy(desk)
+    refused(bed)
+    desk.incident(desk.company.leaked.access_key)
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert {f"tag:{TAG}", "AWSDenyAll"} <= set(status_of(done, "user/ci-deploy")["controls"]) and done["problems"] == [], done["problems"]
