@@ -14,6 +14,7 @@ description:
   - Attaches a service control policy to the account of contained users and roles, or takes it away again. Nobody in the account can remove it.
   - It repeats the denies that this incident has put on the users and roles themselves, denies the federation sessions of the account, and denies changes to
     those users and roles to everybody but the responder and what the incident protects. Who is exempt cannot be changed or made anew by others.
+  - In the same way it denies whatever would take the policy off the account from inside.
   - Needs a caller in the management account, a delegated policy administrator, or O(management_role_arn). No account is moved, no policy type enabled.
   - AWS exempts the management account and service-linked roles from service control policies.
   - M(evict.cloud.aws_contain) does this by itself.
@@ -29,7 +30,8 @@ options:
       - V(present) attaches the policy, or extends the one that is there.
       - V(rendered) returns the standing fence as RV(document), with the RV(commands) that deploy it, and changes nothing. It is a service control policy that
         an organization keeps attached to its root, or to an organizational unit, and that denies everything to whatever carries the tag C(evict-quarantine).
-        Nobody but O(exempt) can set or remove that tag, pass it with a session, change what carries it, or detach the quarantine policy and C(AWSDenyAll).
+        Nobody but O(exempt) can set or remove that tag, pass it with a session, change what carries it, detach the quarantine policy and C(AWSDenyAll), or
+        take a service or resource control policy off an account, as a delegated administrator of policies or by leaving the organization.
       - V(verified) shows whether that fence bites, with a canary in each of O(accounts), a role that is made, assumed, tagged, seen denied and deleted.
       - V(absent) takes the principals out of it, and detaches and deletes it when it holds nobody any more; only where the identity's own fence or a session
         cutoff stands, so that no token comes back to life.
@@ -47,8 +49,8 @@ options:
   exempt:
     description:
       - With O(state=rendered), ARNs of users and roles that may lift the fence, exact but for the account, in whose place V(*) may stand. Who deploys those
-        roles into new accounts has to be among them.
-      - The default is the responder's role and what the incident protects.
+        roles into new accounts has to be among them, and so has whoever writes control policies in the account of a delegated administrator.
+      - The default is the responder's role, O(management_role_arn) and what the incident protects.
     type: list
     elements: str
   accounts:

@@ -57,11 +57,11 @@ def _claim(principal: Principal, key: str, incident: str, there: bool, reader: R
     if was and there:  # as the first holder noted it; from now on it is in this case's ledger too, where nobody else can change it
         was = str(reader.read(shared_tag.probe(principal, WAS)) or "")
     more = {WAS: was} if was and SPEAKABLE.fullmatch(was) else {}
-    step = shared_tag.add(principal, key, incident, reader, "note which incident holds it", more)
+    step = shared_tag.add(principal, key, incident, reader, "note which incident holds it", more, there=there)
     if key == BOUNDARY:  # the last one takes both away
         noun = principal.kind.capitalize()
         undo = Call(principal.target, "iam", f"Untag{noun}", {f"{noun}Name": principal.name, "TagKeys": [WAS, key]})
-        step = dataclasses.replace(step, undo=(undo,))
+        step = dataclasses.replace(step, undo=(undo, *step.undo[1:]))
     yield step
 
 

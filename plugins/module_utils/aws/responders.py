@@ -26,10 +26,11 @@ _WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might 
 def exempt(aws: Aws, case: Case, account: str) -> Exempt:
     """Who may go on working on the contained identities of ``account``: the responder of this run and of earlier ones, and what the incident protects.
 
-    Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM.
+    Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM. The role that writes the policy is among them
+    where it is the account's, which then administers the organization's policies.
     """
     incident = case.incident
-    named = [aws.responder_arn(account), aws.caller["arn"], *incident.protected]
+    named = [aws.responder_arn(account), aws.caller["arn"], aws.management_arn, *incident.protected]
     arns = {found for arn in named if arn.split(":")[4] == account for found in exact(aws, arn) if not _WILD.search(arn)}
     arns |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]}
     declared = [*incident.trusted.principals, *incident.automations, *named]
@@ -48,7 +49,7 @@ def protecting(aws: Aws, case: Case, account: str, reader: Reader) -> Exempt:
 
 
 def _own(aws: Aws, account: str) -> list[str]:
-    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
+    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"], aws.management_arn) if arn.split(":")[4] == account}
     return sorted({found for arn in named for found in exact(aws, arn) if "*" not in found})
 
 
@@ -96,7 +97,7 @@ def exact(aws: Aws, arn: str) -> list[str]:
 
 def note_responder(aws: Aws, case: Case, account: str, reader: Reader) -> None:
     """So that a colleague's later run, or a release by somebody else, does not take the exemption from who worked first."""
-    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"]) if arn.split(":")[4] == account}
+    named = {arn for arn in (aws.responder_arn(account), aws.caller["arn"], aws.management_arn) if arn.split(":")[4] == account}
     policies = sorted({arn for own in _own(aws, account) for arn in _standing_on(case, own, reader)})
     data = {"account": account, "arns": sorted({found for arn in named for found in exact(aws, arn)})} | (
         {"policies": policies} if policies else {}

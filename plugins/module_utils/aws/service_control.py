@@ -3,8 +3,8 @@
 """The documents of the fence above the account, a service control policy (SCP). Pure.
 
 It says once more what the inline denies of the incident say, by ``aws:PrincipalArn``, where nobody in the account can take it away; of users by their unique
-ids as well, which outlast every name; denies every federation session of the account; and denies writes on the contained ARNs to everybody but the exempt,
-who are exact ARNs of that account.
+ids as well, which outlast every name; denies every federation session of the account; and denies everybody but the exempt, who are exact ARNs of that
+account, writes on the contained ARNs and what would take the policy itself off the account.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ _VERBS = (
     "Upload",
 )  # fmt: skip
 WRITES = tuple(f"iam:{verb}*" for verb in _VERBS)
+# What takes a policy off a member account that can be called from one: a delegated administrator of policies detaches, rewrites or deletes it, or disables
+# its type; any account leaves the organization, or accepts another's invitation. Nothing else: what only the management account may call no SCP could stop.
+UNDOING = tuple(
+    f"organizations:{call}"
+    for call in ("AcceptHandshake", "DeletePolicy", "DetachPolicy", "DisablePolicyType", "LeaveOrganization", "UpdatePolicy")
+)
+# Who administers backup, tag or other policies from the account goes on. Leaving has no type of policy, and is denied for want of one.
+OF_CONTROL = {"StringEqualsIfExists": {"organizations:PolicyType": ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"]}}
 _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:SourceIp": "clamp", "aws:AssumedRoot": "root"}
 _ODD = re.compile(r"[*?$]")
 # Behind the account's ARN, the roles that Identity Center made there; nobody else can make one under this path, and no name holds an asterisk.
@@ -131,6 +139,8 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
         found.append(
             _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
+    if held:
+        found.append(undoing(f"{sid}O", exempt.arns))
     if exempt.until:
         found.append(_freeze(f"{sid}Z", exempt))
     return found
@@ -165,6 +175,12 @@ def denies(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement]:
     return found
 
 
+def undoing(sid: str, exempt: Iterable[str]) -> Statement:
+    """Nobody but ``exempt`` takes a control policy off the account."""
+    who = {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt)}} if exempt else {}
+    return _deny(sid, list(UNDOING), ["*"], {**OF_CONTROL, **who})
+
+
 def _freeze(sid: str, exempt: Exempt) -> Statement:
     """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
@@ -193,7 +209,7 @@ def ours(content: t.Any, sid: str) -> list[Statement]:
     return [
         s
         for s in ([found] if isinstance(found, dict) else found)
-        if re.fullmatch(re.escape(sid) + r"[DFUWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
+        if re.fullmatch(re.escape(sid) + r"[DFOUWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
     ]
 
 

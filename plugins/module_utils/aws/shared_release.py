@@ -45,7 +45,7 @@ def _others(latest: Step, key: str, incident: str, reader: Reader) -> list[str]:
 
 
 def _tag(first: Step, latest: Step, standing: set[str], incident: str, reader: Reader, keep: Keep) -> Verdict | None:
-    others, change = shared_tag.drop(latest, incident, reader)
+    others, change = shared_tag.drop(first, latest, incident, reader)
     if change is None:
         return None
     if kept := keep(latest):

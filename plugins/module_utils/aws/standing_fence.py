@@ -3,7 +3,7 @@
 """The fence above the account that an organization deploys beforehand: a service control policy that waits for a tag. Pure.
 
 ``TAG`` on a user or role, with any value, denies it everything, so that containment is one call to IAM and needs no right to Organizations. Nobody but the
-exempt can set or remove that tag, pass it with a session, change what carries it, or take the quarantine policy away.
+exempt can set or remove that tag, pass it with a session, change what carries it, take the quarantine policy away, or take this policy off an account.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def document(exempt: Iterable[str], partition: str = "aws") -> dict[str, t.Any]:
         _deny("Detach", _DETACH, "*", {"ArnLike": {"iam:PolicyARN": kept}, **but}),
         _deny("Version", _VERSIONS, kept[0], but),
         _deny("Exempt", list(scp.WRITES), arns, but),
+        scp.undoing("EvictStandingUndoing", arns),
     ])  # fmt: skip
 
 

@@ -180,8 +180,9 @@ def _rendered(aws: Aws, case: Case, params: Params) -> dict[str, t.Any]:
 
 
 def _responders(aws: Aws) -> list[str]:
-    """The responder's role in every account; of a caller that acts in its own account, its role there."""
+    """The responder's role in every account, of a caller that acts in its own account its role there; and the role that writes policies, if there is one."""
     found: list[str] = responders.exact(aws, aws.responder_arn("{account}").replace("{account}", "*"))
+    found += [aws.management_arn] if aws.management_arn != aws.caller["arn"] else []
     if any("*" in arn.split(":", 5)[5] for arn in found):
         raise EvictError(f"the path of the caller's role {found[0]} is not known, so it cannot be exempt by its exact ARN", object=found[0],
                          operation="render", remedy="name it under exempt")  # fmt: skip

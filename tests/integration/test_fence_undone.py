@@ -1,0 +1,126 @@
+"""How the fence above an account could be taken off, passed by, or held up by those whom it holds: each as the smallest attempt that shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.beds.bed import root
+from tests.beds.company import allow, document, trust
+from tests.integration.helpers import DENIED, Desk, outcome, status_of
+from tests.integration.test_account_fence import ALL, SCP, A, attached, content, crowd, no_organization, organizations, refused
+from tests.integration.test_standing_fence import TAG, administrator, deploy
+
+pytestmark = pytest.mark.bed
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.evict.cloud.plugins.module_utils.aws.canary.WAIT", 4.0)
+
+
+# -- taken off from inside the account ---------------------------------------------------------------------------------------------
+
+
+def taking_off(admin: Any, policy: str, desk: Desk) -> dict[str, str]:
+    """What an administrator of the account gets for each call that takes a policy off it."""
+    tries: list[tuple[str, dict[str, Any]]] = [
+        ("update_policy", {"PolicyId": policy, "Content": json.dumps({"Version": "2012-10-17", "Statement": []})}),
+        ("detach_policy", {"PolicyId": policy, "TargetId": A}), ("detach_policy", {"PolicyId": policy, "TargetId": desk.company.root_id}),
+        ("delete_policy", {"PolicyId": policy}), ("disable_policy_type", {"RootId": desk.company.root_id, "PolicyType": SCP}),
+        ("leave_organization", {}), ("accept_handshake", {"HandshakeId": "h-12345678"}),
+    ]  # fmt: skip
+    return {f"{name} {more}": outcome(admin, name, **more) for name, more in tries}
+
+
+def test_a_delegated_administrator_whom_nobody_suspects_does_not_take_it_off(desk: Desk) -> None:
+    bed = desk.bed
+    admin = bed.client("organizations", administrator(bed, desk.company.production))
+    bed.organizations(delegated=[A])
+    desk.incident(desk.company.leaked.access_key)
+    desk.contain()
+    before, name = bed.snapshot(), f"evict-IR-1-{A}-1"
+    tried = taking_off(admin, attached(bed)[name], desk)
+    assert set(tried.values()) <= DENIED, tried
+    assert bed.snapshot() == before and desk.contain()["changed"] is False
+    made = outcome(
+        admin, "create_policy", Name="own", Type=SCP, Description="x", Content=json.dumps({"Version": "2012-10-17", "Statement": []})
+    )
+    assert made not in DENIED  # what takes nothing off goes on
+    assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and attached(bed) == {}
+
+
+def test_nor_does_he_take_off_the_standing_fence(desk: Desk) -> None:
+    bed = desk.bed
+    admin = bed.client("organizations", administrator(bed, desk.company.production))
+    bed.organizations(delegated=[A])
+    deploy(desk)
+    (policy,) = [p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    before = bed.snapshot()
+    tried = taking_off(admin, policy, desk)
+    assert set(tried.values()) <= DENIED, tried
+    assert bed.snapshot() == before
+
+
+def test_the_role_that_writes_it_may_take_it_off_where_the_account_is_the_delegated_one(desk: Desk) -> None:
+    bed = desk.bed
+    iam = bed.client("iam", desk.company.production.root, direct=True)
+    iam.create_role(RoleName="incident-policies", AssumeRolePolicyDocument=trust({"AWS": desk.company.responder_arn}))
+    iam.put_role_policy(RoleName="incident-policies", PolicyName="p", PolicyDocument=document(allow("organizations:*")))
+    bed.client("iam", root(bed.management), direct=True).put_user_policy(UserName="responder", PolicyName="p", PolicyDocument=ALL)
+    bed.organizations(delegated=[A])
+    role = f"arn:aws:iam::{A}:role/incident-policies"
+    desk.incident(desk.company.leaked.access_key, connection={"aws": {"role_arn": desk.company.role_template, "management_role_arn": role}})
+    done = desk.contain()
+    assert done["fences"][0]["control"] == "scp", done["fences"][0]["why"]
+    written = content(bed, f"evict-IR-1-{A}-1")["Statement"]
+    assert all(role in json.dumps(s["Condition"]) for s in written if s["Sid"][-1] in "WO") and role in json.dumps(
+        [s["Resource"] for s in written if s["Sid"].endswith("W")]
+    )  # protected as well
+    others = bed.client("iam", administrator(bed, desk.company.production))
+    assert (
+        outcome(others, "put_role_policy", RoleName="incident-policies", PolicyName="p", PolicyDocument=document(allow("s3:*"))) in DENIED
+    )
+    assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and attached(bed) == {}
+
+
+# -- a claim that a suspect wrote itself -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["x" * 256, "IR-NEVER", "IR-NEVER IR-1"])
+@pytest.mark.parametrize("crowded", [False, True])
+def test_what_a_suspect_writes_about_itself_stops_no_control_and_no_release(desk: Desk, said: str, crowded: bool) -> None:
+    """The tag says which incidents hold AWSDenyAll, or the boundary. Nothing holds yet, so it says nothing true."""
+    bed = desk.bed
+    no_organization(bed)
+    iam = bed.client("iam", desk.company.production.root, direct=True)
+    if crowded:
+        crowd(iam, 10)
+    key, control = ("evict-boundary", "boundary") if crowded else ("evict-deny-all", "AWSDenyAll")
+    iam.tag_user(UserName="ci-deploy", Tags=[{"Key": key, "Value": said}])
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    done = desk.contain(hold="1s")
+    assert control in status_of(done, "user/ci-deploy")["controls"] and done["problems"] == [], done["problems"]
+    assert {t["Key"]: t["Value"] for t in iam.get_user(UserName="ci-deploy")["User"]["Tags"]}[key] == "IR-1"
+    assert desk.contain(hold="1s")["changed_count"] == 0
+    done = desk.false_positive(desk.company.leaked.access_key)
+    assert done["status"] == "ok" and bed.snapshot() == before, done["open"]  # what stood there before stands there again
+    assert desk.false_positive(desk.company.leaked.access_key)["changed_count"] == 0
+
+
+def test_a_tag_without_room_for_another_incident_still_holds(desk: Desk) -> None:
+    """Of the standing fence any value denies; of AWSDenyAll that stands already nothing is to be done."""
+    bed = desk.bed
+    iam = bed.client("iam", desk.company.production.root, direct=True)
+    deny_all = "arn:aws:iam::aws:policy/AWSDenyAll"
+    tag = [{"Key": key, "Value": "x" * 256} for key in (TAG, "evict-deny-all")]
+    iam.tag_user(UserName="ci-deploy", Tags=tag)
+    iam.attach_user_policy(UserName="ci-deploy", PolicyArn=deny_all)
+    deploy(desk)
+    refused(bed)
+    desk.incident(desk.company.leaked.access_key)
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert {f"tag:{TAG}", "AWSDenyAll"} <= set(status_of(done, "user/ci-deploy")["controls"]) and done["problems"] == [], done["problems"]
