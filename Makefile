@@ -50,9 +50,10 @@ crash: setup ## kill the module at every crash point and run it again (long; `ma
 
 RUNS ?= 100
 SEED ?= 1000
-redteam: setup ## RUNS seeded attacks (100), and as many in which the account's fence alone has to hold; SEED=n RUNS=1 plays one again
+redteam: setup ## RUNS seeded attacks (100), as many in which the account's fence alone has to hold, and as many with late logs; SEED=n RUNS=1 plays one again
 	$(CLEAN) $(BIN)/python -m tests.redteam --runs $(RUNS) --seed $(SEED)
 	$(CLEAN) $(BIN)/python -m tests.redteam --runs $(RUNS) --seed $(SEED) --no-identity-deny --directory build/redteam/account-fence-alone
+	$(CLEAN) $(BIN)/python -m tests.redteam --runs $(RUNS) --seed $(SEED) --late-logs --directory build/redteam/late-logs
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint (production), antsibull-docs, changelog fragments
 	$(BIN)/ruff check

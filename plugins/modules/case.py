@@ -50,6 +50,8 @@ options:
   reason:
     description:
       - Why the case is closed. Needed while the ledger holds intents without an outcome, or a second look at a containment is not made yet.
+      - No reason closes a case in which a change gives somebody access and nobody knows who made it. A later look explains it, or somebody says with
+        M(evict.cloud.case_confirm) that they have dealt with it.
       - With O(state=open), why a closed case is opened again, or why the incident names fewer suspects than its open case; the latter are printed, and
         kept in the ledger. Who was judged a false positive, or whom the O(plan) skips, needs none.
     type: str

@@ -20,7 +20,7 @@ from tests.redteam.moves import FAMILIES
 
 pytestmark = pytest.mark.bed
 _JOBS = "5"  # runs at a time; they mostly wait
-WITH_ALL, ALONE = range(1, 16), range(101, 106)  # seeds; `make redteam` plays 100 of each
+WITH_ALL, ALONE, LATE = range(1, 16), range(101, 106), range(5005, 5007)  # seeds; `make redteam` plays 100 of each
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,11 @@ def campaign(folder: Path, seeds: range, *words: str) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_attacker_is_out_after_every_run(tmp_path: Path) -> None:
-    """With all that containment does, and with the identity's own denies taken away afterwards, so that the account's fence alone has to hold."""
-    for name, seeds, words in (("all", WITH_ALL, ()), ("scp", ALONE, ("--no-identity-deny",))):
+    """With all that containment does; with the identity's own denies taken away afterwards, so that the account's fence alone has to hold; and with a history that
+
+    comes when the containment is over, so that the second look has to end it.
+    """
+    for name, seeds, words in (("all", WITH_ALL, ()), ("scp", ALONE, ("--no-identity-deny",)), ("late", LATE, ("--late-logs",))):
         played = campaign(tmp_path / name, seeds, *words)
         assert played["lost"] == [] and played["won"] == played["runs"] == len(seeds) and played["rc"] == 0, played["text"]
 

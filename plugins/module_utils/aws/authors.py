@@ -40,6 +40,18 @@ _CALLS = {
     "version": ("CreatePolicyVersion", "SetDefaultPolicyVersion"),
     "created": ("Create{}", "Delete{}"),
 }
+_TAKES = ("Delete", "Detach", "Remove")  # how the calls begin after which something is gone
+_BOTH_WAYS = (
+    "inline",
+    "attached",
+    "group",
+    "boundary",
+    "key",
+    "password",
+    "profile",
+    "client",
+    "created",
+)  # that come and go by different calls
 _MOST, _LINKS = 60, 12  # keys that are followed, and links of a chain of sessions
 # The names that CloudTrail gives to what the facet's own name says; compared where the event has them.
 _NAMED = {
@@ -74,11 +86,14 @@ class Authors:
         self.gaps: list[str] = []
 
     def of(self, change: Change) -> events.Event | None:
-        """The newest event of somebody else that can have made ``change``; None when none is there (yet)."""
-        return next(self.all_of(change), None)
+        """The newest event of somebody else that can have made ``change``; None when none is there (yet).
+
+        Not one of the other direction: that the newest event is there, and the one that left it as it is now not yet, is what late logs look like.
+        """
+        return next((event for event in self.all_of(change) if _left_it_so(change, event)), None)
 
     def all_of(self, change: Change) -> Iterator[events.Event]:
-        """All of them, newest first."""
+        """All of somebody else that touched the place, newest first; of a key those that left it as it is."""
         name = change.arn if kind_of(change.arn) == "policy" else change.arn.rsplit("/", 1)[-1]
         wanted, kind, part = calls(change), change.facet.partition("/")[0], change.facet.partition("/")[2]
         of_provider = kind_of(change.arn) in identity_providers.KINDS
@@ -87,6 +102,8 @@ class Authors:
             if event.get("eventName") not in wanted or event.get("errorCode"):
                 continue
             if part and kind in _NAMED and request.get(_NAMED[kind], part) != part:
+                continue
+            if kind == "key" and change.after is not None and request.get("status", change.after) != change.after:
                 continue
             if not self._is_own(event):
                 yield event
@@ -147,6 +164,12 @@ class Authors:
                 self.gaps.append(error.message)
             self._events[name] = found
         return self._events[name]
+
+
+def _left_it_so(change: Change, event: events.Event) -> bool:
+    if change.facet.partition("/")[0] not in _BOTH_WAYS:
+        return True
+    return str(event.get("eventName")).startswith(_TAKES) == (change.after is None)
 
 
 def _names(event: events.Event, arn: str) -> bool:

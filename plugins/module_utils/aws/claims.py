@@ -222,10 +222,10 @@ def result(run: Containment) -> dict[str, t.Any]:
     return {
         "status": _status(run, principals, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual()
-        + run.moving.residual(),
-        "manual": run.people.manual(), "workloads": run.after.rows(),
+        + run.moving.residual() + run.hold.left.residual(),
+        "manual": run.people.manual() + run.hold.left.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
-         "watch": run.hold.watch, "looks": run.hold.looks() if run.hold.on and not run.overtaken else [], "not_compared": run.hold.gaps(),
+         "watch": run.hold.watch + run.hold.left.watch(), "looks": run.hold.looks() if run.hold.on and not run.overtaken else [], "not_compared": run.hold.gaps(),
          "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered, *run.after.recovered], "rotation": run.moving.rows(),
         "dependents": len(run.moving.places), "isolated": run.isolation.rows(), "clocks": run.clocks.rows(),
         "resource_fences": run.resources.rows(), "severity": facts.severity(run),

@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from . import channels, errors, lease, looks, named, planning, process, template, yamlio
+from . import channels, errors, lease, looks, named, planning, process, template, unexplained, yamlio
 from . import incident as incidents
 from .incident import Incident
 from .ledger import Ledger
@@ -183,6 +183,17 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger, check: bool) 
     if waiting and not params["reason"] and not closed:
         what = f"the case {store.url} waits for a second look, due {' and '.join(waiting)}"
         remedy = f"run contain.yml -e case={store.url} -e phase=hold when it is due, or give the reason for closing all the same"
+        raise errors.Refused(what, object=store.url, operation="close", remedy=remedy)
+    unknown = unexplained.waiting(ledger.state.notes)
+    if unknown and not closed:
+        names = ", ".join(f"{one.id} ({one.facet} of {one.arn})" for one in unknown[:5]) + (
+            f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        )
+        what = f"the case {store.url} has {len(unknown)} changes of which nobody knows who made them: {names}"
+        remedy = (
+            f"run contain.yml -e case={store.url} -e phase=hold, which asks the logs again; or look into each, and say so: confirm.yml -e case={store.url}"
+            " -e item=<id> -e by=<you>"
+        )
         raise errors.Refused(what, object=store.url, operation="close", remedy=remedy)
     if not closed:
         ledger.note("closed", {"by": params["by"] or process.user(), "reason": params["reason"] or ""})
