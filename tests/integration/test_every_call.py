@@ -300,7 +300,7 @@ SCENARIOS: dict[str, Scenario] = {
         part(credential, state="absent"),
         ("DeleteAccessKey", "DeleteSSHPublicKey", "DeleteSigningCertificate", "DeleteServiceSpecificCredential")),
     "quarantine": Scenario(quarantine, ("PutUserPolicy", "PutRolePolicy")),
-    "quarantine lifted": Scenario(part(quarantine, state="absent"), ("DeleteUserPolicy", "DeleteRolePolicy")),
+    "quarantine lifted": Scenario(part(quarantine, state="absent"), ("DeleteUserPolicy", "DeleteRolePolicy"), ("PutRolePolicy",)),
     "sessions": Scenario(sessions, ("PutUserPolicy", "PutRolePolicy")),
     "account fence": Scenario(account_fence, ("CreatePolicy", "AttachPolicy"), ("DeletePolicy",)),
     "account fence lifted": Scenario(part(account_fence, state="absent"), ("DetachPolicy", "DeletePolicy")),
