@@ -21,9 +21,9 @@ import pytest
 
 from tests.beds.bed import Bed
 from tests.beds.faults import Faults
-from tests.integration import test_account_fence, test_clocks, test_isolation, test_live, test_refresh
+from tests.integration import test_account_fence, test_clocks, test_hold, test_isolation, test_live, test_refresh
 from tests.integration.every_call import Range, Scenario, Task, play
-from tests.integration.helpers import DEAD, ROOT, Desk, works
+from tests.integration.helpers import DEAD, ROOT, Desk, outcome, works
 from tests.integration.test_resources import REGION as BUCKETS
 from tests.integration.test_resources import Estate
 
@@ -47,6 +47,9 @@ IDENTITY = (
     "UpdatePolicy",
     "UpdateAssumeRolePolicy",
 )
+
+
+JUDGED = {"verdict": "false_positive", "reason": "r", "by": "Ada"}
 
 
 def iam(desk: Desk) -> Any:
@@ -161,6 +164,27 @@ def isolation(desk: Desk) -> Task:
     return Task("aws_contain", {"hold": "0", "scope": 20, "clocks": "none"}, holds)
 
 
+def put_backs(desk: Desk) -> Task:
+    """The thief gives rights to others while its fence spreads."""
+    bed, thief = desk.bed, desk.bed.client("iam", desk.company.leaked)
+    bed.lag(test_hold.LAG)
+    work = iam(desk).get_user_policy(UserName="bob", PolicyName="work")["PolicyDocument"]
+    desk.incident(desk.company.leaked.access_key, password="keep")
+
+    def grant() -> str:
+        outcome(thief, "add_user_to_group", GroupName="engineers", UserName="app-orders")
+        outcome(thief, "attach_user_policy", UserName="bob", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+        return outcome(thief, "put_user_policy", UserName="bob", PolicyName="work", PolicyDocument=test_hold.ALL)
+
+    def holds(_done: dict[str, Any]) -> None:
+        assert iam(desk).list_attached_user_policies(UserName="bob")["AttachedPolicies"] == []
+        assert iam(desk).get_user_policy(UserName="bob", PolicyName="work")["PolicyDocument"] == work
+        assert iam(desk).list_groups_for_user(UserName="app-orders")["Groups"] == []
+
+    params = {"hold": "60s", "spread": "3s", "scope": 20, "clocks": "none", "account_fence": "none"}
+    return Task("aws_contain", params, holds, beside=lambda: test_hold.Undoer(bed, grant, tries=1))
+
+
 # -- the single verbs ------------------------------------------------------------------------------------------------------------
 
 
@@ -263,16 +287,29 @@ def resource_fence(desk: Desk, state: str = "present") -> Task:
     return Task("aws_resource_fence", {"state": state}, holds)
 
 
+def release_entries(desk: Desk) -> Task:
+    eks, user = test_live.cluster(desk), desk.company.production.users["ci-deploy"]
+    test_live.entry(eks, user, test_live.ADMIN, groups=("ops",))
+    before = test_live.entries(eks)
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    contained(desk, live_sessions=True)
+    assert user not in test_live.entries(eks)
+
+    def holds(_done: dict[str, Any]) -> None:
+        assert test_live.entries(eks) == before
+
+    return Task("aws_restore", {"only": [desk.company.leaked.access_key], **JUDGED}, holds)
+
+
 def release(desk: Desk) -> Task:
     credentials(desk)
     before = desk.bed.snapshot()
     contained(desk)
-    named = {"only": [desk.company.leaked.access_key, ROLE, BOB], "verdict": "false_positive", "reason": "r", "by": "Ada"}
 
     def holds(_done: dict[str, Any]) -> None:
         assert desk.bed.snapshot() == before
 
-    return Task("aws_restore", named, holds)
+    return Task("aws_restore", {"only": [desk.company.leaked.access_key, ROLE, BOB], **JUDGED}, holds)
 
 
 WRITES = (
@@ -283,7 +320,7 @@ ISOLATE = ("PutFunctionConcurrency", "UpdateFunctionUrlConfig", "UpdateEventSour
 part = functools.partial
 SCENARIOS: dict[str, Scenario] = {
     "contain, clocks": Scenario(
-        clocks, ("CancelKeyDeletion", "DisableKey", "RestoreSecret", "PutBucketLifecycle", "StartLogging", "UpdateTrail", "PutEventSelectors",
+        clocks, ("CancelKeyDeletion", "RestoreSecret", "PutBucketLifecycle", "StartLogging", "UpdateTrail", "PutEventSelectors",
                  "StartConfigurationRecorder", "DeleteRetentionPolicy", "UpdateService", "UpdateAutoScalingGroup"), (*IDENTITY, *WRITES)),
     "contain, what lives on": Scenario(
         live, ("TerminateSession", "CancelCommand", "StopAutomationExecution", "StopBuild", "StopBuildBatch", "BatchStopJobRun", "TerminateJob",
@@ -292,6 +329,7 @@ SCENARIOS: dict[str, Scenario] = {
     "contain, workloads": Scenario(
         refresh, ("UpdateFunctionConfiguration", "UpdateService", "ReplaceIamInstanceProfileAssociation"), IDENTITY, plain=True),
     "contain, compute": Scenario(isolation, ISOLATE, IDENTITY, plain=True),
+    "contain, put back": Scenario(put_backs, ("DetachUserPolicy", "RemoveUserFromGroup"), (*IDENTITY, "TagUser")),
     "compute isolated": Scenario(resource, ISOLATE, ("PutRolePolicy",), plain=True),
     "compute given back": Scenario(part(resource, state="absent"), (*ISOLATE[1:], "DeleteFunctionConcurrency"), plain=True),
     "credentials off": Scenario(credential, SWITCHES),
@@ -307,6 +345,7 @@ SCENARIOS: dict[str, Scenario] = {
     "resource fence": Scenario(resource_fence, WRITES, plain=True),
     "resource fence lifted": Scenario(part(resource_fence, state="absent"), (*WRITES, "DeleteBucketPolicy", "DeleteResourcePolicy", "DeleteRepositoryPolicy"), plain=True),
     "release": Scenario(release, UNDO),
+    "release, access entries": Scenario(release_entries, ("CreateAccessEntry", "AssociateAccessPolicy"), UNDO, plain=True),
 }  # fmt: skip
 
 
