@@ -17,14 +17,14 @@ from ministack.core.responses import AccountRegionScopedDict, error_response_jso
 from ministack.services import batch, codebuild, ec2, ecs, eks, glue, ssm
 
 Data = dict[str, Any]
-SESSIONS, AUTOMATIONS, BATCHES = AccountRegionScopedDict(), AccountRegionScopedDict(), AccountRegionScopedDict()
+SESSIONS, AUTOMATIONS, BATCHES, PROTECTED = (AccountRegionScopedDict() for _ in range(4))
 _ACTIVE = ("Connected", "Connecting", "Disconnected")
 _RUNNING = ("Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled")
 
 
 def install() -> None:
     """Add the handlers; before ministack's app is imported."""
-    ssm._bed_sessions, ssm._bed_automations, codebuild._bed_batches = SESSIONS, AUTOMATIONS, BATCHES
+    ssm._bed_sessions, ssm._bed_automations, codebuild._bed_batches, ecs._bed_protected = SESSIONS, AUTOMATIONS, BATCHES, PROTECTED
     handlers: dict[str, Callable[[Data], Any]] = {
         "StartSession": _start_session, "DescribeSessions": _describe_sessions, "TerminateSession": _terminate_session,
         "StartAutomationExecution": _start_automation, "DescribeAutomationExecutions": _describe_automations,
@@ -52,6 +52,7 @@ def clear() -> None:
     SESSIONS.clear()
     AUTOMATIONS.clear()
     BATCHES.clear()
+    PROTECTED.clear()
 
 
 def _caller() -> str:
@@ -150,6 +151,19 @@ def _patch_ecs() -> None:
     ecs._execute_command = execute
     for table in (value for value in vars(ecs).values() if isinstance(value, dict) and value.get("ExecuteCommand") is stock):
         table["ExecuteCommand"] = execute
+        table.update(UpdateTaskProtection=_protect, GetTaskProtection=_protection)
+
+
+def _protection(data: Data) -> Any:
+    shown = [{"taskArn": name, "protectionEnabled": bool(until), **({"expirationDate": until} if until else {})}
+             for name, until in ((name, PROTECTED.get(name)) for name in data["tasks"])]  # fmt: skip
+    return json_response({"protectedTasks": shown, "failures": []})
+
+
+def _protect(data: Data) -> Any:
+    for name in data["tasks"]:
+        PROTECTED[name] = time.time() + 60 * data.get("expiresInMinutes", 120) if data["protectionEnabled"] else 0
+    return _protection(data)
 
 
 def _patch_codebuild() -> None:

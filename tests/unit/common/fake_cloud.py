@@ -15,7 +15,7 @@ THERE = Target("fake", "222222222222", "eu-west-1")
 
 
 class FakeCloud:
-    """`things`: {name: value}; `keys`: {id: secret}. `faults`: {operation: [before | lost | (code, message)]} are used up one by one."""
+    """`things`: {name: value}; `keys`: {id: secret}. `faults`: {operation: [before | lost | cut | (code, message)]} are used up one by one."""
 
     def __init__(self, **things: Any) -> None:
         self.things: dict[str, Any] = dict(things)
@@ -51,6 +51,8 @@ class FakeCloud:
                 raise CloudError("no answer", code="Reset", lost=True, object=str(sent.get("Name")), operation=call.name)
             with self.lock:
                 answer: dict[str, Any] = getattr(self, call.operation)(**sent)
+            if fault == "cut":
+                return {}
             if fault == "lost":
                 raise CloudError("no answer", code="Reset", lost=True, object=str(sent.get("Name")), operation=call.name)
             return answer

@@ -465,7 +465,7 @@ def test_a_lost_request_of_an_idempotent_call_fails_and_says_so(runners: Any) ->
     assert statuses(runner) == {"p#a": "failed"} and len(runner.failures) == 1
 
 
-@pytest.mark.parametrize(("faults", "made"), [(["lost"], 2), (["before"], 1)])
+@pytest.mark.parametrize(("faults", "made"), [(["lost"], 2), (["before"], 1), (["cut"], 2)])
 def test_a_creation_whose_answer_was_lost_leaves_one_key(runners: Any, faults: list[Any], made: int) -> None:
     cloud = FakeCloud()
     cloud.keys = {"OLD": "x"}
