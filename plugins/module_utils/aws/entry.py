@@ -82,7 +82,11 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 runner.close()
                 case.warnings += aws.warnings()
             ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
+            if not module.check_mode:
+                case.ledger.flush()
+                case.store_lost(result)
             result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
+            case.store_lost(result)
             result |= {
                 "diff": runner.diff() if module._diff else [],
                 "steps": [d.row() for d in list(runner.done.values())[:_ROWS]],
