@@ -23,6 +23,7 @@ import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import lease as leases
 from ansible_collections.evict.cloud.plugins.module_utils.common import process, spool
+from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store
@@ -556,6 +557,25 @@ def test_what_was_written_in_both_places_shadows_nothing(desk: Desk, bucket: Buc
     (kept,) = remote.list("spooled")
     assert remote.get(kept) == b'{"from": "spool"}' and any(kept in line for line in told)
     other.release()
+
+
+def test_evidence_whose_put_was_sent_twice_is_in_the_manifest(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The put arrives, its answer is lost, and when it is sent again it finds itself."""
+    real = stores._Directory.put
+
+    def twice(store: Any, path: str, data: bytes) -> None:
+        real(store, path, data)
+        if path.startswith("evidence/"):
+            real(store, path, data)
+
+    monkeypatch.setattr(stores._Directory, "put", twice)
+    desk.incident(BOB)
+    assert desk.contain()["problems"] == []
+    kept = {name.removeprefix("evidence/") for name in desk.store.list("evidence") if "manifest" not in name}
+    listed = {entry["name"] for name in desk.store.list("evidence/manifest") for entry in json.loads(desk.store.get(name))}
+    assert any(name.startswith("principals/") for name in kept) and kept == listed == {
+        n["data"]["name"] for n in desk.ledger().notes["evidence"]
+    }
 
 
 # -- two jobs on one case --------------------------------------------------------------------------------------------------------

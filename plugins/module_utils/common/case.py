@@ -23,7 +23,7 @@ from .ledger import Ledger
 from .ledger_record import now
 from .result import write
 from .spool import Spooled, emergency_store, standing_in
-from .store import Exists, NotFound, Store, case_store, open_store
+from .store import NotFound, Store, case_store, open_store
 
 # For argument_spec; documented in the doc fragment `case`.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -179,9 +179,7 @@ class Case:
         """Store it once, with its SHA-256, size, source and time in the manifest and in the ledger."""
         entry = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "source": source, "collected_by": self.ledger.caller,
                  "collected_at": now(), "run": self.ledger.run}  # fmt: skip
-        try:
-            self.store.put(f"evidence/{name}", data)
-        except Exists:
+        if not self.store.keep(f"evidence/{name}", data):
             return  # another host of this run was first
         self.note("evidence", entry)
         with self._lock:
