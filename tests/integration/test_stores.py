@@ -26,7 +26,8 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import process,
 from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
-from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store
+from ansible_collections.evict.cloud.plugins.module_utils.common.message import about
+from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store, open_store
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import document
 from tests.integration.helpers import DEAD, ROOT, Desk, environment, works
@@ -375,6 +376,10 @@ def test_a_store_that_is_lost_after_some_puts(
     banner = [str(w) for w in done["warnings"] if "CANNOT BE USED" in str(w)]
     assert len(banner) == 1 and "ON THIS MACHINE ONLY" in banner[0] and bucket.name in banner[0]
     assert any("/ledger/" in name for name in spooled(desk))
+    if puts < 5:  # the whole case is there
+        here = open_store(str(desk.folder / "state/evict/spool/IR-1"))
+        ended = [r for r in (json.loads(here.get(n)) for n in here.list("ledger") if "checkpoint" not in n) if r["kind"] == "end"]
+        assert ended[-1]["status"] == "open" and ended[-1]["counts"]["about"] == about(json.loads(here.get("result.json"))), ended[-1]
     stored = [n for n in bucket.store.list() if n != "incident.json"]
     assert puts < 5 or stored  # the start of the chain is there, its rest is on this machine
     proxy.heal()

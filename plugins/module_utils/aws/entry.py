@@ -81,10 +81,10 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             finally:
                 runner.close()
                 case.warnings += aws.warnings()
-            ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
             if not module.check_mode:
                 case.ledger.flush()
                 case.store_lost(result)
+            ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
             result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
             case.store_lost(result)
             result |= {
