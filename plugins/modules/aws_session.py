@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - evict.cloud contributors (@evict)
 description:
-  - Denies sessions that were issued before now, by AWS's own clock. Sessions issued later work.
+  - Denies sessions that were issued before now, by AWS's own clock. Sessions issued later work. Of a user it is what is issued in the next ten seconds, too,
+    for which the policy spreads.
   - For a user it reaches credentials of GetSessionToken and GetFederationToken.
 
 extends_documentation_fragment:

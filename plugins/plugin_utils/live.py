@@ -10,6 +10,8 @@ import threading
 import typing as t
 
 from ..module_utils.common.errors import EvictError
+from ..module_utils.common.ledger_record import new_id
+from ..module_utils.common.spool import Spooled
 from ..module_utils.common.store import Store, open_store
 from . import table
 from .acting import RawAction, keep, say
@@ -64,13 +66,18 @@ class Watch(threading.Thread):
         self._over = threading.Event()
         self._case = case
         self._seen: set[str] = set()
+        self._began = new_id()
         self._shown = 0
         self._names: dict[str, str] = {}
 
     def run(self) -> None:
         try:
             store = open_store(self._case)
-            self._seen = set(store.list("ledger"))
+            # Where the store fails, what the module keeps on this machine is shown.
+            store = Spooled(store, store.url.rsplit("/", 1)[-1]) if store.remote else store
+            names = store.list("ledger")
+            # A store that failed was slow to do so: the module has begun already, and what it writes is not to be missed.
+            self._seen = {name for name in names if not store.failed or name.split("/")[1] < self._began}
             while not self._over.wait(_REMOTE if store.remote else _LOCAL):
                 self._look(store)
             self._look(store)

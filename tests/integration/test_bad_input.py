@@ -474,6 +474,9 @@ def test_the_playbook_goes_on_without_its_remote_store(desk: Desk, remote: Any) 
     env = {"XDG_STATE_HOME": str(desk.folder / "state")}
     code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", env=env, timeout=280)
     assert works(desk.bed, desk.company.production.keys["bob"]) in DEAD, said[-2000:]
+    assert code == 2 and "STORE   s3://the-cases/" in said and "    cut: everything" in said and "  done  deny everything: " in said, said[
+        -4000:
+    ]
     assert "CANNOT BE" in said and str(desk.folder / "state") in said and any("/ledger/" in str(p) for p in spooled(desk)), (
         code,
         said[-2000:],

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 
 from tests.beds.bed import Credentials
 from tests.contract.test_modules import ANSIBLES_OWN, MODULES, MUTATING, documentation, module_of
-from tests.integration.helpers import DEAD, ROOT, Desk, works
+from tests.integration.helpers import DEAD, ROOT, Desk, next_second, works
 
 pytestmark = pytest.mark.bed
 
@@ -397,3 +398,32 @@ def _values(value: Any) -> list[Any]:
 
 def test_docs_name_every_module() -> None:
     assert all(documentation(name)["short_description"] for name in MODULES) and (ROOT / "plugins/modules").is_dir()
+
+
+def test_aws_session_cuts_what_was_issued_before_and_spares_what_comes_after(desk: Desk) -> None:
+    """Sessions of a role and of a user; the key itself, and with ``sessions`` everybody else's, go on."""
+    bed, company = desk.bed, desk.company
+    alice = company.production.keys["alice"]
+
+    def minted() -> dict[str, Credentials]:
+        sts = bed.client("sts", company.leaked)
+        return {
+            "session": Credentials.of(sts.get_session_token()["Credentials"]),
+            "role": Credentials.of(sts.assume_role(RoleArn=ROLE, RoleSessionName="evil")["Credentials"]),
+            "alice": Credentials.of(bed.client("sts", alice).assume_role(RoleArn=ROLE, RoleSessionName="alice")["Credentials"]),
+        }
+
+    desk.incident(company.leaked.access_key)
+    old = minted()
+    assert {name: works(bed, held) for name, held in old.items()} == dict.fromkeys(old, "ok")
+    one = desk.run("aws_session", principals=[ROLE], sessions=["evil"])
+    assert one["status"] == "ok" and one["changed"], one
+    assert works(bed, old["role"]) in DEAD and works(bed, old["alice"]) == works(bed, old["session"]) == "ok"
+    next_second()
+    done = desk.run("aws_session", principals=[USER, ROLE])
+    assert done["status"] == "ok" and done["changed"], done
+    time.sleep(11.1)  # of a user what is issued while the policy spreads is cut as well
+    assert {works(bed, held) for held in old.values()} <= DEAD and works(bed, company.leaked) == "ok"
+    new = minted()
+    assert works(bed, new["session"]) == works(bed, new["alice"]) == "ok" and works(bed, new["role"]) in DEAD  # denied by its name
+    assert desk.run("aws_session", principals=[USER, ROLE])["changed"] is False

@@ -7,6 +7,7 @@ import http.client
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,15 +17,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import lease as leases
 from ansible_collections.evict.cloud.plugins.module_utils.common import process, spool
+from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
-from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store
+from ansible_collections.evict.cloud.plugins.module_utils.common.message import about
+from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store, open_store
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import document
 from tests.integration.helpers import DEAD, ROOT, Desk, environment, works
@@ -364,12 +367,21 @@ def test_a_store_that_is_lost_after_some_puts(
     desk.incident(BOB, ALICE, store=bucket.options(proxy.endpoint))
     done = desk.contain()
     assert done["problems"] == [] and len(done["principals"]) == 2
+    told = [item for item in done["open"] if item.get("kind") == "store"]
+    assert done["status"] == "open" and done["failed"] and len(told) == 1 and told[0]["object"] == f"s3://{bucket.name}/ir/IR-1", done[
+        "open"
+    ]
+    assert str(desk.folder / "state") in told[0]["why"] and "run the same command again" in told[0]["why"]
     assert {works(desk.bed, desk.company.production.keys[n]) for n in ("alice", "bob")} <= DEAD
     banner = [str(w) for w in done["warnings"] if "CANNOT BE USED" in str(w)]
     assert len(banner) == 1 and "ON THIS MACHINE ONLY" in banner[0] and bucket.name in banner[0]
     assert any("/ledger/" in name for name in spooled(desk))
+    if puts < 5:  # the whole case is there
+        here = open_store(str(desk.folder / "state/evict/spool/IR-1"))
+        ended = [r for r in (json.loads(here.get(n)) for n in here.list("ledger") if "checkpoint" not in n) if r["kind"] == "end"]
+        assert ended[-1]["status"] == "open" and ended[-1]["counts"]["about"] == about(json.loads(here.get("result.json"))), ended[-1]
     stored = [n for n in bucket.store.list() if n != "incident.json"]
-    assert puts < 3 or stored  # the start of the chain is there, its rest is on this machine
+    assert puts < 5 or stored  # the start of the chain is there, its rest is on this machine
     proxy.heal()
     done = desk.contain()
     assert done["changed"] is False and done["problems"] == []
@@ -385,17 +397,113 @@ def test_a_store_that_is_lost_after_some_puts(
 def test_the_playbook_goes_on_when_its_store_is_lost_between_two_tasks(
     desk: Desk, bucket: Bucket, failing: Callable[[int], Failing]
 ) -> None:
-    """The case task writes three objects and a lease less; the containment task finds nobody there."""
-    proxy = failing(4)
+    """The case task tries the store twice and writes three objects; the containment task finds nobody there."""
+    proxy = failing(6)
     desk.incident(BOB, store=bucket.options(proxy.endpoint))
-    code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", env=bucket.variables, timeout=280)
+    copy = f"result_file={desk.folder}/copy.json"
+    code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", "-e", copy, env=bucket.variables, timeout=280)
     assert works(desk.bed, desk.company.production.keys["bob"]) in DEAD, said[-3000:]
     assert "CANNOT BE USED" in said and any("/ledger/" in name for name in spooled(desk)), (code, said[-3000:])
+    assert code == 2 and f"STORE   s3://{bucket.name}/ir/IR-1: it cannot be used" in said and str(desk.folder / "state") in said, said
+    shown = said[: said.index("IDENTITY  ")]
+    assert "    cut: everything" in shown and "    may break: " in shown and "  done  deny everything: " in shown, said
+    kept = json.loads((desk.folder / "copy.json").read_text())
+    assert kept["status"] == "open" and [item["object"] for item in kept["open"] if item.get("kind") == "store"] == [
+        f"s3://{bucket.name}/ir/IR-1"
+    ]
     assert "incident.json" in bucket.store.list()
     proxy.heal()
     code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", env=bucket.variables, timeout=280)
     assert "CANNOT BE USED" not in said and spooled(desk) == [], (code, said[-3000:])
     whole(bucket.store)
+
+
+class Overwriting:
+    """A server that speaks S3 and does not know If-None-Match."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        there = self.objects
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+            def _answer(self, code: int, data: bytes = b"") -> None:
+                self.send_response(code)
+                for name, value in (
+                    ("ETag", '"x"'),
+                    ("Last-Modified", "Sun, 29 Nov 2026 00:00:00 GMT"),
+                    ("Content-Length", str(len(data))),
+                ):
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else data)
+
+            def do_PUT(self) -> None:
+                there[unquote(urlsplit(self.path).path)] = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self._answer(200)
+
+            def do_POST(self) -> None:  # what is to be deleted
+                names = re.findall(r"<Key>([^<]+)</Key>", self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+                for name in names:
+                    there.pop(f"{urlsplit(self.path).path.rstrip('/')}/{name}", None)
+                rows = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in names)
+                self._answer(200, f'<?xml version="1.0"?><DeleteResult>{rows}</DeleteResult>'.encode())
+
+            def do_GET(self) -> None:
+                path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+                if "list-type" in query:
+                    prefix = path.rstrip("/") + "/" + query.get("prefix", [""])[0]
+                    rows = "".join(f"<Contents><Key>{name.split('/', 2)[2]}</Key><LastModified>2026-11-29T00:00:00.000Z</LastModified><ETag>x</ETag><Size>{len(data)}</Size>"
+                                   "</Contents>" for name, data in sorted(there.items()) if name.startswith(prefix))  # fmt: skip
+                    self._answer(
+                        200,
+                        f'<?xml version="1.0"?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>'.encode(),
+                    )
+                elif unquote(path) in there:
+                    self._answer(200, there[unquote(path)])
+                else:
+                    self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+
+            do_HEAD = do_GET  # noqa: N815
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.options = {"url": "s3://cases/ir", "region": "us-east-1", "endpoint_url": f"http://127.0.0.1:{self._server.server_address[1]}"}
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def overwriting() -> Iterator[Overwriting]:
+    made = Overwriting()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("verb", ["case", "aws_contain", "aws_restore"])
+def test_a_store_that_overwrites_what_it_was_asked_to_create_is_refused(desk: Desk, overwriting: Overwriting, verb: str) -> None:
+    before = cloud(desk)
+    desk.incident(BOB, store=overwriting.options, mode="graceful")
+    done = desk.run(verb, **({"directory": str(desk.folder)} if verb == "case" else {}))
+    assert done["failed"] and "overwrites what is there" in done["msg"] and "create-only" in done["msg"], done
+    assert cloud(desk) == before and overwriting.objects == {}
+
+
+def test_in_an_emergency_a_store_that_overwrites_is_not_used_and_that_is_said(desk: Desk, overwriting: Overwriting) -> None:
+    desk.incident(BOB, store=overwriting.options)
+    code, said = desk.play("contain", "-e", f"incident={desk.file}", "-e", "hold=1s", "-e", "contain_scope=0", "-e", "contain_clocks=none",
+                           env={"XDG_STATE_HOME": str(desk.folder / "state")}, timeout=280)  # fmt: skip
+    assert code == 2 and works(desk.bed, desk.company.production.keys["bob"]) in DEAD, said
+    assert "STORE   s3://cases/ir/IR-1: it cannot be used" in said and "overwrites what is there" in said, said
+    assert overwriting.objects == {} and any("/ledger/" in name for name in spooled(desk))
+    rows = desk.run("aws_readiness_info", checks=["store"], probe_store=True)["rows"]
+    assert any(row["check"] == "store" and row["state"] == "missing" and "overwrites what is there" in row["why"] for row in rows), rows
 
 
 @pytest.mark.parametrize("mode", ["graceful", "bridge"])
@@ -454,6 +562,25 @@ def test_what_was_written_in_both_places_shadows_nothing(desk: Desk, bucket: Buc
     (kept,) = remote.list("spooled")
     assert remote.get(kept) == b'{"from": "spool"}' and any(kept in line for line in told)
     other.release()
+
+
+def test_evidence_whose_put_was_sent_twice_is_in_the_manifest(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The put arrives, its answer is lost, and when it is sent again it finds itself."""
+    real = stores._Directory.put
+
+    def twice(store: Any, path: str, data: bytes) -> None:
+        real(store, path, data)
+        if path.startswith("evidence/"):
+            real(store, path, data)
+
+    monkeypatch.setattr(stores._Directory, "put", twice)
+    desk.incident(BOB)
+    assert desk.contain()["problems"] == []
+    kept = {name.removeprefix("evidence/") for name in desk.store.list("evidence") if "manifest" not in name}
+    listed = {entry["name"] for name in desk.store.list("evidence/manifest") for entry in json.loads(desk.store.get(name))}
+    assert any(name.startswith("principals/") for name in kept) and kept == listed == {
+        n["data"]["name"] for n in desk.ledger().notes["evidence"]
+    }
 
 
 # -- two jobs on one case --------------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ..common import template
+from ..common.container import lost_with_container
 from ..common.errors import EvictError, InvalidInput, Refused
 from ..common.incident import Incident
-from ..common.opening import lost_with_container
 from ..common.reader import Reader
 from ..common.store import Store, open_store
 from . import account_state, ready

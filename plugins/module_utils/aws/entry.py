@@ -81,8 +81,12 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
             finally:
                 runner.close()
                 case.warnings += aws.warnings()
+            if not module.check_mode:
+                case.ledger.flush()
+                case.store_lost(result)
             ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
             result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
+            case.store_lost(result)
             result |= {
                 "diff": runner.diff() if module._diff else [],
                 "steps": [d.row() for d in list(runner.done.values())[:_ROWS]],

@@ -23,7 +23,7 @@ from .ledger import Ledger
 from .ledger_record import now
 from .result import write
 from .spool import Spooled, emergency_store, standing_in
-from .store import Exists, NotFound, Store, case_store, open_store
+from .store import NotFound, Store, case_store, open_store
 
 # For argument_spec; documented in the doc fragment `case`.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -54,6 +54,8 @@ class Case:
         incident, plain, store = _find(params, emergency_store if contain else lambda store, _id: store)
         store = store if incident.mode == "emergency" else plain
         told: list[str] = []
+        if not check:
+            store.sure(incidents.FILE)
         if store.remote:  # what an emergency left on this machine belongs to the case, whatever this run does
             spool = store if isinstance(store, Spooled) else Spooled(store, incident.id)
             if check:
@@ -138,8 +140,18 @@ class Case:
         head = self.ledger.end(status, **counts)
         if result is not None and not self.check:
             self.warnings += write(self.store, self.ledger.run, {**result, "head": head})
+            if self.store_lost(result):  # in this moment
+                self.warnings += write(self.store, self.ledger.run, {**result, "head": head})
         self.close()
         return head
+
+    def store_lost(self, result: dict[str, t.Any]) -> bool:
+        """Say in ``result`` that the store failed and where the records lie; whether that is new."""
+        if self.check or not isinstance(self.store, Spooled) or not self.store.failed or self.store.item in result["open"]:
+            return False
+        result["open"].append(self.store.item)
+        result["status"] = "open" if result["status"] == "ok" else result["status"]
+        return True
 
     def abort(self) -> None:
         """The run stops with an error: its chain is ended as far as the store allows."""
@@ -167,9 +179,7 @@ class Case:
         """Store it once, with its SHA-256, size, source and time in the manifest and in the ledger."""
         entry = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "source": source, "collected_by": self.ledger.caller,
                  "collected_at": now(), "run": self.ledger.run}  # fmt: skip
-        try:
-            self.store.put(f"evidence/{name}", data)
-        except Exists:
+        if not self.store.keep(f"evidence/{name}", data):
             return  # another host of this run was first
         self.note("evidence", entry)
         with self._lock:

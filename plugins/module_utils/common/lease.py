@@ -119,13 +119,15 @@ class Lease:
         A store that cannot be read holds it up as little as another containment does.
         """
         with self._lock:
-            if not self._yields and not self._stop.is_set() and time.monotonic() - self._asked >= _LOOK:
-                with contextlib.suppress(EvictError):
-                    number, other = _highest(self._store)
-                    if number > self._number and other and other["verb"] != self._verb and other.get("explicit") is True:
-                        self._yields = f"the case was taken over by {other['holder']} on {other['host']}, since {other['since']}"
-                self._asked = time.monotonic()
-            return self._yields
+            if self._yields or self._stop.is_set() or time.monotonic() - self._asked < _LOOK:
+                return self._yields
+            self._asked = time.monotonic()
+        # Whoever asks first looks; the others go on meanwhile.
+        with contextlib.suppress(EvictError):
+            number, other = _highest(self._store)
+            if number > self._number and other and other["verb"] != self._verb and other.get("explicit") is True:
+                self._yields = f"the case was taken over by {other['holder']} on {other['host']}, since {other['since']}"
+        return self._yields
 
     def release(self) -> None:
         """Give it back. An error of the store is swallowed: the lease then runs out by itself."""

@@ -12,6 +12,7 @@ import typing as t
 
 from . import channels, errors, lease, looks, named, planning, process, template, unexplained, yamlio
 from . import incident as incidents
+from .container import lost_with_container
 from .incident import Incident
 from .ledger import Ledger
 from .response_plan import MIN_CONFIDENCE
@@ -19,9 +20,6 @@ from .spool import Spooled, emergency_store
 from .store import NotFound, Store, case_store, open_store
 from .suspect import only
 
-_CONTAINER = ("/.dockerenv", "/run/.containerenv")
-_MOUNTS = "/proc/self/mountinfo"
-_LAYERS = ("overlay", "fuse-overlayfs", "aufs", "tmpfs", "ramfs")  # file systems that end with the container
 _WRITTEN = incidents.KEYS[: incidents.KEYS.index("role_action") + 1]  # what a person will want to complete
 _HEADER = "# Opened from one indicator. Complete it, then run again with -e incident=<this file>.\n"
 
@@ -46,6 +44,8 @@ def run(params: dict[str, t.Any], *, check: bool, now: dt.datetime | None = None
         )
         chosen = chosen._replace(incident=planned, notes=(*chosen.notes, *said), presumed=tuple(presumed))
     incident, store = chosen.incident, chosen.store
+    if not check:
+        store.sure(incidents.FILE)
     told = store.merge() if isinstance(store, Spooled) and not check else []
     ledger = Ledger.open(store, incident=incident.id, module="case", caller=process.user(), check=check)
     result = {
@@ -293,25 +293,6 @@ def _guard_id(before: dict[str, t.Any] | None, after: dict[str, t.Any], store: S
     if before.get("opened") != after["opened"] and not any(suspect in after["suspects"] for suspect in before["suspects"]):
         other = f"another incident, opened {str(before.get('opened'))[:40]!r}, which shares no suspect with this one"
         raise errors.Refused(f"the case {store.url} belongs to {other}", object=after["id"], operation="open", remedy="choose another id")
-
-
-def lost_with_container(path: str) -> str:
-    """Why a directory would vanish with the container that this runs in; empty when it would not, or there is no container."""
-    if not any(os.path.exists(mark) for mark in _CONTAINER):
-        return ""
-    real = os.path.realpath(path)
-    best, kind = "", ""
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
-            for line in lines:
-                fields = line.split()
-                point = fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape", "replace")
-                inside = real == point or real.startswith(point.rstrip("/") + "/")
-                if inside and len(point) >= len(best):
-                    best, kind = point, fields[fields.index("-") + 1]
-    except (OSError, IndexError, ValueError):
-        return ""
-    return f"is a directory inside a container, on {kind}, and is lost with it" if kind in _LAYERS else ""
 
 
 def _diff(header: str, before: str, after: str) -> dict[str, str]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import typing as t
 from pathlib import Path
 
 from . import lease
+from .container import lost_with_container
 from .errors import EvictError
 from .store import Kept, NotFound, Store, StoreUnavailable, case_store, open_store
 
@@ -91,6 +93,13 @@ class Spooled(Store):
         if not self.failed:
             self._remote.delete(path)
 
+    def sure(self, unless: str) -> None:
+        if not self.failed:
+            try:
+                self._remote.sure(unless)
+            except StoreUnavailable as error:
+                self._away(error)
+
     def written(self, path: str) -> datetime.datetime | None:
         return (self._spool if self.failed else self._remote).written(path)
 
@@ -99,10 +108,19 @@ class Spooled(Store):
         """What everybody must know while the remote store does not work; "" when it does."""
         if not self.failed:
             return ""
-        return (
-            f"THE STORE {self.url} CANNOT BE USED ({self.failed}). Everything is recorded ON THIS MACHINE ONLY, in {self._spool.url};"
-            " run the same command again when the store works, and it is merged"
-        )
+        return f"THE STORE {self.url} CANNOT BE USED ({self.failed}). Everything is recorded ON THIS MACHINE ONLY, {self._where}"
+
+    @property
+    def item(self) -> dict[str, t.Any]:
+        """The same as an open item of a result."""
+        why = f"it cannot be used ({self.failed}); everything is recorded on this machine only, {self._where}"
+        return {"object": self.url, "why": why, "due": None, "kind": "store"}
+
+    @property
+    def _where(self) -> str:
+        lost = lost_with_container(str(self._spool.root))
+        lost = f", WHICH {lost.upper()}: copy it to a safe place before this container ends" if lost else ""
+        return f"in {self._spool.url}{lost}; run the same command again, on this machine, when the store works, and it is merged"
 
     def merge(self) -> Paths:
         """Bring what an earlier run spooled to the remote store; what a person must know of it. Stops, without error, when the remote fails.
@@ -110,6 +128,8 @@ class Spooled(Store):
         Of an object that has changed in both places the remote's stands, and this machine's is kept beside it, under ``spooled/``.
         """
         moved, told = 0, []
+        if self.failed:
+            return []
         for path in self._spool.list():
             if path.startswith(f"{_LEASES}/"):
                 continue

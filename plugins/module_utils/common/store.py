@@ -93,6 +93,9 @@ class Store:
         """Remove an object; no error when it is not there. ``StoreUnavailable``."""
         raise NotImplementedError
 
+    def sure(self, unless: str) -> None:
+        """``StoreUnavailable`` for a service that overwrites what is there in a create-only put. Not tried again where the object ``unless`` is."""
+
     def written(self, path: str) -> datetime.datetime | None:
         """When an object was last written, by the clock of the store; None when it does not tell. ``NotFound``, ``StoreUnavailable``."""
         raise NotImplementedError
@@ -452,6 +455,24 @@ class _Bucket(Store):
                 return sorted(entry["path"][cut:] for page in obstore.list(client, key or None) for entry in page)
         except NotFound:
             return []  # no such bucket: a put will say so
+
+    def sure(self, unless: str) -> None:
+        with contextlib.suppress(NotFound):
+            self.get(unless)
+            return
+        name = f"probe-{secrets.token_hex(8)}"
+        self.keep(name, b"is it there still?")
+        try:
+            self.put(name, b"it is not")
+        except Exists:
+            return
+        finally:
+            with contextlib.suppress(EvictError):  # a store with object lock keeps it
+                self.delete(name)
+        raise StoreUnavailable(
+            f"{self.url} overwrites what is there, though it was asked to create only (If-None-Match): two runs would overwrite each other's records",
+            object=self.url, operation="write", remedy="choose a store that knows create-only puts, or have its server updated",
+        )  # fmt: skip
 
     def delete(self, path: str) -> None:
         with contextlib.suppress(NotFound), self._errors("delete", _checked(path)) as (client, key):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import subprocess
@@ -113,7 +114,8 @@ time.sleep(60)
     assert (found["chains"][0]["state"], found["open_intents"][0]["id"], found["verified"]) == ("crashed", "a", False)
 
 
-def test_a_run_on_another_machine_is_alive_as_long_as_its_lease(case: store.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("skew", [0, 70, -125, 3600])
+def test_a_run_on_another_machine_is_alive_as_long_as_its_lease(case: store.Store, monkeypatch: pytest.MonkeyPatch, skew: int) -> None:
     from ansible_collections.evict.cloud.plugins.module_utils.common import lease
 
     elsewhere = {**process.identity(), "host": "other", "boot": "other"}
@@ -121,7 +123,8 @@ def test_a_run_on_another_machine_is_alive_as_long_as_its_lease(case: store.Stor
         patch.setattr(process, "identity", lambda: elsewhere)
         run = begin(case)
         run.intent([{"id": "a"}], urgent=True)
-        hold = lease.Lease.acquire(case, run=run.run, verb="recover", holder="jo")
+        now = datetime.datetime.now(datetime.UTC)
+        hold = lease.Lease.acquire(case, run=run.run, verb="recover", holder="jo", clock=lambda: now + datetime.timedelta(seconds=skew))
     assert begin(case).open_intents() == []
     hold.release()
     assert begin(case).open_intents() == [{"id": "a"}]

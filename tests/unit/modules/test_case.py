@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import errors, incident, opening
+from ansible_collections.evict.cloud.plugins.module_utils.common import container, errors, incident, opening
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store, open_store
 from ansible_collections.evict.cloud.plugins.modules import case
@@ -237,8 +237,8 @@ def test_a_container_layer_is_no_place_for_a_case(tmp_path: Path, monkeypatch: p
     mounts.write_text(
         f"22 1 0:21 / / rw - {kind} none rw\n23 22 0:1 / {tmp_path}/mounted rw shared:1 - xfs /dev/sda rw\n24 22 0:2 / {tmp_path}/ca rw - xfs x rw\n"
     )
-    monkeypatch.setattr(opening, "_MOUNTS", str(mounts))
-    monkeypatch.setattr(opening, "_CONTAINER", (str(mark),))
+    monkeypatch.setattr(container, "_MOUNTS", str(mounts))
+    monkeypatch.setattr(container, "_CONTAINER", (str(mark),))
     assert run(tmp_path, check=True, incident=path, allow_local_store=False)["changed"]
     mark.touch()
     if lost:

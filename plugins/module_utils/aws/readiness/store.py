@@ -10,8 +10,8 @@ import secrets
 import typing as t
 from collections.abc import Iterator
 
+from ...common.container import lost_with_container
 from ...common.errors import EvictError
-from ...common.opening import lost_with_container
 from .. import store_home
 from .kind import Look, Row, missing, ok, unknown
 
@@ -44,6 +44,7 @@ def _writable(look: Look, store: t.Any) -> Row | None:
     now = dt.datetime.now(dt.UTC)
     name = f"{FOLDER}/probe-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.json"
     try:
+        store.sure(name)
         store.put(name, json.dumps({"probe": now.isoformat(), "by": look.aws.caller["arn"]}).encode())
         if not store.get(name):
             return missing(f"{store.url} does not give back what was put there", "look at the bucket", object=store.url)
