@@ -10,7 +10,20 @@ import pytest
 from tests.beds.bed import root
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import DENIED, Desk, outcome, status_of
-from tests.integration.test_account_fence import ALL, SCP, A, attached, content, crowd, no_organization, organizations, refused
+from tests.integration.test_account_fence import (
+    ALL,
+    RCP,
+    SCP,
+    A,
+    attached,
+    content,
+    crowd,
+    no_organization,
+    organizations,
+    refused,
+    resource_policies,
+    there,
+)
 from tests.integration.test_standing_fence import TAG, administrator, deploy
 
 pytestmark = pytest.mark.bed
@@ -124,3 +137,67 @@ def test_a_tag_without_room_for_another_incident_still_holds(desk: Desk) -> None
     desk.incident(desk.company.leaked.access_key)
     done = desk.contain(account_fence="pre_deployed", hold="1s")
     assert {f"tag:{TAG}", "AWSDenyAll"} <= set(status_of(done, "user/ci-deploy")["controls"]) and done["problems"] == [], done["problems"]
+
+
+# -- what the standing fence is trusted on -----------------------------------------------------------------------------------------
+
+
+def test_where_a_tag_cannot_be_looked_at_the_other_form_holds(desk: Desk) -> None:
+    """No result is not a tag that stands."""
+    bed = desk.bed
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    assert desk.run("aws_account_fence", state="verified", accounts=[A])["fences"][0]["standing"] == "canary"
+    bed.rule("fail", service="iam", operation="GetUser", at=2, mutating=False, times=99, code="ServiceFailure", message="x", status=500)
+    done = desk.contain(account_fence="pre_deployed")
+    assert done["fences"][0]["control"] == "scp" and any(c.startswith("scp:") for c in status_of(done, "user/ci-deploy")["controls"])
+
+
+@pytest.mark.parametrize("lacks", ["EvictStandingTag", "EvictStandingDetach"])
+def test_a_standing_fence_that_can_be_lifted_is_not_trusted(desk: Desk, lacks: str) -> None:
+    bed = desk.bed
+    deploy(desk)
+    said = content(bed, "evict-standing-fence")
+    said["Statement"] = [s for s in said["Statement"] if s["Sid"] != lacks]
+    (policy,) = [p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    organizations(bed).update_policy(PolicyId=policy, Content=json.dumps(said))
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key)
+    seen = desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert seen["status"] == "open" and "can lift it" in seen["fences"][0]["standing_why"] and bed.snapshot() == before, seen["fences"]
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert done["fences"][0]["control"] == "scp" and f"tag:{TAG}" not in status_of(done, "user/ci-deploy")["controls"]
+
+
+@pytest.mark.parametrize("phase", ["contain", "hold"])
+def test_a_standing_fence_that_was_detached_since_is_not_trusted_any_more(desk: Desk, phase: str) -> None:
+    """Each run in which nothing but the tag holds sends a canary of its own."""
+    bed = desk.bed
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert desk.contain(account_fence="pre_deployed", hold="1s")["fences"][0]["control"] == "tag"
+    (policy,) = [p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    organizations(bed).detach_policy(PolicyId=policy, TargetId=desk.company.root_id)
+    done = desk.contain(account_fence="pre_deployed", hold="1s", **({"phase": phase} if phase == "hold" else {}))
+    (fence,) = done["fences"]
+    assert (fence["control"], fence["standing"]) == ("scp", "unknown") and list(attached(bed)) == [f"evict-IR-1-{A}-1"], fence
+    assert f"tag:{TAG}" not in status_of(done, "user/ci-deploy")["controls"]
+
+
+def test_beside_the_standing_fence_the_resources_refuse_as_well(desk: Desk) -> None:
+    """It judges the account's own principals only; and the result says why no policy of the incident was written."""
+    bed = desk.bed
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    deploy(desk)
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    desk.run("aws_account_fence", state="verified", accounts=[A])
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    (fence,) = done["fences"]
+    assert (fence["control"], fence["resources"]) == ("tag", list(resource_policies(bed))) and len(fence["resources"]) == 1, fence
+    assert "the standing fence holds" in fence["why"] and there(bed) == ["evict-standing-fence"]
+    again = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert again["changed_count"] == 0 and again["fences"][0]["control"] == "tag"
+    done = desk.false_positive(desk.company.leaked.access_key)
+    assert done["status"] == "ok" and bed.snapshot() == before

@@ -38,7 +38,11 @@ LASTING = (
 )  # asking again changes nothing
 SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
 ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
-EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
+_SAID = {  # where nothing went wrong
+    "scp": "AWS exempts service-linked roles from it",
+    "tag": "the standing fence holds whom it knows by the tag, so no policy of this incident was written; AWS exempts service-linked roles from it",
+    "none": "nobody in the account is denied anything that it could repeat",
+}
 
 
 class AccountFences:
@@ -61,7 +65,12 @@ class AccountFences:
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
         self.frozen_in: set[str] = set()  # accounts in which that has stood
-        self.tags = TagFences(run, again=again) if form == "pre_deployed" else None
+        self.tags = (
+            TagFences(run, again=again, alone=lambda account: not self._made(account), lost=self._distrusted)
+            if form == "pre_deployed"
+            else None
+        )
+        self._tagging: dict[str, int] = {}  # account -> tags that are being set
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
@@ -110,14 +119,33 @@ class AccountFences:
             self._unfenced.setdefault(principal.account, set()).add(principal.arn)
         return Job(BESIDE, lambda reader: self._fenced(principal, reader))
 
-    def _fenced(self, principal: Principal, reader: Reader) -> list[Step]:
+    def _fenced(self, principal: Principal, _reader: Reader) -> list[Step]:
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
         done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
         if done and done.status == "failed" and done.code == FULL:
             self._next_best(principal)
+        self._tag([principal])
         self._look()
-        return list(self.tags.steps(principal, reader)) if self.tags and self._whole(principal) else []
+        return []
+
+    def _tag(self, principals: Iterable[Principal]) -> None:
+        """The tag of the standing fence, where that is asked for. Whether it holds decides what else the account gets, so that waits for it."""
+        tags, wanted = self.tags, [p for p in principals if self.tags and self._whole(p)]
+        with self._lock:
+            for principal in wanted:
+                self._tagging[principal.account] = self._tagging.get(principal.account, 0) + 1
+        for principal in wanted:
+            job = Job(BESIDE, lambda r, p=principal: list(tags.steps(p, r)) if tags else [])  # type: ignore[misc]
+            self.runner.add(principal.arn, principal.account, [job], lambda _r, p=principal: self._tagged(p))  # type: ignore[misc]
+
+    def _tagged(self, principal: Principal) -> None:
+        account = principal.account
+        with self._lock:
+            self._tagging[account] -= 1
+            ready = not self._unfenced.get(account) and not self._open.get(account)
+        if ready:
+            self.fence(account)
 
     def _whole(self, principal: Principal) -> bool:
         """Whether it is denied everything, whatever the request."""
@@ -143,8 +171,8 @@ class AccountFences:
                 self._wanted.clear()
                 self._backed.clear()
             self._organization = Reader(self.runner.clouds)
-        if self.tags:
-            self.tags.later([p for p in self.run.principals.values() if self._whole(p)], again=again)
+        if tags := self.tags:
+            self._tag([p for p in list(self.run.principals.values()) if again or tags.id(p) not in self.runner.done])
         for account in sorted(
             {p.account for p in self.run.principals.values()} | (self.run.people.accounts() if self.run.people else set())
         ):
@@ -196,34 +224,35 @@ class AccountFences:
     def fence(self, account: str) -> None:
         held = self._held(account)
         with self._lock:
-            if self.form == "none" or not held or self._wanted.get(account) == held:
+            if self.form == "none" or not held or self._tagging.get(account) or self._wanted.get(account) == held:
                 return
-            if (
-                self.tags
-                and not self.frozen
-                and self.tags.trusted(account)
-                and not any(h.condition for h in held)
-                and not self._made(account)
-                and self._tags_hold(account)
-            ):
-                return  # the standing fence holds them all
             if account in self._busy:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
         self._note_ids(account)
+        if (
+            self.tags
+            and not self.frozen
+            and self.tags.trusted(account)
+            and not any(h.condition for h in held)
+            and not self._made(account)
+            and self._tags_hold(account)
+        ):  # the standing fence holds them all, of whom it knows; what they reach from elsewhere it does not
+            self._fence_resources(account, held)
+            return
         fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _tags_hold(self, account: str) -> bool:
-        """Whether no tag of those that are denied everything has failed."""
+        """Whether the tag stands on all that are denied everything."""
         mine = [p for p in list(self.run.principals.values()) if p.account == account and self._whole(p)]
         done = [self.runner.done.get(self.tags.id(p)) for p in mine] if self.tags else []
-        return all(d is None or d.status in STANDS for d in done)
+        return all(d is not None and d.status in STANDS for d in done)
 
     def _made(self, account: str) -> bool:
-        """Whether this case has made a policy for the account before."""
-        return any(name.startswith(f"organizations:{account}:") for name in self.run.case.history)
+        """Whether this case has written a service control policy for the account before."""
+        return any(name.startswith(organization.SCP.step_id(account, "")) for name in self.run.case.history)
 
     def _known(self, step: str) -> str | None:
         found = plan.dig(self.runner.answers.get(step), organization.ID)
@@ -371,6 +400,12 @@ class AccountFences:
             self._wanted.pop(account, None)
         self.fence(account)
 
+    def _distrusted(self, account: str) -> None:
+        """The standing fence does not hold, or not any more: whom it was to hold is held by a policy of this incident."""
+        with self._lock:
+            self._wanted.pop(account, None)
+        self.fence(account)
+
     def _noted(self, account: str, kind: str = SCP_NOTE) -> bool:
         notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
         return bool(notes and notes[-1]["why"])
@@ -473,9 +508,10 @@ class AccountFences:
                 instead += self.run.people.instead(account)
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why, (resources, no_resources) = self._why.get(account), self.resources(account)
+            control = "scp" if names else "tag" if tagged else "none"
             found.append({
-                "account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
-                "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "", "resources": resources,
+                "account": account, "control": control, "policies": names, "instead": instead,
+                "why": why.message if why else _SAID[control], "remedy": why.remedy if why else "", "resources": resources,
                 "resources_why": no_resources, **(self.tags.row(account) if self.tags else {}),
             })  # fmt: skip
         return found
