@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
-from tests.beds.bed import root
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, session
+from tests.beds.bed import Credentials, root
 from tests.beds.company import allow, document, trust
-from tests.integration.helpers import DENIED, Desk, outcome, status_of
+from tests.integration.helpers import DENIED, Desk, outcome, status_of, works
 from tests.integration.test_account_fence import (
     ALL,
+    BOB,
     RCP,
     SCP,
+    USER,
     A,
     attached,
     content,
     crowd,
+    fill,
     no_organization,
     organizations,
     refused,
@@ -201,3 +206,68 @@ def test_beside_the_standing_fence_the_resources_refuse_as_well(desk: Desk) -> N
     assert again["changed_count"] == 0 and again["fences"][0]["control"] == "tag"
     done = desk.false_positive(desk.company.leaked.access_key)
     assert done["status"] == "ok" and bed.snapshot() == before
+
+
+# -- whose policies are extended ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["evict-standing-fence", "evict-IR-0-333333333333-1", "evict-the-old-tools", f"evict-by-hand-{A}"])
+def test_with_no_slot_free_nobody_elses_policy_is_extended(desk: Desk, name: str) -> None:
+    """Its name begins like ours, and other accounts stand under it."""
+    bed = desk.bed
+    fill(bed, 3)
+    client = organizations(bed)
+    deny = document({"Sid": "Own", "Effect": "Deny", "Action": "sqs:Purge*", "Resource": "*"})
+    made = client.create_policy(Name=name, Type=SCP, Description="x", Content=deny)["Policy"]["PolicySummary"]["Id"]
+    for account in (A, desk.company.staging.id):
+        client.attach_policy(PolicyId=made, TargetId=account)
+    desk.incident(desk.company.leaked.access_key)
+    (fence,) = desk.contain(hold="1s")["fences"]
+    assert content(bed, name) == json.loads(deny) and fence["instead"] == ["AWSDenyAll"], fence
+
+
+def test_the_freeze_is_not_written_into_another_incidents_policy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has attached that elsewhere would freeze other accounts. In a policy of its own it stands."""
+    bed = desk.bed
+    real = account_fence.AccountFences.renew
+
+    def renew(fences: Any, *, again: bool = False) -> None:
+        fences._until, fences.frozen = "2099-01-01T00:00:00Z", True
+        real(fences, again=True)
+
+    monkeypatch.setattr(account_fence.AccountFences, "renew", renew)
+    fill(bed, 3)
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(BOB)
+    desk.contain()
+    assert other.contain()["fences"][0]["control"] == "scp"
+    sids = [s["Sid"] for s in content(bed, f"evict-IR-1-{A}-1")["Statement"]]
+    assert (
+        f"Evict{desk.incident_sid()}Z" in sids and f"Evict{other.incident_sid()}D" in sids and f"Evict{other.incident_sid()}Z" not in sids
+    ), sids
+
+
+def test_a_suspect_of_unknown_account_delays_no_fence_and_gets_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed, real = desk.bed, session.Aws.call
+
+    def slow(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if call.operation == "LookupEvents":
+            time.sleep(3)
+        return real(aws, call, parameters)
+
+    monkeypatch.setattr(session.Aws, "call", slow)
+    held = [
+        Credentials.of(bed.client("sts", key).get_session_token()["Credentials"])
+        for key in (desk.company.staging.keys["ci-deploy"], desk.company.production.keys["bob"])
+    ]
+    assert [works(bed, one) for one in held] == ["ok", "ok"]  # so that the log knows them
+    elsewhere, here = (one.access_key for one in held)
+    desk.incident({"account": A, "access_key_id": desk.company.leaked.access_key}, {"access_key_id": elsewhere}, {"access_key_id": here})
+    began = time.time()
+    done = desk.contain(hold="1s")
+    first = min(c["time"] for c in bed.calls() if c["operation"] == "CreatePolicy") - began
+    asked = max(c["time"] for c in bed.calls() if c["operation"] == "LookupEvents") - began
+    assert first < asked, "the fence waited for the log"
+    assert BOB in json.dumps(content(bed, f"evict-IR-1-{A}-1")) and [f["control"] for f in done["fences"]] == ["scp", "scp"], (done["problems"], done["principals"])
+    assert list(attached(bed, desk.company.staging.id)) == [f"evict-IR-1-{desk.company.staging.id}-1"]

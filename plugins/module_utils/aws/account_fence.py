@@ -152,9 +152,9 @@ class AccountFences:
         return not principal.only and any(not h.condition for h in self.of(principal))
 
     def _look(self) -> None:
-        """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other."""
+        """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other, and one of unknown account nobody."""
         with self._lock:
-            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a) and not self._open.get("")]
+            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a)]
         for account in ready:
             self.fence(account)
 

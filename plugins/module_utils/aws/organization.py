@@ -162,7 +162,10 @@ class AccountFence:
             for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", self.form.filter)).get("Policies", [])
             if mine.fullmatch(p["Name"]) and self.form.step_id(self.account, p["Name"]) not in self.orphans
         }
-        wanted = {p["Id"]: p["Name"] for p in attached if p["Name"].startswith(PREFIX)} | {i: n for n, i in named.items()}
+        kin = re.compile(
+            re.escape(PREFIX) + rf".+-{self.account}-\d{{1,3}}"
+        )  # another incident's for this account, and nobody else's by its beginning
+        wanted = {p["Id"]: p["Name"] for p in attached if kin.fullmatch(p["Name"])} | {i: n for n, i in named.items()}
         ids = {p["Id"] for p in attached}
         found = []
         for policy, name in sorted(wanted.items(), key=lambda pair: pair[1]):
@@ -214,9 +217,10 @@ class AccountFence:
         sid = self.incident.sid
         use = [(scp.members(scp.ours(p.content, sid), sid), len(scp.text(scp.document(others))) if (others := scp.others(p.content, sid)) else 0)
                for p in kept]  # fmt: skip
-        boxes, left = scp.allocate(sid, use, fresh, wanted, self.exempt, make=self.form.make)
+        exempt = [self.exempt if p.known else self.exempt.thawed for p in kept] + [self.exempt] * fresh
+        boxes, left = scp.allocate(sid, use, exempt, wanted, make=self.form.make)
         return (
-            scp.allocate(sid, use, fresh, wanted, self.exempt, self.limits.size, self.form.make)
+            scp.allocate(sid, use, exempt, wanted, self.limits.size, self.form.make)
             if left and self.limits.size > scp.SIZE
             else (boxes, left)
         )
@@ -261,7 +265,7 @@ class AccountFence:
 
     def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
         """Our statements in an SCP that is there; what others have in it stays."""
-        after = self.form.make(self.incident.sid, members, self.exempt)
+        after = self.form.make(self.incident.sid, members, self.exempt if policy.known else self.exempt.thawed)
         document = change(self.account, policy, self.incident.sid, after)
         yield document
         steps = [document.id]

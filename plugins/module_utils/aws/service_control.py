@@ -86,6 +86,11 @@ class Exempt:
     until: str = ""
     policies: tuple[str, ...] = ()  # managed policies on which the responder stands: nobody but ``arns`` changes them either
 
+    @property
+    def thawed(self) -> Exempt:
+        """Without the freeze: it holds whoever the policy is attached to, and of another incident's policy that is not ours to say."""
+        return dataclasses.replace(self, until="")
+
 
 def shown(held: Iterable[Held]) -> list[str]:
     """Whom they are, in words: of the roles of Identity Center one person, never all who have them."""
@@ -241,19 +246,18 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
 def allocate(
     sid: str,
     kept: Sequence[tuple[list[Held], int]],
-    fresh: int,
+    exempt: Sequence[Exempt],
     held: Iterable[Held],
-    exempt: Exempt,
     size: int = SIZE,
     make: Maker | None = None,
 ) -> tuple[list[list[Held]], list[Held]]:
-    """Who goes into which SCP: (for each of ``kept`` and then at most ``fresh`` new ones its members, who found no place).
+    """Who goes into which SCP: (for each of ``kept`` and then of the new ones its members, who found no place).
 
-    ``kept``: what each SCP holds now, and how many characters others use in it. Nobody is moved out of an SCP that still has room, so that nobody
-    is unfenced between two writes. ``make``: the statements of a box, of an SCP if left out.
+    ``kept``: what each SCP holds now, and how many characters others use in it. ``exempt``: of each, and then of each new one that may be made. Nobody is
+    moved out of an SCP that still has room, so that nobody is unfenced between two writes. ``make``: the statements of a box, of an SCP if left out.
     """
     make = make or statements
-    room = [size - used for _members, used in kept] + [size] * fresh
+    room = [size - used for _members, used in kept] + [size] * (len(exempt) - len(kept))
     boxes: list[list[Held]] = [[] for _size in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
     left = []
@@ -261,7 +265,7 @@ def allocate(
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:
-            if len(text(document(make(sid, [*boxes[index], one], exempt)))) <= room[index]:
+            if len(text(document(make(sid, [*boxes[index], one], exempt[index])))) <= room[index]:
                 boxes[index].append(one)
                 break
         else:
