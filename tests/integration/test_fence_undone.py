@@ -269,5 +269,37 @@ def test_a_suspect_of_unknown_account_delays_no_fence_and_gets_its_own(desk: Des
     first = min(c["time"] for c in bed.calls() if c["operation"] == "CreatePolicy") - began
     asked = max(c["time"] for c in bed.calls() if c["operation"] == "LookupEvents") - began
     assert first < asked, "the fence waited for the log"
-    assert BOB in json.dumps(content(bed, f"evict-IR-1-{A}-1")) and [f["control"] for f in done["fences"]] == ["scp", "scp"], (done["problems"], done["principals"])
+    assert BOB in json.dumps(content(bed, f"evict-IR-1-{A}-1")) and [f["control"] for f in done["fences"]] == ["scp", "scp"], (
+        done["problems"],
+        done["principals"],
+    )
     assert list(attached(bed, desk.company.staging.id)) == [f"evict-IR-1-{desk.company.staging.id}-1"]
+
+
+# -- a long list of protected ------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_list_of_protected_costs_their_protection_and_not_the_fence(desk: Desk) -> None:
+    bed = desk.bed
+    many = [f"arn:aws:iam::{A}:role/production/service-with-a-name-{n:03d}" for n in range(45)]
+    desk.incident(desk.company.leaked.access_key, BOB, protected=many, password="keep")
+    before = bed.snapshot()
+    done = desk.contain()
+    assert done["fences"][0]["control"] == "scp" and "no room to keep others from changing it" in json.dumps(done["warnings"]), done[
+        "fences"
+    ]
+    (write,) = [s for s in content(bed, f"evict-IR-1-{A}-1")["Statement"] if s["Sid"].endswith("W")]
+    assert set(many) < set(write["Condition"]["ArnNotLike"]["aws:PrincipalArn"]) and not set(many) & set(write["Resource"])
+    assert desk.company.production.responder_role in write["Resource"]
+    assert desk.contain()["changed_count"] == 0
+    assert desk.false_positive(BOB)["status"] == "ok" and USER in json.dumps(content(bed, f"evict-IR-1-{A}-1"))
+    assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and bed.snapshot() == before
+    (note,) = [n for n in desk.ledger().notes["principal"] if n["data"]["arn"] == USER]
+    assert "what is protected" in json.dumps(note["data"]["breaks"])
+
+
+def test_where_they_leave_no_room_at_all_it_is_said_what_helps(desk: Desk) -> None:
+    many = [f"arn:aws:iam::{A}:role/production/service-with-a-name-{n:03d}" for n in range(90)]
+    desk.incident(desk.company.leaked.access_key, protected=many)
+    (fence,) = desk.contain(hold="1s")["fences"]
+    assert fence["instead"] == ["AWSDenyAll"] and "under protected" in fence["remedy"] and "detach" not in fence["remedy"], fence

@@ -45,6 +45,19 @@ _SAID = {  # where nothing went wrong
 }
 
 
+def _no_room(fence: AccountFence) -> Unavailable:
+    who, limits = ", ".join(fence.left), fence.limits
+    if fence.too_long:
+        return Unavailable(
+            f"no room for {who}: those who are exempt leave none in a service control policy of {limits.size} characters", object=fence.account,
+            operation="fence", remedy="list fewer of this account under protected in the incident file, then run again",
+        )  # fmt: skip
+    return Unavailable(
+        f"no room for {who}: {limits.slots} service control policies of {limits.size} characters fit on an account", object=fence.account,
+        operation="fence", remedy="detach one that is not needed, then run again",
+    )  # fmt: skip
+
+
 class AccountFences:
     """One run's. ``rows()`` for the result; ``controls``: what holds a principal beside its inline policies."""
 
@@ -84,6 +97,10 @@ class AccountFences:
         found = [
             f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {principal.account}, until it is released"
         ]
+        if guarded := [arn for arn in self.incident.protected if arn.split(":")[4] == principal.account]:
+            found.append(
+                f"whoever changes what is protected in {principal.account} ({len(guarded)}), other than these themselves and the responder"
+            )
         if principal.kind != "user":
             return found
         named = [a for a in self.incident.trusted.principals if f":sts::{principal.account}:federated-user/" in a]
@@ -316,10 +333,7 @@ class AccountFences:
             self._clear(fence)
         elif fence.left:
             with self._lock:
-                self._why[account] = Unavailable(
-                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of {self._limits.size} characters fit on an account",
-                    object=account, operation="fence", remedy="detach one that is not needed, then run again",
-                )  # fmt: skip
+                self._why[account] = _no_room(fence)
         elif fence.policies and self._noted(account):
             self._note(account, "", "")
         denied = {h.arn for h in held if not h.condition}
@@ -522,5 +536,9 @@ class AccountFences:
             return [{**error.as_dict(), "object": account} for account, error in sorted(self._why.items())]
 
     def warnings(self) -> list[str]:
-        """What is said loudly: accounts that AWS exempts."""
-        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message]
+        """What is said loudly: accounts that AWS exempts, and what is not protected."""
+        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message] + [
+            f"{account}: the policy above the account exempts what is protected, and has no room to keep others from changing it; list fewer under protected"
+            for account, fence in sorted(self._fences.items())
+            if fence.exempt.bare and fence.policies
+        ]

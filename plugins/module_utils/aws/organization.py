@@ -144,6 +144,7 @@ class AccountFence:
         self.principal = f"organizations:{account}" + ("" if form is SCP else f":{form.part}")
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
+        self.too_long = False  # of ``left`` somebody fits into no document at all, since the exempt fill it
         self.orphans: set[str] = set()  # ids of creations that a killed run left; check mode plans as if they were gone
         self.policies: dict[str, tuple[str, str]] = {}
 
@@ -190,8 +191,8 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
-        for less in ({"until": ""}, {"policies": ()}):  # where there is no room for all, who is held counts more
-            if self._named(left) and any(getattr(self.exempt, name) for name in less):
+        for less in ({"until": ""}, {"policies": ()}, {"bare": True}):  # where there is no room for all, who is held counts more
+            if self._named(left) and any(getattr(self.exempt, name) != value for name, value in less.items()):
                 self.exempt = dataclasses.replace(self.exempt, **less)
                 boxes, left = self._allocate(kept, max(free, 0), wanted)
         if self._named(left):  # no slot is free: in an SCP of this collection there may be room
@@ -201,6 +202,8 @@ class AccountFence:
             wanted = [h for h in wanted if not scp.is_id(h.arn)]
             boxes, left = self._allocate(kept, max(free, 0), wanted)
         self.left = self._named(left)
+        alone = (scp.text(scp.document(self.form.make(sid, [one], self.exempt))) for one in left if one.arn in self.left)
+        self.too_long = any(len(said) > self.limits.size for said in alone)
         for index, members in enumerate(boxes):
             if members and index < len(kept):
                 yield from self._change(kept[index], members)

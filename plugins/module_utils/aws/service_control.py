@@ -85,6 +85,13 @@ class Exempt:
     frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
     until: str = ""
     policies: tuple[str, ...] = ()  # managed policies on which the responder stands: nobody but ``arns`` changes them either
+    responders: tuple[str, ...] = ()  # of ``arns``: who responds
+    bare: bool = False  # the others of ``arns`` are only exempt, and not protected: their ARNs would fill the document
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """Whom nobody else changes."""
+        return tuple(sorted(self.responders if self.bare else self.arns))
 
     @property
     def thawed(self) -> Exempt:
@@ -139,13 +146,13 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     everybody = sorted(
         {h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE) and not is_id(h.arn)}
     )  # IAM changes neither
-    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody), *sorted(map(pattern, exempt.policies))]
+    resources = [*everybody, *(arn for arn in exempt.guarded if arn not in everybody), *sorted(map(pattern, exempt.policies))]
     if resources:
         found.append(
             _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
     if held:
-        found.append(undoing(f"{sid}O", exempt.arns))
+        found.append(undoing(f"{sid}O", exempt.guarded))
     if exempt.until:
         found.append(_freeze(f"{sid}Z", exempt))
     return found
@@ -184,6 +191,13 @@ def undoing(sid: str, exempt: Iterable[str]) -> Statement:
     """Nobody but ``exempt`` takes a control policy off the account."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt)}} if exempt else {}
     return _deny(sid, list(UNDOING), ["*"], {**OF_CONTROL, **who})
+
+
+def is_bare(found: Iterable[Statement]) -> bool:
+    """Whether these statements were written without room to protect all who are exempt."""
+    write = next((s for s in found if str(s.get("Sid", "")).endswith("W")), {})
+    exempt = write.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", [])
+    return bool(set(listed(exempt)) - set(listed(write.get("Resource", []))))
 
 
 def _freeze(sid: str, exempt: Exempt) -> Statement:
