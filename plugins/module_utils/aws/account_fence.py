@@ -9,6 +9,7 @@ identity's own fence, and that it cannot be had never fails a containment: then 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from .organization import AccountFence, Unavailable
 from .principal import Principal
 from .responders import declared, exempt, note_responder, protecting
 from .service_control import Exempt, Held
+from .session import iso, parse
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
 
@@ -37,6 +39,7 @@ LASTING = (
     "ConstraintViolationException",
 )  # asking again changes nothing
 SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
+_SOON = datetime.timedelta(minutes=5)  # until a refusal is asked again
 ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
 _SAID = {  # where nothing went wrong
     "scp": "AWS exempts service-linked roles from it",
@@ -139,12 +142,16 @@ class AccountFences:
     def _fenced(self, principal: Principal, _reader: Reader) -> list[Step]:
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
-        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
-        if done and done.status == "failed" and done.code == FULL:
+        if self._inline_full(principal):
             self._next_best(principal)
         self._tag([principal])
         self._look()
         return []
+
+    def _inline_full(self, principal: Principal) -> bool:
+        """Whether there was no space for its own deny."""
+        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
+        return bool(done and done.status == "failed" and done.code == FULL)
 
     def _tag(self, principals: Iterable[Principal]) -> None:
         """The tag of the standing fence, where that is asked for. Whether it holds decides what else the account gets, so that waits for it."""
@@ -305,9 +312,16 @@ class AccountFences:
                 fence.orphans = {plan.decode(data).id for data in left} - set(self.runner.answers)
 
     def _refused_before(self, account: str, kind: str = SCP_NOTE) -> dict[str, t.Any] | None:
-        """An earlier run was refused a change with the same identity: asking again would fill the ledger and change nothing."""
+        """A run of a moment ago was refused a change with the same identity: asking again would fill the ledger and change nothing. A later one asks."""
         notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
-        return notes[-1] if notes and not self._again and notes[-1]["by"] == self.run.aws.management_arn and notes[-1]["why"] else None
+        last = notes[-1] if notes and not self._again else {"why": ""}
+        if not last["why"] or last["by"] != self.run.aws.management_arn or "at" not in last:
+            return None
+        asked = parse(last["at"]) + _SOON
+        if self.run.aws.now() >= asked:
+            return None
+        when = f"{iso(asked)[11:16]}Z"
+        return {**last, "remedy": f"{last['remedy']}; asked again by a run from {when} on, or now by aws_account_fence".lstrip("; ")}
 
     def _after(self, fence: AccountFence, held: list[Held]) -> None:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
@@ -427,8 +441,7 @@ class AccountFences:
     def _note(self, account: str, why: str, remedy: str, kind: str = SCP_NOTE) -> None:
         if not self.runner.check:
             data = {"account": account, "by": self.run.aws.management_arn, "why": why, "remedy": remedy}
-            if data not in [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account][-1:]:
-                self.run.case.note(kind, data)
+            self.run.case.note(kind, {**data, "at": iso(self.run.aws.now())})
 
     def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
         """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""
@@ -453,9 +466,14 @@ class AccountFences:
                 return
             self._backed.add(principal.arn)
 
+        full = self._inline_full(principal)  # then nothing of ours is in it, and two things to remove are two of these
+
         def attach(reader: Reader) -> Iterable[Step]:
-            found = deny_all.boundary if deny_all.full(principal, reader) else deny_all.attach
-            return found(principal, self.incident.id, reader)
+            room = not deny_all.full(principal, reader)
+            if room:
+                yield from deny_all.attach(principal, self.incident.id, reader)
+            if full or not room:
+                yield from deny_all.boundary(principal, self.incident.id, reader)
 
         def attached(_reader: Reader) -> None:
             done = self.runner.done.get(deny_all.attached_id(principal))

@@ -87,7 +87,7 @@ def find(account: str, reader: Reader, whole: Reader, form: Form = SCP) -> list[
     except Unavailable:
         roots = []  # a delegated administrator may not be allowed to list them; attaching tells then
     enabled = any(p.get("Type") == form.type and p.get("Status") == "ENABLED" for r in roots for p in r.get("PolicyTypes", []))
-    if (roots and not enabled) or (form is RCP and not enabled):
+    if roots and not enabled:
         raise Unavailable(
             f"{form.noun.replace('policy', 'policies')} are not enabled in this organization, and are not enabled unasked", object=account, operation="fence",
             remedy=f"aws organizations enable-policy-type --root-id {roots[0]['Id'] if roots else 'ROOT'} --policy-type {form.type} (it attaches"
