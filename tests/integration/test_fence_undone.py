@@ -33,6 +33,8 @@ from tests.integration.test_standing_fence import TAG, administrator, deploy
 
 pytestmark = pytest.mark.bed
 
+ALICE = f"arn:aws:iam::{A}:user/alice"
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,3 +305,71 @@ def test_where_they_leave_no_room_at_all_it_is_said_what_helps(desk: Desk) -> No
     desk.incident(desk.company.leaked.access_key, protected=many)
     (fence,) = desk.contain(hold="1s")["fences"]
     assert fence["instead"] == ["AWSDenyAll"] and "under protected" in fence["remedy"] and "detach" not in fence["remedy"], fence
+
+
+# -- two runs write into one policy ------------------------------------------------------------------------------------------------
+
+
+def test_whom_a_run_beside_has_added_since_it_was_read_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two jobs of one case: the other writes between this one's plan and its write."""
+    bed, real, looks = desk.bed, session.Aws.call, []
+    desk.incident(USER)
+    desk.contain()
+    name = f"evict-IR-1-{A}-1"
+    desk.run("aws_identity_quarantine", principals=[ALICE])
+
+    def racing(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if call.operation == "DescribePolicy":
+            looks.append(call)
+            if len(looks) == 2:  # the one right before the write
+                changed = content(bed, name)
+                (whole,) = [s for s in changed["Statement"] if s["Sid"].endswith("D")]
+                whole["Condition"]["ArnLike"]["aws:PrincipalArn"] = sorted({USER, BOB})
+                organizations(bed).update_policy(PolicyId=attached(bed)[name], Content=json.dumps(changed, separators=(",", ":")))
+        return real(aws, call, parameters)
+
+    monkeypatch.setattr(session.Aws, "call", racing)
+    done = desk.run("aws_account_fence", principals=[ALICE])
+    held = json.dumps([s for s in content(bed, name)["Statement"] if s["Sid"].endswith("D")])
+    assert all(who in held for who in (USER, BOB, ALICE)) and done["problems"] == [] and done["status"] == "ok", (done["problems"], held)
+    done = desk.false_positive(ALICE)
+    assert ALICE not in json.dumps(content(bed, name)), done["open"]  # the ledger knows what stands
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_older_copy_that_another_run_writes_over_it_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Two incidents in one policy: the other had read it before. ``after``: so many looks."""
+    bed, real, looks = desk.bed, session.Aws.call, []
+    fill(bed, 3)
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(BOB)
+    desk.contain()
+    name = f"evict-IR-1-{A}-1"
+    copy = content(bed, name)
+    copy["Statement"].append(
+        {
+            "Sid": "Evict1111222233334444D",
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": ALICE}},
+        }
+    )
+
+    def racing(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if looks and call.operation == "DescribePolicy":
+            looks.append(call)
+            if len(looks) == after + 2:
+                organizations(bed).update_policy(PolicyId=attached(bed)[name], Content=json.dumps(copy, separators=(",", ":")))
+        answer = real(aws, call, parameters)
+        if call.operation == "UpdatePolicy":
+            looks.append(call)
+        return answer
+
+    monkeypatch.setattr(session.Aws, "call", racing)
+    done = other.contain(hold="1s")
+    held = json.dumps(content(bed, name))
+    assert len(looks) > after + 2 and USER in held and BOB in held and ALICE in held, done["fences"]
+    assert done["status"] == "ok" and done["fences"][0]["control"] == "scp", done["problems"]
+    assert other.contain(hold="1s")["changed_count"] == 0

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from ..common import plan, restore
 from ..common.chain import Job
+from ..common.edits import Overtaken
 from ..common.plan import Step
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
@@ -39,6 +40,7 @@ LASTING = (
     "ConstraintViolationException",
 )  # asking again changes nothing
 SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
+_RIVALS = 4  # so often another run may be faster
 _SOON = datetime.timedelta(minutes=5)  # until a refusal is asked again
 ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
 _SAID = {  # where nothing went wrong
@@ -77,6 +79,7 @@ class AccountFences:
         self._no_resources: dict[str, Unavailable] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._looked_at: set[tuple[str, str]] = set()  # (id of a Step that wrote into a policy, when) that was looked at again
         self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
@@ -336,6 +339,9 @@ class AccountFences:
         if first and (self._overtaken(first, fence) or self._learned(first, fence)):
             self._clear(fence, again=True)
             return
+        if not first and self._written(fence):
+            self._anew(account)
+            return
         if first:
             why = Unavailable(
                 first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
@@ -383,6 +389,9 @@ class AccountFences:
             elif fence.policies and not bad and self._noted(account, RCP_NOTE):
                 self._note(account, "", "", RCP_NOTE)
             self._clear(fence)
+            if bad and self._overtaken(bad[0], fence):
+                self._anew(account)
+                return
             with self._lock:
                 more = self._busy.pop(account, False)
             if more:
@@ -401,11 +410,20 @@ class AccountFences:
         return [], failed or (why.message if why else no_room)
 
     def _overtaken(self, failed: Done, fence: AccountFence) -> bool:
-        """Whether another run of this case made a policy of that name in the same moment: then it is planned anew, beside that one."""
-        if failed.code != "DuplicatePolicyException" or self._rivals.get(fence.account, 0) > 1:
+        """Whether another run made a policy of that name, or wrote into ours, in the same moment: then it is planned anew, with what is there by then."""
+        lost = failed.status == "unverified"  # it was written, and another run's older copy over it
+        if not (lost or failed.code in ("DuplicatePolicyException", Overtaken.code)) or self._rivals.get(fence.account, 0) >= _RIVALS:
             return False
         self._rivals[fence.account] = self._rivals.get(fence.account, 0) + 1
         return True
+
+    def _written(self, fence: AccountFence) -> bool:
+        """Whether a policy was written whole just now, and not looked at since: another run that had read it before may write its copy over ours."""
+        found = {(i, d.at) for i in fence.policies if i.endswith("#document") and (d := self.runner.done.get(i)) and d.status == "done"}
+        with self._lock:
+            new = found - self._looked_at
+            self._looked_at |= found
+        return bool(new)
 
     def _learned(self, failed: Done, fence: AccountFence) -> bool:
         """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""

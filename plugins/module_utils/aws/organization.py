@@ -284,7 +284,10 @@ def fence(wanted: AccountFence, held: Iterable[Held], reader: Reader) -> Iterato
 
 
 def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -> Step:
-    """The Step that replaces the statements of one incident in an SCP. What was there, as the SCP has it, is what an undo puts back."""
+    """The Step that replaces the statements of one incident in an SCP. What was there, as the SCP has it, is what an undo puts back.
+
+    Organizations has no way to write only if nobody else has: when others have changed these statements since they were read, nothing is written.
+    """
     before = scp.ours(policy.content, sid)
     if sorted(before, key=_sid) == sorted(after, key=_sid):
         after = before
@@ -298,7 +301,7 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
         id=f"{policy.form.step_id(account, policy.name)}#document", principal=f"organizations:{account}",
         resource=f"account {account} {policy.form.noun} {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
         action=f"deny {', '.join(scp.shown(scp.members(after, sid))) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
-        do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
+        do=(Edit(TARGET, where, "exchange_statements", {"prefix": sid, "before": before, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip
 
