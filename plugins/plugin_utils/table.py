@@ -208,7 +208,12 @@ def _fence(fence: dict[str, t.Any]) -> list[str]:
         else []
     )
     if fence["control"] == "tag":
-        return standing
+        beside = (
+            [f"  FENCE   account {fence['account']}: resource control policy {', '.join(fence['resources'])}"]
+            if fence.get("resources")
+            else []
+        )
+        return [*standing, *beside]
     if fence.get("resources"):
         fence = {**fence, "policies": [*fence["policies"], f"resource control policy {', '.join(fence['resources'])}"]}
     if fence["control"] == "scp":

@@ -394,15 +394,21 @@ def test_a_management_role_does_it(desk: Desk) -> None:
     assert calls and all("incident-policies" in c["principal"] for c in calls)
 
 
-def test_a_permission_given_later_is_used_when_asked_for(desk: Desk) -> None:
-    bed = desk.bed
+@pytest.mark.parametrize("asked", ["the module", "a later run"])
+def test_a_permission_given_later_is_used(desk: Desk, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed, now = desk.bed, Aws.now
     refused(bed)
     desk.incident(desk.company.leaked.access_key)
     desk.contain()
     bed.client("iam", root(bed.management), direct=True).put_user_policy(UserName="responder", PolicyName="respond", PolicyDocument=ALL)
-    assert desk.contain()["changed_count"] == 0  # it was refused, and is not asked at every run
-    assert desk.run("aws_account_fence", principals=[USER])["status"] == "ok" and there(bed)
+    soon = desk.contain()  # it was refused a moment ago
+    assert soon["changed_count"] == 0 and "asked again by a run from" in soon["fences"][0]["remedy"], soon["fences"]
+    if asked == "the module":
+        assert desk.run("aws_account_fence", principals=[USER])["status"] == "ok" and there(bed)
+    else:
+        monkeypatch.setattr(Aws, "now", lambda aws: now(aws) + datetime.timedelta(minutes=6))
     assert desk.contain()["fences"][0]["control"] == "scp"
+    assert desk.contain()["changed_count"] == 0
 
 
 @pytest.mark.parametrize("crowd", ["inline", "inline and attached"])
@@ -425,12 +431,14 @@ def test_where_the_inline_space_is_full_the_next_control_holds(desk: Desk, crowd
     before = bed.snapshot()
     desk.incident(desk.company.leaked.access_key, password="keep")
     planned = desk.contain(check=True)
-    assert ("AWSDenyAll" if crowd == "inline" else "boundary") in status_of(planned, "user/ci-deploy")["controls"]
+    # without an inline deny it would be one thing to remove, so AWSDenyAll is attached and the boundary besides
+    controls = ["AWSDenyAll", "boundary"] if crowd == "inline" else ["boundary"]
+    assert status_of(planned, "user/ci-deploy")["controls"][-len(controls) :] == controls
     done = desk.contain(hold="1s")
     assert not [c for c in bed.calls() if c["operation"] == "PutUserPolicy" and "responder" in c["principal"]]  # not tried first
-    row, control = status_of(done, "user/ci-deploy"), "AWSDenyAll" if crowd == "inline" else "boundary"
-    assert (row["action"], row["controls"], done["problems"]) == ("contained", [control], []), done
-    assert "no space" in json.dumps(done["open"]) and control in json.dumps(done["open"])
+    row = status_of(done, "user/ci-deploy")
+    assert (row["action"], row["controls"], done["problems"]) == ("contained", controls, []), done
+    assert "no space" in json.dumps(done["open"]) and controls[0] in json.dumps(done["open"])
     assert works(bed, desk.company.leaked) in DEAD
     assert desk.contain(hold="1s")["changed_count"] == 0
     desk.false_positive(desk.company.leaked.access_key)
@@ -595,7 +603,7 @@ def test_where_the_inline_space_was_misjudged_iam_has_the_last_word(desk: Desk, 
     fill_inline(desk.bed.client("iam", desk.company.production.root))
     desk.incident(desk.company.leaked.access_key)
     row = status_of(desk.contain(hold="1s"), "user/ci-deploy")
-    assert (row["action"], row["controls"]) == ("contained", ["AWSDenyAll"])
+    assert (row["action"], row["controls"]) == ("contained", ["AWSDenyAll", "boundary"])  # two things to remove
 
 
 def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
@@ -608,7 +616,7 @@ def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
     )
     desk.incident(ROLE, role_action="deny")
     done = desk.contain(hold="1s")
-    assert status_of(done, "role/deploy")["controls"] == ["AWSDenyAll"], done
+    assert status_of(done, "role/deploy")["controls"] == ["AWSDenyAll", "boundary"], done
     assert not [c for c in desk.bed.calls() if c["operation"] == "PutRolePolicy" and "responder" in c["principal"]]
 
 
@@ -674,8 +682,8 @@ def test_a_suspended_account_is_named_and_the_others_are_contained(desk: Desk, n
     assert status_of(done, "user/ci-deploy")["action"] == "contained"
 
 
-def test_a_delegated_administrator_does_it_without_listing_roots(desk: Desk) -> None:
-    """The responder works from the security account, to which the management account has delegated policies, and may not list roots."""
+def delegated(desk: Desk) -> Credentials:
+    """A responder who works from the security account, to which the management account has delegated policies, and may not list roots."""
     bed, security = desk.bed, desk.company.staging
     bed.organizations(delegated=[security.id])
     iam = bed.client("iam", security.root, direct=True)
@@ -686,6 +694,11 @@ def test_a_delegated_administrator_does_it_without_listing_roots(desk: Desk) -> 
     soc = Credentials.of(iam.create_access_key(UserName="soc")["AccessKey"])
     bed.client("iam", desk.company.production.root, direct=True).update_assume_role_policy(
         RoleName="incident-responder", PolicyDocument=trust({"AWS": [f"arn:aws:iam::{security.id}:user/soc", desk.company.responder_arn]}))  # fmt: skip
+    return soc
+
+
+def test_a_delegated_administrator_does_it_without_listing_roots(desk: Desk) -> None:
+    bed, soc = desk.bed, delegated(desk)
     before = bed.snapshot()
     desk.incident(desk.company.leaked.access_key, password="keep")
     done = desk.contain(credentials=soc)
@@ -698,6 +711,27 @@ def test_a_delegated_administrator_does_it_without_listing_roots(desk: Desk) -> 
     other.incident(desk.company.leaked.access_key)
     (fence,) = other.contain(credentials=soc, hold="1s")["fences"]
     assert "PolicyTypeNotEnabled" in fence["why"] and fence["instead"] == ["AWSDenyAll"] and there(bed) == []
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_and_has_resource_control_policies_where_they_are_enabled(desk: Desk, enabled: bool) -> None:
+    """Nobody tells whether they are, so it is tried, as with the other type."""
+    bed, soc = desk.bed, delegated(desk)
+    if enabled:
+        organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    (fence,) = desk.contain(credentials=soc)["fences"]
+    if enabled:
+        assert fence["resources"] == list(resource_policies(bed)) != [], fence
+    else:
+        assert fence["resources"] == [] and "PolicyTypeNotEnabled" in fence["resources_why"], fence
+    assert len(organizations(bed).list_policies(Filter=RCP)["Policies"]) == enabled + sum(
+        p["AwsManaged"] for p in organizations(bed).list_policies(Filter=RCP)["Policies"]
+    ), "an orphan"
+    assert desk.contain(credentials=soc)["changed_count"] == 0
+    again = desk.run("aws_restore", credentials=soc, only=[desk.company.leaked.access_key], verdict="false_positive", reason="r", by="Ada")
+    assert again["status"] == "ok" and bed.snapshot() == before
 
 
 def test_what_may_break_is_said_before(desk: Desk) -> None:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
-from tests.beds.bed import root
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, session
+from tests.beds.bed import Credentials, root
 from tests.beds.company import allow, document, trust
-from tests.integration.helpers import DENIED, Desk, outcome, status_of
-from tests.integration.test_account_fence import ALL, SCP, A, attached, content, crowd, no_organization, organizations, refused
+from tests.integration.helpers import DENIED, Desk, outcome, status_of, works
+from tests.integration.test_account_fence import (
+    ALL,
+    BOB,
+    RCP,
+    SCP,
+    USER,
+    A,
+    attached,
+    content,
+    crowd,
+    fill,
+    no_organization,
+    organizations,
+    refused,
+    resource_policies,
+    there,
+)
 from tests.integration.test_standing_fence import TAG, administrator, deploy
 
 pytestmark = pytest.mark.bed
+
+ALICE = f"arn:aws:iam::{A}:user/alice"
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +144,232 @@ def test_a_tag_without_room_for_another_incident_still_holds(desk: Desk) -> None
     desk.incident(desk.company.leaked.access_key)
     done = desk.contain(account_fence="pre_deployed", hold="1s")
     assert {f"tag:{TAG}", "AWSDenyAll"} <= set(status_of(done, "user/ci-deploy")["controls"]) and done["problems"] == [], done["problems"]
+
+
+# -- what the standing fence is trusted on -----------------------------------------------------------------------------------------
+
+
+def test_where_a_tag_cannot_be_looked_at_the_other_form_holds(desk: Desk) -> None:
+    """No result is not a tag that stands."""
+    bed = desk.bed
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    assert desk.run("aws_account_fence", state="verified", accounts=[A])["fences"][0]["standing"] == "canary"
+    bed.rule("fail", service="iam", operation="GetUser", at=2, mutating=False, times=99, code="ServiceFailure", message="x", status=500)
+    done = desk.contain(account_fence="pre_deployed")
+    assert done["fences"][0]["control"] == "scp" and any(c.startswith("scp:") for c in status_of(done, "user/ci-deploy")["controls"])
+
+
+@pytest.mark.parametrize("lacks", ["EvictStandingTag", "EvictStandingDetach"])
+def test_a_standing_fence_that_can_be_lifted_is_not_trusted(desk: Desk, lacks: str) -> None:
+    bed = desk.bed
+    deploy(desk)
+    said = content(bed, "evict-standing-fence")
+    said["Statement"] = [s for s in said["Statement"] if s["Sid"] != lacks]
+    (policy,) = [p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    organizations(bed).update_policy(PolicyId=policy, Content=json.dumps(said))
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key)
+    seen = desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert seen["status"] == "open" and "can lift it" in seen["fences"][0]["standing_why"] and bed.snapshot() == before, seen["fences"]
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert done["fences"][0]["control"] == "scp" and f"tag:{TAG}" not in status_of(done, "user/ci-deploy")["controls"]
+
+
+@pytest.mark.parametrize("phase", ["contain", "hold"])
+def test_a_standing_fence_that_was_detached_since_is_not_trusted_any_more(desk: Desk, phase: str) -> None:
+    """Each run in which nothing but the tag holds sends a canary of its own."""
+    bed = desk.bed
+    deploy(desk)
+    desk.incident(desk.company.leaked.access_key)
+    desk.run("aws_account_fence", state="verified", accounts=[A])
+    assert desk.contain(account_fence="pre_deployed", hold="1s")["fences"][0]["control"] == "tag"
+    (policy,) = [p["Id"] for p in organizations(bed).list_policies(Filter=SCP)["Policies"] if p["Name"] == "evict-standing-fence"]
+    organizations(bed).detach_policy(PolicyId=policy, TargetId=desk.company.root_id)
+    done = desk.contain(account_fence="pre_deployed", hold="1s", **({"phase": phase} if phase == "hold" else {}))
+    (fence,) = done["fences"]
+    assert (fence["control"], fence["standing"]) == ("scp", "unknown") and list(attached(bed)) == [f"evict-IR-1-{A}-1"], fence
+    assert f"tag:{TAG}" not in status_of(done, "user/ci-deploy")["controls"]
+
+
+def test_beside_the_standing_fence_the_resources_refuse_as_well(desk: Desk) -> None:
+    """It judges the account's own principals only; and the result says why no policy of the incident was written."""
+    bed = desk.bed
+    organizations(bed).enable_policy_type(RootId=desk.company.root_id, PolicyType=RCP)
+    deploy(desk)
+    before = bed.snapshot()
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    desk.run("aws_account_fence", state="verified", accounts=[A])
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    (fence,) = done["fences"]
+    assert (fence["control"], fence["resources"]) == ("tag", list(resource_policies(bed))) and len(fence["resources"]) == 1, fence
+    assert "the standing fence holds" in fence["why"] and there(bed) == ["evict-standing-fence"]
+    again = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert again["changed_count"] == 0 and again["fences"][0]["control"] == "tag"
+    done = desk.false_positive(desk.company.leaked.access_key)
+    assert done["status"] == "ok" and bed.snapshot() == before
+
+
+# -- whose policies are extended ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["evict-standing-fence", "evict-IR-0-333333333333-1", "evict-the-old-tools", f"evict-by-hand-{A}"])
+def test_with_no_slot_free_nobody_elses_policy_is_extended(desk: Desk, name: str) -> None:
+    """Its name begins like ours, and other accounts stand under it."""
+    bed = desk.bed
+    fill(bed, 3)
+    client = organizations(bed)
+    deny = document({"Sid": "Own", "Effect": "Deny", "Action": "sqs:Purge*", "Resource": "*"})
+    made = client.create_policy(Name=name, Type=SCP, Description="x", Content=deny)["Policy"]["PolicySummary"]["Id"]
+    for account in (A, desk.company.staging.id):
+        client.attach_policy(PolicyId=made, TargetId=account)
+    desk.incident(desk.company.leaked.access_key)
+    (fence,) = desk.contain(hold="1s")["fences"]
+    assert content(bed, name) == json.loads(deny) and fence["instead"] == ["AWSDenyAll"], fence
+
+
+def test_the_freeze_is_not_written_into_another_incidents_policy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has attached that elsewhere would freeze other accounts. In a policy of its own it stands."""
+    bed = desk.bed
+    real = account_fence.AccountFences.renew
+
+    def renew(fences: Any, *, again: bool = False) -> None:
+        fences._until, fences.frozen = "2099-01-01T00:00:00Z", True
+        real(fences, again=True)
+
+    monkeypatch.setattr(account_fence.AccountFences, "renew", renew)
+    fill(bed, 3)
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(BOB)
+    desk.contain()
+    assert other.contain()["fences"][0]["control"] == "scp"
+    sids = [s["Sid"] for s in content(bed, f"evict-IR-1-{A}-1")["Statement"]]
+    assert (
+        f"Evict{desk.incident_sid()}Z" in sids and f"Evict{other.incident_sid()}D" in sids and f"Evict{other.incident_sid()}Z" not in sids
+    ), sids
+
+
+def test_a_suspect_of_unknown_account_delays_no_fence_and_gets_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed, real = desk.bed, session.Aws.call
+
+    def slow(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if call.operation == "LookupEvents":
+            time.sleep(3)
+        return real(aws, call, parameters)
+
+    monkeypatch.setattr(session.Aws, "call", slow)
+    held = [
+        Credentials.of(bed.client("sts", key).get_session_token()["Credentials"])
+        for key in (desk.company.staging.keys["ci-deploy"], desk.company.production.keys["bob"])
+    ]
+    assert [works(bed, one) for one in held] == ["ok", "ok"]  # so that the log knows them
+    elsewhere, here = (one.access_key for one in held)
+    desk.incident({"account": A, "access_key_id": desk.company.leaked.access_key}, {"access_key_id": elsewhere}, {"access_key_id": here})
+    began = time.time()
+    done = desk.contain(hold="1s")
+    first = min(c["time"] for c in bed.calls() if c["operation"] == "CreatePolicy") - began
+    asked = max(c["time"] for c in bed.calls() if c["operation"] == "LookupEvents") - began
+    assert first < asked, "the fence waited for the log"
+    assert BOB in json.dumps(content(bed, f"evict-IR-1-{A}-1")) and [f["control"] for f in done["fences"]] == ["scp", "scp"], (
+        done["problems"],
+        done["principals"],
+    )
+    assert list(attached(bed, desk.company.staging.id)) == [f"evict-IR-1-{desk.company.staging.id}-1"]
+
+
+# -- a long list of protected ------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_list_of_protected_costs_their_protection_and_not_the_fence(desk: Desk) -> None:
+    bed = desk.bed
+    many = [f"arn:aws:iam::{A}:role/production/service-with-a-name-{n:03d}" for n in range(45)]
+    desk.incident(desk.company.leaked.access_key, BOB, protected=many, password="keep")
+    before = bed.snapshot()
+    done = desk.contain()
+    assert done["fences"][0]["control"] == "scp" and "no room to keep others from changing it" in json.dumps(done["warnings"]), done[
+        "fences"
+    ]
+    (write,) = [s for s in content(bed, f"evict-IR-1-{A}-1")["Statement"] if s["Sid"].endswith("W")]
+    assert set(many) < set(write["Condition"]["ArnNotLike"]["aws:PrincipalArn"]) and not set(many) & set(write["Resource"])
+    assert desk.company.production.responder_role in write["Resource"]
+    assert desk.contain()["changed_count"] == 0
+    assert desk.false_positive(BOB)["status"] == "ok" and USER in json.dumps(content(bed, f"evict-IR-1-{A}-1"))
+    assert desk.false_positive(desk.company.leaked.access_key)["status"] == "ok" and bed.snapshot() == before
+    (note,) = [n for n in desk.ledger().notes["principal"] if n["data"]["arn"] == USER]
+    assert "what is protected" in json.dumps(note["data"]["breaks"])
+
+
+def test_where_they_leave_no_room_at_all_it_is_said_what_helps(desk: Desk) -> None:
+    many = [f"arn:aws:iam::{A}:role/production/service-with-a-name-{n:03d}" for n in range(90)]
+    desk.incident(desk.company.leaked.access_key, protected=many)
+    (fence,) = desk.contain(hold="1s")["fences"]
+    assert fence["instead"] == ["AWSDenyAll"] and "under protected" in fence["remedy"] and "detach" not in fence["remedy"], fence
+
+
+# -- two runs write into one policy ------------------------------------------------------------------------------------------------
+
+
+def test_whom_a_run_beside_has_added_since_it_was_read_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two jobs of one case: the other writes between this one's plan and its write."""
+    bed, real, looks = desk.bed, session.Aws.call, []
+    desk.incident(USER)
+    desk.contain()
+    name = f"evict-IR-1-{A}-1"
+    desk.run("aws_identity_quarantine", principals=[ALICE])
+
+    def racing(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if call.operation == "DescribePolicy":
+            looks.append(call)
+            if len(looks) == 2:  # the one right before the write
+                changed = content(bed, name)
+                (whole,) = [s for s in changed["Statement"] if s["Sid"].endswith("D")]
+                whole["Condition"]["ArnLike"]["aws:PrincipalArn"] = sorted({USER, BOB})
+                organizations(bed).update_policy(PolicyId=attached(bed)[name], Content=json.dumps(changed, separators=(",", ":")))
+        return real(aws, call, parameters)
+
+    monkeypatch.setattr(session.Aws, "call", racing)
+    done = desk.run("aws_account_fence", principals=[ALICE])
+    held = json.dumps([s for s in content(bed, name)["Statement"] if s["Sid"].endswith("D")])
+    assert all(who in held for who in (USER, BOB, ALICE)) and done["problems"] == [] and done["status"] == "ok", (done["problems"], held)
+    done = desk.false_positive(ALICE)
+    assert ALICE not in json.dumps(content(bed, name)), done["open"]  # the ledger knows what stands
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_older_copy_that_another_run_writes_over_it_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Two incidents in one policy: the other had read it before. ``after``: so many looks."""
+    bed, real, looks = desk.bed, session.Aws.call, []
+    fill(bed, 3)
+    other = Desk(bed, desk.company, desk.folder, "IR-2")
+    desk.incident(USER)
+    other.incident(BOB)
+    desk.contain()
+    name = f"evict-IR-1-{A}-1"
+    copy = content(bed, name)
+    copy["Statement"].append(
+        {
+            "Sid": "Evict1111222233334444D",
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": ALICE}},
+        }
+    )
+
+    def racing(aws: Any, call: Any, parameters: Any = None) -> Any:
+        if looks and call.operation == "DescribePolicy":
+            looks.append(call)
+            if len(looks) == after + 2:
+                organizations(bed).update_policy(PolicyId=attached(bed)[name], Content=json.dumps(copy, separators=(",", ":")))
+        answer = real(aws, call, parameters)
+        if call.operation == "UpdatePolicy":
+            looks.append(call)
+        return answer
+
+    monkeypatch.setattr(session.Aws, "call", racing)
+    done = other.contain(hold="1s")
+    held = json.dumps(content(bed, name))
+    assert len(looks) > after + 2 and USER in held and BOB in held and ALICE in held, done["fences"]
+    assert done["status"] == "ok" and done["fences"][0]["control"] == "scp", done["problems"]
+    assert other.contain(hold="1s")["changed_count"] == 0

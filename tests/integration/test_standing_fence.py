@@ -11,6 +11,7 @@ from tests.beds.bed import Bed, Credentials
 from tests.beds.company import document, trust
 from tests.integration.helpers import DEAD, DENIED, Child, Desk, outcome, status_of, works
 from tests.integration.test_account_fence import ALL, SCP, USER, A, organizations, refused, there
+from tests.redteam.arsenal import OUTSIDE, set_up_outside
 
 pytestmark = pytest.mark.bed
 
@@ -78,7 +79,7 @@ def test_the_tag_denies_the_key_and_every_live_session_and_nobody_else(desk: Des
 @pytest.mark.parametrize("empty_is_null", [False, True])
 @pytest.mark.parametrize("key", [TAG, "Evict-Quarantine"])
 def test_a_session_tag_does_not_get_round_it(desk: Desk, key: str, empty_is_null: bool) -> None:
-    """Whether AWS takes an empty tag for none is not documented; it must not matter, since nobody can pass one."""
+    """Whether AWS takes an empty tag for none is not documented; it must not matter."""
     bed, company = desk.bed, desk.company
     bed.cloud("config", {"tags": {"empty_is_null": empty_is_null}})
     iam = bed.client("iam", company.production.root, direct=True)
@@ -92,12 +93,31 @@ def test_a_session_tag_does_not_get_round_it(desk: Desk, key: str, empty_is_null
     tag_free = Credentials.of(bob.assume_role(**passed)["Credentials"])  # without the fence it can be passed, and the bed lets it override
     deploy(desk)
     tag(desk, "role", "deploy")
-    assert works(bed, tag_free) == ("ok" if empty_is_null else "AccessDenied")  # minted before the fence was deployed
+    assert works(bed, tag_free) == "AccessDenied"  # minted before the fence was deployed
     for extra in ({}, {"TransitiveTagKeys": [key]}):
         assert outcome(bob, "assume_role", **passed, **extra) in DENIED
     assert outcome(bob, "get_federation_token", Name="evil", Policy=ALL, Tags=[{"Key": key, "Value": ""}]) in DENIED
     assert outcome(bob, "assume_role", **plain) == "ok"  # other tags go through
     assert works(bed, Credentials.of(bob.assume_role(**plain)["Credentials"])) in DENIED
+
+
+@pytest.mark.parametrize("empty_is_null", [False, True])
+def test_nor_does_one_that_an_outsider_passes(desk: Desk, empty_is_null: bool) -> None:
+    """Whom no policy of the organization binds, and whom a role of the account trusts."""
+    bed, company = desk.bed, desk.company
+    bed.cloud("config", {"tags": {"empty_is_null": empty_is_null}})
+    outside = set_up_outside(bed).credentials
+    iam = bed.client("iam", company.production.root, direct=True)
+    both = json.loads(trust({"AWS": f"arn:aws:iam::{OUTSIDE}:user/mallory"}))
+    both["Statement"][0]["Action"] = ["sts:AssumeRole", "sts:TagSession"]
+    iam.update_assume_role_policy(RoleName="deploy", PolicyDocument=json.dumps(both))
+    sts = bed.client("sts", outside)
+    order = {"RoleArn": ROLE, "RoleSessionName": "evil", "Tags": [{"Key": TAG, "Value": ""}]}
+    deploy(desk)
+    tag(desk, "role", "deploy")
+    assert outcome(sts, "assume_role", **order) == "ok", "it passes none: the test proves nothing"
+    assert works(bed, Credentials.of(sts.assume_role(**order)["Credentials"])) in DEAD
+    assert works(bed, company.production.keys["bob"]) == "ok"
 
 
 def test_nobody_but_the_exempt_lifts_it(desk: Desk) -> None:
@@ -185,7 +205,11 @@ def test_not_deployed_it_is_not_trusted_and_the_other_form_holds(desk: Desk) -> 
     assert planned["changed_count"] == done["changed_count"] and desk.contain(account_fence="pre_deployed")["changed_count"] == 0
     row, (fence,) = status_of(done, "user/ci-deploy"), done["fences"]
     assert f"tag:{TAG}" not in row["controls"] and any(c.startswith("scp:") for c in row["controls"])
-    assert fence["standing"] == "unknown" and "still worked" in fence["standing_why"] and "evict-canary" not in desk.bed.snapshot()
+    assert (
+        fence["standing"] == "unknown"
+        and "whoever administers the account can lift it" in fence["standing_why"]
+        and "evict-canary" not in desk.bed.snapshot()
+    )
     desk.false_positive(desk.company.leaked.access_key)
     assert desk.bed.snapshot() == before
 

@@ -9,12 +9,14 @@ identity's own fence, and that it cannot be had never fails a containment: then 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 import typing as t
 from collections.abc import Iterable
 
 from ..common import plan, restore
 from ..common.chain import Job
+from ..common.edits import Overtaken
 from ..common.plan import Step
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
@@ -24,6 +26,7 @@ from .organization import AccountFence, Unavailable
 from .principal import Principal
 from .responders import declared, exempt, note_responder, protecting
 from .service_control import Exempt, Held
+from .session import iso, parse
 from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
 
@@ -37,8 +40,27 @@ LASTING = (
     "ConstraintViolationException",
 )  # asking again changes nothing
 SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
+_RIVALS = 4  # so often another run may be faster
+_SOON = datetime.timedelta(minutes=5)  # until a refusal is asked again
 ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
-EXEMPT_BY_AWS = "AWS exempts service-linked roles from it"
+_SAID = {  # where nothing went wrong
+    "scp": "AWS exempts service-linked roles from it",
+    "tag": "the standing fence holds whom it knows by the tag, so no policy of this incident was written; AWS exempts service-linked roles from it",
+    "none": "nobody in the account is denied anything that it could repeat",
+}
+
+
+def _no_room(fence: AccountFence) -> Unavailable:
+    who, limits = ", ".join(fence.left), fence.limits
+    if fence.too_long:
+        return Unavailable(
+            f"no room for {who}: those who are exempt leave none in a service control policy of {limits.size} characters", object=fence.account,
+            operation="fence", remedy="list fewer of this account under protected in the incident file, then run again",
+        )  # fmt: skip
+    return Unavailable(
+        f"no room for {who}: {limits.slots} service control policies of {limits.size} characters fit on an account", object=fence.account,
+        operation="fence", remedy="detach one that is not needed, then run again",
+    )  # fmt: skip
 
 
 class AccountFences:
@@ -57,11 +79,17 @@ class AccountFences:
         self._no_resources: dict[str, Unavailable] = {}
         self._why: dict[str, Unavailable] = {}
         self._backed: set[str] = set()
+        self._looked_at: set[tuple[str, str]] = set()  # (id of a Step that wrote into a policy, when) that was looked at again
         self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
         self.frozen = False
         self.frozen_in: set[str] = set()  # accounts in which that has stood
-        self.tags = TagFences(run, again=again) if form == "pre_deployed" else None
+        self.tags = (
+            TagFences(run, again=again, alone=lambda account: not self._made(account), lost=self._distrusted)
+            if form == "pre_deployed"
+            else None
+        )
+        self._tagging: dict[str, int] = {}  # account -> tags that are being set
         self.recovered: list[str] = []  # as Runner.recover says it
         self._organization = Reader(self.runner.clouds)  # what is the same for all accounts is asked once
         told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
@@ -75,6 +103,10 @@ class AccountFences:
         found = [
             f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {principal.account}, until it is released"
         ]
+        if guarded := [arn for arn in self.incident.protected if arn.split(":")[4] == principal.account]:
+            found.append(
+                f"whoever changes what is protected in {principal.account} ({len(guarded)}), other than these themselves and the responder"
+            )
         if principal.kind != "user":
             return found
         named = [a for a in self.incident.trusted.principals if f":sts::{principal.account}:federated-user/" in a]
@@ -110,23 +142,46 @@ class AccountFences:
             self._unfenced.setdefault(principal.account, set()).add(principal.arn)
         return Job(BESIDE, lambda reader: self._fenced(principal, reader))
 
-    def _fenced(self, principal: Principal, reader: Reader) -> list[Step]:
+    def _fenced(self, principal: Principal, _reader: Reader) -> list[Step]:
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
-        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
-        if done and done.status == "failed" and done.code == FULL:
+        if self._inline_full(principal):
             self._next_best(principal)
+        self._tag([principal])
         self._look()
-        return list(self.tags.steps(principal, reader)) if self.tags and self._whole(principal) else []
+        return []
+
+    def _inline_full(self, principal: Principal) -> bool:
+        """Whether there was no space for its own deny."""
+        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
+        return bool(done and done.status == "failed" and done.code == FULL)
+
+    def _tag(self, principals: Iterable[Principal]) -> None:
+        """The tag of the standing fence, where that is asked for. Whether it holds decides what else the account gets, so that waits for it."""
+        tags, wanted = self.tags, [p for p in principals if self.tags and self._whole(p)]
+        with self._lock:
+            for principal in wanted:
+                self._tagging[principal.account] = self._tagging.get(principal.account, 0) + 1
+        for principal in wanted:
+            job = Job(BESIDE, lambda r, p=principal: list(tags.steps(p, r)) if tags else [])  # type: ignore[misc]
+            self.runner.add(principal.arn, principal.account, [job], lambda _r, p=principal: self._tagged(p))  # type: ignore[misc]
+
+    def _tagged(self, principal: Principal) -> None:
+        account = principal.account
+        with self._lock:
+            self._tagging[account] -= 1
+            ready = not self._unfenced.get(account) and not self._open.get(account)
+        if ready:
+            self.fence(account)
 
     def _whole(self, principal: Principal) -> bool:
         """Whether it is denied everything, whatever the request."""
         return not principal.only and any(not h.condition for h in self.of(principal))
 
     def _look(self) -> None:
-        """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other."""
+        """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other, and one of unknown account nobody."""
         with self._lock:
-            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a) and not self._open.get("")]
+            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a)]
         for account in ready:
             self.fence(account)
 
@@ -143,8 +198,8 @@ class AccountFences:
                 self._wanted.clear()
                 self._backed.clear()
             self._organization = Reader(self.runner.clouds)
-        if self.tags:
-            self.tags.later([p for p in self.run.principals.values() if self._whole(p)], again=again)
+        if tags := self.tags:
+            self._tag([p for p in list(self.run.principals.values()) if again or tags.id(p) not in self.runner.done])
         for account in sorted(
             {p.account for p in self.run.principals.values()} | (self.run.people.accounts() if self.run.people else set())
         ):
@@ -196,34 +251,35 @@ class AccountFences:
     def fence(self, account: str) -> None:
         held = self._held(account)
         with self._lock:
-            if self.form == "none" or not held or self._wanted.get(account) == held:
+            if self.form == "none" or not held or self._tagging.get(account) or self._wanted.get(account) == held:
                 return
-            if (
-                self.tags
-                and not self.frozen
-                and self.tags.trusted(account)
-                and not any(h.condition for h in held)
-                and not self._made(account)
-                and self._tags_hold(account)
-            ):
-                return  # the standing fence holds them all
             if account in self._busy:
                 self._busy[account] = True
                 return
             self._busy[account], self._wanted[account] = False, held
         self._note_ids(account)
+        if (
+            self.tags
+            and not self.frozen
+            and self.tags.trusted(account)
+            and not any(h.condition for h in held)
+            and not self._made(account)
+            and self._tags_hold(account)
+        ):  # the standing fence holds them all, of whom it knows; what they reach from elsewhere it does not
+            self._fence_resources(account, held)
+            return
         fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _tags_hold(self, account: str) -> bool:
-        """Whether no tag of those that are denied everything has failed."""
+        """Whether the tag stands on all that are denied everything."""
         mine = [p for p in list(self.run.principals.values()) if p.account == account and self._whole(p)]
         done = [self.runner.done.get(self.tags.id(p)) for p in mine] if self.tags else []
-        return all(d is None or d.status in STANDS for d in done)
+        return all(d is not None and d.status in STANDS for d in done)
 
     def _made(self, account: str) -> bool:
-        """Whether this case has made a policy for the account before."""
-        return any(name.startswith(f"organizations:{account}:") for name in self.run.case.history)
+        """Whether this case has written a service control policy for the account before."""
+        return any(name.startswith(organization.SCP.step_id(account, "")) for name in self.run.case.history)
 
     def _known(self, step: str) -> str | None:
         found = plan.dig(self.runner.answers.get(step), organization.ID)
@@ -259,9 +315,16 @@ class AccountFences:
                 fence.orphans = {plan.decode(data).id for data in left} - set(self.runner.answers)
 
     def _refused_before(self, account: str, kind: str = SCP_NOTE) -> dict[str, t.Any] | None:
-        """An earlier run was refused a change with the same identity: asking again would fill the ledger and change nothing."""
+        """A run of a moment ago was refused a change with the same identity: asking again would fill the ledger and change nothing. A later one asks."""
         notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
-        return notes[-1] if notes and not self._again and notes[-1]["by"] == self.run.aws.management_arn and notes[-1]["why"] else None
+        last = notes[-1] if notes and not self._again else {"why": ""}
+        if not last["why"] or last["by"] != self.run.aws.management_arn or "at" not in last:
+            return None
+        asked = parse(last["at"]) + _SOON
+        if self.run.aws.now() >= asked:
+            return None
+        when = f"{iso(asked)[11:16]}Z"
+        return {**last, "remedy": f"{last['remedy']}; asked again by a run from {when} on, or now by aws_account_fence".lstrip("; ")}
 
     def _after(self, fence: AccountFence, held: list[Held]) -> None:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
@@ -276,6 +339,9 @@ class AccountFences:
         if first and (self._overtaken(first, fence) or self._learned(first, fence)):
             self._clear(fence, again=True)
             return
+        if not first and self._written(fence):
+            self._anew(account)
+            return
         if first:
             why = Unavailable(
                 first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
@@ -287,10 +353,7 @@ class AccountFences:
             self._clear(fence)
         elif fence.left:
             with self._lock:
-                self._why[account] = Unavailable(
-                    f"no room for {', '.join(fence.left)}: {self._limits.slots} service control policies of {self._limits.size} characters fit on an account",
-                    object=account, operation="fence", remedy="detach one that is not needed, then run again",
-                )  # fmt: skip
+                self._why[account] = _no_room(fence)
         elif fence.policies and self._noted(account):
             self._note(account, "", "")
         denied = {h.arn for h in held if not h.condition}
@@ -326,6 +389,9 @@ class AccountFences:
             elif fence.policies and not bad and self._noted(account, RCP_NOTE):
                 self._note(account, "", "", RCP_NOTE)
             self._clear(fence)
+            if bad and self._overtaken(bad[0], fence):
+                self._anew(account)
+                return
             with self._lock:
                 more = self._busy.pop(account, False)
             if more:
@@ -344,11 +410,20 @@ class AccountFences:
         return [], failed or (why.message if why else no_room)
 
     def _overtaken(self, failed: Done, fence: AccountFence) -> bool:
-        """Whether another run of this case made a policy of that name in the same moment: then it is planned anew, beside that one."""
-        if failed.code != "DuplicatePolicyException" or self._rivals.get(fence.account, 0) > 1:
+        """Whether another run made a policy of that name, or wrote into ours, in the same moment: then it is planned anew, with what is there by then."""
+        lost = failed.status == "unverified"  # it was written, and another run's older copy over it
+        if not (lost or failed.code in ("DuplicatePolicyException", Overtaken.code)) or self._rivals.get(fence.account, 0) >= _RIVALS:
             return False
         self._rivals[fence.account] = self._rivals.get(fence.account, 0) + 1
         return True
+
+    def _written(self, fence: AccountFence) -> bool:
+        """Whether a policy was written whole just now, and not looked at since: another run that had read it before may write its copy over ours."""
+        found = {(i, d.at) for i in fence.policies if i.endswith("#document") and (d := self.runner.done.get(i)) and d.status == "done"}
+        with self._lock:
+            new = found - self._looked_at
+            self._looked_at |= found
+        return bool(new)
 
     def _learned(self, failed: Done, fence: AccountFence) -> bool:
         """Whether the organization's refusal says that it takes less than the documentation of today: then it is planned anew, with that."""
@@ -371,6 +446,12 @@ class AccountFences:
             self._wanted.pop(account, None)
         self.fence(account)
 
+    def _distrusted(self, account: str) -> None:
+        """The standing fence does not hold, or not any more: whom it was to hold is held by a policy of this incident."""
+        with self._lock:
+            self._wanted.pop(account, None)
+        self.fence(account)
+
     def _noted(self, account: str, kind: str = SCP_NOTE) -> bool:
         notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
         return bool(notes and notes[-1]["why"])
@@ -378,8 +459,7 @@ class AccountFences:
     def _note(self, account: str, why: str, remedy: str, kind: str = SCP_NOTE) -> None:
         if not self.runner.check:
             data = {"account": account, "by": self.run.aws.management_arn, "why": why, "remedy": remedy}
-            if data not in [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account][-1:]:
-                self.run.case.note(kind, data)
+            self.run.case.note(kind, {**data, "at": iso(self.run.aws.now())})
 
     def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
         """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""
@@ -404,9 +484,14 @@ class AccountFences:
                 return
             self._backed.add(principal.arn)
 
+        full = self._inline_full(principal)  # then nothing of ours is in it, and two things to remove are two of these
+
         def attach(reader: Reader) -> Iterable[Step]:
-            found = deny_all.boundary if deny_all.full(principal, reader) else deny_all.attach
-            return found(principal, self.incident.id, reader)
+            room = not deny_all.full(principal, reader)
+            if room:
+                yield from deny_all.attach(principal, self.incident.id, reader)
+            if full or not room:
+                yield from deny_all.boundary(principal, self.incident.id, reader)
 
         def attached(_reader: Reader) -> None:
             done = self.runner.done.get(deny_all.attached_id(principal))
@@ -473,9 +558,10 @@ class AccountFences:
                 instead += self.run.people.instead(account)
             tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
             why, (resources, no_resources) = self._why.get(account), self.resources(account)
+            control = "scp" if names else "tag" if tagged else "none"
             found.append({
-                "account": account, "control": "scp" if names else "tag" if tagged else "none", "policies": names, "instead": instead,
-                "why": why.message if why else EXEMPT_BY_AWS, "remedy": why.remedy if why else "", "resources": resources,
+                "account": account, "control": control, "policies": names, "instead": instead,
+                "why": why.message if why else _SAID[control], "remedy": why.remedy if why else "", "resources": resources,
                 "resources_why": no_resources, **(self.tags.row(account) if self.tags else {}),
             })  # fmt: skip
         return found
@@ -486,5 +572,9 @@ class AccountFences:
             return [{**error.as_dict(), "object": account} for account, error in sorted(self._why.items())]
 
     def warnings(self) -> list[str]:
-        """What is said loudly: accounts that AWS exempts."""
-        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message]
+        """What is said loudly: accounts that AWS exempts, and what is not protected."""
+        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message] + [
+            f"{account}: the policy above the account exempts what is protected, and has no room to keep others from changing it; list fewer under protected"
+            for account, fence in sorted(self._fences.items())
+            if fence.exempt.bare and fence.policies
+        ]

@@ -66,6 +66,7 @@ class AccountRelease:
                 continue  # it names nobody but whom it holds
             mine = scp.ours(found.content, self.sid)
             inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
+            wanted = dataclasses.replace(wanted, bare=scp.is_bare(mine))
             if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
                 note_responder(self.release.aws, self.case, account, reader)
                 yield self._sure(
@@ -130,7 +131,8 @@ class AccountRelease:
     def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held], reader: Reader) -> list[Step]:
         if stay == held:
             return []
-        after = found.form.make(self.sid, stay, protecting(self.release.aws, self.case, account, reader))
+        exempt = protecting(self.release.aws, self.case, account, reader)
+        after = found.form.make(self.sid, stay, dataclasses.replace(exempt, bare=scp.is_bare(scp.ours(found.content, self.sid))))
         return [self._sure(organization.change(account, found, self.sid, after))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:

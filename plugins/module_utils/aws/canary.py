@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the standing fence bites on a live session: a role of the responder's own is made, assumed, tagged, seen denied, and deleted.
+"""Whether the standing fence bites on a live session: a role of the responder's own is made, assumed, refused what would lift the fence, tagged, seen denied,
+and deleted.
 
-The role may do one harmless thing, and only the responder may assume it. What is proven is a session that was there before the tag; of a user's key
-nothing is proven but that the same policy stands above its account.
+The role may do one harmless thing, and tag and untag itself and detach a policy from itself, which a session that is not exempt has to be refused. Only the
+responder may assume it. What is proven is a session that was there before the tag; of a user's key nothing is proven but that the same policy stands above it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..common.errors import EvictError
 from ..common.plan import Call, Phase, Probe, Step, Target
 from ..common.reader import Reader
 from ..common.run import STANDS
-from . import standing_fence
+from . import deny_all, standing_fence
 from .responders import exact
 from .session import Credentials
 
@@ -39,7 +40,9 @@ _BY = "service control policy"  # so AWS says who denied
 def steps(target: Target, arn: str, responder: str) -> Iterator[Step]:
     """The canary's role, the one call that it may make, and its tag."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": responder}, "Action": "sts:AssumeRole"}]}
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:ListAccountAliases", "Resource": "*"}]}
+    own = ["iam:TagRole", "iam:UntagRole", "iam:DetachRolePolicy"]
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:ListAccountAliases", "Resource": "*"},
+                                                      {"Effect": "Allow", "Action": own, "Resource": arn}]}  # fmt: skip
     name, policy = {"RoleName": arn.rpartition("/")[2]}, {"RoleName": arn.rpartition("/")[2], "PolicyName": "canary"}
     created = {
         **name,
@@ -54,7 +57,7 @@ def steps(target: Target, arn: str, responder: str) -> Iterator[Step]:
         probe=Probe(Call(target, "iam", "GetRole", name), ("Role", "Arn"), _ABSENT),
     )  # fmt: skip
     inline = dataclasses.replace(
-        role, id=f"{arn}#may", resource=f"{arn} inline policy canary", action="allow one harmless call", after=allowed, needs=(role.id,),
+        role, id=f"{arn}#may", resource=f"{arn} inline policy canary", action="allow it what the fence refuses", after=allowed, needs=(role.id,),
         do=(Call(target, "iam", "PutRolePolicy", {**policy, "PolicyDocument": json.dumps(allowed)}),),
         undo=(Call(target, "iam", "DeleteRolePolicy", policy),),
         probe=Probe(Call(target, "iam", "GetRolePolicy", policy), ("PolicyDocument",), _ABSENT),
@@ -118,7 +121,7 @@ class Canary:
     def _assume_and_tag(self, reader: Reader) -> Iterator[Step]:
         del reader
         role, inline, tagged = self._steps()
-        self._why = self._why or self._failed(role, inline) or self._assume()
+        self._why = self._why or self._failed(role, inline) or self._assume() or self._locked()
         if not self._why:
             yield tagged
 
@@ -142,6 +145,26 @@ class Canary:
 
     def _try(self) -> str:
         return self.run.aws.attempt(self._keys, Call(self.target, "iam", "ListAccountAliases", {})) if self._keys else "no session"
+
+    def _locked(self) -> str:
+        """Why the fence can be lifted by somebody who is not exempt; "" when each attempt was refused by it. Without a lock it tags itself, and goes."""
+        if self.run.runner.check or self._keys is None:
+            return ""
+        name, tag = {"RoleName": self.name}, standing_fence.TAG
+        policy = f"arn:{self.run.aws.partition}:iam::aws:policy/{deny_all.NAME}"
+        deadline = time.monotonic() + WAIT
+        for call in (
+            Call(self.target, "iam", "UntagRole", {**name, "TagKeys": [tag]}),
+            Call(self.target, "iam", "DetachRolePolicy", {**name, "PolicyArn": policy}),  # which is not attached
+            Call(self.target, "iam", "TagRole", {**name, "Tags": [{"Key": tag, "Value": "canary"}]}),
+        ):
+            while _BY not in (said := self.run.aws.attempt(self._keys, call)):
+                if not said or said.startswith(_ABSENT):
+                    return f"a session that is not exempt may call iam:{call.operation}, so whoever administers the account can lift it"
+                if time.monotonic() > deadline:
+                    return f"that nobody but the exempt may call iam:{call.operation} is not shown: {said}"
+                time.sleep(_PAUSE)
+        return ""
 
     def _watch(self, reader: Reader) -> Iterator[Step]:
         """Look until it is denied; then it has done its work and goes, whatever came of it."""

@@ -87,7 +87,7 @@ def find(account: str, reader: Reader, whole: Reader, form: Form = SCP) -> list[
     except Unavailable:
         roots = []  # a delegated administrator may not be allowed to list them; attaching tells then
     enabled = any(p.get("Type") == form.type and p.get("Status") == "ENABLED" for r in roots for p in r.get("PolicyTypes", []))
-    if (roots and not enabled) or (form is RCP and not enabled):
+    if roots and not enabled:
         raise Unavailable(
             f"{form.noun.replace('policy', 'policies')} are not enabled in this organization, and are not enabled unasked", object=account, operation="fence",
             remedy=f"aws organizations enable-policy-type --root-id {roots[0]['Id'] if roots else 'ROOT'} --policy-type {form.type} (it attaches"
@@ -144,6 +144,7 @@ class AccountFence:
         self.principal = f"organizations:{account}" + ("" if form is SCP else f":{form.part}")
         self.placed: dict[str, set[str]] = {}
         self.left: list[str] = []
+        self.too_long = False  # of ``left`` somebody fits into no document at all, since the exempt fill it
         self.orphans: set[str] = set()  # ids of creations that a killed run left; check mode plans as if they were gone
         self.policies: dict[str, tuple[str, str]] = {}
 
@@ -162,7 +163,10 @@ class AccountFence:
             for p in _ask(reader, Call(TARGET, "organizations", "ListPolicies", self.form.filter)).get("Policies", [])
             if mine.fullmatch(p["Name"]) and self.form.step_id(self.account, p["Name"]) not in self.orphans
         }
-        wanted = {p["Id"]: p["Name"] for p in attached if p["Name"].startswith(PREFIX)} | {i: n for n, i in named.items()}
+        kin = re.compile(
+            re.escape(PREFIX) + rf".+-{self.account}-\d{{1,3}}"
+        )  # another incident's for this account, and nobody else's by its beginning
+        wanted = {p["Id"]: p["Name"] for p in attached if kin.fullmatch(p["Name"])} | {i: n for n, i in named.items()}
         ids = {p["Id"] for p in attached}
         found = []
         for policy, name in sorted(wanted.items(), key=lambda pair: pair[1]):
@@ -187,8 +191,8 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
-        for less in ({"until": ""}, {"policies": ()}):  # where there is no room for all, who is held counts more
-            if self._named(left) and any(getattr(self.exempt, name) for name in less):
+        for less in ({"until": ""}, {"policies": ()}, {"bare": True}):  # where there is no room for all, who is held counts more
+            if self._named(left) and any(getattr(self.exempt, name) != value for name, value in less.items()):
                 self.exempt = dataclasses.replace(self.exempt, **less)
                 boxes, left = self._allocate(kept, max(free, 0), wanted)
         if self._named(left):  # no slot is free: in an SCP of this collection there may be room
@@ -198,6 +202,8 @@ class AccountFence:
             wanted = [h for h in wanted if not scp.is_id(h.arn)]
             boxes, left = self._allocate(kept, max(free, 0), wanted)
         self.left = self._named(left)
+        alone = (scp.text(scp.document(self.form.make(sid, [one], self.exempt))) for one in left if one.arn in self.left)
+        self.too_long = any(len(said) > self.limits.size for said in alone)
         for index, members in enumerate(boxes):
             if members and index < len(kept):
                 yield from self._change(kept[index], members)
@@ -214,9 +220,10 @@ class AccountFence:
         sid = self.incident.sid
         use = [(scp.members(scp.ours(p.content, sid), sid), len(scp.text(scp.document(others))) if (others := scp.others(p.content, sid)) else 0)
                for p in kept]  # fmt: skip
-        boxes, left = scp.allocate(sid, use, fresh, wanted, self.exempt, make=self.form.make)
+        exempt = [self.exempt if p.known else self.exempt.thawed for p in kept] + [self.exempt] * fresh
+        boxes, left = scp.allocate(sid, use, exempt, wanted, make=self.form.make)
         return (
-            scp.allocate(sid, use, fresh, wanted, self.exempt, self.limits.size, self.form.make)
+            scp.allocate(sid, use, exempt, wanted, self.limits.size, self.form.make)
             if left and self.limits.size > scp.SIZE
             else (boxes, left)
         )
@@ -261,7 +268,7 @@ class AccountFence:
 
     def _change(self, policy: Policy, members: list[Held]) -> Iterator[Step]:
         """Our statements in an SCP that is there; what others have in it stays."""
-        after = self.form.make(self.incident.sid, members, self.exempt)
+        after = self.form.make(self.incident.sid, members, self.exempt if policy.known else self.exempt.thawed)
         document = change(self.account, policy, self.incident.sid, after)
         yield document
         steps = [document.id]
@@ -277,7 +284,10 @@ def fence(wanted: AccountFence, held: Iterable[Held], reader: Reader) -> Iterato
 
 
 def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -> Step:
-    """The Step that replaces the statements of one incident in an SCP. What was there, as the SCP has it, is what an undo puts back."""
+    """The Step that replaces the statements of one incident in an SCP. What was there, as the SCP has it, is what an undo puts back.
+
+    Organizations has no way to write only if nobody else has: when others have changed these statements since they were read, nothing is written.
+    """
     before = scp.ours(policy.content, sid)
     if sorted(before, key=_sid) == sorted(after, key=_sid):
         after = before
@@ -291,7 +301,7 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
         id=f"{policy.form.step_id(account, policy.name)}#document", principal=f"organizations:{account}",
         resource=f"account {account} {policy.form.noun} {policy.name}", phase=Phase.FENCE, before=before, after=after, optional=True,
         action=f"deny {', '.join(scp.shown(scp.members(after, sid))) or 'nobody any more'}{scp.frozen(after)}", probe=probe,
-        do=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": after}),),
+        do=(Edit(TARGET, where, "exchange_statements", {"prefix": sid, "before": before, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip
 

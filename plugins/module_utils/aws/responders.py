@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
+from collections.abc import Iterable
 
 from ..common.errors import EvictError
 from ..common.guard import kind_of
@@ -30,11 +31,18 @@ def exempt(aws: Aws, case: Case, account: str) -> Exempt:
     where it is the account's, which then administers the organization's policies.
     """
     incident = case.incident
-    named = [aws.responder_arn(account), aws.caller["arn"], aws.management_arn, *incident.protected]
-    arns = {found for arn in named if arn.split(":")[4] == account for found in exact(aws, arn) if not _WILD.search(arn)}
-    arns |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]}
-    declared = [*incident.trusted.principals, *incident.automations, *named]
-    return Exempt(tuple(sorted(arns)), tuple(sorted({a for a in declared if f":sts::{account}:federated-user/" in a})))
+    named = [aws.responder_arn(account), aws.caller["arn"], aws.management_arn]
+    own = _of(aws, account, named) | {
+        arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]
+    }
+    arns = own | _of(aws, account, incident.protected)
+    declared = [*incident.trusted.principals, *incident.automations, *named, *incident.protected]
+    federated = sorted({a for a in declared if f":sts::{account}:federated-user/" in a})
+    return Exempt(tuple(sorted(arns)), tuple(federated), responders=tuple(sorted(own)))
+
+
+def _of(aws: Aws, account: str, named: Iterable[str]) -> set[str]:
+    return {found for arn in named if arn.split(":")[4] == account for found in exact(aws, arn) if not _WILD.search(arn)}
 
 
 def protecting(aws: Aws, case: Case, account: str, reader: Reader) -> Exempt:

@@ -85,6 +85,18 @@ class Exempt:
     frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
     until: str = ""
     policies: tuple[str, ...] = ()  # managed policies on which the responder stands: nobody but ``arns`` changes them either
+    responders: tuple[str, ...] = ()  # of ``arns``: who responds
+    bare: bool = False  # the others of ``arns`` are only exempt, and not protected: their ARNs would fill the document
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """Whom nobody else changes."""
+        return tuple(sorted(self.responders if self.bare else self.arns))
+
+    @property
+    def thawed(self) -> Exempt:
+        """Without the freeze: it holds whoever the policy is attached to, and of another incident's policy that is not ours to say."""
+        return dataclasses.replace(self, until="")
 
 
 def shown(held: Iterable[Held]) -> list[str]:
@@ -134,13 +146,13 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     everybody = sorted(
         {h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE) and not is_id(h.arn)}
     )  # IAM changes neither
-    resources = [*everybody, *(arn for arn in sorted(exempt.arns) if arn not in everybody), *sorted(map(pattern, exempt.policies))]
+    resources = [*everybody, *(arn for arn in exempt.guarded if arn not in everybody), *sorted(map(pattern, exempt.policies))]
     if resources:
         found.append(
             _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
         )
     if held:
-        found.append(undoing(f"{sid}O", exempt.arns))
+        found.append(undoing(f"{sid}O", exempt.guarded))
     if exempt.until:
         found.append(_freeze(f"{sid}Z", exempt))
     return found
@@ -179,6 +191,13 @@ def undoing(sid: str, exempt: Iterable[str]) -> Statement:
     """Nobody but ``exempt`` takes a control policy off the account."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt)}} if exempt else {}
     return _deny(sid, list(UNDOING), ["*"], {**OF_CONTROL, **who})
+
+
+def is_bare(found: Iterable[Statement]) -> bool:
+    """Whether these statements were written without room to protect all who are exempt."""
+    write = next((s for s in found if str(s.get("Sid", "")).endswith("W")), {})
+    exempt = write.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", [])
+    return bool(set(listed(exempt)) - set(listed(write.get("Resource", []))))
 
 
 def _freeze(sid: str, exempt: Exempt) -> Statement:
@@ -241,19 +260,18 @@ def members(found: Iterable[Statement], sid: str) -> list[Held]:
 def allocate(
     sid: str,
     kept: Sequence[tuple[list[Held], int]],
-    fresh: int,
+    exempt: Sequence[Exempt],
     held: Iterable[Held],
-    exempt: Exempt,
     size: int = SIZE,
     make: Maker | None = None,
 ) -> tuple[list[list[Held]], list[Held]]:
-    """Who goes into which SCP: (for each of ``kept`` and then at most ``fresh`` new ones its members, who found no place).
+    """Who goes into which SCP: (for each of ``kept`` and then of the new ones its members, who found no place).
 
-    ``kept``: what each SCP holds now, and how many characters others use in it. Nobody is moved out of an SCP that still has room, so that nobody
-    is unfenced between two writes. ``make``: the statements of a box, of an SCP if left out.
+    ``kept``: what each SCP holds now, and how many characters others use in it. ``exempt``: of each, and then of each new one that may be made. Nobody is
+    moved out of an SCP that still has room, so that nobody is unfenced between two writes. ``make``: the statements of a box, of an SCP if left out.
     """
     make = make or statements
-    room = [size - used for _members, used in kept] + [size] * fresh
+    room = [size - used for _members, used in kept] + [size] * (len(exempt) - len(kept))
     boxes: list[list[Held]] = [[] for _size in room]
     at = {(m.arn, m.purpose): index for index, (found, _used) in enumerate(kept) for m in found}
     left = []
@@ -261,7 +279,7 @@ def allocate(
         first = at.get((one.arn, one.purpose))
         order = [*([first] if first is not None else []), *(i for i in range(len(room)) if i != first)]
         for index in order:
-            if len(text(document(make(sid, [*boxes[index], one], exempt)))) <= room[index]:
+            if len(text(document(make(sid, [*boxes[index], one], exempt[index])))) <= room[index]:
                 boxes[index].append(one)
                 break
         else:

@@ -28,8 +28,9 @@ _VERSIONS = ["iam:CreatePolicy*", "iam:DeletePolicy*", "iam:SetDefaultPolicyVers
 def document(exempt: Iterable[str], partition: str = "aws") -> dict[str, t.Any]:
     """The policy. ``exempt``: ARNs of users and roles; of the account alone ``*`` may stand for all, since nobody else can make or change such a role.
 
-    Any value of the tag counts, an empty one too. Should AWS take an empty one for none, it still cannot be passed with a session: that is what overrides
-    the tag of a role. Keys of tags are told apart without regard to case, and so is this one.
+    Any value of the tag counts, an empty one too. Whether ``Null`` takes an empty one for none is not documented, so it is said in a second way: with a
+    session tag an outsider, whom no policy of the organization binds, could override the tag of a role that trusts him. Keys of tags are told apart
+    without regard to case, and so is this one.
     """
     arns = sorted(set(exempt))
     if not arns:
@@ -42,6 +43,7 @@ def document(exempt: Iterable[str], partition: str = "aws") -> dict[str, t.Any]:
     kept = [f"arn:{partition}:iam::*:policy/{POLICY}", f"arn:{partition}:iam::aws:policy/{deny_all.NAME}"]
     return scp.document([
         _deny("Quarantine", "*", "*", {"Null": {f"aws:PrincipalTag/{TAG}": "false"}}),
+        _deny("Empty", "*", "*", {"StringLike": {f"aws:PrincipalTag/{TAG}": "*"}}),
         _deny("Tag", _TAGS, "*", {"ForAnyValue:StringEqualsIgnoreCase": {"aws:TagKeys": [TAG]}, **but}),
         _deny("Tagged", list(scp.WRITES), "*", {"Null": {f"aws:ResourceTag/{TAG}": "false"}, **but}),
         _deny("Detach", _DETACH, "*", {"ArnLike": {"iam:PolicyARN": kept}, **but}),

@@ -45,6 +45,26 @@ def set_statements(document: Document | None, sids: list[str], statements: list[
     return new if new["Statement"] else None
 
 
+class Overtaken(EvictError):
+    """Somebody has written what was to be replaced since it was read."""
+
+    code = "Overtaken"
+
+
+def exchange_statements(document: Document | None, prefix: str, before: list[Document], statements: list[Document]) -> Document | None:
+    """``document`` with ``statements`` in the place of ``before``, which are all whose Sid begins with ``prefix``. ``Overtaken`` when they are not any more."""
+    mine = [s for s in statements_of(document or {}) if str(s.get("Sid")).startswith(prefix)]
+    if sorted(mine, key=_sid) == sorted(statements, key=_sid):
+        return document
+    if sorted(mine, key=_sid) != sorted(before, key=_sid):
+        raise Overtaken("another run has written into the same policy in this moment", operation="edit", remedy="run again")
+    return set_statements(document, [_sid(s) for s in mine], statements)
+
+
+def _sid(statement: Document) -> str:
+    return str(statement.get("Sid"))
+
+
 def restore_statements(document: Document | None, sids: list[str], statements: list[Document], text: str = "") -> Document | str | None:
     """As ``set_statements``; when what is left is what ``text`` says, it is that text, to the byte."""
     left = set_statements(document, sids, statements)
@@ -126,6 +146,7 @@ EDITS: dict[str, t.Callable[..., Document | str | None]] = {
         add_statement,
         remove_statement,
         set_statements,
+        exchange_statements,
         restore_statements,
         swap_statements,
         set_rule_status,
@@ -137,7 +158,7 @@ EDITS: dict[str, t.Callable[..., Document | str | None]] = {
 }
 
 
-_STATEMENTS = ("add_statement", "remove_statement", "set_statements", "restore_statements", "swap_statements")
+_STATEMENTS = ("add_statement", "remove_statement", "set_statements", "exchange_statements", "restore_statements", "swap_statements")
 
 
 def apply(name: str, document: Document | None, arguments: t.Mapping[str, t.Any]) -> Document | str | None:

@@ -150,7 +150,11 @@ class Runner:
 
     @property
     def changed(self) -> int:
-        return sum(d.status in ("done", "unverified", "would") for d in self.done.values())
+        """How many Steps changed something. What the run made and took away again is no change."""
+        ours = [d for d in list(self.done.values()) if d.status in ("done", "unverified", "would")]
+        gone = {d.step.undoes for d in ours if d.step.undoes in self._forgotten}
+        passing = {d.step.id for d in ours if d.step.id in self._forgotten} if gone else set()
+        return sum(d.step.id not in passing and d.step.undoes not in passing for d in ours)
 
     def diff(self) -> list[dict[str, t.Any]]:
         """One hunk per resource that changes, in Ansible's form: of several Steps the first before and the last after."""

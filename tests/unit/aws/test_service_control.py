@@ -27,7 +27,7 @@ def user(name: str) -> Held:
 @given(st.lists(st.integers(0, 400), unique=True, max_size=120), st.integers(0, 3), st.integers(0, 4000))
 def test_no_document_exceeds_the_limit_and_nobody_is_lost(numbers: list[int], fresh: int, used: int) -> None:
     held = [held for n in numbers for held in (user(f"somebody-with-a-long-name-{n}"), Held(f"AIDAEXAMPLE{n:010}"))]
-    boxes, left = scp.allocate(SID, [([], used)], fresh, held, Exempt((GLASS,)))
+    boxes, left = scp.allocate(SID, [([], used)], [Exempt((GLASS,))] * (1 + fresh), held)
     assert sorted(h.arn for box in (*boxes, left) for h in box) == sorted(h.arn for h in held)
     for index, box in enumerate(boxes):
         size = len(scp.text(scp.document(scp.statements(SID, box, Exempt((GLASS,))))))
@@ -36,7 +36,7 @@ def test_no_document_exceeds_the_limit_and_nobody_is_lost(numbers: list[int], fr
 
 def test_nobody_is_moved_while_there_is_room() -> None:
     first, second = [user("a"), user("c")], [user("b")]
-    boxes, left = scp.allocate(SID, [(first, 0), (second, 0)], 1, [user(n) for n in "abcd"], Exempt())
+    boxes, left = scp.allocate(SID, [(first, 0), (second, 0)], [Exempt()] * 3, [user(n) for n in "abcd"])
     assert not left and {h.arn[-1] for h in boxes[0]} >= {"a", "c"} and "b" in {h.arn[-1] for h in boxes[1]} and boxes[2] == []
 
 

@@ -75,6 +75,16 @@ def test_an_unknown_edit_is_refused() -> None:
     assert edits.apply("add_statement", None, {"statement": OURS}) == edits.add_statement(None, OURS)
 
 
+def test_exchange_statements_writes_only_over_what_was_read() -> None:
+    old, new, others = [{"Sid": "OursD", "v": 1}], [{"Sid": "OursD", "v": 2}, {"Sid": "OursF"}], {"Sid": "TheirsD"}
+    order = {"prefix": "Ours", "before": old, "statements": new}
+    assert edits.apply("exchange_statements", {"Statement": [*old, others]}, order) == {"Statement": [others, *new]}
+    assert edits.apply("exchange_statements", {"Statement": [*new, others]}, order) == {"Statement": [*new, others]}  # done already
+    for since in ([{"Sid": "OursD", "v": 3}], [*old, {"Sid": "OursU"}], []):
+        with pytest.raises(edits.Overtaken):
+            edits.apply("exchange_statements", {"Statement": [*since, others]}, order)
+
+
 def test_set_statements_replaces_ours_and_leaves_what_others_wrote() -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}, {"Sid": "OursA"}]}
     new = edits.apply("set_statements", document, {"sids": ["OursA", "OursB"], "statements": [{"Sid": "OursB"}]})
