@@ -156,3 +156,26 @@ def test_what_a_release_gave_back_needs_no_explanation(desk: Desk, bed: Bed, com
     looked = look(desk)
     assert by_hand(looked) == [] and works(bed, company.production.keys["bob"]) == "ok", looked["open"]
     assert [w for w in looked["watch"] if "released" not in w["why"]] == [], looked["watch"]
+
+
+@pytest.mark.parametrize("operation", ["GetAccountAuthorizationDetails", "LookupEvents", "ListAccessKeys"])
+def test_a_look_that_could_not_read_is_none(desk: Desk, bed: Bed, operation: str) -> None:
+    assert len(hold(desk)["looks"]) == 2
+    bed.rule("fail", operation=operation, mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    blind = look(desk)
+    bed.clear_rules()
+    assert blind["status"] != "ok" and len(blind["looks"]) == 2, (blind["looks"], blind["open"])
+    assert "second look" in close(desk)["msg"]
+    assert look(desk)["looks"] == [] and not close(desk).get("failed")
+
+
+def test_a_look_at_whom_it_can_find_no_more_compares_the_account_all_the_same(desk: Desk, bed: Bed, company: Company) -> None:
+    hold(desk)
+    assert desk.false_positive(company.leaked.access_key)["problems"] == []
+    bed.rule("fail", operation="GetAccountAuthorizationDetails", mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    blind = look(desk)
+    bed.clear_rules()
+    assert blind["principals"] == [] and len(blind["looks"]) == 2 and any("not compared as a whole" in o["why"] for o in blind["open"]), (
+        blind["open"]
+    )
+    assert look(desk)["looks"] == [] and not close(desk).get("failed")
