@@ -14,14 +14,14 @@ from ..common.plan import Step
 from ..common.reader import Reader
 from . import account_state, own, put_back
 from .account_state import Change, State
-from .answers import Answers
+from .answers import FENCE, Answers
 from .authors import Authors
 from .unanswered import Place, restored
 
 if t.TYPE_CHECKING:
     from .hold import Hold
 
-_FENCES = ("inline/evict-", "attached/")
+_FENCES = (FENCE, "attached/")
 _SECONDS, _MOST_SECONDS = 15.0, 60.0  # for the authors in one account: each object is a look-up, and CloudTrail answers two a second
 
 
@@ -132,12 +132,14 @@ class Comparison:
         return [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
 
     def _harmless(self, change: Change, touched: set[Place]) -> bool:
-        """What was ours and has been released; fences of other incidents; a key that was switched off, a credential that is gone."""
+        """What was ours and has been released; a fence that another incident has put up; a key that was switched off, a credential that is gone."""
         place = (change.arn, change.facet)
         if place in touched and (change.after is None or change.after in self._given_back.get(place, ())):
             return True
-        if change.facet.startswith("inline/evict-"):
-            return all(s.get("Effect") == "Deny" for s in edits.statements_of(change.after or {}))
+        if change.facet.startswith(FENCE):
+            return change.before is None and all(
+                (s.get("Effect"), s.get("Action"), s.get("Resource")) == ("Deny", "*", "*") for s in edits.statements_of(change.after)
+            )
         return change.facet.startswith("key/") and change.after in ("Inactive", None) or change.facet == "password" and change.after is None
 
     def _gone_anyway(self, account: str, now: State) -> None:

@@ -1,0 +1,77 @@
+"""Hold in an account in which others work too: another incident, and whom nobody suspects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.beds.bed import Bed
+from tests.beds.company import Company
+from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
+from tests.integration.test_hold import ALL, LAG, Undoer, bed, company, desk, hold
+
+__all__ = ["bed", "company", "desk"]  # fixtures
+pytestmark = pytest.mark.bed
+OTHER = "evict-quarantine-IR-2"
+
+
+@pytest.fixture
+def other(bed: Bed, company: Company, tmp_path: Path) -> Desk:
+    """Another incident, which has contained bob."""
+    bed.lag(0)
+    found = Desk(bed, company, tmp_path, "IR-2")
+    found.incident(company.production.keys["bob"].access_key)
+    found.contain_below()
+    bed.lag(LAG)
+    assert works(bed, company.production.keys["bob"]) in DEAD
+    return found
+
+
+def fences(bed: Bed, company: Company) -> list[str]:
+    iam = bed.client("iam", company.production.root, direct=True)
+    return sorted(name for name in iam.list_user_policies(UserName="bob")["PolicyNames"] if name.startswith("evict-"))
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("act", ["delete", "weaken"])
+def test_the_fence_of_another_incident_is_put_back(desk: Desk, bed: Bed, company: Company, act: str) -> None:
+    thief, before = bed.client("iam", company.leaked), fences(bed, company)
+    assert OTHER in before
+    weak = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:ListBuckets", "Resource": "*"}]}'
+
+    def take() -> str:
+        if act == "delete":
+            return outcome(thief, "delete_user_policy", UserName="bob", PolicyName=OTHER)
+        return outcome(thief, "put_user_policy", UserName="bob", PolicyName=OTHER, PolicyDocument=weak)
+
+    with Undoer(bed, take, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and fences(bed, company) == before and done["manual"] == [], done["open"]
+    iam = bed.client("iam", company.production.root, direct=True)
+    (statement,) = iam.get_user_policy(UserName="bob", PolicyName=OTHER)["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "*")
+
+
+@pytest.mark.usefixtures("other")
+def test_whoever_takes_the_fence_of_another_incident_away_is_a_suspect(desk: Desk, bed: Bed, company: Company) -> None:
+    bed.client("iam", company.production.root, direct=True).put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=ALL)
+    bed.lag(LAG)
+    alice = bed.client("iam", company.production.keys["alice"])
+    with Undoer(bed, lambda: outcome(alice, "delete_user_policy", UserName="bob", PolicyName=OTHER), tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and OTHER in fences(bed, company)
+    assert status_of(done, "user/alice")["action"] == "contained" and works(bed, company.production.keys["alice"]) in DEAD
+
+
+def test_what_the_other_incident_releases_itself_stays_released(desk: Desk, bed: Bed, company: Company, other: Desk) -> None:
+    released = []
+
+    def release() -> str:
+        released.append(other.restore()["status"])
+        return "ok"
+
+    with Undoer(bed, release, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and released == ["ok"] and OTHER not in fences(bed, company)
+    assert done["status"] == "ok" and [p["name"] for p in done["principals"]] == ["ci-deploy"], done["open"]
