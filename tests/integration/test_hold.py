@@ -441,3 +441,18 @@ def test_who_sits_in_a_declared_automation_loses_the_session_and_the_automation_
     assert not [p for p in done["problems"] if "pause this pipeline" in p["message"]], done["problems"]
     assert done["status"] == "open" and any("only that session is denied" in o["why"] for o in done["open"]), done["open"]
     assert [r for r in done["residual"] if r["object"] == automation] == []
+
+
+def test_held_shorter_than_a_change_takes_to_spread_nothing_is_called_contained(desk: Desk, bed: Bed, company: Company) -> None:
+    bed.lag(4.0)
+    done = desk.contain(hold="1s", spread="10s")
+    row, alive = status_of(done, "user/ci-deploy"), works(bed, company.leaked)
+    assert alive == "ok", "it had spread: the test proves nothing"
+    assert "not yet spread" in row["action"] and row["contained_at"] is None and done["status"] == "open", row
+    assert any("not yet spread" in o["why"] for o in done["open"])
+
+
+def test_hold_is_bounded(desk: Desk, bed: Bed) -> None:
+    before = bed.snapshot()
+    done = desk.contain(hold="31m")
+    assert done["failed"] and "at most 30m" in done["msg"] and bed.snapshot() == before, done["msg"]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.beds.bed import Bed
+from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
 from tests.integration.test_hold import ALL, LAG, Undoer, bed, company, desk, hold
 
 __all__ = ["bed", "company", "desk"]  # fixtures
 pytestmark = pytest.mark.bed
+DENY_S3 = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}'
 OTHER = "evict-quarantine-IR-2"
 
 
@@ -38,12 +39,11 @@ def fences(bed: Bed, company: Company) -> list[str]:
 def test_the_fence_of_another_incident_is_put_back(desk: Desk, bed: Bed, company: Company, act: str) -> None:
     thief, before = bed.client("iam", company.leaked), fences(bed, company)
     assert OTHER in before
-    weak = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:ListBuckets", "Resource": "*"}]}'
 
     def take() -> str:
         if act == "delete":
             return outcome(thief, "delete_user_policy", UserName="bob", PolicyName=OTHER)
-        return outcome(thief, "put_user_policy", UserName="bob", PolicyName=OTHER, PolicyDocument=weak)
+        return outcome(thief, "put_user_policy", UserName="bob", PolicyName=OTHER, PolicyDocument=DENY_S3)
 
     with Undoer(bed, take, tries=1) as undoer:
         done = hold(desk)
@@ -75,3 +75,24 @@ def test_what_the_other_incident_releases_itself_stays_released(desk: Desk, bed:
         done = hold(desk)
     assert undoer.done == 1 and released == ["ok"] and OTHER not in fences(bed, company)
     assert done["status"] == "ok" and [p["name"] for p in done["principals"]] == ["ci-deploy"], done["open"]
+
+
+def test_what_somebody_else_gives_meanwhile_is_said_with_who_gave_it(desk: Desk, bed: Bed, company: Company) -> None:
+    """A function or a stack that the suspect set to work acts as a role that nobody suspects."""
+    iam, policy = bed.client("iam", company.production.root, direct=True), "arn:aws:iam::aws:policy/AdministratorAccess"
+    iam.put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=ALL)
+    worker = bed.client("sts", company.production.keys["alice"])
+    stack = Credentials.of(worker.assume_role(RoleArn=company.production.roles["deploy"], RoleSessionName="stack")["Credentials"])
+    bed.lag(LAG)
+    by = bed.client("iam", stack)
+
+    def act() -> str:
+        outcome(by, "put_user_policy", UserName="app-orders", PolicyName="less", PolicyDocument=DENY_S3)
+        return outcome(by, "attach_user_policy", UserName="bob", PolicyArn=policy)
+
+    with Undoer(bed, act, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and done["status"] == "ok", done["open"]
+    (row,) = done["watch"]
+    assert row["object"].endswith("user/bob") and company.production.roles["deploy"] in row["why"] and policy in row["why"], row
+    assert hold(desk)["watch"] == []  # said once

@@ -147,7 +147,7 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     crowded = _crowded_out(run, principal)
     bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
     fence, since = _fence(run, principal), fenced_since(run, principal)
-    settled = since is None or ((now - since).total_seconds() >= (run.spread or PROPAGATION) and not run.hold.unseen(since))
+    settled = since is None or ((now - since).total_seconds() >= run.settles and not run.hold.unseen(since))
     proof = "read-back" if settled and not bad and steps else "unknown"
     unknown = ", ".join(sorted(run.unknown.get(identity(principal.arn), ())))
     if principal.only:
