@@ -179,3 +179,26 @@ def test_a_look_at_whom_it_can_find_no_more_compares_the_account_all_the_same(de
         blind["open"]
     )
     assert look(desk)["looks"] == [] and not close(desk).get("failed")
+
+
+def test_what_a_suspect_did_to_the_logins_of_others_is_told_to_a_person(desk: Desk, bed: Bed, company: Company) -> None:
+    """No state shows it: of a password IAM tells only when it was made first, and a device that is gone is no credential."""
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    if outcome(iam, "get_login_profile", UserName="alice") != "ok":
+        iam.create_login_profile(UserName="alice", Password="Correct-Horse-9")
+    serial = iam.create_virtual_mfa_device(VirtualMFADeviceName="bob")["VirtualMFADevice"]["SerialNumber"]
+    iam.enable_mfa_device(UserName="bob", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321")
+
+    def act() -> str:
+        outcome(thief, "update_login_profile", UserName="alice", Password="Attackers-Choice-1")
+        return outcome(thief, "deactivate_mfa_device", UserName="bob", SerialNumber=serial)
+
+    late(desk, act)
+    looked = look(desk)
+    rows = {row["object"].rsplit("/", 1)[-1]: row for row in looked["manual"]}
+    assert set(rows) == {"alice", "bob"} and serial in rows["bob"]["what"], rows
+    assert outcome(iam, "get_login_profile", UserName="alice") == "NoSuchEntity"  # it was the suspect's now
+    assert looked["status"] == "open" and sum("by hand" in o["why"] for o in looked["open"]) == 2, looked["open"]
+    for row in rows.values():
+        desk.run("case_confirm", case=str(desk.case), item=row["id"], by="Ada", note="done")
+    assert look(desk)["status"] == "ok"

@@ -27,6 +27,7 @@ from . import (
     compute,
     credentials,
     facts,
+    findings,
     live,
     minting,
     quarantine,
@@ -114,7 +115,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS
+            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS | findings.EVENTS
             self.scope = Scope(
                 self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep, theirs=self.moving.legitimate
             )

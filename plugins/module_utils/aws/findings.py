@@ -8,6 +8,7 @@ import dataclasses
 import threading
 import typing as t
 
+from ..common import manual
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity, kind_of
@@ -15,12 +16,19 @@ from ..common.run import STANDS
 from . import own, residual
 from .live.kind import BY_HAND
 from .principal import Principal, role, user
-from .scope import Found
+from .scope import Found, caller_arn
 from .session import parse
 
 if t.TYPE_CHECKING:
     from .contain import Containment
 
+# What suspects did to somebody else's second factor or password: no credential of theirs, so nothing that could be cut.
+_WEAKENED = {
+    "DeactivateMFADevice": "the MFA device {} was deactivated",
+    "DeleteVirtualMFADevice": "the MFA device {} was deleted",
+    "UpdateLoginProfile": "the console password was changed",
+}
+EVENTS = frozenset(("iam.amazonaws.com", name) for name in _WEAKENED)
 _SPARED = ("guard caller", "guard trust_chain", "guard protected")
 
 
@@ -176,8 +184,9 @@ class Findings:
                 self.run.open.append(row)
 
     def open_items(self) -> list[dict[str, t.Any]]:
-        """Spared roles of which a session that had to be denied is not."""
-        return [{"object": arn, "why": why, "due": None} for arn, why in self._not_denied().items()]
+        """Spared roles of which a session that had to be denied is not; what a person has to look at."""
+        rows = [{"object": arn, "why": why, "due": None} for arn, why in self._not_denied().items()]
+        return rows + manual.open_items(self.manual())
 
     def _not_denied(self) -> dict[str, str]:
         """{ARN of a spared role: which of its sessions were to be denied and are not}."""
@@ -188,6 +197,22 @@ class Findings:
             for arn, d in sorted(done.items())
             if not d or d.status not in STANDS
         }
+
+    def manual(self) -> list[manual.Row]:
+        """What suspects took from the logins of others, of whom no more is cut than the suspects made."""
+        rows = []
+        for event in self.run.scope.kept if self.run.scope else ():
+            request, name = event.get("requestParameters") or {}, str(event.get("eventName"))
+            user = f"arn:{self.run.aws.partition}:iam::{event.get('recipientAccountId')}:user/{request.get('userName')}"
+            known = self.run.principals.get(identity(user)) or self.run.former.get(identity(user))
+            if (event.get("eventSource"), name) not in EVENTS or (known and not known.only):
+                continue
+            device = str(request.get("serialNumber") or "")
+            what = f"{_WEAKENED[name].format(device)} by {caller_arn(event)} at {event.get('eventTime')}"
+            own = known.arn if known else user if request.get("userName") else device
+            todo = "ask the owner to enrol a device and to set a new password, and look what was done with the login since"
+            rows.append(manual.row(self.run.case, f"manual/login/{event.get('eventID')}", own, f"{what}: {todo}", "a suspect did it"))
+        return rows
 
     def residual(self) -> list[residual.Row]:
         """What suspects have of those that are not cut."""
