@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
@@ -96,3 +97,26 @@ def test_what_somebody_else_gives_meanwhile_is_said_with_who_gave_it(desk: Desk,
     (row,) = done["watch"]
     assert row["object"].endswith("user/bob") and company.production.roles["deploy"] in row["why"] and policy in row["why"], row
     assert hold(desk)["watch"] == []  # said once
+
+
+def test_with_too_many_users_those_of_whom_the_log_tells_are_compared_and_the_rest_is_said(
+    desk: Desk, bed: Bed, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_state, "USERS", 3)
+    bed.client("iam", company.production.root, direct=True).put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=ALL)
+    worker, made = bed.client("sts", company.production.keys["alice"]), []
+    stack = Credentials.of(worker.assume_role(RoleArn=company.production.roles["deploy"], RoleSessionName="stack")["Credentials"])
+    bed.lag(LAG)
+
+    def act() -> str:
+        made.append(bed.client("iam", stack).create_access_key(UserName="bob")["AccessKey"]["AccessKeyId"])
+        return "ok"
+
+    with Undoer(bed, act, tries=1):
+        done = hold(desk)
+    (row,) = done["watch"]
+    assert row["object"].endswith("user/bob") and f"key/{made[0]} was added by" in row["why"], done["watch"]
+    (item,) = done["manual"]
+    assert item["object"] == company.production.id and "credential report" in item["what"] and done["status"] == "open"
+    desk.run("case_confirm", case=str(desk.case), item=item["id"], by="Ada", note="looked")
+    assert hold(desk)["status"] == "ok"

@@ -216,7 +216,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "status": _status(run, principals, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual()
         + run.moving.residual() + run.hold.left.residual() + run.findings.residual(),
-        "manual": run.people.manual() + run.findings.manual() + run.hold.left.manual(), "workloads": run.after.rows(),
+        "manual": run.people.manual() + run.findings.manual() + run.hold.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
         "watch": run.hold.watch + run.hold.left.watch(), "looks": run.hold.looks() if run.hold.on else [], "not_compared": run.hold.gaps(),
         "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered], "rotation": run.moving.rows(),

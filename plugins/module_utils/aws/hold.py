@@ -218,7 +218,18 @@ class Hold:
 
     def open_items(self) -> list[dict[str, t.Any]]:
         """Changes that nobody has an answer to; accounts that could not be compared, as a whole or in part: not known is not clean."""
-        return manual.open_items(self.left.manual()) + self.open_gaps()
+        return manual.open_items(self.manual()) + self.open_gaps()
+
+    def manual(self) -> list[manual.Row]:
+        """What a person has to look at, or to say: changes without an answer, and the credentials of more users than can be asked for."""
+        rows = self.left.manual()
+        for account, gap in sorted(
+            (account, gap) for account, gaps in self._gaps.items() for gap in gaps if gap.endswith(account_state.LIMITED)
+        ):
+            what = "look into the credential report of IAM for keys and passwords that were made or switched on since the incident began"
+            why = f"{gap}, and of those in whose credentials the log has seen a call"
+            rows.append(manual.row(self.case, f"manual/credentials/{account}", account, what, why))
+        return rows
 
     def open_gaps(self) -> list[dict[str, t.Any]]:
         """Of what was to be compared or looked up, what could not be read."""
