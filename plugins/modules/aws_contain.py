@@ -34,11 +34,11 @@ options:
       - Each time that the last change has had O(spread) to take effect, the whole account is compared with what it was, what the contained did meanwhile is put
         back, and every control is looked at and written again where it is gone, until one such pass finds nothing to do. Then the module ends, however much
         time is left.
-      - V(0) does not wait and does not compare, so nothing is called contained yet.
+      - V(0) does not wait and does not compare, so nothing is called contained yet; nor is it with less than O(spread). At most V(30m).
     type: str
     default: 90s
   spread:
-    description: How long a change of IAM takes to hold everywhere, such as V(10s). At most O(hold).
+    description: How long a change of IAM takes to hold everywhere, such as V(10s). The module waits for that, at most for O(hold).
     type: str
     default: 10s
   freeze:

@@ -108,7 +108,14 @@ def jobs(desk: Desk) -> Iterator[Jobs]:
 def test_jobs_of_awx_contain_go_on_after_a_cancel_and_recover_on_another_node(desk: Desk, jobs: Jobs) -> None:
     bed, key = desk.bed, desk.company.leaked
     before = bed.snapshot()
-    suspect = {"incident": "template.yml", "suspect": key.access_key, "hold": "1s", "contain_scope": "10", "contain_freeze": "false"}
+    suspect = {
+        "incident": "template.yml",
+        "suspect": key.access_key,
+        "hold": "1s",
+        "contain_spread": "1s",
+        "contain_scope": "10",
+        "contain_freeze": "false",
+    }
     # Cancelled when the first write is on its way; the node is gone, and its private data with it.
     bed.configure(latency_ms=60)
     child = jobs.start("contain", suspect)

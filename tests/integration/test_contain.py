@@ -495,12 +495,12 @@ def test_no_call_that_starts_after_contain_returned_succeeds_nor_after_recover(d
         time.sleep(1.5)
         desk.incident(attacker._key.access_key, trusted={"networks": ["198.51.100.0/24"]})
         hold = f"{lag + 1}s"
-        done = desk.contain(scope=20, hold=hold)
+        done = desk.contain(scope=20, hold=hold, spread=hold)
         ended = time.time()
         assert done["status"] == "ok", done["msg"]
         time.sleep(2)
         assert attacker.count(ok=True, after=ended) - attacker.count(ok=True, after=ended, kind="mint:session") == 0, attacker.codes(ended)
-        unchanged(desk, scope=20, hold=hold)
+        unchanged(desk, scope=20, hold=hold, spread=hold)
         desk.restore()
         released = time.time()
         time.sleep(lag + 1.5)

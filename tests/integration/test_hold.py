@@ -56,11 +56,12 @@ class Undoer(threading.Thread):
         super().__init__(daemon=True)
         self._bed, self._act, self._left = bed, act, tries
         self._over = threading.Event()
+        self._before = len(bed.calls(mutating=True))
         self.done = 0
 
     def run(self) -> None:
         while not self._over.wait(0.1) and self._left:
-            if any(c["operation"] == "PutUserPolicy" and not c["error"] for c in self._bed.calls(mutating=True)):
+            if any(c["operation"] == "PutUserPolicy" and not c["error"] for c in self._bed.calls(mutating=True)[self._before :]):
                 self.done += self._act() == "ok"
                 self._left -= 1
 
@@ -415,3 +416,43 @@ def test_who_writes_something_else_into_our_policy_is_named_like_who_deletes_it(
     assert undoer.done == 1 and works(bed, company.leaked) in DEAD, done["principals"]
     assert status_of(done, "user/bob")["action"] == "contained", done
     assert len([n for n in desk.ledger().notes["reverted"] if n["data"]["step"].endswith(DENY)]) == 1
+
+
+@pytest.mark.parametrize("fence", ["none", "on_the_spot"])
+def test_who_sits_in_a_declared_automation_loses_the_session_and_the_automation_goes_on(
+    desk: Desk, bed: Bed, company: Company, fence: str
+) -> None:
+    """The suspect assumed the pipeline's role: what its session takes away is no pipeline's work, and is written again as often as it takes."""
+    iam, automation = bed.client("iam", company.production.root, direct=True), company.production.roles["deploy"]
+    iam.put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=ALL)
+    worker = bed.client("sts", company.production.keys["alice"])
+    pipeline = Credentials.of(worker.assume_role(RoleArn=automation, RoleSessionName="build-7")["Credentials"])
+    held = Credentials.of(bed.client("sts", company.leaked).assume_role(RoleArn=automation, RoleSessionName="evil")["Credentials"])
+    bed.lag(LAG)
+    desk.incident(company.leaked.access_key, password="keep", automations=[automation])
+    thief = bed.client("iam", held)
+    with Undoer(bed, lambda: outcome(thief, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)) as undoer:
+        done = desk.contain(account_fence=fence, hold="90s", spread="3s", scope=20)
+    bed.lag(0)
+    if fence == "none":
+        assert undoer.done, "the bed let nobody undo it: the test proves nothing"
+    assert works(bed, held) in DEAD and {works(bed, company.leaked), works(bed, company.worker)} <= DEAD, done["open"]
+    assert works(bed, pipeline) == "ok"
+    assert not [p for p in done["problems"] if "pause this pipeline" in p["message"]], done["problems"]
+    assert done["status"] == "open" and any("only that session is denied" in o["why"] for o in done["open"]), done["open"]
+    assert [r for r in done["residual"] if r["object"] == automation] == []
+
+
+def test_held_shorter_than_a_change_takes_to_spread_nothing_is_called_contained(desk: Desk, bed: Bed, company: Company) -> None:
+    bed.lag(4.0)
+    done = desk.contain(hold="1s", spread="10s")
+    row, alive = status_of(done, "user/ci-deploy"), works(bed, company.leaked)
+    assert alive == "ok", "it had spread: the test proves nothing"
+    assert "not yet spread" in row["action"] and row["contained_at"] is None and done["status"] == "open", row
+    assert any("not yet spread" in o["why"] for o in done["open"])
+
+
+def test_hold_is_bounded(desk: Desk, bed: Bed) -> None:
+    before = bed.snapshot()
+    done = desk.contain(hold="31m")
+    assert done["failed"] and "at most 30m" in done["msg"] and bed.snapshot() == before, done["msg"]

@@ -156,3 +156,49 @@ def test_what_a_release_gave_back_needs_no_explanation(desk: Desk, bed: Bed, com
     looked = look(desk)
     assert by_hand(looked) == [] and works(bed, company.production.keys["bob"]) == "ok", looked["open"]
     assert [w for w in looked["watch"] if "released" not in w["why"]] == [], looked["watch"]
+
+
+@pytest.mark.parametrize("operation", ["GetAccountAuthorizationDetails", "LookupEvents", "ListAccessKeys"])
+def test_a_look_that_could_not_read_is_none(desk: Desk, bed: Bed, operation: str) -> None:
+    assert len(hold(desk)["looks"]) == 2
+    bed.rule("fail", operation=operation, mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    blind = look(desk)
+    bed.clear_rules()
+    assert blind["status"] != "ok" and len(blind["looks"]) == 2, (blind["looks"], blind["open"])
+    assert "second look" in close(desk)["msg"]
+    assert look(desk)["looks"] == [] and not close(desk).get("failed")
+
+
+def test_a_look_at_whom_it_can_find_no_more_compares_the_account_all_the_same(desk: Desk, bed: Bed, company: Company) -> None:
+    hold(desk)
+    assert desk.false_positive(company.leaked.access_key)["problems"] == []
+    bed.rule("fail", operation="GetAccountAuthorizationDetails", mutating=False, times=1000, status=403, code="AccessDenied", message="no")
+    blind = look(desk)
+    bed.clear_rules()
+    assert blind["principals"] == [] and len(blind["looks"]) == 2 and any("not compared as a whole" in o["why"] for o in blind["open"]), (
+        blind["open"]
+    )
+    assert look(desk)["looks"] == [] and not close(desk).get("failed")
+
+
+def test_what_a_suspect_did_to_the_logins_of_others_is_told_to_a_person(desk: Desk, bed: Bed, company: Company) -> None:
+    """No state shows it: of a password IAM tells only when it was made first, and a device that is gone is no credential."""
+    thief, iam = bed.client("iam", company.leaked), bed.client("iam", company.production.root, direct=True)
+    if outcome(iam, "get_login_profile", UserName="alice") != "ok":
+        iam.create_login_profile(UserName="alice", Password="Correct-Horse-9")
+    serial = iam.create_virtual_mfa_device(VirtualMFADeviceName="bob")["VirtualMFADevice"]["SerialNumber"]
+    iam.enable_mfa_device(UserName="bob", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321")
+
+    def act() -> str:
+        outcome(thief, "update_login_profile", UserName="alice", Password="Attackers-Choice-1")
+        return outcome(thief, "deactivate_mfa_device", UserName="bob", SerialNumber=serial)
+
+    late(desk, act)
+    looked = look(desk)
+    rows = {row["object"].rsplit("/", 1)[-1]: row for row in looked["manual"]}
+    assert set(rows) == {"alice", "bob"} and serial in rows["bob"]["what"], rows
+    assert outcome(iam, "get_login_profile", UserName="alice") == "NoSuchEntity"  # it was the suspect's now
+    assert looked["status"] == "open" and sum("by hand" in o["why"] for o in looked["open"]) == 2, looked["open"]
+    for row in rows.values():
+        desk.run("case_confirm", case=str(desk.case), item=row["id"], by="Ada", note="done")
+    assert look(desk)["status"] == "ok"

@@ -118,6 +118,8 @@ class Desk:
             "-e",
             "hold=1s",
             "-e",
+            "contain_spread=1s",
+            "-e",
             "allow_local_store=true",
             *extra,
         ]

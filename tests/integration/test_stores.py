@@ -740,14 +740,14 @@ def test_two_awx_jobs_open_contain_and_recover_one_case(desk: Desk, bucket: Buck
     """The playbooks as they are: both open the case in one moment, one contains; then a release meets a containment."""
     desk.incident(BOB, store=bucket.options())
     before = cloud(desk)
-    pair = [jobs.playbook("contain", "-e", "hold=1s") for _n in range(2)]
+    pair = [jobs.playbook("contain", "-e", "hold=1s", "-e", "contain_spread=1s") for _n in range(2)]
     said = [jobs.end(child) for child in pair]
     assert works(desk.bed, desk.company.production.keys["bob"]) in DEAD, said
     assert not any("exists already" in text or "Traceback" in text for text in said)
     whole(bucket.store)
     facts = desk.folder / "undo.json"
     facts.write_text(json.dumps({"verdict": "false_positive", "reason": "test", "by": "Ada", "only": BOB}))
-    pair = [jobs.playbook("recover", "-e", f"@{facts}"), jobs.playbook("contain", "-e", "hold=1s")]
+    pair = [jobs.playbook("recover", "-e", f"@{facts}"), jobs.playbook("contain", "-e", "hold=1s", "-e", "contain_spread=1s")]
     said = [jobs.end(child) for child in pair]
     whole(bucket.store)
     code, last = desk.play("recover", "-e", f"incident={desk.file}", "-e", f"@{facts}", env=bucket.variables)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ..common.errors import EvictError
 from ..common.guard import kind_of
@@ -32,6 +32,7 @@ _THREADS = 6
 _ABSENT = ("NoSuchEntity", "NoSuchEntityException")
 _PROVIDERS = identity_providers.KINDS
 State = dict[str, dict[str, t.Any]]
+Choose = Callable[[State], Iterable[str]]  # whose keys and passwords are looked at when there are too many users: ARNs
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -52,8 +53,8 @@ class Change:
         return f"{self.arn} {self.facet} {verb}"
 
 
-def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, list[str]]:
-    """(the state of ``account`` now, what could not be read). ``users``: also the keys and passwords of its users.
+def read(account: str, reader: Reader, *, users: bool = True, chosen: Choose | None = None) -> tuple[State, list[str]]:
+    """(the state of ``account`` now, what could not be read). ``users``: also the keys and passwords of its users, see ``credentials``.
 
     Service-linked roles are left out: AWS changes them as it pleases.
     """
@@ -77,7 +78,7 @@ def read(account: str, reader: Reader, *, users: bool = True) -> tuple[State, li
             state[policy["Arn"]] = {"created": policy.get("CreateDate"), "version": policy.get("DefaultVersionId")}
     gaps += providers(state, target, reader)
     if users:
-        gaps += credentials(state, target, reader)
+        gaps += credentials(state, target, reader, chosen)
     return state, gaps
 
 
@@ -116,13 +117,15 @@ def _common(entry: Mapping[str, t.Any], inline: str) -> dict[str, t.Any]:
     return found
 
 
-def credentials(state: State, target: Target, reader: Reader) -> list[str]:
-    """Keys and passwords into ``state``; for an account with too many users, or what cannot be read, what is not known."""
-    users = sorted(arn for arn in state if kind_of(arn) == "user")
+def credentials(state: State, target: Target, reader: Reader, chosen: Choose | None = None) -> list[str]:
+    """Keys and passwords into ``state``; what is not known. Of an account with too many users those whom ``chosen`` names."""
+    users, gaps = sorted(arn for arn in state if kind_of(arn) == "user"), []
     if len(users) > USERS:
-        for arn in users:
+        picked = list(chosen(state) if chosen else ())[:USERS]
+        for arn in set(users) - set(picked):
             state[arn][UNKNOWN] = True
-        return [f"account {target.account}: keys and passwords of its {len(users)} users {LIMITED}"]
+        gaps = [f"account {target.account}: keys and passwords of {len(users) - len(picked)} of its {len(users)} users {LIMITED}"]
+        users = sorted(picked)
 
     def one(arn: str) -> str:
         name = {"UserName": arn.rsplit("/", 1)[-1]}
@@ -136,7 +139,7 @@ def credentials(state: State, target: Target, reader: Reader) -> list[str]:
         return ""
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        return sorted({gap for gap in pool.map(one, users) if gap})
+        return gaps + sorted({gap for gap in pool.map(one, users) if gap})
 
 
 def owned(step: Step) -> tuple[str, str] | None:
@@ -203,7 +206,7 @@ def carry(before: State, now: State) -> State:
         old = before.get(arn, {UNKNOWN: True})
         if UNKNOWN in facets and UNKNOWN not in old:
             del facets[UNKNOWN]
-            facets |= {facet: value for facet, value in old.items() if _may_be_unread(facet)}
+            facets |= {facet: value for facet, value in old.items() if may_be_unread(facet)}
     return found
 
 
@@ -224,10 +227,11 @@ def diff(before: State, now: State) -> list[Change]:
             if None in made:
                 continue
         for facet in sorted({*old, *new} - {"created", "id", UNKNOWN}):
-            if old.get(facet) != new.get(facet) and not (_may_be_unread(facet) and (UNKNOWN in old or UNKNOWN in new)):
+            if old.get(facet) != new.get(facet) and not (may_be_unread(facet) and (UNKNOWN in old or UNKNOWN in new)):
                 found.append(Change(arn, facet, old.get(facet), new.get(facet)))
     return found
 
 
-def _may_be_unread(facet: str) -> bool:
+def may_be_unread(facet: str) -> bool:
+    """Whether it is part of what takes a request of its own: keys, passwords, what is in a provider."""
     return facet.startswith("key/") or facet == "password" or identity_providers.is_part(facet)

@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from .events import Event
     from .hold import Hold
 
+FENCE = "inline/evict-"  # how the facets of the fences of every incident begin
 FIGHTS = 2  # how often what a declared automation takes away is written again, in a whole case
 
 
@@ -88,7 +89,9 @@ class Answers:
         of_contained = victim is not None and not victim.only
         meanwhile = entry.meanwhile if entry else self._meanwhile(change)
         since = entry.since if entry else self._since[change.arn.split(":")[4]]
-        if event and self.hostile(event):
+        if change.facet.startswith(FENCE) and change.before is not None and not ours:
+            self._of_another_incident(change, event, entry, since)
+        elif event and self.hostile(event):
             self._undo(change, event, entry, since)
         elif of_contained and change.facet == "created" and entry:
             self.left.answer(entry, "contained")
@@ -100,6 +103,21 @@ class Answers:
                 self.left.of_others(change, entry, event, since=since, meanwhile=meanwhile)
         else:
             self.left.keep(change, entry, since=since, meanwhile=meanwhile)
+
+    def _of_another_incident(self, change: Change, event: Event | None, entry: Entry | None, since: str) -> None:
+        """Its fence was taken away or weakened. By the responder: it was released. By anybody else: as with a control of ours.
+
+        Without an author it is not put back yet: what was released would be fenced for good, by what no ledger takes away.
+        """
+        if event is None:
+            self.left.keep(change, entry, since=since, meanwhile=True)
+            return
+        mine = map(identity, (self.run.aws.caller["arn"], self.run.aws.responder_arn(change.arn.split(":")[4])))
+        if identity(caller_arn(event)) in mine and not self.hostile(event):
+            self.left.answer(entry, "released by the responder")
+            return
+        self._undo(change, event, entry, since)
+        self._named(change, event)
 
     def _meanwhile(self, change: Change) -> bool:
         """Whether it happened while this run was at work: of what happened before, since an earlier run, an owner may be the author."""
@@ -181,8 +199,16 @@ class Answers:
 
     def _named(self, change: Change, event: Event) -> None:
         """Whoever took a control away is contained, if it is nobody who is so already, or meant no harm."""
-        if not (self._trusted(event) or self._contained(identity(caller_arn(event)))):
+        author = identity(caller_arn(event))
+        if self._trusted(event) or self._contained(author):
+            return
+        if author not in self.run.trusted:
             self.suspect(change, event)
+            return
+        who = event.get("userIdentity") or {}  # the suspect sits in it: its session goes, and the automation stays
+        session = str(who.get("arn") or "").rsplit("/", 1)[-1] if who.get("type") == "AssumedRole" else ""
+        how = f"took away {change.facet} of {change.arn} at {event.get('eventTime')}"
+        self.run.findings.take(Found(change.arn.split(":")[4], caller_arn(event), how, session=session))
 
     def ask_again(self, entry: Entry, authors: Authors) -> None:
         """Of a control that was taken away by nobody knows whom: everybody whom the history names by now."""

@@ -64,6 +64,11 @@ _NAMED = {
 }
 
 
+def global_region(aws: Aws) -> str:
+    """Where CloudTrail files the calls of IAM."""
+    return _GLOBAL.get(aws.partition, "us-east-1")
+
+
 def calls(change: Change) -> set[str]:
     """Names of the events that can have made ``change``."""
     kind = kind_of(change.arn)
@@ -78,7 +83,7 @@ class Authors:
     """
 
     def __init__(self, aws: Aws, case: Case, account: str, start: str, seconds: float = 15.0) -> None:
-        self._target = Target("aws", account, _GLOBAL.get(aws.partition, "us-east-1"))
+        self._target = Target("aws", account, global_region(aws))
         self._aws, self._case, self._account, self._start = aws, case, account, start
         self._deadline = time.monotonic() + seconds
         self._own: dict[str, bool] = {}  # access key id -> whether it is the responder's

@@ -154,7 +154,7 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     crowded = _crowded_out(run, principal)
     bad = [d for d in steps if d.status not in _STANDS and d not in crowded]
     fence, since = _fence(run, principal), fenced_since(run, principal)
-    settled = since is None or ((now - since).total_seconds() >= (run.spread or PROPAGATION) and not run.hold.unseen(since))
+    settled = since is None or ((now - since).total_seconds() >= run.settles and not run.hold.unseen(since))
     proof = "read-back" if settled and not bad and steps else "unknown"
     unknown = ", ".join(sorted(run.unknown.get(identity(principal.arn), ())))
     if principal.only:
@@ -222,8 +222,8 @@ def result(run: Containment) -> dict[str, t.Any]:
     return {
         "status": _status(run, principals, open_items), "incident": run.incident.id, "changed": run.runner.changed, "principals": principals, "failed": failed,
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual()
-        + run.moving.residual() + run.hold.left.residual(),
-        "manual": run.people.manual() + run.hold.left.manual(), "workloads": run.after.rows(),
+        + run.moving.residual() + run.hold.left.residual() + run.findings.residual(),
+        "manual": run.people.manual() + run.findings.manual() + run.hold.manual(), "workloads": run.after.rows(),
         "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
          "watch": run.hold.watch + run.hold.left.watch(), "not_compared": run.hold.gaps(),
          "looks": run.hold.looks() if run.hold.on and not run.overtaken else [],

@@ -10,18 +10,19 @@ import typing as t
 from ..common import edits, plan, restore
 from ..common.errors import EvictError
 from ..common.guard import identity
-from ..common.plan import Step
+from ..common.plan import Step, Target
 from ..common.reader import Reader
-from . import account_state, own, put_back
+from . import account_state, credentials, own, put_back
 from .account_state import Change, State
-from .answers import Answers
-from .authors import Authors
+from .answers import FENCE, Answers
+from .authors import Authors, global_region
+from .busy import Busy
 from .unanswered import Place, restored
 
 if t.TYPE_CHECKING:
     from .hold import Hold
 
-_FENCES = ("inline/evict-", "attached/")
+_FENCES = (FENCE, "attached/")
 _SECONDS, _MOST_SECONDS = 15.0, 60.0  # for the authors in one account: each object is a look-up, and CloudTrail answers two a second
 
 
@@ -54,12 +55,22 @@ class Comparison:
     def account(self, account: str, mine: list[Step]) -> None:
         """``mine``: what stands of this run in it. Whatever differs gets an answer, or is kept until it has one."""
         hold, left = self.hold, self.answers.left
+        busy: list[Busy] = []  # asked only where there are too many users
+        since = credentials.Asked.by(self.run.incident).since
+
+        def chosen(state: State) -> list[str]:
+            busy.append(Busy(self.run.aws, Target("aws", account, global_region(self.run.aws)), since, _SECONDS))
+            return [*(arn for arn in state if identity(arn) in self.run.principals), *busy[0].among(state)]
+
         try:
-            now, gaps = account_state.read(account, Reader(self.runner.clouds))
+            now, gaps = account_state.read(account, Reader(self.runner.clouds), chosen=chosen)
         except EvictError as error:
             hold.missing(account, error)
             return
+        gaps += [f"account {account}: whose credentials were changed: {gap}" for one in busy for gap in one.gaps]
         hold.compared(account, gaps)
+        for one in busy:
+            hold.before[account] = one.before(hold.before[account], now)
         now = account_state.carry(hold.before[account], now)
         for principal in list(self.run.principals.values()):
             if principal.kind == "role" and principal.arn in now:
@@ -132,12 +143,14 @@ class Comparison:
         return [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
 
     def _harmless(self, change: Change, touched: set[Place]) -> bool:
-        """What was ours and has been released; fences of other incidents; a key that was switched off, a credential that is gone."""
+        """What was ours and has been released; a fence that another incident has put up; a key that was switched off, a credential that is gone."""
         place = (change.arn, change.facet)
         if place in touched and (change.after is None or change.after in self._given_back.get(place, ())):
             return True
-        if change.facet.startswith("inline/evict-"):
-            return all(s.get("Effect") == "Deny" for s in edits.statements_of(change.after or {}))
+        if change.facet.startswith(FENCE):
+            return change.before is None and all(
+                (s.get("Effect"), s.get("Action"), s.get("Resource")) == ("Deny", "*", "*") for s in edits.statements_of(change.after)
+            )
         return change.facet.startswith("key/") and change.after in ("Inactive", None) or change.facet == "password" and change.after is None
 
     def _gone_anyway(self, account: str, now: State) -> None:

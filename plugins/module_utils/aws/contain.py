@@ -27,6 +27,7 @@ from . import (
     compute,
     credentials,
     facts,
+    findings,
     live,
     minting,
     put_back,
@@ -55,6 +56,7 @@ from .session import Aws, parse
 from .stop_clocks import Clocks
 
 _LOGS = 20.0  # seconds for which a refused suspect is looked up again; a later look does it once more
+LONGEST_HOLD = 1800  # seconds
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
 
 
@@ -115,7 +117,7 @@ class Containment(Response):
     def run(self) -> None:
         if self.options.scope > 0:
             since = credentials.Asked.by(self.incident).since
-            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS
+            keep = live.EVENTS | compute.EVENTS | clocks.EVENTS | resources.EVENTS | facts.EVENTS | findings.EVENTS
             self.scope = Scope(
                 self.aws, self.findings.found, start=since, seconds=self.options.scope, keep=keep, theirs=self.moving.legitimate
             )
@@ -163,8 +165,13 @@ class Containment(Response):
 
     @property
     def spread(self) -> float:
-        """Seconds until a change of IAM is believed to hold everywhere, in this run."""
+        """Seconds that this run waits for a change of IAM to hold everywhere; less than it takes where it holds for less."""
         return min(self.options.spread, self.options.hold)
+
+    @property
+    def settles(self) -> float:
+        """Seconds after which a change of IAM is believed to hold everywhere, so that something may be called contained."""
+        return (self.options.spread if self.options.hold else 0) or claims.PROPAGATION
 
     def exhaust(self, scope: Scope) -> None:
         """To a fixed point: what is found is contained, and leads to more that is looked up."""
@@ -465,6 +472,10 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
         **{name: seconds(params[name], name) for name in ("spread", "quiet", "soak")},
     }
     options = Options(**given)
+    if options.hold > LONGEST_HOLD:
+        raise InvalidInput(
+            "aws_contain", [("hold", f"is at most {LONGEST_HOLD // 60:.0f}m, since nobody sees its result before: {params['hold']!r}")]
+        )
     run = Containment(aws, case, runner, options)
     if params["phase"] == "resolve":
         return shares.resolve(run)

@@ -8,18 +8,27 @@ import dataclasses
 import threading
 import typing as t
 
+from ..common import manual
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity, kind_of
 from ..common.run import STANDS
-from . import own
+from . import own, residual
+from .live.kind import BY_HAND
 from .principal import Principal, role, user
-from .scope import Found
+from .scope import Found, caller_arn
 from .session import parse
 
 if t.TYPE_CHECKING:
     from .contain import Containment
 
+# What suspects did to somebody else's second factor or password: no credential of theirs, so nothing that could be cut.
+_WEAKENED = {
+    "DeactivateMFADevice": "the MFA device {} was deactivated",
+    "DeleteVirtualMFADevice": "the MFA device {} was deleted",
+    "UpdateLoginProfile": "the console password was changed",
+}
+EVENTS = frozenset(("iam.amazonaws.com", name) for name in _WEAKENED)
 _SPARED = ("guard caller", "guard trust_chain", "guard protected")
 
 
@@ -34,6 +43,7 @@ class Findings:
         self.suggested: list[dict[str, str]] = []
         self.mended: set[str] = set()
         self.spared: dict[str, Principal] = {}
+        self._left_to_trusted: dict[str, Found] = {}  # by ARN
         self._keys: set[str] = set()  # ids of access keys that suspects made for others
         self._made: set[str] = set()  # identities of users that suspects made
         self._renames: list[Found] = []  # calls of suspects that gave a user another name
@@ -76,7 +86,7 @@ class Findings:
             if kind not in ("user", "role"):
                 return  # a session that minted for itself: its issuer is in the trail already
             if known is None and identity(found.arn) in self.run.trusted:
-                self.leave(found, "the incident file trusts it, so it is not touched: look whether that still holds")
+                self._trusted(found, kind)
                 return
             principal = known or (role if kind == "role" else user)(self.run.aws, found.account, name, found.arn)
             fresh = dataclasses.replace(
@@ -126,10 +136,21 @@ class Findings:
                 self.run.open.append(row)
         return len(self.run.principals) > known
 
-    def spare(self, error: Refused, found: Found) -> None:
+    def _trusted(self, found: Found, kind: str) -> None:
+        """The suspect is in a user or role that the incident file trusts. It works on; a session of a role that is known by its name does not."""
+        named = kind == "role" and bool(found.session)
+        only = "only that session is denied" if named else "it is not touched"
+        self.leave(found, f"the incident file trusts it, so {only}: look whether that still holds")
+        if named:  # a trust policy may name a partner rightly, and what it was before is not known: it is not mended unasked
+            self.spare(None, dataclasses.replace(found, trust=None))
+        if not named or found.trust:
+            with self._lock:
+                self._left_to_trusted.setdefault(found.arn, found)
+
+    def spare(self, error: Refused | None, found: Found) -> None:
         """The suspect has laid hands on a role that is not to be cut: its trust policy is mended, and the suspect's own sessions of it are denied."""
         if (
-            error.operation not in _SPARED
+            (error and error.operation not in _SPARED)
             or kind_of(found.arn) != "role"
             or (found.key and own.is_own(self.run.aws, self.run.case, found.key))
         ):
@@ -163,18 +184,44 @@ class Findings:
                 self.run.open.append(row)
 
     def open_items(self) -> list[dict[str, t.Any]]:
-        """Spared roles of which a session that had to be denied is not."""
+        """Spared roles of which a session that had to be denied is not; what a person has to look at."""
+        rows = [{"object": arn, "why": why, "due": None} for arn, why in self._not_denied().items()]
+        return rows + manual.open_items(self.manual())
+
+    def _not_denied(self) -> dict[str, str]:
+        """{ARN of a spared role: which of its sessions were to be denied and are not}."""
         name = self.run.incident.policy_name("userid")
         done = {arn: self.run.runner.done.get(f"{arn}#policy/{name}") for arn in self.spared}
-        return [
-            {
-                "object": arn,
-                "why": f"the sessions {', '.join(sorted(self.spared[arn].sessions))} could not be denied" + (f": {d.message}" if d else ""),
-                "due": None,
-            }
+        return {
+            arn: f"the sessions {', '.join(sorted(self.spared[arn].sessions))} could not be denied" + (f": {d.message}" if d else "")
             for arn, d in sorted(done.items())
             if not d or d.status not in STANDS
-        ]
+        }
+
+    def manual(self) -> list[manual.Row]:
+        """What suspects took from the logins of others, of whom no more is cut than the suspects made."""
+        rows = []
+        for event in self.run.scope.kept if self.run.scope else ():
+            request, name = event.get("requestParameters") or {}, str(event.get("eventName"))
+            user = f"arn:{self.run.aws.partition}:iam::{event.get('recipientAccountId')}:user/{request.get('userName')}"
+            known = self.run.principals.get(identity(user)) or self.run.former.get(identity(user))
+            if (event.get("eventSource"), name) not in EVENTS or (known and not known.only):
+                continue
+            device = str(request.get("serialNumber") or "")
+            what = f"{_WEAKENED[name].format(device)} by {caller_arn(event)} at {event.get('eventTime')}"
+            own = known.arn if known else user if request.get("userName") else device
+            todo = "ask the owner to enrol a device and to set a new password, and look what was done with the login since"
+            rows.append(manual.row(self.run.case, f"manual/login/{event.get('eventID')}", own, f"{what}: {todo}", "a suspect did it"))
+        return rows
+
+    def residual(self) -> list[residual.Row]:
+        """What suspects have of those that are not cut."""
+        kind, now = "role session", self.run.aws.now()
+        rows = [residual.row(arn, kind, residual.ends(kind, self.spared[arn], now), why) for arn, why in self._not_denied().items()]
+        for arn, found in sorted(self._left_to_trusted.items()):
+            what = {"user": "access key", "role": kind}[kind_of(arn)]
+            rows.append(residual.row(arn, what, BY_HAND, f"{found.how}; the incident file trusts it, so it was not touched"))
+        return rows
 
     def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""

@@ -91,6 +91,12 @@ class Hold:
         kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
         self.since[account] = min([*kept, self.start()])
 
+    def _compared_before(self) -> set[str]:
+        """Accounts that an earlier run has compared; of a share, its own."""
+        names = [str(n["data"]["name"]).split("/") for n in self.case.notes("evidence")]
+        found = {parts[1] for parts in names if len(parts) == 3 and parts[0] == "accounts" and parts[2].startswith("iam-")}
+        return {account for account in found if self.run.share in ("", account)}
+
     def _begin_credentials(self, account: str) -> None:
         """Keys and passwords cost two requests per user, so they come after the fences; what was made meanwhile has a date, and the logs have it."""
         gaps = [*self._gaps[account], *account_state.credentials(self.before[account], Target("aws", account), Reader(self.runner.clouds))]
@@ -125,8 +131,8 @@ class Hold:
                 self.run.repeat(everything=False)
             return
         self.comparison.remember()
-        for account in sorted({entry.arn.split(":")[4] for entry in self.left.left()} - set(self._kept)):
-            self._kept[account] = ""  # nothing led this run to it but what has no answer
+        for account in sorted({*self._compared_before(), *(entry.arn.split(":")[4] for entry in self.left.left())} - set(self._kept)):
+            self._kept[account] = ""  # nothing led this run to it: whom it held was released, or cannot be found
             self._begin(account)
         self.runner.wait()
         self.answers.wrote(list(self.runner.done.values()), {step.id for step in self.runner.undone})
@@ -212,8 +218,22 @@ class Hold:
 
     def open_items(self) -> list[dict[str, t.Any]]:
         """Changes that nobody has an answer to; accounts that could not be compared, as a whole or in part: not known is not clean."""
-        rows = manual.open_items(self.left.manual())
-        rows += [{"object": account, "why": why, "due": None} for account, why in sorted(self._unread.items())]
+        return manual.open_items(self.manual()) + self.open_gaps()
+
+    def manual(self) -> list[manual.Row]:
+        """What a person has to look at, or to say: changes without an answer, and the credentials of more users than can be asked for."""
+        rows = self.left.manual()
+        for account, gap in sorted(
+            (account, gap) for account, gaps in self._gaps.items() for gap in gaps if gap.endswith(account_state.LIMITED)
+        ):
+            what = "look into the credential report of IAM for keys and passwords that were made or switched on since the incident began"
+            why = f"{gap}, and of those in whose credentials the log has seen a call"
+            rows.append(manual.row(self.case, f"manual/credentials/{account}", account, what, why))
+        return rows
+
+    def open_gaps(self) -> list[dict[str, t.Any]]:
+        """Of what was to be compared or looked up, what could not be read."""
+        rows = [{"object": account, "why": why, "due": None} for account, why in sorted(self._unread.items())]
         for account in sorted({*self._gaps, *self._blind} - set(self._unread)):
             gaps = sorted({*self._gaps.get(account, ()), *self._blind.get(account, ())})
             if gaps := [gap for gap in gaps if not gap.endswith(account_state.LIMITED)]:
@@ -231,17 +251,18 @@ class Hold:
         return dataclasses.replace(job, make=lambda reader: [s for s in make(reader) if s.id not in self.answers.yielded])
 
     def looks(self) -> list[str]:
-        """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted."""
+        """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted, unless something could not be read."""
         share, notes = self.run.share, {kind: self.case.notes(kind) for kind in (looks.HOLD, looks.LOOK)}
         since = max((d.at for d in list(self.runner.done.values()) if d.status == "done" and d.at), default="")
         if since:
             self.case.note(looks.HOLD, {"share": share, "since": since, "due": looks.due(since)})
             return looks.due(since)
         now, left = iso(self.run.aws.now()), looks.outstanding(notes, share)
-        if self.quiet and left and left[0] <= now:
+        whole = self.quiet and not self.open_gaps() and not (self.run.scope and self.run.scope.gaps)
+        if whole and left and left[0] <= now:
             latest = next(n["data"] for n in reversed(notes[looks.HOLD]) if n["data"]["share"] == share)
             self.case.note(looks.LOOK, {"share": share, "since": latest["since"], "at": now})
-        return [moment for moment in left if moment > now or not self.quiet]
+        return [moment for moment in left if moment > now or not whole]
 
 
 def _text(state: State) -> str:

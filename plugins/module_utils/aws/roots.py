@@ -18,7 +18,7 @@ from ..common.errors import EvictError
 from ..common.plan import Phase
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import claims, residual, root_user
+from . import residual, root_user
 from . import service_control as scp
 from .principal import Principal
 from .service_control import Held
@@ -54,7 +54,7 @@ def settled(run: Containment, arn: str, held: list[Done], open_in: list[str]) ->
     if bad:
         return {"action": f"held, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
     since = max((at for d in held if (at := _at(run, d))), default=None)
-    if since and (run.aws.now() - parse(since)).total_seconds() < (run.spread or claims.PROPAGATION):
+    if since and (run.aws.now() - parse(since)).total_seconds() < run.settles:
         return {"action": "cut, not yet spread to every endpoint of AWS: run again", "contained_at": None, "proof": "unknown"}
     return {"action": "contained", "contained_at": since, "proof": "read-back"}
 
