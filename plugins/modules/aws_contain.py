@@ -275,7 +275,8 @@ isolated:
 workloads:
   description:
     - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state), until when it may fail, and why.
-    - C(state) is V(refreshed), V(asked to refresh), V(waiting), V(left) or V(failed).
+    - C(state) is V(refreshed), V(asked to refresh), V(waiting), V(left) or V(failed), or V(not listed) of a service that may use the role and whose
+      workloads are not looked up (EKS pods, SageMaker, Glue, App Runner and others).
   returned: with O(phase=all)
   type: list
   elements: dict

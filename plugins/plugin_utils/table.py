@@ -111,7 +111,8 @@ def _still(result: dict[str, t.Any]) -> list[str]:
         who = signing[0]["object"] if len(signing) == 1 else f"{len(signing)} identities"
         out.append(f"  STILL   {who}: {_SIGNED} until {max(str(r['until']) for r in signing)} ({signing[0]['why']})")
     for row in result.get("workloads", [])[:_ROWS]:
-        failing = f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest" if row["until"] else ""
+        told = row["state"] == "not listed" or not row["until"]  # or there is nothing to tell
+        failing = "" if told else f", will fail until {row['until'][11:16]}Z ({row['until']}) at the latest"
         out.append(f"  WORKS   {row['text']}: {row['state']}{failing}" + (f"; {row['why']}" if row["why"] else ""))
     return out
 

@@ -64,7 +64,7 @@ def place(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def _changes(bed: Bed) -> int:
-    return sum(c["mutating"] and c["service"] == "iam" for c in bed.calls())
+    return sum(c["mutating"] for c in bed.calls())
 
 
 def _order(desk: Desk, name: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_killed_and_run_again(place: Place, name: str, when: str) -> None:
         point = f"{name}, {when} call {number} of {count}"
         desk = place.desk()
         child = Child(place.bed, _order(desk, name))
-        place.bed.rule(when, service="iam", at=number, pgid=child.pgid)
+        place.bed.rule(when, at=number, pgid=child.pgid)
         code, out, err = child.go()
         place.bed.clear_rules()
         assert code == -9, (point, code, out[-500:], err[-1500:])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.aftermath import Aftermath
+from ansible_collections.evict.cloud.plugins.plugin_utils import table
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import Child, Desk, status_of
 from tests.integration.test_live import REGION, root
@@ -159,6 +160,21 @@ def test_what_may_not_be_listed_is_a_gap_and_the_rest_is_refreshed(stage: Desk) 
     done = stage.contain(hold="2s")
     assert done["problems"] == [] and set(workloads(done)) == {"lambda_function", "ec2_instance"}
     assert [o for o in done["open"] if "ECS services and tasks" in o["why"]]
+
+
+def test_services_whose_workloads_are_not_listed_are_named_with_the_time_until_which_they_may_hold_old_credentials(stage: Desk) -> None:
+    """EKS Pod Identity, IRSA and SageMaker, beside the kinds that are listed."""
+    provider = f"arn:aws:iam::{stage.company.production.id}:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
+    services = ["lambda.amazonaws.com", "pods.eks.amazonaws.com", "sagemaker.amazonaws.com"]
+    root(stage, "iam").update_assume_role_policy(RoleName="shared", PolicyDocument=trust({"Service": services, "Federated": provider}))
+    stage.incident(stage.company.production.roles["shared"])
+    done = stage.contain(hold="2s")
+    rows = {row["text"]: row for row in done["workloads"] if row["state"] == "not listed"}
+    assert set(rows) == {"pods.eks.amazonaws.com", "sagemaker.amazonaws.com", "pods of the EKS cluster 0123456789ABCDEF in eu-west-1"}
+    for row in rows.values():
+        assert f"may hold cached credentials until {row['until'][11:16]}Z" in row["why"] and row["until"].endswith("Z"), row
+    assert [row["kind"] for row in done["workloads"] if row["state"] == "refreshed"] == ["lambda_function"] and done["problems"] == []
+    assert len([line for line in table.lines(done, "") if "WORKS" in line and "not listed" in line]) == 3
 
 
 def test_a_role_that_no_service_may_assume_costs_nothing(stage: Desk) -> None:

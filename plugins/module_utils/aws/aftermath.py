@@ -7,6 +7,7 @@ Each service is asked once per account and region, after the fences and behind e
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import typing as t
@@ -29,7 +30,21 @@ if t.TYPE_CHECKING:
 READS = ("ec2:DescribeRegions",)
 _LAST = 95  # priority in the pool: behind the reading back
 _SECONDS = 60.0  # for the listings of one call
+_CLUSTER = re.compile(r":oidc-provider/oidc\.eks\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/id/(?P<id>\w+)$")
 _STANDS = ("done", "already", "would")
+
+
+def _not_listed(role: Principal, cutoff: str) -> list[dict[str, t.Any]]:
+    """A row for each service that may use the role and whose workloads no kind lists: pods, notebooks, jobs and applications cache its credentials too."""
+    listed = {kind.SERVICE for kind in workloads.KINDS.values()}
+    trusted = trusted_by(role.facts)
+    users = [name for name in trusted["Service"] if name not in listed]
+    clusters = [found for arn in trusted["Federated"] if (found := _CLUSTER.search(arn))]
+    users += [f"pods of the EKS cluster {found['id']} in {found['region']}" for found in clusters]
+    until = iso(parse(cutoff) + longest(role))
+    why = f"may hold cached credentials until {until[11:16]}Z, which are refused: what runs there is not listed here, so restart it there"
+    row = {"role": role.arn, "kind": "not_listed", "state": "not listed", "until": until, "step": ""}
+    return [{"object": f"{role.arn} used by {user}", "text": user, "why": f"{user} {why}", **row} for user in users]
 
 
 class Aftermath:
@@ -111,6 +126,7 @@ class Aftermath:
             if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
                 continue  # a denied one is not to work again; a clamp and a session deny leave its workloads alone
             trusted = trusted_by(role.facts)["Service"]
+            self.workloads += _not_listed(role, cutoff)
             kinds = [kind for kind in workloads.KINDS.values() if kind.SERVICE in trusted]
             for name in self._enabled(role.account) if kinds else ():
                 target = Target("aws", role.account, name)
