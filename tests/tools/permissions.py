@@ -703,7 +703,7 @@ def runs() -> Iterator[Run]:
 def _above(run: Any, file: Any) -> Iterator[Run]:
     """The fence above the account, made anew and added to one that is there; and what takes its place."""
     organization, scp, deny_all = load("organization"), load("service_control"), load("deny_all")
-    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-{n}"} for n in range(10)]}
+    full = {"Policies": [{"Id": f"p-{n}", "Name": f"evict-IR-0-111122223333-{n}"} for n in range(10)]}
     for answers in ({}, {"ListPoliciesForTarget": full}):
         fence = organization.AccountFence(file, "111122223333", scp.Exempt(), lambda _step: None)
         held = [scp.Held(principal.arn) for principal in principals()]
