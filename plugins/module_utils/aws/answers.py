@@ -214,7 +214,7 @@ class Answers:
         """Of a control that was taken away by nobody knows whom: everybody whom the history names by now."""
         change = Change(entry.arn, entry.facet, entry.before, entry.after)
         found = [event for event in authors.all_of(change) if str(event.get("eventTime")) >= entry.since]
-        for event in found:
+        for event in {(caller_arn(event), str((event.get("userIdentity") or {}).get("arn"))): event for event in found}.values():
             if self._trusted(event) and entry in self.left.left():
                 self._fought(change, entry.step, event)
             self._named(change, event)

@@ -128,11 +128,16 @@ def _unheld(run: Containment, principal: Principal) -> list[Row]:
     cutoff = run.after.cutoff(principal)  # no session of before it is younger
     since = parse(cutoff) if cutoff else run.minted.get(identity(principal.arn)) or run.aws.now()
     until = max(ends(kind, principal, since) for kind in kinds_of(principal) if TOKENS[kind].lasts is not None)
+    return [signing(principal.arn, until)]
+
+
+def signing(arn: str, until: str) -> Row:
+    """What a denied session still can."""
     why = (
         "its denied session can still sign GetCallerIdentity, which no policy denies: EKS (aws-auth), Vault and whatever else trusts that must be told"
         " to refuse it"
     )
-    return [row(principal.arn, "signed GetCallerIdentity", until, why)]
+    return row(arn, "signed GetCallerIdentity", until, why)
 
 
 def refused(entries: Iterable[dict[str, str]]) -> list[Row]:
