@@ -343,7 +343,7 @@ SCENARIOS: dict[str, Scenario] = {
     "account fence": Scenario(account_fence, ("CreatePolicy", "AttachPolicy"), ("DeletePolicy",)),
     "account fence lifted": Scenario(part(account_fence, state="absent"), ("DetachPolicy", "DeletePolicy")),
     "resource fence": Scenario(resource_fence, WRITES, plain=True),
-    "resource fence lifted": Scenario(part(resource_fence, state="absent"), (*WRITES, "DeleteBucketPolicy", "DeleteResourcePolicy", "DeleteRepositoryPolicy"), plain=True),
+    "resource fence lifted": Scenario(part(resource_fence, state="absent"), (*WRITES[:-1], "DeleteBucketPolicy", "DeleteResourcePolicy", "DeleteRepositoryPolicy"), plain=True),
     "release": Scenario(release, UNDO),
     "release, access entries": Scenario(release_entries, ("CreateAccessEntry", "AssociateAccessPolicy"), UNDO, plain=True),
 }  # fmt: skip
