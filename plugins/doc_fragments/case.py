@@ -20,7 +20,9 @@ options:
     description: How to reach the store of O(case), when its URL is not enough - C(profile), C(region), C(role_arn), C(endpoint_url).
     type: dict
   takeover:
-    description: Take the case over from another run that still holds it.
+    description:
+      - Take the case over from another run that still holds it, which then stops before its next change.
+      - M(evict.cloud.aws_contain) stops for this alone; it takes any case over without being told to.
     type: bool
     default: false
 requirements:

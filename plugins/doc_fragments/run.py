@@ -8,7 +8,7 @@ class ModuleDocFragment:
 
 options:
   threads:
-    description: Requests that may be under way at once.
+    description: Requests that may be under way at once, 1 or more.
     type: int
     default: 16
   threads_per_account:
