@@ -30,7 +30,6 @@ from . import (
     findings,
     live,
     minting,
-    put_back,
     quarantine,
     resource_fence,
     resources,
@@ -136,7 +135,6 @@ class Containment(Response):
         self.moving.rotate()
         self.fences.renew()
         self.after.end()
-        self._put_back_again()
         self.runner.wait()
         self.hold.hold()
         self.give_way()
@@ -382,13 +380,6 @@ class Containment(Response):
             spared.inline = None
             shut = list(self.door.shut(spared))  # then nobody needs to be named any more
             self.runner.add(spared.arn, spared.account, shut or ([self.fence_job(spared, "session")] if spared.sessions else []))
-
-    def _put_back_again(self) -> None:
-        """What an earlier run could not put back is still as the suspects left it, and no later comparison would show it; what changed since is left."""
-        notes = [n["data"] for n in self.case.notes(put_back.NOTE)]
-        for step in put_back.left_over(self.case.history, notes, set(self.principals)):
-            job = Job(Phase.FENCE, lambda r, s=step: [s] if s.probe and r.read(s.probe) == s.before else [])  # type: ignore[misc]
-            self.runner.add(step.principal, step.principal.split(":")[4], [job])
 
     def _settle_roles(self) -> None:
         """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""

@@ -11,11 +11,11 @@ import dataclasses
 import json
 import re
 import typing as t
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from ..common import edits
-from ..common.guard import identity, kind_of
-from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target, decode
+from ..common.guard import kind_of
+from ..common.plan import Action, Call, Edit, Phase, Probe, Step, Target
 from . import deny_all, identity_providers
 from .account_state import Change
 from .policy import inline
@@ -31,18 +31,6 @@ _Parts = tuple[tuple[Action, ...], Probe, t.Any, t.Any]  # what to do, what show
 def is_held(step: Step) -> bool:
     """Whether it is one of these."""
     return step.fragment.startswith(HELD[1:])
-
-
-def left_over(
-    history: Mapping[str, Mapping[str, t.Any]], notes: Iterable[Mapping[str, t.Any]], contained: Collection[str]
-) -> Iterator[Step]:
-    """What an earlier run set out to put back and could not, where whoever had changed it, or whose it is, is among the ``contained`` identities."""
-    for name, known in history.items():
-        if not known["step"] or (known["outcome"] or {}).get("status") != "failed":
-            continue
-        step = decode(known["step"])
-        if is_held(step) and {identity(step.principal), *(n["by"] for n in notes if n["step"] == name)} & set(contained):
-            yield step
 
 
 def gives(change: Change) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import types
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ def test_a_containment_without_credentials_ends_in_the_ledger(tmp_path: Path, mo
 
 def test_a_manual_step_can_be_confirmed_after_another_verb_has_written_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws = types.SimpleNamespace(
-        caller={"arn": "arn:aws:iam::111122223333:user/r", "account": "111122223333"}, warnings=lambda **_: [], calls=0
+        caller={"arn": "arn:aws:iam::111122223333:user/r", "account": "111122223333"},
+        warnings=lambda **_: [],
+        calls=0,
+        now=lambda: dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
     )
     monkeypatch.setattr(entry, "connect", lambda *_, **__: aws)
     monkeypatch.setattr(entry.own, "under_another_name", lambda *_: None)
