@@ -288,9 +288,7 @@ class Runner:
             try:
                 for action in step.do:
                     answer = self._act(action, self.answers)
-                if (
-                    isinstance(step.owns, Ref) and plan.dig(answer, step.owns.path) is None
-                ):  # a JSON body that broke off reads as an empty answer
+                if isinstance(step.owns, Ref) and plan.dig(answer, step.owns.path) is None:
                     raise CloudError(
                         f"{step.resource}: the answer does not say what was made",
                         code="CutAnswer",
