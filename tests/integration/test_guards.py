@@ -324,6 +324,19 @@ def test_a_back_door_that_a_person_named_is_denied_though_nobody_else_is_left(de
     assert "root user" in row["why"] and BACKDOOR in row["why"]
 
 
+@pytest.mark.parametrize("lifted", [False, True])
+def test_a_role_that_a_person_named_stays_when_it_is_the_last_administrator_and_no_back_door(desk: Desk, alone: Any, lifted: bool) -> None:
+    """The guard is for this: whoever names it can lift the guard, with a reason."""
+    iam, more = alone
+    iam.detach_user_policy(UserName="alice", PolicyArn=ADMINISTRATOR)
+    iam.create_role(RoleName="owners", AssumeRolePolicyDocument=trust({"AWS": f"{P}:user/on-call"}))
+    iam.attach_role_policy(RoleName="owners", PolicyArn=ADMINISTRATOR)
+    allowed = lift("last_admin", f"{P}:role/owners") if lifted else {}
+    done = contain(desk, more["credentials"], f"{P}:role/owners", connection={"aws": {}}, role_action="deny", **allowed)
+    assert [p["operation"] for p in done["problems"]] == ([] if lifted else ["guard last_admin"]), done["problems"]
+    assert ([r["role_action"] for r in done["principals"]] == ["deny"]) is lifted, done["principals"]
+
+
 def test_a_back_door_that_the_last_administrator_made_is_shut_and_she_is_not_spared_for_it(desk: Desk, alone: Any) -> None:
     """As in life: her key makes the role, and the logs tell of it."""
     _iam, more = alone

@@ -74,13 +74,19 @@ class Undoer(threading.Thread):
         self.join(30)
 
 
+def looks_at_the_account(bed: Bed) -> int:
+    return sum(c["operation"] == "GetAccountAuthorizationDetails" for c in bed.calls())
+
+
 def test_a_quiet_containment_ends_after_one_pass(desk: Desk, bed: Bed) -> None:
+    before = looks_at_the_account(bed)
     done = hold(desk)
+    assert looks_at_the_account(bed) - before == 2, "once before it is changed, and one pass"
     assert done["status"] == "ok" and status_of(done, "user/ci-deploy")["action"] == "contained", done["open"]
     assert len(done["looks"]) == 2 and done["watch"] == [] and done["not_compared"] == []
-    before = bed.snapshot()
+    state = bed.snapshot()
     again = hold(desk)
-    assert again["changed"] is False and bed.snapshot() == before and again["looks"] == done["looks"]
+    assert again["changed"] is False and bed.snapshot() == state and again["looks"] == done["looks"]
 
 
 def test_every_control_is_looked_at_again_though_reading_the_logs_took_longer_than_the_spread(

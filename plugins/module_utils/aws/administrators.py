@@ -14,7 +14,8 @@ condition or without, and that no policy of them denies the same. Users need an 
 role that is there, an identity provider, and of other accounts the organization's management account and whom the incident declares as trusted or protected
 (else the back door of an outsider would count). Roles of services and AWS's own do not count, nor whoever this run has denied.
 
-A role that was itself named as a suspect, or that a suspect made, is never kept for that: a back door is no administrator. What remains is said.
+A role that a suspect made, that works against the containment, or that strangers of another account may assume, is never kept for that: a back door is no
+administrator. What remains is said.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Administrators:
             lock = self._locks.setdefault(account, threading.Lock())
         with lock:  # of two last administrators who are denied side by side, one stays
             if key not in self._denied and self._is_last(principal):
-                if principal.kind == "role" and (principal.whole or principal.planted or principal.forced):
+                if principal.kind == "role" and (principal.planted or principal.forced or self._open_to_strangers(principal)):
                     self._say(principal)
                     self._denied.add(key)
                     return
@@ -78,6 +79,14 @@ class Administrators:
                     " connection.aws.management_role_arn, or run from another account, with role_arn",
                 )  # fmt: skip
             self._denied.add(key)
+
+    def _open_to_strangers(self, role: Principal) -> bool:
+        """Whether its trust lets in somebody of another account whom the owner does not know."""
+        for arn in quarantine.trusted_by(role.facts)["AWS"]:
+            home = _home(arn, role.account)
+            if home != role.account and not self._from_elsewhere(home, arn):
+                return True
+        return False
 
     def _say(self, role: Principal) -> None:
         why = f"{role.arn} was its last administrator and is denied all the same, as a suspect: only the root user is left; make another administrator"
@@ -179,6 +188,12 @@ class Administrators:
             raise
 
 
+def _home(arn: str, account: str) -> str:
+    """The account of a principal in a trust policy; an id that was left of somebody who is gone is of ``account``."""
+    whole = _ACCOUNT.fullmatch(arn)
+    return whole[1] if whole else arn.split(":")[4] if arn.count(":") > 4 else account if arn != "*" else arn
+
+
 class Details:
     """The answer of GetAccountAuthorizationDetails, as far as it tells who administers the account."""
 
@@ -222,7 +237,7 @@ class Details:
         there = {identity(e["Arn"]): e for e in self.entities}
         for arn in trusted["AWS"]:
             whole = _ACCOUNT.fullmatch(arn)
-            home = whole[1] if whole else arn.split(":")[4] if arn.count(":") > 4 else account
+            home = _home(arn, account)
             if home != account and identity(arn) not in gone and known(home, arn):
                 return True
             if whole and any(i not in gone and self._may_assume(e, role["Arn"]) for i, e in there.items()):
