@@ -125,7 +125,7 @@ def test_recover_reads_its_variables_and_never_runs_them(bed: Bed, company: Comp
         ({"verdict": "false_positive", "only": "AKIAIOSFODNN7EXAMPLE"}, "  reason: is missing"),
         ({"only": ""}, "  only: is empty; leave it out to release everything of the case"),
         ({"only": "AKIAIOSFODNN7EXAMPLE"}, "was not contained in this case"),
-        ({"verdict": "maybe"}, "value of verdict must be one of"),
+        ({"verdict": "maybe"}, "verdict: must be one of release, false_positive"),
     ):
         code, said = desk.play("recover", "-e", case, "-e", json.dumps(given))
         assert code == 2 and complaint in said, said

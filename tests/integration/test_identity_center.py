@@ -229,7 +229,7 @@ def test_a_run_that_is_killed_while_aws_is_at_it(office: Office, when: str, monk
 
     d.hook = kill
     desk.incident({"identity_center_user": office.eve, "account": A})
-    monkeypatch.setattr(ledgers, "alive_runs", lambda *_: set())  # this process lives on, that run does not
+    monkeypatch.setattr(ledgers, "alive_runs", lambda *_, **__: set())  # this process lives on, that run does not
     with pytest.raises(KeyboardInterrupt):
         desk.contain()
     assert len(desk.ledger().unsettled()) >= 1
