@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import looks
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import document, trust
 from tests.integration.helpers import DEAD, DENIED, Child, Desk, outcome, status_of, works
@@ -195,6 +198,22 @@ def test_without_a_right_to_organizations_it_holds_once_a_canary_was_denied(desk
     desk.contain(account_fence="pre_deployed", hold="1s")
     desk.false_positive(desk.company.leaked.access_key)
     assert bed.snapshot() == before
+
+
+def test_the_canary_of_a_look_puts_off_no_look(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look sends one where tags alone hold: what it makes and takes away is no change that has to be looked at again."""
+    monkeypatch.setattr(looks, "AFTER", (datetime.timedelta(seconds=2), datetime.timedelta(seconds=4)))
+    deploy(desk)
+    refused(desk.bed)
+    desk.incident(USER)
+    done = desk.contain(account_fence="pre_deployed", hold="1s")
+    assert done["fences"][0]["control"] == "tag" and len(done["looks"]) == 2, done["fences"]
+    time.sleep(5)
+    for left in (1, 0):
+        made = sum(c["operation"] == "CreateRole" for c in desk.bed.calls())
+        look = desk.contain(account_fence="pre_deployed", hold="1s", phase="hold")
+        assert sum(c["operation"] == "CreateRole" for c in desk.bed.calls()) == made + 1, "no canary was sent: the test proves nothing"
+        assert len(look["looks"]) <= left and look["changed"] is False, look["looks"]
 
 
 def test_not_deployed_it_is_not_trusted_and_the_other_form_holds(desk: Desk) -> None:

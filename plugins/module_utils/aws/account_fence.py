@@ -279,7 +279,8 @@ class AccountFences:
 
     def _made(self, account: str) -> bool:
         """Whether this case has written a service control policy for the account before."""
-        return any(name.startswith(organization.SCP.step_id(account, "")) for name in self.run.case.history)
+        mine = organization.SCP.step_id(account, "")
+        return any(name.startswith(mine) and known.get("made") for name, known in self.run.case.history.items())
 
     def _known(self, step: str) -> str | None:
         found = plan.dig(self.runner.answers.get(step), organization.ID)

@@ -253,7 +253,7 @@ class Hold:
     def looks(self) -> list[str]:
         """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted, unless something could not be read."""
         share, notes = self.run.share, {kind: self.case.notes(kind) for kind in (looks.HOLD, looks.LOOK)}
-        since = max((d.at for d in list(self.runner.done.values()) if d.status == "done" and d.at), default="")
+        since = max((d.at for d in self.runner.lasting if d.status == "done" and d.at), default="")
         if since:
             self.case.note(looks.HOLD, {"share": share, "since": since, "due": looks.due(since)})
             return looks.due(since)

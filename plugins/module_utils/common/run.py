@@ -149,12 +149,16 @@ class Runner:
             self.done.pop(step_id, None)
 
     @property
-    def changed(self) -> int:
-        """How many Steps changed something. What the run made and took away again is no change."""
+    def lasting(self) -> list[Done]:
+        """Steps that changed something, or would, but for what the run made and took away again."""
         ours = [d for d in list(self.done.values()) if d.status in ("done", "unverified", "would")]
         gone = {d.step.undoes for d in ours if d.step.undoes in self._forgotten}
         passing = {d.step.id for d in ours if d.step.id in self._forgotten} if gone else set()
-        return sum(d.step.id not in passing and d.step.undoes not in passing for d in ours)
+        return [d for d in ours if d.step.id not in passing and d.step.undoes not in passing]
+
+    @property
+    def changed(self) -> int:
+        return len(self.lasting)
 
     def diff(self) -> list[dict[str, t.Any]]:
         """One hunk per resource that changes, in Ansible's form: of several Steps the first before and the last after."""
