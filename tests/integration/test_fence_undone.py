@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
 from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, session
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, refusals, session
 from tests.beds.bed import Credentials, root
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import DENIED, Desk, outcome, status_of, works
@@ -155,7 +156,7 @@ def test_where_a_tag_cannot_be_looked_at_the_other_form_holds(desk: Desk) -> Non
     deploy(desk)
     desk.incident(desk.company.leaked.access_key)
     assert desk.run("aws_account_fence", state="verified", accounts=[A])["fences"][0]["standing"] == "canary"
-    bed.rule("fail", service="iam", operation="GetUser", at=2, mutating=False, times=99, code="ServiceFailure", message="x", status=500)
+    bed.rule("fail", service="iam", operation="GetUser", at=2, mutating=False, times=99, code="AccessDenied", message="x", status=403)
     done = desk.contain(account_fence="pre_deployed")
     assert done["fences"][0]["control"] == "scp" and any(c.startswith("scp:") for c in status_of(done, "user/ci-deploy")["controls"])
 
@@ -208,6 +209,21 @@ def test_beside_the_standing_fence_the_resources_refuse_as_well(desk: Desk) -> N
     assert again["changed_count"] == 0 and again["fences"][0]["control"] == "tag"
     done = desk.false_positive(desk.company.leaked.access_key)
     assert done["status"] == "ok" and bed.snapshot() == before
+
+
+@pytest.mark.parametrize("phase", ["all", "hold"])
+def test_a_policy_that_cannot_be_attached_is_no_change_of_a_later_run(desk: Desk, monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    """It is asked again, made and taken away again; were that a change, the case would have to be looked at again for ever."""
+    monkeypatch.setattr(refusals, "_SOON", datetime.timedelta(0))
+    bed = desk.bed
+    desk.incident(desk.company.leaked.access_key)
+    bed.rule("fail", operation="AttachPolicy", status=400, code="AccessDeniedException", times=99)
+    first = desk.contain(hold="1s")
+    assert first["fences"][0]["instead"] == ["AWSDenyAll"] and there(bed) == [], first["fences"]
+    asked = sum(c["operation"] == "CreatePolicy" for c in bed.calls())
+    again = desk.contain(hold="1s", phase=phase)
+    assert sum(c["operation"] == "CreatePolicy" for c in bed.calls()) > asked, "it was not asked again: the test proves nothing"
+    assert again["changed"] is False and again["looks"] == first["looks"] and there(bed) == []
 
 
 # -- whose policies are extended ---------------------------------------------------------------------------------------------------

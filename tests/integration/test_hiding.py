@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -129,6 +131,17 @@ def test_a_session_under_the_name_of_the_callers_own(desk: Desk) -> None:
     assert any("ada" in row["why"] and "incident-responder" in row["object"] for row in done["open"]), done["open"]
 
 
+def while_it_spreads(desk: Desk, act: Callable[[], str], scope: int = 20) -> tuple[dict[str, Any], int]:
+    """A containment while which ``act`` is done again and again; how often it worked."""
+    desk.incident(desk.company.leaked.access_key, password="keep")
+    desk.bed.lag(2.0)
+    try:
+        with Undoer(desk.bed, act) as undoer:
+            return desk.contain(hold="60s", spread="3s", scope=scope), undoer.done
+    finally:
+        desk.bed.lag(0)
+
+
 # -- under another name ------------------------------------------------------------------------------------------------------------
 
 
@@ -149,14 +162,8 @@ def test_a_user_that_is_renamed_while_the_fence_spreads(desk: Desk, how: str, de
         outcome(iam, "update_access_key", UserName=name, AccessKeyId=company.leaked.access_key, Status="Active")
         return said
 
-    desk.incident(company.leaked.access_key, password="keep")
-    bed.lag(2.0)
-    try:
-        with Undoer(bed, rename) as undoer:
-            done = desk.contain(hold="60s", spread="3s", scope=20)
-    finally:
-        bed.lag(0)
-    assert undoer.done, "it could not be renamed: the test proves nothing"
+    done, undone = while_it_spreads(desk, rename)
+    assert undone, "it could not be renamed: the test proves nothing"
     assert {works(bed, company.leaked), works(bed, company.worker)} <= DEAD, (done["problems"], done["open"])
     assert decoy or not any("by hand" in row["why"] for row in done["open"]), done["open"]
     row = next(p for p in done["principals"] if p["name"] in ("ci-deploy", name))
@@ -200,14 +207,8 @@ def test_whoever_took_a_control_away_before_the_user_was_renamed_is_contained(de
         taken = outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName="evict-quarantine-IR-1")
         return outcome(thief, "update_user", UserName="ci-deploy", NewUserName="ci-2") if taken == "ok" else taken
 
-    desk.incident(company.leaked.access_key, password="keep")
-    bed.lag(2.0)
-    try:
-        with Undoer(bed, hide) as undoer:
-            done = desk.contain(hold="60s", spread="3s", scope=20)
-    finally:
-        bed.lag(0)
-    assert undoer.done, "it could not be renamed: the test proves nothing"
+    done, undone = while_it_spreads(desk, hide)
+    assert undone, "it could not be renamed: the test proves nothing"
     row = next((p for p in done["principals"] if p["name"] == "sleeper"), None)
     assert row and row["action"] == "contained" and "took away" in row["reason"], (done["principals"], done["watch"])
     assert works(bed, key) in DEAD and works(bed, company.leaked) in DEAD
@@ -234,13 +235,7 @@ def test_who_deletes_the_leaked_key_before_the_user_is_renamed_is_no_accomplice_
         taken = outcome(bed.client("iam", colleague), "delete_access_key", UserName="ci-deploy", AccessKeyId=second)
         return hide() if taken == "ok" else taken
 
-    desk.incident(company.leaked.access_key, password="keep")
-    bed.lag(2.0)
-    try:
-        with Undoer(bed, both) as undoer:
-            done = desk.contain(hold="60s", spread="3s", scope=0)
-    finally:
-        bed.lag(0)
-    assert undoer.done and made, "nothing was renamed, or there is no decoy: the test proves nothing"
+    done, undone = while_it_spreads(desk, both, scope=0)
+    assert undone and made, "nothing was renamed, or there is no decoy: the test proves nothing"
     assert "colleague" not in {p["name"] for p in done["principals"]} and works(bed, colleague) == "ok", done["principals"]
     assert works(bed, made[0]) in DEAD and works(bed, company.leaked) in DEAD, (done["principals"], done["watch"])

@@ -214,25 +214,6 @@ def test_a_declared_automation_is_not_fought_more_than_twice(desk: Desk, bed: Be
     assert done["status"] != "ok" and any("pause this pipeline" in p["message"] for p in done["problems"]), done["problems"]
 
 
-def test_a_later_look_finds_what_the_history_did_not_have(desk: Desk, bed: Bed, company: Company) -> None:
-    """A user that is made meanwhile, while the events of it come late: watched, then contained."""
-    thief, made = bed.client("iam", company.leaked), []
-
-    def create() -> str:
-        if outcome(thief, "create_user", UserName="helper") != "ok":
-            return "no"
-        made.append(Credentials.of(thief.create_access_key(UserName="helper")["AccessKey"]))
-        return outcome(thief, "put_user_policy", UserName="helper", PolicyName="all", PolicyDocument=ALL)
-
-    bed.configure(trail_delay=900)
-    with Undoer(bed, create, tries=1) as undoer:
-        done = hold(desk)
-    assert undoer.done == 1 and any("user/helper" in w["object"] for w in done["watch"]), done["watch"]
-    bed.configure(trail_delay=0)
-    look = hold(desk, phase="hold")
-    assert works(bed, made[0]) in DEAD and status_of(look, "user/helper")["action"] == "contained"
-
-
 def test_a_case_is_not_closed_before_the_second_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "AFTER", (datetime.timedelta(seconds=2), datetime.timedelta(seconds=15)))
     done = hold(desk)

@@ -117,6 +117,7 @@ def test_a_new_administrator_is_open_until_the_look_has_cut_it(desk: Desk, bed: 
 
     done = late(desk, create)
     assert done["status"] == "open" and by_hand(done) == ["helper"], done["open"]
+    assert any("user/helper" in w["object"] for w in done["watch"]), done["watch"]
     looked = look(desk)
     assert works(bed, made[0]) in DEAD and by_hand(looked) == [] and status_of(looked, "user/helper")["action"] == "contained"
 

@@ -9,7 +9,6 @@ identity's own fence, and that it cannot be had never fails a containment: then 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -20,65 +19,36 @@ from ..common.edits import Overtaken
 from ..common.plan import Step
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
-from . import deny_all, organization, policy, resource_control
+from . import fence_words, organization, policy, resource_control
 from . import service_control as scp
-from .organization import AccountFence, Unavailable
+from .next_best import NextBest
+from .organization import AccountFence, Form, Unavailable
 from .principal import Principal
+from .refusals import LASTING, Refusals
 from .responders import declared, exempt, note_responder, protecting
 from .service_control import Exempt, Held
-from .session import iso, parse
-from .space import FULL
 from .tag_fence import BESIDE, CONTROL, TagFences
 
 if t.TYPE_CHECKING:
     from .respond import Response
 
-LASTING = (
-    "AccessDenied",
-    "AccessDeniedException",
-    "PolicyTypeNotEnabledException",
-    "ConstraintViolationException",
-)  # asking again changes nothing
-SCP_NOTE, RCP_NOTE = "account_fence", "resource_control"  # kinds of notes: {"account", "by", "why", "remedy"} of what was refused
 _RIVALS = 4  # so often another run may be faster
-_SOON = datetime.timedelta(minutes=5)  # until a refusal is asked again
 ID_NOTE = "user_id"  # {"id", "arn"} of a user that is fenced
-_SAID = {  # where nothing went wrong
-    "scp": "AWS exempts service-linked roles from it",
-    "tag": "the standing fence holds whom it knows by the tag, so no policy of this incident was written; AWS exempts service-linked roles from it",
-    "none": "nobody in the account is denied anything that it could repeat",
-}
-
-
-def _no_room(fence: AccountFence) -> Unavailable:
-    who, limits = ", ".join(fence.left), fence.limits
-    if fence.too_long:
-        return Unavailable(
-            f"no room for {who}: those who are exempt leave none in a service control policy of {limits.size} characters", object=fence.account,
-            operation="fence", remedy="list fewer of this account under protected in the incident file, then run again",
-        )  # fmt: skip
-    return Unavailable(
-        f"no room for {who}: {limits.slots} service control policies of {limits.size} characters fit on an account", object=fence.account,
-        operation="fence", remedy="detach one that is not needed, then run again",
-    )  # fmt: skip
 
 
 class AccountFences:
-    """One run's. ``rows()`` for the result; ``controls``: what holds a principal beside its inline policies."""
+    """One run's. ``controls``: what holds a principal beside its inline policies. For the result: see ``fence_words``."""
 
     def __init__(self, run: Response, form: str = "on_the_spot", *, again: bool = False, back_up: bool = True) -> None:
         self.back_up = back_up  # whether something else is put in the place of an SCP that cannot be had
         self.run, self.form, self.runner, self.incident = run, form, run.runner, run.incident
-        self._again = again  # try what was refused before
+        self.refusals, self.next_best = Refusals(run, again=again), NextBest(run)
         self._lock = threading.RLock()
         self._open: dict[str, int] = {}
         self._unfenced: dict[str, set[str]] = {}
         self._wanted: dict[str, list[Held]] = {}
-        self._fences: dict[str, AccountFence] = {}
-        self._resources: dict[str, AccountFence] = {}
-        self._no_resources: dict[str, Unavailable] = {}
-        self._why: dict[str, Unavailable] = {}
-        self._backed: set[str] = set()
+        self._fences: dict[Form, dict[str, AccountFence]] = {organization.SCP: {}, organization.RCP: {}}  # {account: what is planned of it}
+        self._why: dict[Form, dict[str, Unavailable]] = {organization.SCP: {}, organization.RCP: {}}
         self._looked_at: set[tuple[str, str]] = set()  # (id of a Step that wrote into a policy, when) that was looked at again
         self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
@@ -95,34 +65,6 @@ class AccountFences:
         told = [n["data"] for n in run.case.notes("organization_limits")][-1:] if not again else []
         self._limits = scp.Limits(**told[0]) if told else scp.Limits()
         self._busy: dict[str, bool] = {}  # account -> whether more is wanted meanwhile: one plan at a time writes its policies
-
-    def breaks(self, principal: Principal) -> list[str]:
-        """What the fence above the account may break, beside the principal itself; said before it is made."""
-        if self.form == "none" or principal.only:
-            return []
-        found = [
-            f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {principal.account}, until it is released"
-        ]
-        if guarded := [arn for arn in self.incident.protected if arn.split(":")[4] == principal.account]:
-            found.append(
-                f"whoever changes what is protected in {principal.account} ({len(guarded)}), other than these themselves and the responder"
-            )
-        if principal.kind != "user":
-            return found
-        named = [a for a in self.incident.trusted.principals if f":sts::{principal.account}:federated-user/" in a]
-        found.append(
-            f"every session made with GetFederationToken in {principal.account}, by whichever user"
-            + (f", but {', '.join(named)}" if named else "")
-        )
-        if named:
-            found.append(
-                "a session that the attacker made under such a name is held by the deny on its user alone: a name is chosen by the caller"
-            )
-        for broker in [a for a in self.incident.trusted.principals if f":iam::{principal.account}:user/" in a]:
-            found.append(
-                f"sessions that {broker} makes for others, if it is a broker: nothing tells them from others'; name them as arn:aws:sts::…:federated-user/…"
-            )
-        return found
 
     # -- when ------------------------------------------------------------------------------------------------------------------
 
@@ -145,16 +87,11 @@ class AccountFences:
     def _fenced(self, principal: Principal, _reader: Reader) -> list[Step]:
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
-        if self._inline_full(principal):
-            self._next_best(principal)
+        if self.next_best.inline_full(principal):
+            self.next_best.give(principal)
         self._tag([principal])
         self._look()
         return []
-
-    def _inline_full(self, principal: Principal) -> bool:
-        """Whether there was no space for its own deny."""
-        done = self.runner.done.get(f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}")
-        return bool(done and done.status == "failed" and done.code == FULL)
 
     def _tag(self, principals: Iterable[Principal]) -> None:
         """The tag of the standing fence, where that is asked for. Whether it holds decides what else the account gets, so that waits for it."""
@@ -196,7 +133,7 @@ class AccountFences:
         if again:
             with self._lock:
                 self._wanted.clear()
-                self._backed.clear()
+            self.next_best.again()
             self._organization = Reader(self.runner.clouds)
         if tags := self.tags:
             self._tag([p for p in list(self.run.principals.values()) if again or tags.id(p) not in self.runner.done])
@@ -287,22 +224,26 @@ class AccountFences:
         return str(found) if found else None
 
     def _plan(self, fence: AccountFence, held: list[Held], reader: Reader) -> list[Step]:
-        account = fence.account
+        account, form = fence.account, fence.form
         with self._lock:
-            self._fences[account] = fence
-            self._why.pop(account, None)  # said of an earlier plan
+            self._fences[form][account] = fence
+            self._why[form].pop(account, None)  # said of an earlier plan
         try:
-            if before := self._refused_before(account):
-                raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
+            self.refusals.check(account, form)
             self._settle(fence)
-            fence.exempt = protecting(self.run.aws, self.run.case, account, reader)
-            if self._until:
-                fence.exempt = dataclasses.replace(fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account))
-            note_responder(self.run.aws, self.run.case, account, reader)
+            if form is organization.SCP:
+                fence.exempt = protecting(self.run.aws, self.run.case, account, reader)
+                if self._until:
+                    fence.exempt = dataclasses.replace(
+                        fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account)
+                    )
+                note_responder(self.run.aws, self.run.case, account, reader)
+            else:
+                fence.exempt = exempt(self.run.aws, self.run.case, account)
             return list(organization.fence(fence, held, reader))
         except Unavailable as error:
             with self._lock:
-                self._why[account] = error
+                self._why[form][account] = error
             return []
 
     def _settle(self, fence: AccountFence) -> None:
@@ -314,18 +255,6 @@ class AccountFences:
                 self.recovered += recovered
             if self.runner.check:  # nothing is removed: as if it were
                 fence.orphans = {plan.decode(data).id for data in left} - set(self.runner.answers)
-
-    def _refused_before(self, account: str, kind: str = SCP_NOTE) -> dict[str, t.Any] | None:
-        """A run of a moment ago was refused a change with the same identity: asking again would fill the ledger and change nothing. A later one asks."""
-        notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
-        last = notes[-1] if notes and not self._again else {"why": ""}
-        if not last["why"] or last["by"] != self.run.aws.management_arn or "at" not in last:
-            return None
-        asked = parse(last["at"]) + _SOON
-        if self.run.aws.now() >= asked:
-            return None
-        when = f"{iso(asked)[11:16]}Z"
-        return {**last, "remedy": f"{last['remedy']}; asked again by a run from {when} on, or now by aws_account_fence".lstrip("; ")}
 
     def _after(self, fence: AccountFence, held: list[Held]) -> None:
         """Runs when the SCP's Steps have been read back: whom it does not hold gets the next best control."""
@@ -348,19 +277,19 @@ class AccountFences:
                 first.message, object=first.step.resource, operation=first.operation, remedy=organization.refused(first.remedy)
             )
             with self._lock:
-                self._why[account] = why
+                self._why[fence.form][account] = why
             if first.code in LASTING:
-                self._note(account, why.message, why.remedy)
+                self.refusals.note(account, fence.form, why.message, why.remedy)
             self._clear(fence)
         elif fence.left:
             with self._lock:
-                self._why[account] = _no_room(fence)
-        elif fence.policies and self._noted(account):
-            self._note(account, "", "")
+                self._why[fence.form][account] = fence_words.no_room(fence)
+        elif fence.policies:
+            self.refusals.over(account, fence.form)
         denied = {h.arn for h in held if not h.condition}
         for principal in list(self.run.principals.values()):
             if self.back_up and scp.pattern(principal.arn) in denied and not self.scp_of(principal):
-                self._next_best(principal)
+                self.next_best.give(principal)
         self._fence_resources(account, held)
 
     def _fence_resources(self, account: str, held: list[Held]) -> None:
@@ -368,27 +297,12 @@ class AccountFences:
         limits = scp.Limits(size=resource_control.SIZE, slots=resource_control.SLOTS)
         fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, limits, organization.RCP)
 
-        def plan_it(reader: Reader) -> list[Step]:
-            with self._lock:
-                self._resources[account] = fence
-                self._no_resources.pop(account, None)
-            try:
-                if before := self._refused_before(account, RCP_NOTE):
-                    raise Unavailable(before["why"], object=account, operation="fence", remedy=before["remedy"])
-                self._settle(fence)
-                fence.exempt = exempt(self.run.aws, self.run.case, account)
-                return list(organization.fence(fence, held, reader))
-            except Unavailable as error:
-                with self._lock:
-                    self._no_resources[account] = error
-                return []
-
         def planned(_reader: Reader) -> None:
             bad = [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in (*STANDS, "blocked")]
             if bad and bad[0].code in LASTING:
-                self._note(account, bad[0].message, organization.refused(bad[0].remedy), RCP_NOTE)
-            elif fence.policies and not bad and self._noted(account, RCP_NOTE):
-                self._note(account, "", "", RCP_NOTE)
+                self.refusals.note(account, fence.form, bad[0].message, organization.refused(bad[0].remedy))
+            elif fence.policies and not bad:
+                self.refusals.over(account, fence.form)
             self._clear(fence)
             if bad and self._overtaken(bad[0], fence):
                 self._anew(account)
@@ -398,11 +312,11 @@ class AccountFences:
             if more:
                 self.fence(account)
 
-        self.runner.add(fence.principal, account, [Job(BESIDE, plan_it)], planned)
+        self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], planned)
 
     def resources(self, account: str) -> tuple[list[str], str]:
         """(names of the resource control policies that stand on the account, or why there is none)."""
-        fence, why = self._resources.get(account), self._no_resources.get(account)
+        fence, why = self._fences[organization.RCP].get(account), self._why[organization.RCP].get(account)
         done = {i: self.runner.done.get(i) for i in (fence.policies if fence else ())}
         no_room = f"no room for {', '.join(fence.left)}" if fence and fence.left else ""
         if fence and done and all(d and d.status in STANDS for d in done.values()):
@@ -453,15 +367,6 @@ class AccountFences:
             self._wanted.pop(account, None)
         self.fence(account)
 
-    def _noted(self, account: str, kind: str = SCP_NOTE) -> bool:
-        notes = [n["data"] for n in self.run.case.notes(kind) if n["data"]["account"] == account]
-        return bool(notes and notes[-1]["why"])
-
-    def _note(self, account: str, why: str, remedy: str, kind: str = SCP_NOTE) -> None:
-        if not self.runner.check:
-            data = {"account": account, "by": self.run.aws.management_arn, "why": why, "remedy": remedy}
-            self.run.case.note(kind, {**data, "at": iso(self.run.aws.now())})
-
     def _clear(self, fence: AccountFence, *, again: bool = False) -> None:
         """An SCP that was made and could not be attached is of no use: it goes again. ``again``: then the account is planned anew."""
         jobs = []
@@ -474,56 +379,30 @@ class AccountFences:
                     action="delete again: it cannot be attached", undoes=name, optional=False,  # left behind, it is said
                 )  # fmt: skip
                 jobs.append(Job(BESIDE, lambda _r, s=gone: [s]))  # type: ignore[misc]
+                self.runner.forget([name])  # when it is gone nothing has changed
         if jobs or again:
             self.runner.add(fence.principal, fence.account, jobs, (lambda _r: self._anew(fence.account)) if again else None)
-
-    # -- the next best ---------------------------------------------------------------------------------------------------------
-
-    def _next_best(self, principal: Principal) -> None:
-        with self._lock:
-            if principal.arn in self._backed:
-                return
-            self._backed.add(principal.arn)
-
-        full = self._inline_full(principal)  # then nothing of ours is in it, and two things to remove are two of these
-
-        def attach(reader: Reader) -> Iterable[Step]:
-            room = not deny_all.full(principal, reader)
-            if room:
-                yield from deny_all.attach(principal, self.incident.id, reader)
-            if full or not room:
-                yield from deny_all.boundary(principal, self.incident.id, reader)
-
-        def attached(_reader: Reader) -> None:
-            done = self.runner.done.get(deny_all.attached_id(principal))
-            if done and done.status == "failed" and done.code == FULL:
-                self.runner.add(
-                    principal.arn, principal.account, [Job(BESIDE, lambda r: deny_all.boundary(principal, self.incident.id, r))]
-                )
-
-        self.runner.add(principal.arn, principal.account, [Job(BESIDE, attach)], attached)
 
     # -- what came of it -------------------------------------------------------------------------------------------------------
 
     def done_of(self, principal: Principal) -> list[Done]:
         """The Steps that hold it beside its inline policies and that stand, the SCP's first."""
         tag = self.tags.done_of(principal) if self.tags else None
-        beside = [self.runner.done.get(i) for i in (deny_all.attached_id(principal), deny_all.boundary_id(principal))]
-        return [*self.scp_of(principal), *([tag] if tag else []), *(d for d in beside if d and d.status in STANDS)]
+        return [*self.scp_of(principal), *([tag] if tag else []), *self.next_best.done_of(principal)]
 
     def scp_of(self, principal: Principal) -> list[Done]:
         return self.above(principal.account, principal.arn)
 
     def above(self, account: str, arn: str) -> list[Done]:
         """The Steps by which what stands above ``account`` holds ``arn``, where all of them stand."""
-        fence = self._fences.get(account)
+        fence = self.planned(account)
         ids = fence.placed.get(scp.pattern(arn), set()) if fence and not (arn.endswith(scp.PEOPLE) and arn in fence.left) else set()
         done = [self.runner.done.get(i) for i in sorted(ids, reverse=True)]
         return [d for d in done if d] if ids and all(d and d.status in STANDS for d in done) else []
 
     def named(self, account: str, above: Iterable[Done]) -> list[str]:
         """scp:<id> of the policies that these Steps wrote."""
-        fence, found = self._fences.get(account), []
+        fence, found = self.planned(account), []
         for done in above:
             name, policy = fence.policies[done.step.id] if fence else ("", "")
             found.append(f"scp:{policy or self._known(done.step.id.partition('#')[0]) or name}")
@@ -531,51 +410,28 @@ class AccountFences:
 
     def why(self, account: str) -> str:
         """Why nothing stands above the account; "" when something does, or nothing was tried."""
-        why = self._why.get(account)
+        why = self.refusal(account)
         return why.message if why else ""
 
     def controls(self, principal: Principal) -> list[str]:
         found = self.named(principal.account, self.scp_of(principal))
         found += [CONTROL] if self.tags and self.tags.done_of(principal) else []
-        found += [deny_all.NAME] if self._stands(deny_all.attached_id(principal)) else []
-        found += ["boundary"] if self._stands(deny_all.boundary_id(principal)) else []
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*found, *self.next_best.controls(principal)]))
 
-    def _stands(self, step: str) -> bool:
-        done = self.runner.done.get(step)
-        return bool(done and done.status in STANDS)
+    def planned(self, account: str) -> AccountFence | None:
+        """What was planned above the account, if anything was."""
+        return self._fences[organization.SCP].get(account)
 
-    def rows(self) -> list[dict[str, t.Any]]:
-        """One for each account: {account, control, policies, instead, why, remedy}; ``resources``: its resource control policies, or why there is none."""
-        found = []
-        accounts = {*self._fences, *({p.account for p in self.run.principals.values()} if self.tags else ())}
-        for account in sorted(accounts):
-            fence = self._fences.get(account)
-            mine = [p for p in self.run.principals.values() if p.account == account and not p.only]
-            names = sorted({name for p in mine for d in self.scp_of(p) if fence for name, _id in [fence.policies[d.step.id]]})
-            instead = sorted({c for p in mine for c in self.controls(p) if not c.startswith(("scp:", CONTROL))})
-            if self.run.people:
-                names = sorted({*names, *(fence.policies[d.step.id][0] for d in self.run.people.policies(account) if fence)})
-                instead += self.run.people.instead(account)
-            tagged = bool(mine) and all(CONTROL in self.controls(p) for p in mine)
-            why, (resources, no_resources) = self._why.get(account), self.resources(account)
-            control = "scp" if names else "tag" if tagged else "none"
-            found.append({
-                "account": account, "control": control, "policies": names, "instead": instead,
-                "why": why.message if why else _SAID[control], "remedy": why.remedy if why else "", "resources": resources,
-                "resources_why": no_resources, **(self.tags.row(account) if self.tags else {}),
-            })  # fmt: skip
-        return found
+    def refusal(self, account: str) -> Unavailable | None:
+        """Why nothing stands above the account, or not for all."""
+        return self._why[organization.SCP].get(account)
+
+    def accounts(self) -> list[str]:
+        """Those above which something was planned, or in which somebody has a tag."""
+        tagged = {p.account for p in self.run.principals.values()} if self.tags else set()
+        return sorted({*self._fences[organization.SCP], *tagged})
 
     def failures(self) -> list[dict[str, str]]:
         """As entries of ``failed``: accounts for which there is no SCP, or not for all."""
         with self._lock:
-            return [{**error.as_dict(), "object": account} for account, error in sorted(self._why.items())]
-
-    def warnings(self) -> list[str]:
-        """What is said loudly: accounts that AWS exempts, and what is not protected."""
-        return [f"{error.message}. {error.remedy}" for error in self._why.values() if "management account: AWS" in error.message] + [
-            f"{account}: the policy above the account exempts what is protected, and has no room to keep others from changing it; list fewer under protected"
-            for account, fence in sorted(self._fences.items())
-            if fence.exempt.bare and fence.policies
-        ]
+            return [{**error.as_dict(), "object": account} for account, error in sorted(self._why[organization.SCP].items())]

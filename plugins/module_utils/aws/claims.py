@@ -9,7 +9,7 @@ import typing as t
 
 from ..common.guard import identity
 from ..common.run import Done
-from . import credentials, facts, residual
+from . import credentials, facts, fence_words, residual
 from .managed import managed
 from .principal import Principal
 from .quarantine import RoleAction, trusted_by
@@ -224,7 +224,7 @@ def result(run: Containment) -> dict[str, t.Any]:
         "open": open_items, "residual": rows + residual.refused(run.refused) + run.people.residual() + run.after.residual() + run.isolation.residual()
         + run.moving.residual() + run.hold.left.residual() + run.findings.residual(),
         "manual": run.people.manual() + run.findings.manual() + run.hold.manual(), "workloads": run.after.rows(),
-        "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": run.fences.rows(),
+        "suggested": run.findings.suggested, "lifted": run.guard.lifted, "left": run.left, "fences": fence_words.rows(run.fences),
         "watch": run.hold.watch + run.hold.left.watch(), "not_compared": run.hold.gaps(),
         "looks": run.hold.looks() if run.hold.on and not run.overtaken else [],
         "recovered": [*run.fences.recovered, *run.isolation.recovered, *run.moving.recovered, *run.after.recovered], "rotation": run.moving.rows(),

@@ -27,6 +27,7 @@ from . import (
     compute,
     credentials,
     facts,
+    fence_words,
     findings,
     live,
     minting,
@@ -251,7 +252,7 @@ class Containment(Response):
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
         announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
         announced = self.moving.announce(principal, announced)
-        announced["breaks"] += self.fences.breaks(principal)
+        announced["breaks"] += fence_words.breaks(self.fences, principal)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
         if all(n["run"] == self.case.ledger.run and n["data"] != announced for n in noted):
             self.case.note("principal", announced)
@@ -488,7 +489,7 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             " rights there can undo this; run from another account if you can"
         )
     case.warnings += store_home.warnings(case, {p.account for p in run.principals.values()})
-    case.warnings += run.fences.warnings() + run.people.warnings()
+    case.warnings += fence_words.warnings(run.fences) + run.people.warnings()
     if run.fences.frozen_in:
         case.warnings.append(
             "the contained worked against the containment, so for a while nobody but the responder and declared automations could write in IAM"

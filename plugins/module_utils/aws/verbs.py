@@ -21,6 +21,7 @@ from ..common.suspect import classify
 from . import (
     account_fence,
     credentials,
+    fence_words,
     identity_center,
     policy,
     quarantine,
@@ -111,7 +112,7 @@ class _Above(_Single):
         failed = [*result["failed"], *self.fences.failures()]
         rows = [{**p.row(), "controls": self.fences.controls(p)} for p in self.principals.values()]
         status = "ok" if not failed else "partial" if any(r["controls"] for r in rows) else "error" if rows else "refused"
-        return {**result, "status": status, "failed": failed, "principals": rows, "fences": self.fences.rows()}
+        return {**result, "status": status, "failed": failed, "principals": rows, "fences": fence_words.rows(self.fences)}
 
 
 class _OnResources(_Above):

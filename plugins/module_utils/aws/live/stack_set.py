@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
@@ -39,18 +39,17 @@ def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reade
     return each(started, one)
 
 
-def _one(run: str, asked: dict[str, str]) -> dict[str, str]:
+def _one(run: str, asked: Mapping[str, str]) -> dict[str, str]:
     """As whom it was begun: a delegated administrator has to say so each time."""
     return {"StackSetName": asked["set"], "OperationId": run} | ({"CallAs": asked["as"]} if asked["as"] else {})
 
 
-def _probe(target: Target, run: str, asked: dict[str, str]) -> Probe:
+def _probe(target: Target, run: str, asked: Mapping[str, str]) -> Probe:
     path = ("StackSetOperation", states("OperationId", run, "Status", _RUNNING), "OperationId")
     return Probe(Call(target, "cloudformation", "DescribeStackSetOperation", _one(run, asked)), path, _ABSENT)
 
 
 def steps(live: Live) -> Iterator[Step]:
     """Stopped: what has not begun is not begun. Stacks that it has written by then stay."""
-    asked = {"set": live.data["set"], "as": live.data["as"]}
-    do = Call(live.target, "cloudformation", "StopStackSetOperation", _one(live.id, asked))
-    yield ended(live, KIND, do, _probe(live.target, live.id, asked), "a stopped operation is begun anew, not resumed")
+    do = Call(live.target, "cloudformation", "StopStackSetOperation", _one(live.id, live.data))
+    yield ended(live, KIND, do, _probe(live.target, live.id, live.data), "a stopped operation is begun anew, not resumed")
