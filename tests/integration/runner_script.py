@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.collections"]
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import store  # noqa: E402
+from ansible_collections.evict.cloud.plugins.module_utils.common.stores import directory  # noqa: E402
 
 
 def kill_at_put(number: int, when: str) -> None:
@@ -22,7 +22,7 @@ def kill_at_put(number: int, when: str) -> None:
     counted, lock = 0, threading.Lock()
 
     def wrap(name: str) -> None:
-        real = getattr(store._Directory, name)
+        real = getattr(directory.Directory, name)
 
         def counting(self: Any, path: str, data: bytes) -> None:
             nonlocal counted
@@ -35,7 +35,7 @@ def kill_at_put(number: int, when: str) -> None:
             if mine == number:
                 os.killpg(0, signal.SIGKILL)
 
-        setattr(store._Directory, name, counting)
+        setattr(directory.Directory, name, counting)
 
     wrap("put")
     wrap("replace")

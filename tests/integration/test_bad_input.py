@@ -382,14 +382,14 @@ def quick_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead endpoint is given up at once (the real store tries for 20 seconds)."""
     import datetime
 
-    from ansible_collections.evict.cloud.plugins.module_utils.common import store
+    from ansible_collections.evict.cloud.plugins.module_utils.common.stores import interface
 
-    real = store._backends.S3Store
+    real = interface.obstore.store.S3Store
 
     def quick(bucket: str, **settings: Any) -> Any:
         return real(bucket, **{**settings, "retry_config": {"max_retries": 0, "retry_timeout": datetime.timedelta(seconds=1)}})
 
-    monkeypatch.setattr(store._backends, "S3Store", quick)
+    monkeypatch.setattr(interface.obstore.store, "S3Store", quick)
 
 
 def spool_env(desk: Desk) -> Any:

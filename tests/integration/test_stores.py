@@ -23,11 +23,11 @@ import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import lease as leases
 from ansible_collections.evict.cloud.plugins.module_utils.common import process, spool
-from ansible_collections.evict.cloud.plugins.module_utils.common import store as stores
 from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import verify
 from ansible_collections.evict.cloud.plugins.module_utils.common.message import about
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import Store, StoreUnavailable, case_store, open_store
+from ansible_collections.evict.cloud.plugins.module_utils.common.stores import directory, interface
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import document
 from tests.integration.helpers import DEAD, ROOT, Desk, environment, works
@@ -344,14 +344,12 @@ def quick_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead endpoint is given up at once (the real store tries for some seconds)."""
     import datetime
 
-    from ansible_collections.evict.cloud.plugins.module_utils.common import store
-
-    real = store._backends.S3Store
+    real = interface.obstore.store.S3Store
 
     def quick(bucket: str, **settings: Any) -> Any:
         return real(bucket, **{**settings, "retry_config": {"max_retries": 0, "retry_timeout": datetime.timedelta(seconds=1)}})
 
-    monkeypatch.setattr(store._backends, "S3Store", quick)
+    monkeypatch.setattr(interface.obstore.store, "S3Store", quick)
 
 
 def spooled(desk: Desk) -> list[str]:
@@ -566,14 +564,14 @@ def test_what_was_written_in_both_places_shadows_nothing(desk: Desk, bucket: Buc
 
 def test_evidence_whose_put_was_sent_twice_is_in_the_manifest(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The put arrives, its answer is lost, and when it is sent again it finds itself."""
-    real = stores._Directory.put
+    real = directory.Directory.put
 
     def twice(store: Any, path: str, data: bytes) -> None:
         real(store, path, data)
         if path.startswith("evidence/"):
             real(store, path, data)
 
-    monkeypatch.setattr(stores._Directory, "put", twice)
+    monkeypatch.setattr(directory.Directory, "put", twice)
     desk.incident(BOB)
     assert desk.contain()["problems"] == []
     kept = {name.removeprefix("evidence/") for name in desk.store.list("evidence") if "manifest" not in name}

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import durable, errors, store
+from ansible_collections.evict.cloud.plugins.module_utils.common.stores import interface
 
 ROOT = Path(__file__).parents[3]
 BAD_PATHS = [
@@ -31,7 +32,8 @@ def cases(tmp_path: Path) -> store.Store:
 
 def child(code: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
-    head = "import sys\nfrom ansible_collections.evict.cloud.plugins.module_utils.common import store\n"
+    common = "ansible_collections.evict.cloud.plugins.module_utils.common"
+    head = f"import sys\nfrom {common} import durable, store\nfrom {common}.stores import interface\n"
     return subprocess.run(
         [sys.executable, "-c", head + code, *arguments], check=False, text=True, capture_output=True, env=environment, timeout=60, **options
     )  # type: ignore[call-overload,no-any-return]
@@ -109,7 +111,7 @@ def test_files_and_folders_are_private_from_the_first_byte(tmp_path: Path, umask
 
 def test_on_disk_before_put_returns_and_before_the_name_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[tuple[str, str]] = []
-    fsync, rename = os.fsync, store.obstore.rename
+    fsync, rename = os.fsync, interface.obstore.rename
 
     def synced(handle: int) -> None:
         events.append(("fsync", os.readlink(f"/proc/self/fd/{handle}")))
@@ -120,7 +122,7 @@ def test_on_disk_before_put_returns_and_before_the_name_is_there(tmp_path: Path,
         rename(backend, staged, path, overwrite=overwrite)
 
     monkeypatch.setattr(durable.os, "fsync", synced)
-    monkeypatch.setattr(store.obstore, "rename", published)
+    monkeypatch.setattr(interface.obstore, "rename", published)
     cases = store.open_store(str(tmp_path / "cases"))
     cases.put("ledger/a/1.json", b"x")
     at = events.index(("name", "ledger/a/1.json"))
@@ -144,7 +146,7 @@ def test_a_folder_that_another_process_has_just_made_is_synced_too(tmp_path: Pat
 
 
 def test_a_name_is_whole_or_absent_when_the_process_is_killed(tmp_path: Path) -> None:
-    for point in ("store.durable.write_file", "store.durable._sync", "store.durable.sync_folder", "store.obstore.rename"):
+    for point in ("durable.write_file", "durable._sync", "durable.sync_folder", "interface.obstore.rename"):
         where = tmp_path / point
         code = f"""
 import os, signal
@@ -162,7 +164,7 @@ cases.put("a/1", b"y" * 100)
         cases = store.open_store(str(where))
         assert set(cases.list()) <= {"a/0", "a/1"}  # leftovers of staging are not listed
         assert all(len(cases.get(path)) == 100 for path in cases.list())
-        if point == "store.obstore.rename":
+        if point == "interface.obstore.rename":
             assert cases.list() == ["a/0", "a/1"]
         cases.replace("a/1", b"z" * 100)
         assert cases.get("a/1") == b"z" * 100
@@ -374,7 +376,7 @@ def test_a_case_removed_under_a_running_process_is_an_error_once(cases: store.St
 
 
 def test_without_obstore_the_error_says_how_to_install_it(cases: store.Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "obstore", None)
+    monkeypatch.setattr(interface, "obstore", None)
     with pytest.raises(errors.MissingLibrary, match="obstore"):
         cases.put("a", b"x")
 

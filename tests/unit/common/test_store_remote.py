@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import errors, lease, ledger, result, store
+from ansible_collections.evict.cloud.plugins.module_utils.common.stores import interface
+from ansible_collections.evict.cloud.plugins.module_utils.common.stores.bucket import Connection
 from tests.beds import azurite, gcs_rules
 
 boto3 = pytest.importorskip("boto3")
@@ -239,9 +241,11 @@ def test_object_lock_keeps_every_version_and_nothing_else_is_different(locked: s
     bucket = locked.url.split("/")[2]
     plain = t.cast(t.Any, locked)._connection.client()
     config = {name: value for name, value in plain.config.items() if name != "checksum_algorithm"}
-    bare = store._backends.S3Store(config=config, credential_provider=plain.credential_provider, client_options={"allow_http": True})
+    bare = interface.obstore.store.S3Store(
+        config=config, credential_provider=plain.credential_provider, client_options={"allow_http": True}
+    )
     with pytest.raises(Exception, match="Content-MD5"):  # a canary: this bucket does ask for a checksum
-        store.obstore.put(bare, "x", b"1")
+        interface.obstore.put(bare, "x", b"1")
     heads = []
     for run in range(3):
         writer = ledger.Ledger.open(locked, incident="IR-1", module="test")
@@ -388,7 +392,7 @@ def test_a_role_is_assumed(s3: t.Any, endpoint: str, monkeypatch: pytest.MonkeyP
 
 
 def test_nothing_is_contacted_before_the_first_use_and_a_dead_endpoint_is_named(monkeypatch: pytest.MonkeyPatch, s3: t.Any) -> None:
-    monkeypatch.setattr(store._Connection, "_connect", lambda _self: pytest.fail("contacted"))
+    monkeypatch.setattr(Connection, "_connect", lambda _self: pytest.fail("contacted"))
     store.case_store("s3://cases", "IR-1")
     monkeypatch.undo()
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
