@@ -18,14 +18,14 @@ from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
 from ..common.guard import Guard, identity, kind_of
 from ..common.run import Runner
-from . import credentials, sharing
+from . import credentials, sharing, untouchable
 from .account_state import Change
 from .administrators import Administrators
 from .authors import Authors
 from .branch import Branch
 from .compute.chosen import known_role
 from .identity_center import session_of
-from .principal import Principal, refuse_untouchable, resolve
+from .principal import Principal, resolve
 from .scope import caller_arn
 from .session import Aws
 
@@ -180,7 +180,7 @@ class Response:
         if principal.account == self.aws.caller["account"]:  # the roles of other accounts may be reached through it
             for account in sorted({s.account for s in self.suspects if s.cloud == "aws" and s.account}):
                 self._know_own(account)
-        refuse_untouchable(principal)
+        untouchable.refuse(principal)
         self._check(principal.arn, discovered=bool(principal.discovered) and not self._same(principal))  # a new name is no new identity
         self._check_spared(principal)
         if self.cuts and principal.kind == "user" and not principal.only:

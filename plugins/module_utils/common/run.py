@@ -7,7 +7,6 @@ drop what is already true -> stop here in check mode -> ledger: intent, durable 
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import json
 import threading
@@ -21,6 +20,7 @@ from .errors import CloudError, EvictError
 from .plan import Call, Edit, Phase, Ref, Secret, Step
 from .pool import Pool
 from .reader import Cloud, Reader
+from .recovery import Recovery
 
 STANDS = ("done", "already", "would")  # of a Step: it holds, or in check mode it would
 _CHANGED_MEANWHILE = (
@@ -76,9 +76,10 @@ class Runner:
         """``stopped``: why no Step may be begun any more, or ""; ``beside``: what other runs of the case have set out to do that are at work at the same
         time.
         """
-        self.clouds, self.check, self.pool, self._journal = clouds, check, Pool(threads, per_account), journal
-        self._stopped, self._now, self._threads, self._beside = stopped, now, threads, beside
+        self.clouds, self.check, self.pool, self.journal = clouds, check, Pool(threads, per_account), journal
+        self._stopped, self.now, self.threads, self._beside = stopped, now, threads, beside
         self.began = now()  # what a dead run left half done was carried out by then, or was not
+        self._recovery = Recovery(self)
         self._lock = threading.Lock()
         self.answers: dict[str, t.Any] = {i: plan.Kept(h["outcome"]["answer"]) for i, h in (history or {}).items()}
         self._old = set(self.answers)  # answers of earlier runs: what the ledger keeps of them, so without their secrets
@@ -114,6 +115,10 @@ class Runner:
             if entry not in self.failures:
                 self.failures.append(entry)
 
+    def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
+        """See ``recovery.Recovery``."""
+        return self._recovery.recover(intents)
+
     def forget(self, step_ids: Iterable[str]) -> None:
         """What this run takes away again is not looked for afterwards."""
         with self._lock:
@@ -140,6 +145,11 @@ class Runner:
         with self._lock:
             self.answers[step_id] = answer
             self._old.discard(step_id)
+
+    def keep(self, step_id: str, answer: list[t.Any]) -> None:
+        """What the ledger keeps of an answer, without its secrets."""
+        self.answers[step_id] = plan.Kept(answer)
+        self._old.add(step_id)
 
     def drop(self, step_id: str) -> None:
         """What an earlier run made is gone: its Step will be carried out again."""
@@ -171,92 +181,9 @@ class Runner:
             hunks[name] = {**hunks.get(name, fresh), "after": after}
         return list(hunks.values())
 
-    # -- crash recovery ----------------------------------------------------------------------------------------------------------
-
-    def recover(self, intents: Iterable[dict[str, t.Any]]) -> list[str]:
-        """For each intent without outcome of a dead run: read live state, say what happened, remove an orphan. Returns what was found."""
-        steps: list[Step] = [plan.decode(data) for data in intents]
-
-        def one(same: list[Step]) -> list[str]:
-            found = []
-            for step in same:
-                try:
-                    text = self._settle(step, Reader(self.clouds), adopt=self._in_use(step, steps))
-                except EvictError as error:
-                    self.fail(error, step.resource)
-                    text = f"unknown: {error.message}"
-                found.append(f"{step.resource}: {step.action}: {text}")
-            return found
-
-        groups: dict[str, list[Step]] = {}  # several dead runs may have been at the same thing: one after another
-        for step in steps:
-            groups.setdefault(step.id, []).append(step)
-        with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            return [text for found in pool.map(one, groups.values()) for text in found]
-
-    def _in_use(self, made: Step, steps: Iterable[Step]) -> bool:
-        """Whether a Step that needs what ``made`` creates was carried out, so that it is no orphan: removing it would undo that, or fail.
-
-        Never where somebody needs a secret of it, which died with the process that got it.
-        """
-        users = [s for s in steps if made.id in s.needs and s.probe and isinstance(made.owns, Ref) and not isinstance(s.owns, Ref)]
-        if any(isinstance(ref, Secret) for s in users for action in s.do for ref in plan.refs(action)):
-            return False
-        try:
-            return any(Reader(self.clouds).read(s.probe) == s.after for s in users if s.probe)
-        except EvictError:
-            return False
-
-    def _settle(self, step: Step, reader: Reader, *, adopt: bool = False) -> str:
-        if step.probe is None:
-            return "unknown: nothing to read back"
-        if isinstance(step.owns, Ref):
-            orphans = self._orphans(step, reader)
-            if len(orphans) > 1:
-                raise EvictError(
-                    f"{step.resource}: {len(orphans)} objects appeared since the plan was made ({', '.join(map(str, orphans))}), so the orphan of"
-                    " the interrupted run cannot be told apart",
-                    object=step.resource, operation=step.action, remedy="remove the one that nobody knows by hand, then run again",
-                )  # fmt: skip
-            if orphans and (adopt or not step.undo):  # what cannot be undone cannot be removed either: it was carried out
-                return self._adopt(step, orphans[0])
-            if orphans and not self.check:
-                self._undo_orphan(step, orphans[0])
-            text, status = ("an orphan was made and has been removed" if orphans else "was not carried out"), "failed"
-        else:
-            now = reader.read(step.probe)
-            if now == self._after(step):
-                text, status = "was carried out", "done"
-            else:
-                text, status = ("was not carried out" if now == step.before else "something else is there now"), "failed"
-        if not self.check and self._journal:
-            message = f"interrupted run: {text}"
-            at = self.began if status == "done" else self._now()
-            self._journal.outcome([{"id": step.id, "status": status, "at": at, "message": message, "step": plan.encode(step)}])
-        return text
-
-    def _adopt(self, step: Step, identity: t.Any) -> str:
-        text, answer = "was carried out", [[list(step.owns.path), identity]]
-        self.answers[step.id] = plan.Kept(answer)
-        self._old.add(step.id)
-        if not self.check and self._journal:
-            outcome = {"id": step.id, "status": "done", "at": self._now(), "message": f"interrupted run: {text}", "answer": answer}
-            self._journal.outcome([outcome])
-        return text
-
-    def _orphans(self, step: Step, reader: Reader) -> list[t.Any]:
-        known = set(step.before or ())
-        if (answer := self.answers.get(step.id)) is not None:
-            known.add(plan.dig(answer, step.owns.path))
-        return [identity for identity in (step.probe and reader.read(step.probe)) or () if identity not in known]
-
-    def _undo_orphan(self, step: Step, identity: t.Any) -> None:
-        for action in step.undo:
-            self._act(action, {**self.answers, step.id: plan.Kept([[step.owns.path, identity]])})
-
     # -- one step ----------------------------------------------------------------------------------------------------------------
 
-    def _act(self, action: plan.Action, answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    def act(self, action: plan.Action, answers: Mapping[str, t.Any]) -> dict[str, t.Any]:
         try:
             return self._send(action, answers)
         except EvictError as error:  # clouds quote what they refuse
@@ -291,7 +218,7 @@ class Runner:
         for attempt in (1, 2):
             try:
                 for action in step.do:
-                    answer = self._act(action, self.answers)
+                    answer = self.act(action, self.answers)
                 if isinstance(step.owns, Ref) and plan.dig(answer, step.owns.path) is None:
                     raise CloudError(
                         f"{step.resource}: the answer does not say what was made",
@@ -306,23 +233,23 @@ class Runner:
             except CloudError as error:
                 if isinstance(step.owns, Ref):
                     if error.lost:  # it may have been made: whatever nobody knows is removed, before anything else is tried
-                        self._settle(step, Reader(self.clouds))
+                        self._recovery.settle(step, Reader(self.clouds))
                         if not step.undo and step.id in self.answers:
                             return f"{error.code}, yet it is so"
-                        if attempt == 1 and self._journal:
-                            self._journal.intent([plan.encode(step)], urgent=True)
+                        if attempt == 1 and self.journal:
+                            self.journal.intent([plan.encode(step)], urgent=True)
                             continue
                     raise
-                if step.probe and Reader(self.clouds).read(step.probe) == self._after(step):
+                if step.probe and Reader(self.clouds).read(step.probe) == self.after(step):
                     return f"{error.code}, yet it is so"
                 raise
         raise AssertionError("not reached")
 
     def shows(self, step: Step, reader: Reader) -> bool:
         """Whether what ``step`` wrote is what is there."""
-        return step.probe is not None and bool(reader.read(step.probe) == self._after(step))
+        return step.probe is not None and bool(reader.read(step.probe) == self.after(step))
 
-    def _after(self, step: Step) -> t.Any:
+    def after(self, step: Step) -> t.Any:
         """What the probe is to see, with Refs resolved as far as their answers are known."""
         known = all(ref.step in self.answers for ref in plan.refs(step.after))
         return plan.resolve(step.after, self.answers) if known else step.after
@@ -337,10 +264,10 @@ class Runner:
             turn = self._turns.setdefault(step.id, threading.Lock())
         with turn:
             if self._open.get(step.id) is not step:  # its intent may be written, and is not the last one any more
-                if not (anew := self._still_to_do(step)) or not self._journal:
+                if not (anew := self._still_to_do(step)) or not self.journal:
                     return
                 step = self._open[step.id] = anew
-                self._journal.intent([plan.encode(step)], urgent=True)
+                self.journal.intent([plan.encode(step)], urgent=True)
             try:
                 self._run_step(step)
             finally:
@@ -358,7 +285,7 @@ class Runner:
         missing = [
             r.step for a in step.do for r in plan.refs(a) if r.step not in self.answers or (isinstance(r, Secret) and r.step in self._old)
         ]
-        result = Done(step, "done", at=self._now())
+        result = Done(step, "done", at=self.now())
         try:
             if blocked or missing:
                 result.status, result.message = "blocked", f"needs {', '.join(blocked or missing)}"
@@ -366,7 +293,7 @@ class Runner:
                 raise EvictError(f"stopped: {why}", object=step.resource, operation=step.action)
             else:
                 result.message = self._carry_out(step)
-                result.at = self._now()
+                result.at = self.now()
         except EvictError as error:
             result.status, result.message, result.remedy, result.operation = "failed", error.message, error.remedy, error.operation
             result.code = getattr(error, "code", "")
@@ -381,8 +308,8 @@ class Runner:
         if result.status == "done" and (paths := self._wanted.get(result.step.id)):
             answer = self.answers.get(result.step.id)
             outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in paths]
-        if self._journal:
-            self._journal.outcome([outcome])
+        if self.journal:
+            self.journal.outcome([outcome])
         before = self.done.get(result.step.id)
         self.carried_out += result.status == "done"
         if result.status == "done" and before is not None and before.status in ("unverified", "failed"):
@@ -394,7 +321,7 @@ class Runner:
         """Record what is already true or would be done; write the intents of the rest, durable on return, and give those back (see ``run_step``)."""
         self._note_wanted(steps)
         made = {s.id for s in steps if self._is_made(s)}
-        here = {s.id for s in steps if s.id in made or (not isinstance(s.owns, Ref) and s.before == self._after(s))}
+        here = {s.id for s in steps if s.id in made or (not isinstance(s.owns, Ref) and s.before == self.after(s))}
         anew = self._remake([s for s in steps if s.id in made], [s for s in steps if s.id not in here])
         pending: list[Step] = []
         for step in steps:
@@ -413,11 +340,11 @@ class Runner:
             self.undone += lost
             # What another plan has carried out since we looked is looked at again when its turn comes.
             first = [step for step in pending if self.done.get(step.id) is known[step.id] and self._open.setdefault(step.id, step) is step]
-        if pending and self._journal is None:
+        if pending and self.journal is None:
             raise EvictError("nothing is changed without a ledger", object=pending[0].resource, operation=pending[0].action)
-        if first and self._journal:
+        if first and self.journal:
             try:
-                self._journal.intent([plan.encode(step) for step in first], urgent=any(s.phase == Phase.FENCE for s in first))
+                self.journal.intent([plan.encode(step) for step in first], urgent=any(s.phase == Phase.FENCE for s in first))
             except EvictError:
                 with self._lock:
                     self._open = {name: step for name, step in self._open.items() if not any(step is mine for mine in first)}
@@ -474,7 +401,7 @@ class Runner:
         anew = [step for step in made if step.id in wanted]
         for step in anew:
             if not self.check:
-                self._undo_orphan(step, plan.dig(self.answers[step.id], step.owns.path))
+                self._recovery.undo_orphan(step, plan.dig(self.answers[step.id], step.owns.path))
         return {step.id for step in anew}
 
     def read_back(self, steps: Iterable[Step]) -> Reader:
@@ -489,7 +416,7 @@ class Runner:
             left = [s for s in left if not self._seen(s, reader)]
             if not left:
                 return reader
-        beside = list(self._beside()) if left and self._journal else []
+        beside = list(self._beside()) if left and self.journal else []
         for step in left:
             done = self.done[step.id]
             done.status, done.message = (
@@ -497,11 +424,11 @@ class Runner:
             )
             if not step.optional:
                 self.fail(EvictError(done.message, object=step.resource, operation=step.action, remedy="run again"))
-            if self._journal:
-                outcome = {"id": step.id, "status": done.status, "at": self._now(), "message": done.message}
+            if self.journal:
+                outcome = {"id": step.id, "status": done.status, "at": self.now(), "message": done.message}
                 # What a run beside this one wrote over it is what stands: a release that looked for ours would call it somebody else's change.
                 there = next((other for other in beside if other.id == step.id and self._seen(other, reader)), step)
-                self._journal.outcome([{**outcome, "step": plan.encode(there)}])
+                self.journal.outcome([{**outcome, "step": plan.encode(there)}])
         return reader
 
     def _seen(self, step: Step, reader: Reader) -> bool:

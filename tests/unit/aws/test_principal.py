@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import principal
-from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal, from_identity, refuse_untouchable, resolve
+from ansible_collections.evict.cloud.plugins.module_utils.aws import principal, untouchable
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal, from_identity, resolve
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError, Refused
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call
 from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
@@ -104,7 +104,7 @@ def made(arn: str, kind: str = "role", path: str = "/", **more: Any) -> Principa
 )  # fmt: skip
 def test_what_iam_does_not_let_anybody_fence(who: Principal, remedy: str) -> None:
     with pytest.raises(Refused) as caught:
-        refuse_untouchable(who)
+        untouchable.refuse(who)
     assert caught.value.object == who.arn and remedy in caught.value.remedy
 
 
@@ -113,14 +113,14 @@ def test_the_scp_names_the_session_and_is_valid() -> None:
         f"arn:aws:iam::{A}:role/aws-reserved/AWSReservedSSO_A_1", path="/aws-reserved/sso.amazonaws.com/", sessions={"eve@example.org"}
     )
     with pytest.raises(Refused) as caught:
-        refuse_untouchable(who)
+        untouchable.refuse(who)
     scp = json.loads(caught.value.remedy.split("--content '", 1)[1].split("'", 1)[0])
     assert scp["Statement"][0]["Condition"]["StringLike"]["aws:userId"] == ["*:eve@example.org"] and len(json.dumps(scp)) < 5120
 
 
 def test_ordinary_ones_are_not_refused() -> None:
     for who in (made(ROLE), made(USER, "user"), made(f"arn:aws:iam::{A}:role/my-aws-service-role/x", path="/my-aws-service-role/")):
-        refuse_untouchable(who)
+        untouchable.refuse(who)
 
 
 def test_joining_two_suspects_of_one_identity_widens_never_narrows() -> None:

@@ -148,7 +148,7 @@ def test_the_deny_is_merged_and_undone_to_the_byte(service: str, before: str) ->
     assert ("Resource" in ours[0]) == (service != "ecr")
     again, _ = fence(cloud)
     assert [d.status for d in again.runner.done.values()] == ["already"]
-    Runner({"aws": cloud}, Journal())._act(done.step.undo[0], {})
+    Runner({"aws": cloud}, Journal()).act(done.step.undo[0], {})
     assert cloud.policy == (ORIGINAL if before == "some" else None)
 
 
@@ -158,7 +158,7 @@ def test_what_others_wrote_meanwhile_stays_and_the_text_is_then_not_the_old_one(
     new = {**ADMINS, "Sid": "New"}
     cloud.policy = json.dumps(edits.set_statements(json.loads(cloud.policy or ""), [], [new]))
     (done,) = run.runner.done.values()
-    run.runner._act(done.step.undo[0], {})
+    run.runner.act(done.step.undo[0], {})
     assert json.loads(cloud.policy or "")["Statement"] == [ADMINS, new]
 
 

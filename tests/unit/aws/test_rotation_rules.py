@@ -147,7 +147,7 @@ def test_a_cloud_that_quotes_an_environment_is_not_quoted(name: str) -> None:
     runner = Runner({"fake": cloud}, None)
     arguments = {"keys": []} if name == "only" else {"old": OLD, "new": NEW, "secret": "y" * 40, "at": ["Value"], "half": "secret"}
     with pytest.raises(CloudError) as caught:
-        runner._act(plan.Edit(HERE, {"Name": "env"}, name, arguments), {})
+        runner.act(plan.Edit(HERE, {"Name": "env"}, name, arguments), {})
     assert "x" * 40 not in caught.value.message
 
 
