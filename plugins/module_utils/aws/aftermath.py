@@ -92,7 +92,7 @@ class Aftermath:
         for principal in principals:
             cutoff = self.cutoff(principal)
             ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
-        return everybody.suspects(self.run, {key: action.action for key, action in self.run.actions.items()}, ends)
+        return everybody.suspects(self.run, {key: action.action for key, action in self.run.roles.actions.items()}, ends)
 
     def _started(self) -> dict[tuple[Target, str], list[events.Event]]:
         """The suspects' own calls that started something, by place and kind."""
@@ -123,7 +123,7 @@ class Aftermath:
         latest = ""
         for role in list(self.run.principals.values()):
             cutoff = self.cutoff(role)
-            if role.kind != "role" or not cutoff or self.run.actions[identity(role.arn)].action != "revoke":
+            if role.kind != "role" or not cutoff or self.run.roles.actions[identity(role.arn)].action != "revoke":
                 continue  # a denied one is not to work again; a clamp and a session deny leave its workloads alone
             trusted = trusted_by(role.facts)["Service"]
             self.workloads += _not_listed(role, cutoff)

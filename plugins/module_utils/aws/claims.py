@@ -113,7 +113,7 @@ def closed(run: Containment, principal: Principal) -> bool:
     fence = _fence(run, principal)
     if fence is None or fence.status not in _STANDS or run.moving.waits(principal):
         return False
-    return principal.kind == "user" or run.actions[identity(principal.arn)].action in ("deny", "clamp")
+    return principal.kind == "user" or run.roles.actions[identity(principal.arn)].action in ("deny", "clamp")
 
 
 def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) -> list[str]:
@@ -122,7 +122,7 @@ def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) 
     ``behind``: identities of the roles that are being looked at on the way here: roles may have been assumed from one another, and none opens itself.
     """
     behind = (*behind, identity(role.arn))
-    if role.forced and run.actions[identity(role.arn)].action == "deny":
+    if role.forced and run.roles.actions[identity(role.arn)].action == "deny":
         return []  # nothing is to work with it, and whoever assumes it gets a session that may do nothing
     if role.planted:
         return ["the trust policy that the suspect wrote"]
@@ -165,7 +165,7 @@ def _claim(run: Containment, principal: Principal, now: datetime.datetime) -> di
     if fence is None or fence.status not in _STANDS:
         return {"action": "failed", "contained_at": None, "proof": "unknown"}
     if principal.kind == "role" and (paths := open_paths(run, principal)):
-        word = _WORDS[run.actions[identity(principal.arn)].action]
+        word = _WORDS[run.roles.actions[identity(principal.arn)].action]
         return {"action": f"{word}, can be re-assumed via {', '.join(paths)}", "contained_at": None, "proof": proof}
     if bad:
         return {"action": f"fenced, but failed: {', '.join(d.step.resource for d in bad)}", "contained_at": None, "proof": "unknown"}
@@ -194,7 +194,7 @@ def result(run: Containment) -> dict[str, t.Any]:
     principals, rows, open_items = [], [], list(run.open)
     for principal in run.principals.values():
         claim = run.moving.claim(principal, _claim(run, principal, now))
-        action = run.actions.get(identity(principal.arn)) if principal.kind == "role" else None
+        action = run.roles.actions.get(identity(principal.arn)) if principal.kind == "role" else None
         row = principal.row() | ({"managed": owner} if (owner := managed(principal.facts)) else {})
         row |= {**({"role_action": action.action, "why": action.why} if action else {}), **claim}
         principals.append({**row, "controls": controls(run, principal)})

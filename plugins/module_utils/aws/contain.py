@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import datetime
 import re
@@ -15,7 +14,7 @@ from collections.abc import Iterable
 from ..common import named, plan, restore
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import EvictError, InvalidInput, Refused, TakenOver
+from ..common.errors import EvictError, InvalidInput, TakenOver
 from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -36,7 +35,6 @@ from . import (
     resources,
     sessions,
     shares,
-    sharing,
     snapshot,
     space,
     store_home,
@@ -51,6 +49,7 @@ from .moving import Moving
 from .people import People
 from .principal import Principal
 from .respond import Response
+from .roles import Roles
 from .scope import Scope
 from .session import Aws, parse
 from .stop_clocks import Clocks
@@ -90,7 +89,6 @@ class Containment(Response):
     def __init__(self, aws: Aws, case: Case, runner: Runner, options: Options) -> None:
         super().__init__(aws, case, runner)
         self.options = options
-        self.actions: dict[str, quarantine.RoleAction] = {}
         self.minted: dict[str, datetime.datetime] = {}  # identity -> when a compromised credential of it last minted a session
         self._first_cutoffs: dict[str, datetime.datetime] = {}  # ARN -> of its sessions, as the first plan has it
         self.unsettled = {plan.decode(data).id for data in case.ledger.open_intents()}  # what a killed run may have carried out
@@ -102,6 +100,7 @@ class Containment(Response):
         self.trusted = {identity(arn) for arn in (*self.incident.trusted.principals, *self.incident.automations)}
         self.fences = account_fence.AccountFences(self, options.account_fence, again=options.revoke_again)
         self.moving = Moving(self)
+        self.roles = Roles(self)
         self.hold = Hold(self)
         self.findings = Findings(self)
         self.door = Door(self)
@@ -128,7 +127,7 @@ class Containment(Response):
         if self.scope:
             self.exhaust(self.scope)
         self.clocks.first()
-        self._settle_roles()
+        self.roles.settle()
         self._mend()
         self.give_way()
         self.isolation.contain(self)
@@ -242,15 +241,15 @@ class Containment(Response):
     def cut(self, principal: Principal) -> None:
         """All that is to be cut of it now."""
         jobs = list(self._jobs(principal))
-        self._announce(principal)
+        self.announce(principal)
         self.runner.add(principal.arn, principal.account, [*jobs, self.fences.started(principal)])
 
     def _jobs(self, principal: Principal) -> Iterable[Job]:
-        return map(self.hold.kept_up, self._user_jobs(principal) if principal.kind == "user" else self._role_jobs(principal))
+        return map(self.hold.kept_up, self._user_jobs(principal) if principal.kind == "user" else self.roles.jobs(principal))
 
-    def _announce(self, principal: Principal) -> None:
+    def announce(self, principal: Principal) -> None:
         """One note of who it is, what is cut and what may break; an earlier run's note is not repeated."""
-        announced = claims.announce(principal, self.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
+        announced = claims.announce(principal, self.roles.actions.get(identity(principal.arn)), self.incident, self.options.kinds)
         announced = self.moving.announce(principal, announced)
         announced["breaks"] += fence_words.breaks(self.fences, principal)
         noted = [n for n in self.case.notes("principal") if n["data"]["arn"] == principal.arn]
@@ -263,7 +262,7 @@ class Containment(Response):
         yield from snapshot.jobs(principal, self.case, self.options.kinds)
         for kind in claims.kinds(principal, self.options.kinds, self.incident):
             yield Job(kind.PHASE, lambda r, kind=kind: self._disable(principal, kind, r))  # type: ignore[misc]
-        yield Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now() + PROPAGATION))
+        yield Job(Phase.SESSION, lambda r: self.revoke(principal, r, self.aws.now() + PROPAGATION))
 
     def _disable(self, user: Principal, kind: credentials.Kind, reader: Reader) -> Iterable[Step]:
         unknown = self.unknown.setdefault(identity(user.arn), set())
@@ -286,51 +285,7 @@ class Containment(Response):
             snapshot.list_inline(user, reader)  # which the snapshot needs as well: one call for two questions
         return space.fitting(user, quarantine.fence_user(user, self.incident, reader), reader, self.runner)
 
-    def _role_jobs(self, principal: Principal) -> Iterable[Job]:
-        action = self._decide(principal)
-        yield self.fence_job(principal, action.action)
-        if principal.planted:
-            yield self._mend_job(principal.arn, principal)
-        yield from snapshot.jobs(principal, self.case, self.options.kinds)
-        if action.action in ("revoke", "deny"):
-            # At once, so that live sessions end in seconds; again in the second pass, when the path to a new one is closed.
-            yield Job(Phase.FENCE, lambda r: self._revoke(principal, r, self.aws.now()))
-
-    def fence_job(self, role: Principal, action: str) -> Job:
-        return Job(Phase.FENCE, lambda r: self._fence_role(role, action, r))
-
-    def _fence_role(self, role: Principal, action: str, reader: Reader) -> Iterable[Step]:
-        if action == "deny" and (self._noted_action(role) or {}).get("action") != "deny":  # what stands already is not asked about again
-            decided = self.actions[identity(role.arn)]
-            try:
-                others = self.may_deny(role, asked=self.incident.role_action == "deny", look=bool(self.scope))
-                decided = dataclasses.replace(decided, breaks=(*decided.breaks, *(f"session of {who}" for who in others)))
-            except Refused as error:  # the next best control comes with it anyway: its sessions are revoked
-                self.refuse(error, role.arn)
-                decided, action = dataclasses.replace(decided, action="revoke", why=error.message), "revoke"
-            self._note_action(role, decided)
-            self._announce(role)
-        steps = quarantine.fence_role(role, self.incident, action, self._networks, self.aws.now(), reader)
-        return space.fitting(role, steps, reader, self.runner)
-
-    def _noted_action(self, role: Principal) -> dict[str, t.Any] | None:
-        """The latest decision, for what the incident file asks now."""
-        key, wanted = identity(role.arn), self._wanted(role)
-        noted = reversed([n["data"] for n in self.case.notes("role_action")])
-        return next((data for data in noted if (data["role"], data["wanted"]) == (key, wanted)), None)
-
-    def _note_action(self, role: Principal, action: quarantine.RoleAction) -> None:
-        with self._lock:
-            self.actions[identity(role.arn)] = action
-            if (self._noted_action(role) or {}).get("action") != action.action:
-                about = {"role": identity(role.arn), "wanted": self._wanted(role)}
-                self.case.note("role_action", {**about, **dataclasses.asdict(action)})
-
-    @property
-    def _networks(self) -> tuple[str, ...]:
-        return self.moving.networks
-
-    def _revoke(
+    def revoke(
         self, principal: Principal, reader: Reader, cutoff: datetime.datetime, newer_than: datetime.datetime | None = None
     ) -> list[Step]:
         newer = cutoff if self.options.revoke_again and not self._repeating else newer_than
@@ -339,34 +294,7 @@ class Containment(Response):
         steps = sessions.revoke(principal, self.incident, cutoff, reader, newer_than=newer)
         return space.fitting(principal, steps, reader, self.runner)
 
-    # -- roles -------------------------------------------------------------------------------------------------------------------
-
-    def _decide(self, principal: Principal, *, settled: bool = False, others: list[str] | None = None) -> quarantine.RoleAction:
-        """By rule; a decision of an earlier run stands, so that a second run changes nothing, unless the incident file asks for another.
-
-        ``settled``: the sources are fenced and the logs are read; before that, what can be done at once is done.
-        """
-        wanted, before = self._wanted(principal), self._noted_action(principal)
-        refused = before and wanted == "deny" != before["action"]  # by a guard: perhaps it is lifted now
-        if before and not (refused or settled or self.options.revoke_again):
-            action = quarantine.RoleAction(before["action"], before["why"], tuple(before["breaks"]))
-        elif principal.forced and wanted == principal.forced != self.incident.role_action:
-            action = quarantine.RoleAction(principal.forced, principal.discovered)
-        elif instead := self.moving.role_action(principal):
-            action = quarantine.RoleAction(instead, "the dependents of its source may hold sessions of it, and work on")
-        else:
-            via, now = claims.open_paths(self, principal) if settled else [], self.aws.now()
-            action = quarantine.decide(principal, wanted=wanted, networks=self._networks, others=others, now=now, open_paths=via)
-        if action.action == "deny":
-            self.actions[identity(principal.arn)] = action  # noted when the guards have passed it
-        else:
-            self._note_action(principal, action)
-        return action
-
-    def _wanted(self, role: Principal) -> str:
-        return self.moving.role_action(role) or (role.forced if self.incident.role_action == "auto" else "") or self.incident.role_action
-
-    def _mend_job(self, arn: str, role: Principal | None) -> Job:
+    def mend_job(self, arn: str, role: Principal | None) -> Job:
         def mend(reader: Reader) -> Iterable[Step]:
             contained = {key for key, p in self.principals.items() if not p.only}
             return trust.mend(self.aws, arn, contained, self.incident.trusted.principals, reader, role)
@@ -376,36 +304,11 @@ class Containment(Response):
     def _mend(self) -> None:
         """Roles that are not cut: their trust policies, and the denies of the suspects' sessions of them."""
         for arn in sorted(self.findings.mended):
-            self.runner.add(arn, arn.split(":")[4], [self._mend_job(arn, None)])
+            self.runner.add(arn, arn.split(":")[4], [self.mend_job(arn, None)])
         for spared in list(self.findings.spared.values()):
             spared.inline = None
             shut = list(self.door.shut(spared))  # then nobody needs to be named any more
-            self.runner.add(spared.arn, spared.account, shut or ([self.fence_job(spared, "session")] if spared.sessions else []))
-
-    def _settle_roles(self) -> None:
-        """With the sources fenced and the logs read, the first decision on a role may become another; once for each."""
-        settled = {n["data"]["role"] for n in self.case.notes("role_settled") if n["data"]["wanted"] == self.incident.role_action}
-        roles = [p for p in self.principals.values() if p.kind == "role" and identity(p.arn) not in settled and not p.forced]
-        if roles:
-            with concurrent.futures.ThreadPoolExecutor(len(roles)) as pool:
-                list(pool.map(self._settle_role, roles))
-        self.runner.wait()
-
-    def _settle_role(self, principal: Principal) -> None:
-        wanted, key = self.incident.role_action, identity(principal.arn)
-        others = sharing.others(self, principal) if wanted != "deny" and self.scope else None
-        if wanted == "deny" or (wanted != "session" and others is None):
-            return  # looked at before the deny, or nothing is known that was not known before
-        before, principal.inline = self.actions[key], None  # the listing is from before our own policies
-        action = self._decide(principal, settled=True, others=others)
-        self.case.note("role_settled", {"role": key, "wanted": wanted, "action": action.action})
-        if action != before:
-            self._announce(principal)
-        if action.action != before.action:
-            jobs = [self.fence_job(principal, action.action)]
-            if action.action in ("deny", "revoke"):
-                jobs.append(Job(Phase.SESSION, lambda r: self._revoke(principal, r, self.aws.now())))
-            self.runner.add(principal.arn, principal.account, jobs)
+            self.runner.add(spared.arn, spared.account, shut or ([self.roles.fence_job(spared, "session")] if spared.sessions else []))
 
     def own_trust_rewritten(self, role: str, event: dict[str, t.Any]) -> None:
         super().own_trust_rewritten(role, event)
@@ -436,11 +339,11 @@ class Containment(Response):
         for principal in list(self.principals.values()):
             principal.inline = None  # the listing is from before our own policies
             if (
-                principal.kind == "role" and self.actions[identity(principal.arn)].action == "session"
+                principal.kind == "role" and self.roles.actions[identity(principal.arn)].action == "session"
             ):  # by now more of its sessions may be known
-                self.runner.add(principal.arn, principal.account, [self.fence_job(principal, "session")])
+                self.runner.add(principal.arn, principal.account, [self.roles.fence_job(principal, "session")])
         for principal, cutoff, needed in [] if self.runner.check else minting.cutoffs(self, self.aws.now()):
-            job = Job(Phase.SESSION, lambda r, p=principal, c=cutoff, n=needed: self._revoke(p, r, c, n))  # type: ignore[misc]
+            job = Job(Phase.SESSION, lambda r, p=principal, c=cutoff, n=needed: self.revoke(p, r, c, n))  # type: ignore[misc]
             self.runner.add(principal.arn, principal.account, [job])
 
     def wait_for_spread(self) -> bool:

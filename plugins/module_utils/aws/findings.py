@@ -175,7 +175,7 @@ class Findings:
                 shut = self.run.door.shut_until(facts.arn) >= found.at  # by an earlier run: it needs no name
                 facts.sessions = facts.sessions | (set() if shut else {found.session})
             if not shut and not self.run.hold.passing:  # else once for all that a pass finds: there may be hundreds
-                jobs.append(self.run.fence_job(facts, "session"))
+                jobs.append(self.run.roles.fence_job(facts, "session"))
         if jobs:
             self.run.runner.add(found.arn, found.account, jobs)
         row = {"object": found.arn, "why": f"{found.how}; {left or why}", "due": None}

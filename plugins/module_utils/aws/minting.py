@@ -69,7 +69,7 @@ def _behind(run: Containment, role: Principal) -> list[Principal]:
 
 
 def _by_cutoff(run: Containment, role: Principal) -> bool:
-    action = run.actions.get(identity(role.arn))
+    action = run.roles.actions.get(identity(role.arn))
     return bool(action and action.action in _BY_CUTOFF)
 
 

@@ -115,7 +115,7 @@ def _unlisted(run: Containment, principal: Principal, until: str, why: str) -> l
 
 def _again(run: Containment, role: Principal, claim: dict[str, t.Any]) -> list[Row]:
     """A role whose source is open: each way in that its trust policy has is a kind of token."""
-    denied = run.actions[identity(role.arn)].action == "deny"
+    denied = run.roles.actions[identity(role.arn)].action == "deny"
     until = "none while denied" if denied else "its source is closed"
     return [row(role.arn, kind, until, claim["action"]) for kind in kinds_of(role)]
 

@@ -30,7 +30,8 @@ class Run:
     def __init__(self, sources: dict[str, set[str]], actions: dict[str, str] | None = None) -> None:
         made = [Principal("222222222222", "role", n, f"AROA{n}", arn(n), arn(n), sources={arn(s) for s in of}) for n, of in sources.items()]
         self.principals = {identity(p.arn): p for p in made}
-        self.actions = {key: RoleAction((actions or {}).get(p.name, "revoke"), "") for key, p in self.principals.items()}
+        decided = {key: RoleAction((actions or {}).get(p.name, "revoke"), "") for key, p in self.principals.items()}
+        self.roles = types.SimpleNamespace(actions=decided)
         self.cuts: dict[str, tuple[dt.datetime, dt.datetime]] = {}
         self.former: dict[str, Principal] = {}
         self.minted: dict[str, dt.datetime] = {}
@@ -60,7 +61,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def of_the_stub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "fenced_since", lambda run, one: run.cuts.get(one.name, (None, None))[0])
-    monkeypatch.setattr(claims, "closed", lambda run, one: run.actions[identity(one.arn)].action == "deny")
+    monkeypatch.setattr(claims, "closed", lambda run, one: run.roles.actions[identity(one.arn)].action == "deny")
 
 
 def settle(run: Run, rounds: int = 12) -> list[list[str]]:

@@ -30,7 +30,7 @@ def role(trust: Any, **more: Any) -> Principal:
 def run(action: str = "revoke", check: bool = False, cutoff: str = "", **unknown: set[str]) -> Any:
     return SimpleNamespace(
         runner=SimpleNamespace(check=check), aws=SimpleNamespace(now=lambda: NOW), unknown=unknown, minted={}, after=SimpleNamespace(cutoff=lambda _p: cutoff),
-        actions={f"{A}:role/r": RoleAction(action, "")},
+        roles=SimpleNamespace(actions={f"{A}:role/r": RoleAction(action, "")}),
     )  # fmt: skip
 
 
