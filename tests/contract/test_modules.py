@@ -138,3 +138,16 @@ def test_a_module_is_in_an_action_group(name: str) -> None:
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
     listed = {entry for group in groups.values() for entry in group if isinstance(entry, str)}
     assert name in listed or f"evict.cloud.{name}" in listed, json.dumps(groups)[:300]
+
+
+def test_each_option_of_contain_can_be_given_to_the_playbook() -> None:
+    """As `contain_<option>`, but for how AWS is reached, which the incident file says; and what the role takes it hands on under that name."""
+    role = ROOT / "roles" / "contain"
+    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    (task,) = yaml.safe_load((role / "tasks" / "main.yml").read_text())
+    own = set(yaml.safe_load(module_of("aws_contain").DOCUMENTATION)["options"])
+    assert own <= {name.removeprefix("contain_") for name in options}
+    given = task["evict.cloud.aws_contain"]
+    assert all(f"contain_{name}" in given[name] for name in own - {"brief"})
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    assert defaults == {name: option["default"] for name, option in options.items() if "default" in option}

@@ -95,9 +95,13 @@ class Drill:
         self.story.tell("red team", f"{len(RED_TEAM)} attackers, each in a cloud of its own, try to undo the containment while it spreads")
         played = campaign([Order(seed) for seed in RED_TEAM], len(RED_TEAM), self.directory / "redteam", tell=lambda _text: None)
         self.summary["red_team"] = {"runs": played["runs"], "won": played["won"]}
-        self.story.tell("red team", f"{played['won']} of {played['runs']} ended with every credential that the attacker ever held refused")
+        self.story.tell(
+            "red team",
+            f"{played['won']} of {played['runs']} were won by the containment: every credential that the attacker ever held was refused at the end",
+        )
         self.promise(
-            not played["lost"], f"the red team won with seed(s) {', '.join(map(str, played['lost']))}: {_short(self.directory / 'redteam')}"
+            not played["lost"],
+            f"the containment lost to the red team with seed(s) {', '.join(map(str, played['lost']))}: {_short(self.directory / 'redteam')}",
         )
 
     def begin_rotation(self) -> concurrent.futures.Future[list[rotation.Played]]:

@@ -389,7 +389,10 @@ class Isolation:
                 given, now = self.last_given(arn), self.run.aws.now()
                 until = (given or now) + quarantine.LONGEST
                 if until > now:
-                    why = f"{machine.text} is isolated, but the role is none of the contained: name it as a suspect, or aws_session with revoke_again"
+                    why = (
+                        f"{machine.text} is isolated, but the role is none of the contained: name it as a suspect, or end its sessions with"
+                        " evict.cloud.aws_session (revoke_again: true)"
+                    )
                     rows[arn] = residual.row(arn, "service-held role session", iso(until), why)
         return list(rows.values())
 

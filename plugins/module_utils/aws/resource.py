@@ -52,7 +52,7 @@ def resource_state(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.
     roles = sorted({role for n in case.notes(NOTE) for role in n["data"]["roles"] if n["data"]["arn"] in admitted})
     until, why = (
         iso(aws.now() + LONGEST),
-        "what is isolated was given its credentials until now: run contain again, or aws_session with revoke_again",
+        "what is isolated was given its credentials until now: run contain again, or evict.cloud.aws_session with revoke_again: true",
     )
     open_items = isolation.open_items()
     status = ("partial" if done else "refused" if run.refused else "error") if failed else "open" if open_items else "ok"
