@@ -48,8 +48,6 @@ _PLAIN: dict[str, dict[str, Any]] = {
 PLAIN: dict[str, dict[str, Any]] = {
     f"{kind}, {long}": rule | {"times": times} for kind, rule in _PLAIN.items() for long, times in (("once", 1), ("for good", 999))
 }
-# microburst's name of an operation is the SDK's, the bed's is CloudTrail's.
-_NAMES = {"PutBucketLifecycle": "PutBucketLifecycleConfiguration"}
 
 
 @dataclasses.dataclass
@@ -107,7 +105,7 @@ class Range:
 def _disturbed(place: Range, scenario: Scenario, operation: str, kind: str) -> Iterator[None]:
     """Calls of this process meet the fault; nobody waits between attempts."""
     if not scenario.plain:
-        place.faults.set(operation=_NAMES.get(operation, operation), **FAULTS[kind])
+        place.faults.set(operation=operation, **FAULTS[kind])
     else:
         rule = dict(PLAIN[kind])
         place.bed.rule(rule.pop("when"), operation=operation, principal="responder", **rule)
