@@ -1,7 +1,7 @@
 """Every changing call of every mutating module, killed before and after it, and with each kind of fault: the same task ends in the right state.
 
 `make test` plays one point of each scenario, which the seed (EVICT_CRASH_SEED) chooses; `make crash` (EVICT_CRASH=all) every one, with figures in
-build/every_call.json. The scenarios are a table; every_call.py plays them. aws_contain's IAM calls are disturbed in test_crash.py and test_faults.py,
+build/every_call/, one file a worker. The scenarios are a table; every_call.py plays them. aws_contain's IAM calls are disturbed in test_crash.py and test_faults.py,
 and aws_credential_rotation in test_rotation_crash.py.
 """
 
@@ -358,8 +358,8 @@ def place(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Range]
         found.close()
     FIGURES["seconds"] = round(time.time() - began, 1)
     if EVERY:
-        path = ROOT / "build" / "every_call.json"
-        path.parent.mkdir(exist_ok=True)
+        path = ROOT / "build" / "every_call" / f"{os.environ.get('PYTEST_XDIST_WORKER', 'one')}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(FIGURES | {"total": sum(FIGURES["points"].values())}, indent=1) + "\n")
 
 
