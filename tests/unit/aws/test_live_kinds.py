@@ -155,7 +155,8 @@ STACK = f"arn:aws:cloudformation:eu-west-1:{A}:stack/s/1"
 
 
 def described(status: str) -> dict[str, Any]:
-    return {"Stacks": [{"StackName": "s", "StackId": STACK, "StackStatus": status, "CreationTime": datetime.datetime.now(datetime.UTC)}]}
+    now = "2026-11-27T10:00:00Z"
+    return {"Stacks": [{"StackName": "s", "StackId": STACK, "StackStatus": status, "CreationTime": now, "LastUpdatedTime": now}]}
 
 
 def test_an_update_is_cancelled_and_anything_else_is_for_a_hand() -> None:
@@ -166,7 +167,7 @@ def test_an_update_is_cancelled_and_anything_else_is_for_a_hand() -> None:
         return {}
 
     cloud = ModelledCloud(DescribeStacks=lambda _p: described(state["status"]), CancelUpdateStack=cancel)
-    started = event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK})
+    started = {**event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK}), "eventTime": "2026-11-27T10:00:00Z"}
     (found,) = look(cloud, stack, suspects(USER), started)
     done = run(cloud, stack, found)
     assert done.failures == [] and done.changed == 1 and found.why == ""
