@@ -160,14 +160,18 @@ class Aftermath:
     def _refresh_one(self, kind: workloads.Kind, role: Principal, one: workloads.Workload, cutoff: str, reader: Reader) -> None:
         until = iso(parse(cutoff) + kind.LONGEST)
         row = {"object": one.id, "text": one.text, "role": role.arn, "kind": kind.KIND, "state": "", "until": until, "why": "", "step": ""}
-        steps = (
-            []
-            if (kept := self.run.isolation.kept_from(one, role.sessions))
-            else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
-        )
+        kept, missed, steps = self.run.isolation.kept_from(one, role.sessions), "", []
+        try:
+            steps = [] if kept else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
+        except EvictError as error:  # the next one is looked at all the same
+            missed = error.message
+        if not (kept or missed or steps):
+            return  # it is gone
         done = [s for s in steps if (self.run.case.history.get(s.id) or {}).get("made")]
         if kept:
             row |= {"state": "left", "why": kept}
+        elif missed:
+            row |= {"state": "failed", "why": missed}
         elif done:
             row |= {"state": "refreshed" if kind.SURE else "asked to refresh"}
         elif not self.run.options.refresh:

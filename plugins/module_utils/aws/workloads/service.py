@@ -30,7 +30,7 @@ def held(role: Principal, target: Target, reader: Reader) -> Iterator[Workload]:
 
     def one(cluster: str) -> Iterator[Workload]:
         running = {"cluster": cluster, "desiredStatus": "RUNNING"}
-        arns = reader.get(Call(target, "ecs", "ListTasks", running)).get("taskArns", [])
+        arns = reader.read(Probe(Call(target, "ecs", "ListTasks", running), ("taskArns",), ("ClusterNotFoundException",))) or []
         services: dict[str, set[str]] = {}
         for start in range(0, len(arns), _PAGE):
             asked = {"cluster": cluster, "tasks": arns[start : start + _PAGE]}
