@@ -13,9 +13,9 @@ from typing import Any
 from ...common.errors import CloudError
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
+from .. import began
 from ..each import each
 from ..principal import Principal
-from ..session import parse
 from .kind import Event, Live, Suspects, ended, field
 
 KIND = "stack"
@@ -29,7 +29,6 @@ EVENTS: frozenset[tuple[str, str]] = frozenset(
 READS: tuple[str, ...] = ("cloudformation:DescribeStacks",)
 _CANCEL = "UPDATE_IN_PROGRESS"  # the one state in which AWS takes a cancellation
 _ABSENT = ("ValidationError",)
-_SECONDS = (-1.0, 5.0)  # from the suspect's call to LastUpdatedTime, which AWS sets when the update begins
 _HAND = "AWS cancels nothing but an update; look at the stack, then delete it or let it end"
 _OTHER = (
     "it did not begin with a call of the suspect that is known; if it is the suspect's all the same: aws cloudformation cancel-update-stack"
@@ -67,16 +66,8 @@ def _about(event: Event, stack: Mapping[str, Any]) -> bool:
     """Whether the call was about this stack, and not about one that had its name before."""
     if _named(event) == stack.get("StackId"):
         return True
-    late = _after(event, str(stack.get("CreationTime") or ""))
-    return _named(event) == stack.get("StackName") and late is not None and late <= _SECONDS[1]
-
-
-def _after(event: Event, moment: str) -> float | None:
-    """Seconds from the call to ``moment``; None when one of them is not known."""
-    try:
-        return (parse(moment) - parse(field(event, "eventTime"))).total_seconds()
-    except (ValueError, TypeError):
-        return None
+    made = began.after(event, stack.get("CreationTime"))
+    return _named(event) == stack.get("StackName") and made is not None and made <= began.LATEST
 
 
 def _began(event: Event, stack: Mapping[str, Any]) -> bool:
@@ -85,8 +76,7 @@ def _began(event: Event, stack: Mapping[str, Any]) -> bool:
     known = [o.get("OperationId") for o in stack.get("LastOperations") or () if o.get("OperationType") == "UPDATE_STACK"]
     if event.get("eventName") not in _UPDATES or (operation and known and operation not in known):
         return False
-    late = _after(event, str(stack.get("LastUpdatedTime") or ""))
-    return late is not None and _SECONDS[0] <= late <= _SECONDS[1]
+    return began.with_call(event, stack.get("LastUpdatedTime"))  # AWS sets it when the update begins
 
 
 def _live(target: Target, stack: Mapping[str, Any], calls: list[tuple[Event, Principal]]) -> Live:
