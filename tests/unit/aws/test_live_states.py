@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws.live import batch_job, ssm_automation, state_execution
+from ansible_collections.evict.cloud.plugins.module_utils.aws.live import batch_job, batch_service_job, ssm_automation, state_execution
 from tests.unit.aws.modelled_cloud import ModelledCloud
 from tests.unit.aws.test_live_kinds import USER, event, look, run, suspects
 
@@ -28,6 +28,27 @@ def test_a_job_whose_container_takes_its_time_is_terminated_once_and_is_no_failu
     done = run(cloud, batch_job, found)
     assert done.failures == [] and {d.status for d in done.done.values()} == {"done"}
     assert look(cloud, batch_job, suspects(USER), SUBMITTED) == []  # a second run has nothing to do
+
+
+@pytest.mark.parametrize("told", [{}, {"isTerminated": False}])
+@pytest.mark.parametrize("status", ["RUNNING", "SCHEDULED"])
+def test_a_service_job_is_terminated_once_and_a_strangers_is_left(status: str, told: dict[str, Any]) -> None:
+    state: dict[str, Any] = {"status": status, **told}
+    one = {"jobId": "j-1", "jobName": "train", "jobQueue": "q", "serviceJobType": "SAGEMAKER_TRAINING", "startedAt": 1}
+
+    def terminate(_parameters: Any) -> dict[str, Any]:
+        state["isTerminated"] = True
+        return {}
+
+    cloud = ModelledCloud(DescribeServiceJob=lambda _p: {**one, **state}, TerminateServiceJob=terminate)
+    submitted = event("batch", "SubmitServiceJob", {}, {"jobId": "j-1"})
+    assert ("batch.amazonaws.com", "SubmitServiceJob") in batch_service_job.EVENTS
+    stranger = {**submitted, "userIdentity": {"type": "IAMUser", "arn": f"{USER.arn}-2"}}
+    assert look(cloud, batch_service_job, suspects(USER), stranger) == []
+    (found,) = look(cloud, batch_service_job, suspects(USER), submitted)
+    done = run(cloud, batch_service_job, found)
+    assert done.failures == [] and done.changed == 1 and len(cloud.asked("TerminateServiceJob")) == 1
+    assert look(cloud, batch_service_job, suspects(USER), submitted) == []
 
 
 # -- automations -----------------------------------------------------------------------------------------------------------------
