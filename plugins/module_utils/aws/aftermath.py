@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 READS = ("ec2:DescribeRegions",)
 _LAST = 95  # priority in the pool: behind the reading back
+_LOOKS = (0.0, 0.5, 1.0, 2.0)  # seconds before each look whether a refresh is through
 _SECONDS = 60.0  # for the listings of one call
 _CLUSTER = re.compile(r":oidc-provider/oidc\.eks\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/id/(?P<id>\w+)$")
 _STANDS = ("done", "already", "would")
@@ -54,6 +55,7 @@ class Aftermath:
         self.run = run
         self.lives: dict[str, tuple[live.Kind, live.Live]] = {}
         self.workloads: list[dict[str, t.Any]] = []
+        self._asked: list[tuple[dict[str, t.Any], workloads.Kind, workloads.Workload, str]] = []
         self.gaps: set[str] = set()
         self.recovered: list[str] = []
         self._unread: dict[tuple[str, str], dict[str, str]] = {}  # (what, account) -> {region: why}
@@ -136,6 +138,7 @@ class Aftermath:
             self._wait_until(latest)
         self._settle()
         self._all(tasks)
+        self._confirm()
 
     def _settle(self) -> None:
         """What a killed run left half done: else a service would be deployed, and a profile associated, a second time."""
@@ -160,7 +163,8 @@ class Aftermath:
     def _refresh_one(self, kind: workloads.Kind, role: Principal, one: workloads.Workload, cutoff: str, reader: Reader) -> None:
         until = iso(parse(cutoff) + kind.LONGEST)
         row = {"object": one.id, "text": one.text, "role": role.arn, "kind": kind.KIND, "state": "", "until": until, "why": "", "step": ""}
-        kept, missed, steps = self.run.isolation.kept_from(one, role.sessions), "", []
+        kept = self.run.isolation.kept_from(one, role.sessions) or workloads.pushed(one, self.run.scope.kept if self.run.scope else ())
+        missed, steps = "", []
         try:
             steps = [] if kept else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
         except EvictError as error:  # the next one is looked at all the same
@@ -173,16 +177,41 @@ class Aftermath:
         elif missed:
             row |= {"state": "failed", "why": missed}
         elif done:
-            row |= {"state": "refreshed" if kind.SURE else "asked to refresh"}
+            row |= {"state": "asked to refresh"}
         elif not self.run.options.refresh:
             row |= {"state": "left", "why": "refresh: false"}
         elif not self._spread(cutoff) and not self.run.runner.check:
             row |= {"state": "waiting", "why": "the revocation has not spread yet: run again"}
         else:
-            row |= {"state": "refreshed" if kind.SURE else "asked to refresh", "step": steps[0].id}
+            row |= {"state": "asked to refresh", "step": steps[0].id}
             self.run.runner.add(role.arn, role.account, [Job(Phase.RESOURCE, lambda _r: steps)])
         with self._lock:
             self.workloads.append(row)
+            if row["state"] == "asked to refresh":
+                self._asked.append((row, kind, one, cutoff))
+
+    def _confirm(self) -> None:
+        """Look which of those that were asked have new credentials; for what is done within seconds, some seconds long."""
+        for pause in _LOOKS:
+            left = [
+                a for a in self._asked if a[0]["state"] != "refreshed" and (not pause or a[1].QUICK) and self._carried_out(a[0]["step"])
+            ]
+            if left:
+                time.sleep(pause)
+                looks = [(kind, one, self._look_again(row, kind, one, cutoff)) for row, kind, one, cutoff in left]
+                self._all((one.target.account, self._guarded(look, kind.NOUN, one.target)) for kind, one, look in looks)
+
+    def _carried_out(self, step: str) -> bool:
+        """By an earlier run, or by this one."""
+        done = self.run.runner.done.get(step)
+        return not step or (done is not None and done.status in ("done", "already"))
+
+    def _look_again(self, row: dict[str, t.Any], kind: workloads.Kind, one: workloads.Workload, cutoff: str) -> Callable[[], None]:
+        def look() -> None:
+            if kind.renewed(one, parse(cutoff), Reader(self.run.runner.clouds)):
+                row["state"] = "refreshed"
+
+        return look
 
     def _spread(self, cutoff: str) -> bool:
         return (self.run.aws.now() - parse(cutoff)).total_seconds() >= min(self.run.options.hold or 10.0, 10.0) - 1.0

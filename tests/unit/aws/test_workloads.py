@@ -14,7 +14,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.workloads import f
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from tests.unit.aws.modelled_cloud import ModelledCloud
-from tests.unit.aws.test_live_kinds import HERE, A, role
+from tests.unit.aws.test_live_kinds import HERE, A, event, role
 
 SHARED, OTHER = role("shared", "lambda.amazonaws.com"), role("other", "lambda.amazonaws.com")
 CUTOFF = "2026-11-27T10:00:00Z"
@@ -37,17 +37,21 @@ def held(cloud: ModelledCloud, it: Any = function) -> tuple[list[kind.Workload],
     return found, ""
 
 
-def aftermath(cloud: ModelledCloud, **more: Any) -> tuple[Aftermath, list[str]]:
+def aftermath(cloud: ModelledCloud, *events: Any) -> tuple[Aftermath, list[str]]:
     """One whose runner only notes what is given to it."""
     steps: list[str] = []
 
     def add(_principal: str, _account: str, jobs: Any) -> None:
-        steps.extend(step.resource for job in jobs for step in job.make(None))
+        made = [step for job in jobs for step in job.make(None)]
+        steps.extend(step.resource for step in made)
+        run.runner.done |= {step.id: SimpleNamespace(status="done", message="", step=step) for step in made}
 
+    pool = SimpleNamespace(submit=lambda _priority, _account, task: task())
+    runner = SimpleNamespace(clouds={"aws": cloud}, add=add, check=False, done={}, pool=pool, wait=lambda: None)
     run = SimpleNamespace(
-        runner=SimpleNamespace(clouds={"aws": cloud}, add=add, check=False, done={}), incident=SimpleNamespace(id="IR-1"),
+        runner=runner, scope=SimpleNamespace(kept=events), incident=SimpleNamespace(id="IR-1"),
         isolation=SimpleNamespace(kept_from=lambda one, sessions: one.kept_from(sessions)), case=SimpleNamespace(history={}),
-        options=SimpleNamespace(refresh=True, hold=1.0), aws=SimpleNamespace(now=lambda: NOW, absent=lambda *_: False), **more,
+        options=SimpleNamespace(refresh=True, hold=1.0), aws=SimpleNamespace(now=lambda: NOW, absent=lambda *_: False),
     )  # fmt: skip
     after = Aftermath(run)  # type: ignore[arg-type]
     after._deadline = time.monotonic() + 60
@@ -96,6 +100,87 @@ def test_a_function_that_goes_before_it_is_refreshed_is_no_row() -> None:
     after, steps = aftermath(cloud)
     after._renew(function, SHARED, HERE, CUTOFF)()
     assert after.rows() == [] and steps == [] and after.open_items() == []
+
+
+# -- whether it has new credentials ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "until"), [("Successful", "refreshed", ""), ("InProgress", "asked to refresh", "2026-11-27T22:00:00Z"),
+                                   ("Failed", "asked to refresh", "2026-11-27T22:00:00Z")],
+)  # fmt: skip
+def test_a_function_is_refreshed_when_lambda_says_that_its_update_is_done(
+    status: str, state: str, until: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    configuration = {"Description": "x", "LastUpdateStatus": status}
+    after, _steps = aftermath(ModelledCloud(ListFunctions={"Functions": [listed("a")]}, GetFunctionConfiguration=configuration))
+    after._renew(function, SHARED, HERE, CUTOFF)()
+    after._confirm()
+    (row,) = after.rows()
+    assert (row["state"], row["until"]) == (state, until)
+
+
+IMAGE = f"{A}.dkr.ecr.eu-west-1.amazonaws.com/shop/web"
+OLD, NEW = "2026-11-27T09:00:00Z", "2026-11-27T10:30:00Z"
+
+
+def tasks(*made: str, image: str = f"{IMAGE}:latest") -> ModelledCloud:
+    """A service with a task for each moment."""
+    every = [
+        {
+            "taskArn": f"arn:t/{number}",
+            "group": "service:web",
+            "taskDefinitionArn": "d",
+            "createdAt": moment,
+            "containers": [{"image": image}],
+        }
+        for number, moment in enumerate(made)
+    ]
+    return ModelledCloud(
+        ListClusters={"clusterArns": ["c"]}, ListTasks={"taskArns": [t["taskArn"] for t in every]}, DescribeTasks={"tasks": every},
+        DescribeTaskDefinition={"taskDefinition": {"taskRoleArn": SHARED.arn}},
+        DescribeServices={"services": [{"serviceName": "web", "deployments": [{"id": "d-1", "status": "PRIMARY"}]}]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "state", "until"),
+    [
+        ((NEW, NEW), "refreshed", ""),
+        ((NEW, OLD), "asked to refresh", "2026-11-27T16:00:00Z"),
+        ((OLD,), "asked to refresh", "2026-11-27T16:00:00Z"),
+    ],
+)
+def test_a_service_is_refreshed_when_no_task_from_before_the_cutoff_is_left(made: tuple[str, ...], state: str, until: str) -> None:
+    """Also when its deployment failed or was rolled back: the old tasks say so."""
+    after, steps = aftermath(tasks(*made))
+    after._renew(service, SHARED, HERE, CUTOFF)()
+    after._confirm()
+    (row,) = after.rows()
+    assert (row["state"], row["until"]) == (state, until) and len(steps) == 1
+
+
+def pushed(**request: Any) -> dict[str, Any]:
+    return {**event("ecr", "PutImage", {"repositoryName": "shop/web", "imageTag": "latest", **request}), "eventTime": OLD}
+
+
+def test_an_image_that_a_suspect_pushed_is_not_deployed_and_given_new_credentials() -> None:
+    after, steps = aftermath(tasks(OLD), pushed())
+    after._renew(service, SHARED, HERE, CUTOFF)()
+    (row,) = after.rows()
+    assert row["state"] == "left" and "shop/web" in row["why"] and steps == []
+
+
+@pytest.mark.parametrize(
+    ("event_", "image"),
+    [(pushed(repositoryName="shop/api"), f"{IMAGE}:latest"), (pushed(registryId="9" * 12), f"{IMAGE}:latest"),
+     (pushed(), f"{IMAGE}@sha256:{'0' * 64}"), (pushed(), "nginx"), ({**pushed(), "awsRegion": "us-east-1"}, f"{IMAGE}:latest")],
+)  # fmt: skip
+def test_an_image_that_no_suspect_could_have_changed_is_deployed(event_: dict[str, Any], image: str) -> None:
+    after, steps = aftermath(tasks(OLD, image=image), event_)
+    after._renew(service, SHARED, HERE, CUTOFF)()
+    assert len(steps) == 1 and after.rows()[0]["why"] == ""
 
 
 # -- ECS -------------------------------------------------------------------------------------------------------------------------

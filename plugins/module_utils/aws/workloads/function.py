@@ -25,7 +25,7 @@ KIND = "lambda_function"
 NOUN = "Lambda functions"
 SERVICE = "lambda.amazonaws.com"
 LONGEST = datetime.timedelta(hours=12)  # STS gives nobody more
-SURE = True
+QUICK = True
 READS: tuple[str, ...] = ("lambda:ListFunctions", "lambda:ListAliases", "lambda:GetFunctionConfiguration")
 _MARK = re.compile(r" ?\[evict [^\]]*\]$")
 _LIMIT = 256
@@ -81,3 +81,9 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
         probe=probe,
         optional=True,
     )  # fmt: skip
+
+
+def renewed(workload: Workload, _cutoff: datetime.datetime, reader: Reader) -> bool:
+    """When Lambda has done the update, an invocation gets a new environment."""
+    configuration = Call(workload.target, "lambda", "GetFunctionConfiguration", {"FunctionName": workload.id})
+    return bool(reader.read(Probe(configuration, ("LastUpdateStatus",), _ABSENT)) == "Successful")
