@@ -48,6 +48,18 @@ def _not_listed(role: Principal, cutoff: str) -> list[dict[str, t.Any]]:
     return [{"object": f"{role.arn} used by {user}", "text": user, "why": f"{user} {why}", **row} for user in users]
 
 
+class _Timed(Reader):
+    """It asks nothing any more when time is up: a listing of many calls must not keep the hold waiting."""
+
+    def __init__(self, after: Aftermath) -> None:
+        super().__init__(after.run.runner.clouds)
+        self._after = after
+
+    def get(self, call: plan.Call) -> dict[str, t.Any]:
+        self._after.in_time(call.name)
+        return super().get(call)
+
+
 class Aftermath:
     """``end`` and ``refresh`` do it; ``lives``, ``workloads`` and ``gaps`` say what was found and what could not be looked at."""
 
@@ -108,7 +120,7 @@ class Aftermath:
 
     def _look(self, kind: live.Kind, target: Target, who: live.Suspects, started: Iterable[events.Event]) -> Callable[[], None]:
         def look() -> None:
-            for one in kind.found(target, who, started, Reader(self.run.runner.clouds)):
+            for one in kind.found(target, who, started, _Timed(self)):
                 with self._lock:
                     self.lives[f"{kind.KIND} {one.target.region} {one.id} {one.principal}"] = (kind, one)
                 if not one.why:
@@ -154,7 +166,7 @@ class Aftermath:
 
     def _renew(self, kind: workloads.Kind, role: Principal, target: Target, cutoff: str) -> Callable[[], None]:
         def renew() -> None:
-            reader = Reader(self.run.runner.clouds)
+            reader = _Timed(self)
             for one in kind.held(role, target, reader):
                 self._refresh_one(kind, role, one, cutoff, reader)
 
@@ -237,8 +249,7 @@ class Aftermath:
 
         def guarded() -> None:
             try:
-                if time.monotonic() > self._deadline:
-                    raise EvictError("time was up before they were listed", object=noun)
+                self.in_time(noun)
                 look()
             except EvictError as error:
                 if not self.run.aws.absent(error, target.region):
@@ -246,6 +257,10 @@ class Aftermath:
                         self._unread.setdefault((noun, target.account), {})[target.region] = error.message
 
         return guarded
+
+    def in_time(self, what: str) -> None:
+        if time.monotonic() > self._deadline:
+            raise EvictError("time was up before all were listed", object=what)
 
     def _all(self, tasks: Iterable[tuple[str, Callable[[], None]]]) -> None:
         self._deadline = time.monotonic() + _SECONDS

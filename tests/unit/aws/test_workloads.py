@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.evict.cloud.plugins.module_utils.aws.aftermath import Aftermath
+from ansible_collections.evict.cloud.plugins.module_utils.aws.live import codebuild_build
 from ansible_collections.evict.cloud.plugins.module_utils.aws.workloads import function, kind, service
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from tests.unit.aws.modelled_cloud import ModelledCloud
-from tests.unit.aws.test_live_kinds import HERE, A, event, role
+from tests.unit.aws.test_live_kinds import HERE, USER, A, event, role, suspects
 
 SHARED, OTHER = role("shared", "lambda.amazonaws.com"), role("other", "lambda.amazonaws.com")
 CUTOFF = "2026-11-27T10:00:00Z"
@@ -189,3 +190,22 @@ def test_an_image_that_no_suspect_could_have_changed_is_deployed(event_: dict[st
 def test_a_cluster_that_is_gone_by_now_is_no_gap() -> None:
     cloud = ModelledCloud(ListClusters={"clusterArns": ["a"]}, ListTasks="ClusterNotFoundException")
     assert held(cloud, service) == ([], "")
+
+
+# -- time is bounded --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_slow_listing_stops_when_time_is_up_and_is_a_named_gap() -> None:
+    """A thousand projects of CodeBuild, each asked after the other: the hold does not wait for them."""
+    after, _steps = aftermath(cloud := ModelledCloud(ListProjects={"projects": [f"p{n}" for n in range(1000)]}))
+
+    def listed(_parameters: Any) -> dict[str, Any]:
+        if len(cloud.asked("ListBuildsForProject")) == 3:
+            after._deadline = time.monotonic() - 1
+        return {}
+
+    cloud.answers["ListBuildsForProject"] = listed
+    after._look(codebuild_build, HERE, suspects(USER), [])()
+    assert len(cloud.asked("ListBuildsForProject")) == 3
+    (item,) = after.open_items()
+    assert item["object"] == "live sessions" and "CodeBuild builds" in item["why"] and "time was up" in item["why"]
