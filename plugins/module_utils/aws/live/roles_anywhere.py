@@ -92,20 +92,14 @@ def _changed(target: Target, who: Suspects, noun: str, events: list[Event], mine
         said = ", ".join(dict.fromkeys(call for call, _caller in calls[name]))
         on = reader.read(_probe(target, noun, name))
         if noun != "crl":
-            why = (
-                f"a suspect called {said} on it: look whom it lets in and to which roles, and disable it if that is not as it was"
-                if on
-                else ""
-            )
+            why = "look whom it lets in and to which roles, and disable it if that is not as it was" if on else ""
+        elif on and said == "DisableCrl":
+            why = ""  # somebody has switched it on again
         else:
-            back = on and said == "DisableCrl"  # somebody has switched it on again
-            why = (
-                ""
-                if back
-                else f"a suspect called {said} on it: certificates that it had revoked may open sessions again, so import it anew"
-            )
+            why = "certificates that it had revoked may open sessions again, so import it anew"
         if why:
-            yield Live(target, name, calls[name][-1][1].arn, f"Roles Anywhere {noun} {name} in {target.region}", why=why)
+            yield Live(target, name, calls[name][-1][1].arn, f"Roles Anywhere {noun} {name} in {target.region}",
+                       why=f"a suspect called {said} on it: {why}")  # fmt: skip
 
     return each(calls, one)
 
