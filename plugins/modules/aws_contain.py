@@ -276,7 +276,7 @@ workloads:
   description:
     - What runs as a role whose sessions were revoked, with C(object), C(text), C(role), C(kind), C(state), until when it may fail, and why.
     - C(state) is V(refreshed), V(asked to refresh), V(waiting), V(left) or V(failed), or V(not listed) of a service that may use the role and whose
-      workloads are not looked up (EKS pods, SageMaker, Glue, App Runner and others).
+      workloads are not looked up (EKS pods, SageMaker, Glue, App Runner and others). V(refreshed) is what was seen to have new credentials.
   returned: with O(phase=all)
   type: list
   elements: dict

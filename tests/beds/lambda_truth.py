@@ -6,6 +6,7 @@ what it was started with; any change of the configuration replaces it ("Configur
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from typing import Any
@@ -39,7 +40,26 @@ def install() -> None:
         return answer
 
     lambda_svc._update_config = updated
+    _list_versions(lambda_svc)
     _judge_by_the_model()
+
+
+def _list_versions(lambda_svc: Any) -> None:
+    """FunctionVersion=ALL, which stock ministack takes and ignores: an entry for each version, `$LATEST` among them, with the version in its ARN."""
+    stock = lambda_svc._list_functions
+
+    def listed(query: dict[str, Any]) -> Any:
+        status, headers, body = stock(query)
+        if status != 200 or "ALL" not in query.get("FunctionVersion", ()):
+            return status, headers, body
+        answer, every = json.loads(body), []
+        for config in answer["Functions"]:
+            versions = lambda_svc._functions[config["FunctionName"]].get("versions", {})
+            for name, one in {"$LATEST": config, **{name: held["config"] for name, held in versions.items()}}.items():
+                every.append({**one, "Version": name, "FunctionArn": f"{config['FunctionArn']}:{name}"})
+        return status, headers, json.dumps({**answer, "Functions": every}).encode()
+
+    lambda_svc._list_functions = listed
 
 
 def _judge_by_the_model() -> None:

@@ -218,20 +218,21 @@ def _patch_glue() -> None:
 
 
 def _patch_batch() -> None:
+    """A job runs until it is terminated. Its status stays then, as with a container that takes its time to stop; that it is terminated is shown at once."""
     stock = batch._submit_job
 
     def submit(data: Data) -> Any:
         answer = stock(data)
         if answer[0] == 200:
             job = batch._jobs[json.loads(answer[2])["jobId"]]
-            job.update(status="RUNNING")
+            job.update(status="RUNNING", isTerminated=False, isCancelled=False)
             job.pop("stoppedAt")
         return answer
 
     def terminate(data: Data) -> Any:
         job = batch._jobs.get(data["jobId"])
         if job:
-            job.update(status="FAILED", statusReason=data["reason"])
+            job.update(isTerminated=True, statusReason=data["reason"])
         return batch._json(200, {})
 
     batch._submit_job = submit

@@ -66,6 +66,8 @@ def alive(desk: Desk) -> set[str]:
     ssm, codebuild, glue, states = (root(desk, name) for name in ("ssm", "codebuild", "glue", "stepfunctions"))
     builds = codebuild.list_builds()["ids"]
     (machine,) = states.list_state_machines()["stateMachines"]
+    batch = root(desk, "batch")
+    jobs = [j["jobId"] for j in batch.list_jobs(jobQueue="q", jobStatus="RUNNING")["jobSummaryList"]]
     return {
         *(s["SessionId"] for s in ssm.describe_sessions(State="Active")["Sessions"]),
         *(
@@ -77,7 +79,7 @@ def alive(desk: Desk) -> set[str]:
         *(b["id"] for b in codebuild.batch_get_builds(ids=builds or ["x:y"])["builds"] if b["buildStatus"] == "IN_PROGRESS"),
         *codebuild.list_build_batches(filter={"status": "IN_PROGRESS"})["ids"],
         *(r["Id"] for r in glue.get_job_runs(JobName="etl")["JobRuns"] if r["JobRunState"] == "RUNNING"),
-        *(j["jobId"] for j in root(desk, "batch").list_jobs(jobQueue="q", jobStatus="RUNNING")["jobSummaryList"]),
+        *(j["jobId"] for j in batch.describe_jobs(jobs=jobs)["jobs"] if not j["isTerminated"]),
         *(
             e["executionArn"]
             for e in states.list_executions(stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING")["executions"]

@@ -38,8 +38,9 @@ NOT_ON_THE_BED = {
     "cloudformation:CancelUpdateStack", "cloudformation:DescribeStacks", *permissions.DEPENDENT,
     *(action for action, need in permissions.needs().items()  # the isolation of EC2 instances and ECS tasks, which is shown on moto and on a fake
       if _for(need) and all(s.startswith("compute.") and s != "compute.function" for s in _for(need))),
-    *(action for action, need in permissions.needs().items()  # which test_live_kinds.py shows on fakes
-      if _for(need) and set(_for(need)) <= {"live.codebuild_sandbox", "live.glue_session", "live.glue_workflow", "live.stack_set"}),
+    *(action for action, need in permissions.needs().items()  # which test_live_kinds.py and test_live_states.py show on fakes
+      if _for(need) and set(_for(need)) <= {"live.codebuild_sandbox", "live.glue_session", "live.glue_workflow", "live.stack_set",
+                                            "live.batch_service_job"}),
     *(action for action in permissions.needs() if action.startswith(("rolesanywhere:", "guardduty:")) or "EventDataStore" in action or "Fleet" in action),
 }  # fmt: skip
 # What only a containment that is fought against needs; test_hold.py plays that with a broad role (test_hold_providers.py, for providers and instance profiles, with
@@ -181,6 +182,8 @@ def _outliving(bed: Bed, company: Company, desk: Desk) -> None:
     """One live thing of each kind that the suspect started, its entry in a cluster, and workloads of a role whose sessions are revoked; then back."""
     test_live.furnish(desk)
     test_refresh.furnish(desk)
+    functions = test_live.root(desk, "lambda")
+    functions.create_alias(FunctionName="orders", Name="live", FunctionVersion=functions.publish_version(FunctionName="orders")["Version"])
     eks, production = test_live.cluster(desk), company.production
     test_live.entry(eks, production.users["app-orders"], test_live.VIEW)
     test_live.powerful(desk, "app-orders")

@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
 READS = ("ec2:DescribeRegions",)
 _LAST = 95  # priority in the pool: behind the reading back
+_LOOKS = (0.0, 0.5, 1.0, 2.0)  # seconds before each look whether a refresh is through
 _SECONDS = 60.0  # for the listings of one call
 _CLUSTER = re.compile(r":oidc-provider/oidc\.eks\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/id/(?P<id>\w+)$")
 _STANDS = ("done", "already", "would")
@@ -47,6 +48,18 @@ def _not_listed(role: Principal, cutoff: str) -> list[dict[str, t.Any]]:
     return [{"object": f"{role.arn} used by {user}", "text": user, "why": f"{user} {why}", **row} for user in users]
 
 
+class _Timed(Reader):
+    """It asks nothing any more when time is up: a listing of many calls must not keep the hold waiting."""
+
+    def __init__(self, after: Aftermath) -> None:
+        super().__init__(after.run.runner.clouds)
+        self._after = after
+
+    def get(self, call: plan.Call) -> dict[str, t.Any]:
+        self._after.in_time(call.name)
+        return super().get(call)
+
+
 class Aftermath:
     """``end`` and ``refresh`` do it; ``lives``, ``workloads`` and ``gaps`` say what was found and what could not be looked at."""
 
@@ -54,6 +67,7 @@ class Aftermath:
         self.run = run
         self.lives: dict[str, tuple[live.Kind, live.Live]] = {}
         self.workloads: list[dict[str, t.Any]] = []
+        self._asked: list[tuple[dict[str, t.Any], workloads.Kind, workloads.Workload, str]] = []
         self.gaps: set[str] = set()
         self.recovered: list[str] = []
         self._unread: dict[tuple[str, str], dict[str, str]] = {}  # (what, account) -> {region: why}
@@ -106,7 +120,7 @@ class Aftermath:
 
     def _look(self, kind: live.Kind, target: Target, who: live.Suspects, started: Iterable[events.Event]) -> Callable[[], None]:
         def look() -> None:
-            for one in kind.found(target, who, started, Reader(self.run.runner.clouds)):
+            for one in kind.found(target, who, started, _Timed(self)):
                 with self._lock:
                     self.lives[f"{kind.KIND} {one.target.region} {one.id} {one.principal}"] = (kind, one)
                 if not one.why:
@@ -136,6 +150,7 @@ class Aftermath:
             self._wait_until(latest)
         self._settle()
         self._all(tasks)
+        self._confirm()
 
     def _settle(self) -> None:
         """What a killed run left half done: else a service would be deployed, and a profile associated, a second time."""
@@ -151,7 +166,7 @@ class Aftermath:
 
     def _renew(self, kind: workloads.Kind, role: Principal, target: Target, cutoff: str) -> Callable[[], None]:
         def renew() -> None:
-            reader = Reader(self.run.runner.clouds)
+            reader = _Timed(self)
             for one in kind.held(role, target, reader):
                 self._refresh_one(kind, role, one, cutoff, reader)
 
@@ -160,25 +175,55 @@ class Aftermath:
     def _refresh_one(self, kind: workloads.Kind, role: Principal, one: workloads.Workload, cutoff: str, reader: Reader) -> None:
         until = iso(parse(cutoff) + kind.LONGEST)
         row = {"object": one.id, "text": one.text, "role": role.arn, "kind": kind.KIND, "state": "", "until": until, "why": "", "step": ""}
-        steps = (
-            []
-            if (kept := self.run.isolation.kept_from(one, role.sessions))
-            else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
-        )
+        kept = self.run.isolation.kept_from(one, role.sessions) or workloads.pushed(one, self.run.scope.kept if self.run.scope else ())
+        missed, steps = "", []
+        try:
+            steps = [] if kept else list(kind.steps(one, f"evict {self.run.incident.id} {cutoff}", reader))
+        except EvictError as error:  # the next one is looked at all the same
+            missed = error.message
+        if not (kept or missed or steps):
+            return  # it is gone
         done = [s for s in steps if (self.run.case.history.get(s.id) or {}).get("made")]
         if kept:
             row |= {"state": "left", "why": kept}
+        elif missed:
+            row |= {"state": "failed", "why": missed}
         elif done:
-            row |= {"state": "refreshed" if kind.SURE else "asked to refresh"}
+            row |= {"state": "asked to refresh"}
         elif not self.run.options.refresh:
             row |= {"state": "left", "why": "refresh: false"}
         elif not self._spread(cutoff) and not self.run.runner.check:
             row |= {"state": "waiting", "why": "the revocation has not spread yet: run again"}
         else:
-            row |= {"state": "refreshed" if kind.SURE else "asked to refresh", "step": steps[0].id}
+            row |= {"state": "asked to refresh", "step": steps[0].id}
             self.run.runner.add(role.arn, role.account, [Job(Phase.RESOURCE, lambda _r: steps)])
         with self._lock:
             self.workloads.append(row)
+            if row["state"] == "asked to refresh":
+                self._asked.append((row, kind, one, cutoff))
+
+    def _confirm(self) -> None:
+        """Look which of those that were asked have new credentials; for what is done within seconds, some seconds long."""
+        for pause in _LOOKS:
+            left = [
+                a for a in self._asked if a[0]["state"] != "refreshed" and (not pause or a[1].QUICK) and self._carried_out(a[0]["step"])
+            ]
+            if left:
+                time.sleep(pause)
+                looks = [(kind, one, self._look_again(row, kind, one, cutoff)) for row, kind, one, cutoff in left]
+                self._all((one.target.account, self._guarded(look, kind.NOUN, one.target)) for kind, one, look in looks)
+
+    def _carried_out(self, step: str) -> bool:
+        """By an earlier run, or by this one."""
+        done = self.run.runner.done.get(step)
+        return not step or (done is not None and done.status in ("done", "already"))
+
+    def _look_again(self, row: dict[str, t.Any], kind: workloads.Kind, one: workloads.Workload, cutoff: str) -> Callable[[], None]:
+        def look() -> None:
+            if kind.renewed(one, parse(cutoff), Reader(self.run.runner.clouds)):
+                row["state"] = "refreshed"
+
+        return look
 
     def _spread(self, cutoff: str) -> bool:
         return (self.run.aws.now() - parse(cutoff)).total_seconds() >= min(self.run.options.hold or 10.0, 10.0) - 1.0
@@ -204,8 +249,7 @@ class Aftermath:
 
         def guarded() -> None:
             try:
-                if time.monotonic() > self._deadline:
-                    raise EvictError("time was up before they were listed", object=noun)
+                self.in_time(noun)
                 look()
             except EvictError as error:
                 if not self.run.aws.absent(error, target.region):
@@ -213,6 +257,10 @@ class Aftermath:
                         self._unread.setdefault((noun, target.account), {})[target.region] = error.message
 
         return guarded
+
+    def in_time(self, what: str) -> None:
+        if time.monotonic() > self._deadline:
+            raise EvictError("time was up before all were listed", object=what)
 
     def _all(self, tasks: Iterable[tuple[str, Callable[[], None]]]) -> None:
         self._deadline = time.monotonic() + _SECONDS

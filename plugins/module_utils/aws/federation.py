@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 Event = Mapping[str, t.Any]
 _STS, _ANYWHERE = "sts.amazonaws.com", "rolesanywhere.amazonaws.com"
 _ASSUME = ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
-# Calls that make a way in: (the path of its ARN in the answer, the events that go through it).
+# Calls that make a way in: (the path of its ARN in the answer, the events that go through it). One that changes or enables a way makes none: others use it too.
 _WAYS: dict[str, tuple[tuple[str, ...], str]] = {
     "CreateSAMLProvider": (("sAMLProviderArn",), "AssumeRoleWithSAML"),
     "CreateOpenIDConnectProvider": (("openIDConnectProviderArn",), "AssumeRoleWithWebIdentity"),

@@ -28,7 +28,6 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
 )  # fmt: skip
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.quarantine import longest
-from ansible_collections.evict.cloud.plugins.module_utils.aws.session import iso
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
@@ -155,7 +154,8 @@ STACK = f"arn:aws:cloudformation:eu-west-1:{A}:stack/s/1"
 
 
 def described(status: str) -> dict[str, Any]:
-    return {"Stacks": [{"StackName": "s", "StackId": STACK, "StackStatus": status, "CreationTime": datetime.datetime.now(datetime.UTC)}]}
+    now = "2026-11-27T10:00:00Z"
+    return {"Stacks": [{"StackName": "s", "StackId": STACK, "StackStatus": status, "CreationTime": now, "LastUpdatedTime": now}]}
 
 
 def test_an_update_is_cancelled_and_anything_else_is_for_a_hand() -> None:
@@ -166,7 +166,7 @@ def test_an_update_is_cancelled_and_anything_else_is_for_a_hand() -> None:
         return {}
 
     cloud = ModelledCloud(DescribeStacks=lambda _p: described(state["status"]), CancelUpdateStack=cancel)
-    started = event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK})
+    started = {**event("cloudformation", "UpdateStack", {"stackName": "s"}, {"stackId": STACK}), "eventTime": "2026-11-27T10:00:00Z"}
     (found,) = look(cloud, stack, suspects(USER), started)
     done = run(cloud, stack, found)
     assert done.failures == [] and done.changed == 1 and found.why == ""
@@ -197,24 +197,42 @@ def test_what_the_log_does_not_tie_to_a_suspect_is_left() -> None:
 # -- CodeBuild: as far back as a build could still run ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hours", "asked"), [(1, 250), (60, 100)])
+@pytest.mark.parametrize(("hours", "asked"), [(0.1, 250), (1, 100)])
 def test_builds_are_read_as_far_back_as_one_could_still_run(hours: float, asked: int) -> None:
-    """250 builds: where the hundredth is two days old, no older one can run; where all are of today, the last may."""
-    old = iso(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours))
+    """250 builds, one every so many hours: where the hundredth began two days before the newest, no older one can run, whatever this machine's clock says."""
     names = [f"p:{number}" for number in range(250)]
+    newest = datetime.datetime(2019, 5, 1, tzinfo=datetime.UTC)
 
     def listed(parameters: dict[str, Any]) -> dict[str, Any]:
+        assert (
+            "sortOrder" not in parameters
+        )  # the model: "If the project has more than 100 builds, setting the sort order will result in an error"
         return {"ids": names[: parameters["PaginationConfig"]["MaxItems"]]}
 
     def got(parameters: dict[str, Any]) -> dict[str, Any]:
         state = {name: "IN_PROGRESS" if name == "p:249" else "SUCCEEDED" for name in names}
-        when = datetime.datetime.fromisoformat(old)
-        return {"builds": [{"id": n, "buildStatus": state[n], "initiator": "ci", "startTime": when} for n in parameters["ids"]]}
+        when = {name: newest - datetime.timedelta(hours=hours * number) for number, name in enumerate(names)}
+        return {"builds": [{"id": n, "buildStatus": state[n], "initiator": "ci", "startTime": when[n]} for n in parameters["ids"]]}
 
     cloud = ModelledCloud(ListProjects={"projects": ["p"]}, ListBuildsForProject=listed, BatchGetBuilds=got)
     found = look(cloud, codebuild_build, suspects(USER))
     assert [one.id for one in found] == (["p:249"] if asked == 250 else [])
     assert sum(len(call.parameters["ids"]) for call in cloud.asked("BatchGetBuilds")) == asked
+
+
+def test_a_build_that_the_log_names_is_found_before_any_project_is_asked() -> None:
+    """A thousand projects take longer than there is time for."""
+    build = {"id": "p:1", "buildStatus": "IN_PROGRESS", "initiator": "somebody/else"}
+    cloud = ModelledCloud(ListProjects={"projects": ["p"]}, ListBuildsForProject="ThrottlingException", BatchGetBuilds={"builds": [build]})
+    found = []
+    with pytest.raises(CloudError, match="Throttling"):
+        for one in codebuild_build.found(
+            HERE, suspects(USER), [event("codebuild", "StartBuild", {}, {"build": {"id": "p:1"}})], Reader({"aws": cloud})
+        ):
+            found.append(one.id)
+    assert found == ["p:1"] and cloud.calls[0].operation == "BatchGetBuilds"
+    cloud.answers["ListBuildsForProject"] = {"ids": ["p:1"]}
+    assert len(look(cloud, codebuild_build, suspects(USER), event("codebuild", "StartBuild", {}, {"build": {"id": "p:1"}}))) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from . import (
     batch_job,
+    batch_service_job,
     codebuild_batch,
     codebuild_build,
     codebuild_sandbox,
@@ -25,7 +26,7 @@ from .kind import BY_HAND, Kind, Live, Suspects
 
 _FILES: tuple[Kind, ...] = (
     ssm_session, ssm_command, ssm_automation, codebuild_build, codebuild_batch, codebuild_sandbox, glue_run, glue_session, glue_workflow, batch_job,
-    state_execution, stack, stack_set, eks_access, roles_anywhere,
+    batch_service_job, state_execution, stack, stack_set, eks_access, roles_anywhere,
 )  # fmt: skip
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
 EVENTS: frozenset[tuple[str, str]] = frozenset(event for kind in _FILES for event in kind.EVENTS)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ...common.plan import Call, Probe, Step, Target
 from ...common.reader import Reader
@@ -25,31 +26,47 @@ _PAGE = 100
 
 
 def found(target: Target, who: Suspects, started: Iterable[Event], reader: Reader) -> Iterator[Live]:
-    """Builds of the suspects that run."""
+    """Builds of the suspects that run: first those that the log names, since to list a project after the other may take longer than there is time."""
     logged = named(who, started, "build", "id")
+    seen: set[str] = set()
 
-    def one(project: str) -> Iterator[Live]:
-        for build in _recent(target, project, reader):
+    def running(builds: Iterable[dict[str, Any]]) -> Iterator[Live]:
+        for build in builds:
             name = str(build.get("id"))
             principal = initiator(who, target.account, str(build.get("initiator", ""))) or logged.get(name)
-            if principal and build.get("buildStatus") == "IN_PROGRESS":
+            if principal and build.get("buildStatus") == "IN_PROGRESS" and name not in seen:
+                seen.add(name)
                 yield Live(target, name, principal.arn, f"build {name} in {target.region}")
 
-    return each(reader.get(Call(target, "codebuild", "ListProjects", {})).get("projects", []), one)
+    def told() -> Iterator[Live]:
+        return running(_got(target, sorted(logged), reader))
+
+    def listed() -> Iterator[Live]:
+        projects = reader.get(Call(target, "codebuild", "ListProjects", {})).get("projects", [])
+        return each(projects, lambda project: running(_recent(target, project, reader)))
+
+    return each((told, listed), lambda look: look())
 
 
-def _recent(target: Target, project: str, reader: Reader) -> list[dict[str, object]]:
-    """The builds of a project, newest first (they are listed by their number), as far back as one could still run."""
-    builds: list[dict[str, object]] = []
+def _got(target: Target, names: list[str], reader: Reader) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(names), _PAGE):
+        asked = {"ids": names[start : start + _PAGE]}
+        yield from reader.get(Call(target, "codebuild", "BatchGetBuilds", asked)).get("builds", [])
+
+
+def _recent(target: Target, project: str, reader: Reader) -> list[dict[str, Any]]:
+    """The builds of a project, newest first (they are listed by their number, those of an account by their id), as far back as one could still run.
+
+    That is told by the newest one's beginning: it lies in the past, and this machine's clock may be wrong.
+    """
+    builds: list[dict[str, Any]] = []
     most = _PAGE
     while True:
-        newest = {"projectName": project, "sortOrder": "DESCENDING", "PaginationConfig": {"MaxItems": most}}
+        newest = {"projectName": project, "PaginationConfig": {"MaxItems": most}}  # a sort order is an error where there are more than 100
         names = reader.get(Call(target, "codebuild", "ListBuildsForProject", newest)).get("ids", [])
-        for start in range(len(builds), len(names), _PAGE):
-            asked = {"ids": names[start : start + _PAGE]}
-            builds += reader.get(Call(target, "codebuild", "BatchGetBuilds", asked)).get("builds", [])
-        oldest = min((str(b["startTime"]) for b in builds if b.get("startTime")), default="")
-        if len(names) < most or not oldest or datetime.datetime.now(datetime.UTC) - parse(oldest) > _LONGEST:
+        builds += _got(target, names[len(builds) :], reader)
+        begun = sorted(parse(str(b["startTime"])) for b in builds if b.get("startTime"))
+        if len(names) < most or not begun or begun[-1] - begun[0] > _LONGEST:
             return builds
         most *= 2
 

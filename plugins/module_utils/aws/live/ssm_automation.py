@@ -18,7 +18,11 @@ EVENTS: frozenset[tuple[str, str]] = frozenset(
     {("ssm.amazonaws.com", "StartAutomationExecution"), ("ssm.amazonaws.com", "StartChangeRequestExecution")}
 )
 READS: tuple[str, ...] = ("ssm:DescribeAutomationExecutions",)
-_RUNNING = ("Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled")
+# Of the filter's ten values; the last three are states of a change request.
+_RUNNING = (
+    "Pending", "InProgress", "Waiting", "PendingApproval", "Approved", "Scheduled",
+    "RunbookInProgress", "PendingChangeCalendarOverride", "ChangeCalendarOverrideApproved",
+)  # fmt: skip
 _LIST = "AutomationExecutionMetadataList"
 
 

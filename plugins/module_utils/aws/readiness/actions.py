@@ -10,6 +10,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "autoscaling:DescribeAutoScalingGroups": "whether a group that a suspect made runs anything; read back",
         "autoscaling:DescribeAutoScalingInstances": "in which auto-scaling group an instance is; read back",
         "batch:DescribeJobs": "whether a job that the log names still runs; read back",
+        "batch:DescribeServiceJob": "whether a service job that the log names still runs; read back",
         "cloudformation:DescribeStackSetOperation": "whether an operation that the log names still runs; read back",
         "cloudformation:DescribeStacks": "whether a stack that the log names is at work; read back; parameters and outputs",
         "cloudtrail:GetEventDataStore": "whether an event data store that a suspect stopped or deleted can be had back; read back",
@@ -137,6 +138,9 @@ RESPONDER: dict[str, dict[str, str]] = {
     },
     "arn:{partition}:batch:{region}:{account}:job/evict-readiness": {
         "batch:TerminateJob": "end a Batch job that a suspect submitted",
+    },
+    "arn:{partition}:batch:{region}:{account}:service-job/evict-readiness": {
+        "batch:TerminateServiceJob": "end a Batch service job that a suspect submitted",
     },
     "arn:{partition}:cloudformation:{region}:{account}:stack/evict-readiness": {
         "cloudformation:CancelUpdateStack": "cancel a stack update that a suspect began",

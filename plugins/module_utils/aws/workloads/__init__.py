@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from . import function, instance, service
-from .kind import MARK, Kind, Workload
+from .kind import MARK, Kind, Workload, pushed
 
 _FILES: tuple[Kind, ...] = (function, service, instance)
 KINDS: dict[str, Kind] = {kind.KIND: kind for kind in _FILES}
-__all__ = ["KINDS", "MARK", "Kind", "Workload"]
+__all__ = ["KINDS", "MARK", "Kind", "Workload", "pushed"]

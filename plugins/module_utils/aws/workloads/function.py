@@ -11,9 +11,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator
+from typing import Any
 
+from ...common import plan
+from ...common.errors import CloudError
 from ...common.plan import Call, Phase, Probe, Step, Target
 from ...common.reader import Reader
+from ..each import each
 from ..principal import Principal
 from .kind import MARK, Workload
 
@@ -21,37 +25,49 @@ KIND = "lambda_function"
 NOUN = "Lambda functions"
 SERVICE = "lambda.amazonaws.com"
 LONGEST = datetime.timedelta(hours=12)  # STS gives nobody more
-SURE = True
+QUICK = True
 READS: tuple[str, ...] = ("lambda:ListFunctions", "lambda:ListAliases", "lambda:GetFunctionConfiguration")
 _MARK = re.compile(r" ?\[evict [^\]]*\]$")
 _LIMIT = 256
+_LATEST = "$LATEST"
+_ABSENT = ("ResourceNotFoundException",)
 
 
-def held(role: Principal, target: Target, reader: Reader) -> list[Workload]:
-    """Functions with the role. A published version cannot be changed: what an alias leads to is named apart."""
-    found = []
-    for function in reader.get(Call(target, "lambda", "ListFunctions", {})).get("Functions", []):
-        if function.get("Role") != role.arn:
-            continue
-        name, arn = str(function["FunctionName"]), str(function["FunctionArn"])
-        data = {"name": name, "revision": function.get("RevisionId", "")}
-        found.append(Workload(target, arn, role.arn, f"Lambda function {name} in {target.region}", frozenset({name}), data))
-        for alias in reader.get(Call(target, "lambda", "ListAliases", {"FunctionName": arn})).get("Aliases", []):
-            versions = {str(alias.get("FunctionVersion")), *(alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights", {})} - {
-                "$LATEST"
-            }
-            if versions:
-                why = f"version {', '.join(sorted(versions))} is published, which nobody can change: publish the function again and move the alias"
+def held(role: Principal, target: Target, reader: Reader) -> Iterator[Workload]:
+    """Functions with the role. A published version has a role of its own and cannot be changed: what an alias leads to is named apart."""
+    functions: dict[str, dict[str, dict[str, Any]]] = {}
+    for entry in reader.get(Call(target, "lambda", "ListFunctions", {"FunctionVersion": "ALL"})).get("Functions", []):
+        if entry.get("Role") == role.arn:
+            functions.setdefault(str(entry["FunctionName"]), {})[str(entry.get("Version") or _LATEST)] = entry
+
+    def one(name: str) -> Iterator[Workload]:
+        versions = functions[name]
+        first = next(iter(versions.items()))
+        arn = str(first[1]["FunctionArn"]).removesuffix(f":{first[0]}")
+        if latest := versions.pop(_LATEST, None):
+            data = {"name": name, "revision": latest.get("RevisionId", "")}
+            yield Workload(target, arn, role.arn, f"Lambda function {name} in {target.region}", frozenset({name}), data)
+        aliases = Probe(Call(target, "lambda", "ListAliases", {"FunctionName": arn}), ("Aliases",), _ABSENT)
+        for alias in (reader.read(aliases) or ()) if versions else ():
+            led = {str(alias.get("FunctionVersion")), *(alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights", {})}
+            if mine := sorted(led.intersection(versions)):
+                why = f"version {', '.join(mine)} is published, which nobody can change: publish the function again and move the alias"
                 text = f"Lambda function {name}, alias {alias.get('Name')}, in {target.region}"
-                found.append(Workload(target, f"{arn}:{alias.get('Name')}", role.arn, text, frozenset({name}), why=why))
-    return found
+                yield Workload(target, f"{arn}:{alias.get('Name')}", role.arn, text, frozenset({name}), why=why)
+
+    return each(functions, one)
 
 
 def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
     """The description says that we were there, and for which cutoff."""
     function = {"FunctionName": workload.id}
-    probe = Probe(Call(workload.target, "lambda", "GetFunctionConfiguration", function), ("Description",), ("ResourceNotFoundException",))
-    before = str(reader.read(probe) or "")
+    probe = Probe(Call(workload.target, "lambda", "GetFunctionConfiguration", function), ("Description",), _ABSENT)
+    try:
+        before = str(plan.dig(reader.get(probe.call), probe.path) or "")
+    except CloudError as error:
+        if error.code in _ABSENT:
+            return  # deleted by now
+        raise
     mark = f"[{mark}]"
     plain = _MARK.sub("", before)
     after = f"{plain[: _LIMIT - len(mark) - 1]} {mark}" if plain else mark
@@ -65,3 +81,9 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
         probe=probe,
         optional=True,
     )  # fmt: skip
+
+
+def renewed(workload: Workload, _cutoff: datetime.datetime, reader: Reader) -> bool:
+    """When Lambda has done the update, an invocation gets a new environment."""
+    configuration = Call(workload.target, "lambda", "GetFunctionConfiguration", {"FunctionName": workload.id})
+    return bool(reader.read(Probe(configuration, ("LastUpdateStatus",), _ABSENT)) == "Successful")

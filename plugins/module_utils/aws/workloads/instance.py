@@ -20,7 +20,7 @@ KIND = "ec2_instance"
 NOUN = "EC2 instances"
 SERVICE = "ec2.amazonaws.com"
 LONGEST = datetime.timedelta(hours=6)
-SURE = False
+QUICK = False
 READS: tuple[str, ...] = ("iam:ListInstanceProfilesForRole", "ec2:DescribeIamInstanceProfileAssociations")
 _LIST = "IamInstanceProfileAssociations"
 
@@ -55,3 +55,8 @@ def steps(workload: Workload, mark: str, reader: Reader) -> Iterator[Step]:
         irreversible="the same profile is associated as before, under another association id",
         optional=True,
     )  # fmt: skip
+
+
+def renewed(_workload: Workload, _cutoff: datetime.datetime, _reader: Reader) -> bool:
+    """AWS does not show what the metadata service hands out."""
+    return False

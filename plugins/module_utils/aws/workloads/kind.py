@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -16,13 +17,17 @@ if t.TYPE_CHECKING:
     from ..principal import Principal
 
 MARK = "#refresh/"  # in the id of every Step of ours
+_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[\w-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)(:[^@]*)?$"
+)  # by a tag, or none
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
     """Something that runs as a role. ``id``: its ARN or id; ``text``: in words; ``sessions``: names of the role sessions that it uses;
 
-    ``data``: what its kind needs to refresh it; ``why``: when it cannot be refreshed here.
+    ``data``: what its kind needs to refresh it; ``images``: what its new containers would be started from;
+    ``why``: when it cannot be refreshed here.
     """
 
     target: Target
@@ -31,6 +36,7 @@ class Workload:
     text: str
     sessions: frozenset[str] = frozenset()
     data: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    images: frozenset[str] = frozenset()
     why: str = ""
 
     def kept_from(self, sessions: Collection[str]) -> str:
@@ -39,20 +45,40 @@ class Workload:
         return f"its own session {mine[0]} is suspect, so new credentials would go to the attacker: isolate it first" if mine else self.why
 
 
+def pushed(workload: Workload, calls: Iterable[Mapping[str, t.Any]]) -> str:
+    """Why it is not started anew: a suspect wrote to the repository of an image that is named by its tag; "" when none did."""
+    written = set()
+    for call in calls:
+        if (call.get("eventSource"), call.get("eventName")) == ("ecr.amazonaws.com", "PutImage"):
+            given = call.get("requestParameters")
+            given = given if isinstance(given, Mapping) else {}
+            account = str(given.get("registryId") or call.get("recipientAccountId"))
+            written.add((account, str(call.get("awsRegion")), str(given.get("repositoryName"))))
+    found = [image for image in map(_IMAGE.match, workload.images) if image]
+    names = sorted({image["name"] for image in found if (image["account"], image["region"], image["name"]) in written})
+    return (
+        f"a suspect pushed to {', '.join(names)}, and new containers would be started from that: check the image, then deploy it"
+        if names
+        else ""
+    )
+
+
 class Kind(t.Protocol):
     """A file of this folder. ``SERVICE``: whom a role must trust to be used so; ``LONGEST``: for how long cached credentials may last;
 
-    ``SURE``: whether the refresh is known to replace them at once. ``held``: workloads of a role; ``steps``: what refreshes one;
-    ``mark`` names the incident and the cutoff.
+    ``QUICK``: whether AWS does it within seconds. ``held``: workloads of a role; ``steps``: what refreshes one; ``mark`` names the incident and
+    the cutoff. ``renewed``: whether one that was refreshed is seen to have credentials from after the cutoff.
     """
 
     KIND: str
     NOUN: str
     SERVICE: str
     LONGEST: datetime.timedelta
-    SURE: bool
+    QUICK: bool
     READS: tuple[str, ...]
 
     def held(self, role: Principal, target: Target, reader: Reader, /) -> Iterable[Workload]: ...
 
     def steps(self, workload: Workload, mark: str, reader: Reader, /) -> Iterator[Step]: ...
+
+    def renewed(self, workload: Workload, cutoff: datetime.datetime, reader: Reader, /) -> bool: ...
