@@ -269,7 +269,7 @@ class Account:
         self.projects[name]["environment"] = environment
         return {"project": self.projects[name]}
 
-    def ListBuildsForProject(self, projectName: str, sortOrder: str) -> dict[str, Any]:  # noqa: N802, N803
+    def ListBuildsForProject(self, projectName: str) -> dict[str, Any]:  # noqa: N802, N803
         return {"ids": [b["id"] for b in self.builds]} if self.builds else {}
 
     def BatchGetBuilds(self, ids: list[str]) -> dict[str, Any]:  # noqa: N802

@@ -100,7 +100,7 @@ def refuse(place: Place, key: str, _new: str, reader: Reader) -> None:
 
 def behind(place: Place, new: str, reader: Reader) -> str:
     """Builds that are at work and were started with another key."""
-    some = {"projectName": place.name, "sortOrder": "DESCENDING", "PaginationConfig": {"MaxItems": _BUILDS}}
+    some = {"projectName": place.name, "PaginationConfig": {"MaxItems": _BUILDS}}
     ids = reader.get(Call(place.target, "codebuild", "ListBuildsForProject", some)).get("ids", [])[:_BUILDS]
     builds = reader.get(Call(place.target, "codebuild", "BatchGetBuilds", {"ids": ids})).get("builds", []) if ids else []
     older = [b for b in builds if b.get("buildStatus") == "IN_PROGRESS" and new not in _variables(b.get("environment") or {}).values()]
