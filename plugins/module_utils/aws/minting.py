@@ -35,8 +35,7 @@ def last(run: Containment, principal: Principal, together: Iterable[Principal]) 
     if principal.kind == "role":
         beside = {identity(role.arn) for role in together}
         for source in principal.sources:
-            owner = run.principals.get(identity(source)) or run.former.get(identity(source))
-            since = claims.fenced_since(run, owner) if owner else run.door.closed_since(source)
+            since = _fenced_since(run, source)
             if since and identity(source) not in beside:
                 times.append(since + datetime.timedelta(seconds=run.spread))
         if given := run.isolation.last_given(principal.arn):
@@ -44,6 +43,29 @@ def last(run: Containment, principal: Principal, together: Iterable[Principal]) 
         if run.hold.unrest:  # somebody may have come to it by ways that nobody has seen
             times.append(run.hold.unrest + datetime.timedelta(seconds=run.spread))
     return max(times, default=None)
+
+
+def _fenced_since(run: Containment, source: str) -> datetime.datetime | None:
+    owner = run.principals.get(identity(source)) or run.former.get(identity(source))
+    return claims.fenced_since(run, owner) if owner else run.door.closed_since(source)
+
+
+def until(run: Containment, principal: Principal) -> datetime.datetime:
+    """How young a session of ``principal`` that was cut may be: its cutoff says it; without one, when the fence of whatever could mint it had spread.
+
+    This moment, where that is not known or something still can. What the log shows last is no answer: it lags behind.
+    """
+    if cutoff := run.after.cutoff(principal):
+        return parse(cutoff)
+    now, spread = run.aws.now(), datetime.timedelta(seconds=run.settles)
+    if principal.kind == "user":
+        since = claims.fenced_since(run, principal)
+        return since + spread if since else now
+    fenced = [_fenced_since(run, source) for source in principal.sources]
+    if not fenced or None in fenced or claims.open_paths(run, principal):
+        return now
+    latest = last(run, principal, circles(run).get(identity(principal.arn), []))
+    return latest + spread if latest else now
 
 
 def circles(run: Containment) -> dict[str, list[Principal]]:

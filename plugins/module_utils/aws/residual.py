@@ -13,7 +13,7 @@ from ..common.guard import identity, kind_of
 from .live.kind import BY_HAND
 from .principal import Principal
 from .quarantine import LONGEST, trusted_by
-from .session import iso, parse
+from .session import iso
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -76,6 +76,8 @@ def ends(kind: str, since: datetime.datetime) -> str:
 
 def rests_on(kind: str, principal: Principal) -> str:
     """What the clock of a token of it rests on, to stand behind a reason; "" for what nobody can set."""
+    if kind == "chained role session":
+        return "; a session that was made with a role's lasts 1 h, and the role's trust policy names nothing but roles now"
     seconds = int(principal.facts.get("MaxSessionDuration") or 0)
     if kind not in _SET_BY_ROLE or not 0 < seconds < LONGEST.total_seconds():
         return ""
@@ -88,7 +90,7 @@ def kinds_of(principal: Principal) -> list[str]:
     if principal.kind == "user":
         return ["access key", *_USER_SESSIONS]
     trust = trusted_by(principal.facts)
-    chained = bool(principal.sources) and all(kind_of(source) == "role" for source in principal.sources)
+    chained = not principal.planted and all(kind_of(name) in ("role", "assumed-role") for name in trust["AWS"])
     found = ["chained role session" if chained else "role session"] if trust["AWS"] else []
     for provider in trust["Federated"]:
         found.append("SAML role session" if kind_of(provider) == "saml-provider" else "OIDC role session")
@@ -132,8 +134,7 @@ def _unheld(run: Containment, principal: Principal) -> list[Row]:
     sessions = {key for key in principal.compromised if key.startswith("ASIA")} or principal.sessions
     if not (sessions or identity(principal.arn) in run.minted):
         return []
-    cutoff = run.after.cutoff(principal)  # no session of before it is younger
-    since = parse(cutoff) if cutoff else run.minted.get(identity(principal.arn)) or run.aws.now()
+    since = run.after.minted_until(principal)
     until, kind = max((ends(kind, since), kind) for kind in kinds_of(principal) if TOKENS[kind].lasts is not None)
     return [signing(principal.arn, until, rests_on(kind, principal))]
 
