@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws import session
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import allow, document, trust
 from tests.integration.helpers import Desk, outcome, status_of
@@ -267,10 +269,36 @@ def test_the_entry_of_a_shared_role_stays_and_is_named_with_its_end(stage: Desk)
     stage.bed.client("sts", stage.company.leaked).assume_role(RoleArn=role, RoleSessionName="evil")
     stage.bed.client("sts", stage.company.production.keys["alice"]).assume_role(RoleArn=role, RoleSessionName="alice")
     stage.incident(stage.company.leaked.access_key)
-    done = stage.contain(scope=20)
+    done = stage.contain(scope=20, spread="3s", hold="60s")
     assert role in entries(eks)
     (row,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
-    assert role in row["object"] and row["until"].endswith("Z") and "the role is not denied" in row["why"]
+    assert role in row["object"] and "the role is not denied" in row["why"]
+    # the cutoff that stands, which hold has moved behind the fence of the source, and twelve hours
+    policy = root(stage, "iam").get_role_policy(RoleName="deploy", PolicyName="evict-session-IR-1")["PolicyDocument"]
+    cutoff = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
+    assert session.parse(row["until"]) == session.parse(cutoff) + datetime.timedelta(hours=12)
+
+
+def test_an_access_entry_does_not_come_back_before_the_last_session_of_a_later_cutoff_has_run_out(
+    stage: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eks, user = cluster(stage), stage.company.production.users["ci-deploy"]
+    entry(eks, user, VIEW)
+    now = session.Aws.now
+
+    def later(hours: float) -> None:
+        monkeypatch.setattr(session.Aws, "now", lambda aws: now(aws) + datetime.timedelta(hours=hours))
+
+    stage.incident(stage.company.leaked.access_key)
+    stage.contain(scope=20)
+    later(2)
+    assert stage.contain(scope=20, revoke_again=True)["problems"] == []
+    later(37)
+    stage.restore()
+    assert user not in entries(eks)
+    later(38.1)
+    stage.restore()
+    assert user in entries(eks)
 
 
 def node_role(desk: Desk) -> str:

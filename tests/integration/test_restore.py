@@ -64,7 +64,7 @@ def test_a_release_gives_everything_back_but_the_leaked_key_and_the_session_deni
     cutoff = datetime.datetime.fromisoformat(_cutoff(desk))
     assert datetime.datetime.fromisoformat(due[USER]) == cutoff + datetime.timedelta(hours=36)
     hours = (datetime.datetime.fromisoformat(due[ROLE]) - cutoff).total_seconds() / 3600
-    assert 1.9 < hours < 2.1  # MaxSessionDuration of deploy is two hours
+    assert 11.9 < hours < 12.1  # MaxSessionDuration of deploy is two hours, which says nothing of sessions that it gave before
     assert row(done, "console password")["kind"] == "irreversible"
     before = desk.bed.snapshot()
     again = desk.restore()
@@ -86,6 +86,23 @@ def test_the_session_deny_goes_when_the_last_session_has_run_out(desk: Desk, lat
     done = desk.restore()
     assert done["changed_count"] == 1 and "evict-" not in desk.bed.snapshot()
     assert statuses(desk)[desk.company.leaked.access_key] == "Inactive"
+
+
+def test_a_session_from_when_the_longest_was_raised_for_a_moment_is_not_revived(desk: Desk, later: Any) -> None:
+    iam, sts = desk.bed.client("iam", desk.company.production.root), desk.bed.client("sts", desk.company.leaked)
+    iam.update_role(RoleName="deploy", MaxSessionDuration=43200)
+    evil = Credentials.of(sts.assume_role(RoleArn=ROLE, RoleSessionName="evil", DurationSeconds=43200)["Credentials"])
+    iam.update_role(RoleName="deploy", MaxSessionDuration=3600)
+    next_second()
+    desk.incident(desk.company.leaked.access_key, ROLE)
+    desk.contain()
+    desk.restore()
+    later(11.5)
+    desk.restore()
+    assert works(desk.bed, evil) in DENIED
+    later(12.1)
+    desk.restore()
+    assert "evict-session-IR-1" not in iam.list_role_policies(RoleName="deploy")["PolicyNames"]
 
 
 def test_after_the_due_time_a_single_release_lifts_both_denies(desk: Desk, later: Any) -> None:

@@ -7,6 +7,7 @@ Each service is asked once per account and region, after the fences and behind e
 
 from __future__ import annotations
 
+import datetime
 import re
 import threading
 import time
@@ -19,7 +20,7 @@ from ..common.errors import EvictError
 from ..common.guard import identity
 from ..common.plan import Phase, Target
 from ..common.reader import Reader
-from . import events, everybody, live, policy, residual, workloads
+from . import events, everybody, live, minting, policy, residual, workloads
 from .principal import Principal
 from .quarantine import longest, trusted_by
 from .session import iso, parse
@@ -101,11 +102,7 @@ class Aftermath:
         self._all(tasks)
 
     def _suspects(self) -> live.Suspects:
-        principals, now = list(self.run.principals.values()), self.run.aws.now()
-        ends = {}
-        for principal in principals:
-            cutoff = self.cutoff(principal)
-            ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
+        ends = {principal.arn: self._last_ends(principal) for principal in list(self.run.principals.values())}
         return everybody.suspects(self.run, {key: action.action for key, action in self.run.roles.actions.items()}, ends)
 
     def _started(self) -> dict[tuple[Target, str], list[events.Event]]:
@@ -235,6 +232,13 @@ class Aftermath:
         done = self.run.runner.done.get(f"{principal.arn}#policy/{self.run.incident.policy_name('session')}")
         return policy.cutoff_of(done.step.after) or "" if done and done.status in _STANDS else ""
 
+    def minted_until(self, principal: Principal) -> datetime.datetime:
+        """How young a session of it that was cut may be."""
+        return minting.until(self.run, principal)
+
+    def _last_ends(self, principal: Principal) -> str:
+        return iso(self.minted_until(principal) + longest(principal))
+
     def _enabled(self, account: str) -> list[str]:
         if account not in self._regions:
             try:
@@ -280,7 +284,11 @@ class Aftermath:
         rows = []
         for kind, one in self.lives.values():
             if one.why or self.failed(one):
-                rows.append(residual.row(one.text, kind.ACCESS, one.until, one.why or "it could not be ended: see what failed"))
+                principal = self.run.principals.get(identity(one.principal))
+                until = one.until
+                if until != live.BY_HAND and principal:  # since it was looked at, hold has cut sessions again
+                    until = max(until, self._last_ends(principal))
+                rows.append(residual.row(one.text, kind.ACCESS, until, one.why or "it could not be ended: see what failed"))
         return rows
 
     def rows(self) -> list[dict[str, t.Any]]:

@@ -116,28 +116,58 @@ def closed(run: Containment, principal: Principal) -> bool:
     return principal.kind == "user" or run.roles.actions[identity(principal.arn)].action in ("deny", "clamp")
 
 
-def open_paths(run: Containment, role: Principal, behind: tuple[str, ...] = ()) -> list[str]:
-    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen.
+def open_paths(run: Containment, role: Principal) -> list[str]:
+    """From where the attacker could assume the role again: the sources that are seen and not closed; all that its trust names, if none is seen."""
+    ways = _own_ways(run, role)
+    if ways is not None:
+        return ways
+    still = _open(run, role)
+    return sorted(source for source in role.sources if identity(source) in still)
 
-    ``behind``: identities of the roles that are being looked at on the way here: roles may have been assumed from one another, and none opens itself.
-    """
-    behind = (*behind, identity(role.arn))
+
+def _own_ways(run: Containment, role: Principal) -> list[str] | None:
+    """The ways to a role as far as the role itself says; None: they are its sources, and those that are open."""
     if role.forced and run.roles.actions[identity(role.arn)].action == "deny":
         return []  # nothing is to work with it, and whoever assumes it gets a session that may do nothing
     if role.planted:
         return ["the trust policy that the suspect wrote"]
     if role.sources:
-        return sorted(s for s in role.sources if identity(s) not in behind and _open(run, s, behind))
-    trust = trusted_by(role.facts)
-    return [f"{name} ({kind})" for kind, names in trust.items() for name in names]
+        return None
+    return [f"{name} ({kind})" for kind, names in trusted_by(role.facts).items() for name in names]
 
 
-def _open(run: Containment, source: str, behind: tuple[str, ...]) -> bool:
-    """Whether the attacker can still act as ``source``."""
-    principal = run.principals.get(identity(source)) or run.former.get(identity(source))
-    if principal is None:
-        return run.door.closed_since(source) is None
-    return not (closed(run, principal) or (principal.kind == "role" and not open_paths(run, principal, behind)))
+def _open(run: Containment, role: Principal) -> set[str]:
+    """Identities as which the attacker can still act, of all that ``role`` was assumed from, step by step.
+
+    Not through ``role``: roles may have been assumed from one another, and none opens itself. One search and no walk of every path, of which there are
+    more than anybody can wait for when a suspect assumes a dozen roles from one another.
+    """
+    still: list[str] = []
+    assumed: dict[str, set[str]] = {}  # source -> the roles that were assumed from it
+    seen, todo = {identity(role.arn)}, list(role.sources)
+    while todo:
+        source = todo.pop()
+        key = identity(source)
+        if key in seen:
+            continue
+        seen.add(key)
+        principal = run.principals.get(key) or run.former.get(key)
+        if principal is None:
+            still += [key] if run.door.closed_since(source) is None else []
+        elif closed(run, principal):
+            continue
+        elif principal.kind != "role" or (ways := _own_ways(run, principal)):
+            still.append(key)
+        elif ways is None:
+            todo += principal.sources
+            for one in principal.sources:
+                assumed.setdefault(identity(one), set()).add(key)
+    found = set(still)
+    while still:
+        new = assumed.get(still.pop(), set()) - found
+        found |= new
+        still += new
+    return found
 
 
 def last_control(run: Containment) -> datetime.datetime | None:

@@ -218,8 +218,8 @@ class Findings:
         """What suspects have of those that are not cut."""
         kind, now = "role session", self.run.aws.now()
         failed = self._not_denied()
-        ends = {arn: residual.ends(kind, one, now) for arn, one in sorted(self.spared.items())}
-        rows = [residual.row(arn, kind, end, failed[arn]) if arn in failed else residual.signing(arn, end) for arn, end in ends.items()]
+        end = residual.ends(kind, now)
+        rows = [residual.row(arn, kind, end, failed[arn]) if arn in failed else residual.signing(arn, end) for arn in sorted(self.spared)]
         for arn, found in sorted(self._left_to_trusted.items()):
             what = {"user": "access key", "role": kind}[kind_of(arn)]
             rows.append(residual.row(arn, what, BY_HAND, f"{found.how}; the incident file trusts it, so it was not touched"))

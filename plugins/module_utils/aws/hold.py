@@ -128,7 +128,10 @@ class Hold:
         """Until a pass is quiet, or time is up. Without ``hold``: one more revocation, and nobody waits."""
         if not self.on:
             for _link in range(1 + minting.links(self.run)):  # a link of a chain that was cut again could mint the next one until then
+                written = self.runner.carried_out
                 self.run.repeat(everything=False)
+                if self.runner.carried_out == written:
+                    break
             return
         self.comparison.remember()
         for account in sorted({*self._compared_before(), *(entry.arn.split(":")[4] for entry in self.left.left())} - set(self._kept)):

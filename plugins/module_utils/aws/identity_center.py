@@ -31,14 +31,13 @@ READS = ("sso-admin:ListInstances", "sso-admin:ListAccountAssignmentsForPrincipa
          "identitystore:ListGroupMemberships", "ec2:DescribeRegions")  # fmt: skip
 KIND = "identity_center_user"  # of a ``Principal``
 PREFIX = "AWSReservedSSO_"
-LONGEST = datetime.timedelta(hours=12)  # of a permission set's session duration
+LONGEST = datetime.timedelta(hours=12)  # to which a permission set's session duration can be raised, for a moment or for good
 PORTAL = datetime.timedelta(days=90)  # of a session of the access portal, as it may be configured; 8 hours unless somebody did
 USER_KEY = (
     "identitystore:UserId"  # in every request of a session that Identity Center made; AWS's examples deny by it in SCPs and permission sets
 )
 _ID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SESSION_ROLE = re.compile(r"arn:[\w-]+:sts::(\d{12}):assumed-role/(AWSReservedSSO_[\w+=,.@-]+)/(.+)")
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _GONE = ("ResourceNotFoundException",)
 _SIZE = 32768  # characters of a permission set's inline policy
 
@@ -252,24 +251,16 @@ def facts(who: Person, reader: Reader) -> dict[str, t.Any]:
     if not who.id or not who.instance:
         return {"id": "", "name": who.name}
     has = [
-        {"account": a.account, "permission_set": described(who.instance, a.permission_set, reader)[0], "group": a.group}
+        {"account": a.account, "permission_set": name_of(who.instance, a.permission_set, reader), "group": a.group}
         for a in assignments(who, reader)
     ]
     return {**found, "region": who.instance.region, "groups": sorted(groups(who, reader)), "assignments": has}
 
 
-def described(where: Instance, permission_set: str, reader: Reader) -> tuple[str, datetime.timedelta]:
-    """(name, how long its sessions last)."""
+def name_of(where: Instance, permission_set: str, reader: Reader) -> str:
     asked = {"InstanceArn": where.arn, "PermissionSetArn": permission_set}
     found = reader.get(Call(where.target, "sso-admin", "DescribePermissionSet", asked))["PermissionSet"]
-    return str(found.get("Name") or permission_set), duration(str(found.get("SessionDuration") or ""))
-
-
-def duration(text: str) -> datetime.timedelta:
-    """Of ISO 8601, as AWS writes it (PT8H); the longest there can be, where it says nothing that is known."""
-    found = _DURATION.fullmatch(text)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
-    return datetime.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) or LONGEST
+    return str(found.get("Name") or permission_set)
 
 
 def others(who: Person, permission_set: str, accounts: Iterable[str], reader: Reader) -> int:
@@ -337,7 +328,7 @@ def deny(who: Person, arn: str, permission_set: str, account: str, incident: t.A
     where = t.cast(Instance, who.instance)
     named = {"InstanceArn": where.arn, "PermissionSetArn": permission_set}
     read = Call(where.target, "sso-admin", "GetInlinePolicyForPermissionSet", named)
-    name, _lasts = described(where, permission_set, reader)
+    name = name_of(where, permission_set, reader)
     mine = sid(incident, who)
     statement = {"Sid": mine, "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {USER_KEY: who.id}}}
     document = reader.get(read).get("InlinePolicy")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+from collections.abc import Iterable
 
 from ..common.guard import identity
 from ..common.run import STANDS
@@ -25,14 +26,16 @@ _LEAST = 5.0  # seconds that all cutoffs of a circle are given to be written
 _BY_CUTOFF = ("revoke", "deny")  # what is done to a role whose sessions a cutoff ends
 
 
-def last(run: Containment, principal: Principal) -> datetime.datetime | None:
-    """The last instant at which a compromised credential could mint a session of ``principal``, as far as it is known; of circles see ``cutoffs``."""
+def last(run: Containment, principal: Principal, together: Iterable[Principal]) -> datetime.datetime | None:
+    """The last instant at which a compromised credential could mint a session of ``principal``, as far as it is known, but for those of its circle
+
+    (``together``), of which see ``cutoffs``.
+    """
     times = [run.minted[identity(principal.arn)]] if identity(principal.arn) in run.minted else []
     if principal.kind == "role":
-        beside = {identity(role.arn) for role in circle(run, principal)}
+        beside = {identity(role.arn) for role in together}
         for source in principal.sources:
-            owner = run.principals.get(identity(source)) or run.former.get(identity(source))
-            since = claims.fenced_since(run, owner) if owner else run.door.closed_since(source)
+            since = _fenced_since(run, source)
             if since and identity(source) not in beside:
                 times.append(since + datetime.timedelta(seconds=run.spread))
         if given := run.isolation.last_given(principal.arn):
@@ -42,30 +45,64 @@ def last(run: Containment, principal: Principal) -> datetime.datetime | None:
     return max(times, default=None)
 
 
-def circle(run: Containment, role: Principal) -> list[Principal]:
-    """The roles that were assumed from ``role`` and from which it was assumed in turn, itself included, as far as cutoffs alone hold them; [] for most."""
-    ahead = _behind(run, role)
-    found = [one for one in ahead if identity(role.arn) in {identity(o.arn) for o in _behind(run, one)}]
-    return sorted(found, key=lambda one: one.arn)
+def _fenced_since(run: Containment, source: str) -> datetime.datetime | None:
+    owner = run.principals.get(identity(source)) or run.former.get(identity(source))
+    return claims.fenced_since(run, owner) if owner else run.door.closed_since(source)
 
 
-def _behind(run: Containment, role: Principal) -> list[Principal]:
-    """Whatever sessions of ``role`` may go back to, step by step, through roles that are not closed."""
-    found: dict[str, Principal] = {}
-    todo = [role]
-    while todo:
-        for source in todo.pop(0).sources:
-            owner = run.principals.get(identity(source))
-            if (
-                owner
-                and owner.kind == "role"
-                and identity(source) not in found
-                and _by_cutoff(run, owner)
-                and not claims.closed(run, owner)
-            ):
-                found[identity(source)] = owner
-                todo.append(owner)
-    return list(found.values())
+def until(run: Containment, principal: Principal) -> datetime.datetime:
+    """How young a session of ``principal`` that was cut may be: its cutoff says it; without one, when the fence of whatever could mint it had spread.
+
+    This moment, where that is not known or something still can. What the log shows last is no answer: it lags behind.
+    """
+    if cutoff := run.after.cutoff(principal):
+        return parse(cutoff)
+    now, spread = run.aws.now(), datetime.timedelta(seconds=run.settles)
+    if principal.kind == "user":
+        since = claims.fenced_since(run, principal)
+        return since + spread if since else now
+    fenced = [_fenced_since(run, source) for source in principal.sources]
+    if not fenced or None in fenced or claims.open_paths(run, principal):
+        return now
+    latest = last(run, principal, circles(run).get(identity(principal.arn), []))
+    return latest + spread if latest else now
+
+
+def circles(run: Containment) -> dict[str, list[Principal]]:
+    """{identity: the roles that it was assumed from and that were assumed from it in turn, itself included}, as far as cutoffs alone hold them.
+
+    Most are in none.
+    """
+    held = {key: p for key, p in list(run.principals.items()) if p.kind == "role" and _by_cutoff(run, p) and not claims.closed(run, p)}
+    behind = _behind(held)
+    return {
+        key: sorted((held[one] for one in ring), key=lambda one: one.arn)
+        for key, ring in _rings(_reach(behind)).items()
+        if len(ring) > 1 or key in behind[key]
+    }
+
+
+def _behind(roles: dict[str, Principal]) -> dict[str, set[str]]:
+    """Which of ``roles`` each of them was assumed from."""
+    return {key: {identity(source) for source in role.sources} & roles.keys() for key, role in roles.items()}
+
+
+def _reach(behind: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What each goes back to, step by step, itself included."""
+    reach = {}
+    for key in behind:
+        found, todo = {key}, [key]
+        while todo:
+            new = behind[todo.pop()] - found
+            found |= new
+            todo += new
+        reach[key] = found
+    return reach
+
+
+def _rings(reach: dict[str, set[str]]) -> dict[str, set[str]]:
+    """All that each goes back to and that goes back to it, itself included."""
+    return {key: {one for one in found if key in reach[one]} for key, found in reach.items()}
 
 
 def _by_cutoff(run: Containment, role: Principal) -> bool:
@@ -75,12 +112,13 @@ def _by_cutoff(run: Containment, role: Principal) -> bool:
 
 def cutoffs(run: Containment, now: datetime.datetime) -> list[tuple[Principal, datetime.datetime, datetime.datetime]]:
     """(principal, cutoff, what it must not lie before) of all whose sessions are to be cut again, unless the cutoff that is there lies late enough."""
-    found = []
+    found, rings = [], circles(run)
     for principal in list(run.principals.values()):
         if principal.kind == "role" and not _by_cutoff(run, principal):
             continue
-        needed = last(run, principal)
-        if together := circle(run, principal) if principal.kind == "role" else []:
+        together = rings.get(identity(principal.arn), [])
+        needed = last(run, principal, together)
+        if together:
             cutoff = now + datetime.timedelta(seconds=max(2 * run.spread, run.spread + _LEAST))
             if not _settled(run, together):
                 found.append((principal, cutoff, cutoff))
@@ -101,16 +139,20 @@ def _settled(run: Containment, together: list[Principal]) -> bool:
     written = [
         since for one, d in zip(together, done, strict=True) if d and d.status in STANDS and (since := claims.fenced_since(run, one))
     ]
-    others = [moment for one in together if (moment := last(run, one))]
+    others = [moment for one in together if (moment := last(run, one, together))]
     spread = [max(written) + datetime.timedelta(seconds=run.spread)] if written else []
     return not there or min(there) >= max([*spread, *others], default=min(there))
 
 
 def links(run: Containment) -> int:
-    """How many roles follow one upon the other in the longest chain of those that were assumed: each link has to be cut again after the one before."""
+    """How many roles follow one upon the other in the longest chain of those that were assumed: each link has to be cut again after the one before.
 
-    def behind(role: Principal, seen: tuple[str, ...]) -> int:
-        owners = [run.principals.get(identity(source)) for source in role.sources if identity(source) not in seen]
-        return max((1 + behind(o, (*seen, identity(o.arn))) for o in owners if o and o.kind == "role"), default=0)
-
-    return max((behind(p, (identity(p.arn),)) for p in list(run.principals.values()) if p.kind == "role"), default=0)
+    Of roles that were assumed from one another in a circle all count: no longer chain than that can lead through them.
+    """
+    behind = _behind({key: p for key, p in list(run.principals.items()) if p.kind == "role"})
+    reach = _reach(behind)
+    rings, depth = _rings(reach), dict[str, int]()
+    for key in sorted(behind, key=lambda key: len(reach[key])):  # what a circle goes back to goes back to less
+        before = set().union(*(behind[one] for one in rings[key])) - rings[key]
+        depth[key] = len(rings[key]) - 1 + max((1 + depth[one] for one in before), default=0)
+    return max(depth.values(), default=0)

@@ -41,22 +41,18 @@ _CONSOLE = "AWS console > IAM Identity Center > Users > {name}"
 
 @dataclasses.dataclass
 class Contained:
-    """One person of a run. ``sessions``: the names of its role sessions; ``lasts``: {permission set: seconds}; ``unread``: why some of this is missing."""
+    """One person of a run. ``sessions``: the names of its role sessions; ``unread``: why some of this is missing."""
 
     principal: Principal
     who: Person
     sessions: set[str] = dataclasses.field(default_factory=set)
     accounts: set[str] = dataclasses.field(default_factory=set)
     has: set[Assignment] = dataclasses.field(default_factory=set)
-    lasts: dict[str, float] = dataclasses.field(default_factory=dict)
     unread: str = ""
 
     @property
     def arn(self) -> str:
         return self.principal.arn
-
-    def longest(self) -> datetime.timedelta:
-        return datetime.timedelta(seconds=max(self.lasts.values(), default=identity_center.LONGEST.total_seconds()))
 
 
 class People:
@@ -132,7 +128,6 @@ class People:
             one.accounts |= set(before["accounts"])
             one.sessions |= set(before["sessions"])
             one.has |= {Assignment(*pair) for pair in before["has"]}
-            one.lasts = {**before["lasts"], **one.lasts}
         if fresh:
             try:
                 self._read(one)
@@ -144,7 +139,7 @@ class People:
                 self.runner.fail(one.principal.facts["why"], one.arn)
             self._announce(one)
         data = {"arn": one.arn, "id": one.who.id, "name": one.who.name, "sessions": sorted(one.sessions), "accounts": sorted(one.accounts),
-                "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)], "lasts": one.lasts}  # fmt: skip
+                "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)]}  # fmt: skip
         if not self.runner.check and data != before:
             self.case.note(NOTE, data)
 
@@ -155,8 +150,6 @@ class People:
         found = identity_center.assignments(one.who, reader)
         one.has |= set(found)
         one.accounts |= {a.account for a in found}
-        for permission_set in sorted({a.permission_set for a in found}):
-            one.lasts[permission_set] = identity_center.described(one.who.instance, permission_set, reader)[1].total_seconds()
 
     def _announce(self, one: Contained) -> None:
         groups = len({a.group for a in one.has if a.group})
@@ -242,7 +235,7 @@ class People:
                 wanted.setdefault(has.permission_set, set()).add(has.account)
         incident, now = self.run.incident, self.run.aws.now()
         for permission_set, accounts in sorted(wanted.items()):
-            expires = iso(now + datetime.timedelta(seconds=one.lasts.get(permission_set, identity_center.LONGEST.total_seconds())))
+            expires = iso(now + identity_center.LONGEST)
             holding = functools.partial(identity_center.deny, one.who, one.arn, permission_set, min(accounts), incident, expires)
             jobs = [Job(Phase.SESSION, holding)]
             jobs += [Job(Phase.RESOURCE, functools.partial(self._provision, one, permission_set, a)) for a in sorted(accounts)]
@@ -353,7 +346,7 @@ class People:
         if not accounts:
             return []
         minting = [d for d in failed_of(self.run, one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
-        until = residual.BY_HAND if minting or one.unread else iso(now + one.longest())
+        until = residual.BY_HAND if minting or one.unread else iso(now + identity_center.LONGEST)
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
 
     def _cut(self, one: Contained) -> list[t.Any] | None:

@@ -8,7 +8,6 @@ ended. What stands above an account, and in permission sets, stays until the las
 
 from __future__ import annotations
 
-import datetime
 import functools
 import typing as t
 
@@ -92,8 +91,8 @@ def _due(release: Release, note: t.Mapping[str, t.Any]) -> str | None:
         (e.get("outcome") or {}).get("at") for n, e in release.case.history.items() if n.startswith(f"{note['arn']}#") and e.get("made")
     ]
     last = max(parse(at) for at in (note["time"], *filter(None, made)))
-    lasts = datetime.timedelta(seconds=max(note["lasts"].values(), default=identity_center.LONGEST.total_seconds()))
-    return iso(last + lasts) if release.aws.now() < last + lasts else None
+    due = last + identity_center.LONGEST
+    return iso(due) if release.aws.now() < due else None
 
 
 def ours(step: Step) -> bool:

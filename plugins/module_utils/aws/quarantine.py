@@ -17,7 +17,7 @@ from .session import iso, parse
 
 READS = ("iam:GetUserPolicy", "iam:GetRolePolicy")
 _QUIET_DAYS = 90
-LONGEST = datetime.timedelta(hours=12)  # of a session that a service makes for a workload
+LONGEST = datetime.timedelta(hours=12)  # of a role session, whoever makes it
 # Services whose role must go on working, or evidence and backups stop: revoked at most, never denied unasked.
 _KEEP = {"cloudtrail.amazonaws.com", "config.amazonaws.com", "backup.amazonaws.com", "delivery.logs.amazonaws.com", "vpc-flow-logs.amazonaws.com",
          "s3.amazonaws.com", "logging.s3.amazonaws.com", "batchoperations.s3.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com",
@@ -127,13 +127,8 @@ def fence_role(
 
 
 def longest(principal: Principal) -> datetime.timedelta:
-    """The longest session that the identity could have minted: 36 h for users (GetFederationToken), MaxSessionDuration for roles, else 12 h.
+    """The longest session that the identity could have minted: 36 h for users (GetFederationToken), else 12 h, which is the most that STS gives.
 
-    MaxSessionDuration does not bind the sessions that a service makes for its workloads: of a role that a service may assume it is 12 h too.
+    A role's MaxSessionDuration is what it is today. Whoever may write it can raise it, mint, and lower it again; nor does it bind what services assume.
     """
-    if principal.kind == "user":
-        return datetime.timedelta(hours=36)
-    if trusted_by(principal.facts)["Service"]:
-        return LONGEST
-    seconds = principal.facts.get("MaxSessionDuration")
-    return datetime.timedelta(seconds=int(seconds)) if seconds else LONGEST
+    return datetime.timedelta(hours=36) if principal.kind == "user" else LONGEST

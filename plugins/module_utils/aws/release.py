@@ -221,13 +221,20 @@ class Release:
             return "kept", "it was replaced: its owner has another one", None
         if credentials.id_of(step) and not step.irreversible and self._compromised(step):
             return "kept", "named as compromised: it stays inactive; create a new one", None
-        if step.expires and self.aws.now() < parse(step.expires):
-            return "due", "lifting it earlier would revive sessions that it holds back", step.expires
+        due = self._due(step, cutoff)
+        if due and self.aws.now() < parse(due):
+            return "due", "lifting it earlier would revive sessions that it holds back", due
         if self._purpose(step) == "quarantine" and not step.expires:
             return self._needs_cutoff(step, cutoff)
         if self._purpose(step) == "account" and not (self.order.purposes and self._inline_stands(step.principal)):
             return self._needs_cutoff(step, cutoff)
         return None
+
+    @staticmethod
+    def _due(step: Step, cutoff: list[Step]) -> str:
+        """When it may go; an access entry not before its principal's cutoff, which may have been moved since: a session that it denies opens the cluster."""
+        entry = cutoff if step.id.startswith(f"{step.principal}#eks/") else []
+        return max([step.expires or "", *(session.expires or "" for session in entry)])
 
     def _inline_stands(self, arn: str) -> bool:
         entry = self.case.history.get(f"{arn}#policy/{self.case.incident.policy_name('quarantine')}")

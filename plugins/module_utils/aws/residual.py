@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from ..common.guard import identity, kind_of
 from .live.kind import BY_HAND
 from .principal import Principal
-from .quarantine import longest, trusted_by
-from .session import iso, parse
+from .quarantine import LONGEST, trusted_by
+from .session import iso
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -40,7 +40,7 @@ TOKENS: dict[str, Token] = {
     "GetSessionToken session": Token(_hours(36), "deny, cutoff; not the deactivation of the key"),
     "GetFederationToken session": Token(_hours(36), "deny, cutoff; not the deactivation of the key"),
     "console session": Token(_hours(12), "deny, cutoff"),
-    "role session": Token(_hours(12), "deny, cutoff"),  # MaxSessionDuration, where the role's is known
+    "role session": Token(_hours(12), "deny, cutoff"),
     "chained role session": Token(_hours(1), "deny, cutoff"),
     "SAML role session": Token(_hours(12), "deny, cutoff"),
     "OIDC role session": Token(_hours(12), "deny, cutoff"),
@@ -60,6 +60,7 @@ TOKENS: dict[str, Token] = {
     "root credential": Token(None, "a service control policy, in a member account"),
 }
 _USER_SESSIONS = ("GetSessionToken session", "GetFederationToken session", "console session")
+_SET_BY_ROLE = ("role session", "SAML role session", "OIDC role session", "Roles Anywhere session")  # by its MaxSessionDuration
 _WORD = "re-assumed"
 
 
@@ -67,14 +68,21 @@ def row(object: str, token_kind: str, until: str, why: str) -> Row:
     return {"object": object, "token_kind": token_kind, "until": until, "why": why}
 
 
-def ends(kind: str, principal: Principal, since: datetime.datetime) -> str:
-    """When the last token of ``kind`` that the principal had at ``since`` runs out."""
+def ends(kind: str, since: datetime.datetime) -> str:
+    """When the last token of ``kind`` that there was at ``since`` runs out."""
     lasts = TOKENS[kind].lasts
-    if lasts is None:
-        return BY_HAND
-    if kind != "chained role session" and principal.kind == "role":
-        lasts = longest(principal)
-    return iso(since + lasts)
+    return BY_HAND if lasts is None else iso(since + lasts)
+
+
+def rests_on(kind: str, principal: Principal) -> str:
+    """What the clock of a token of it rests on, to stand behind a reason; "" for what nobody can set."""
+    if kind == "chained role session":
+        return "; a session that was made with a role's lasts 1 h, and the role's trust policy names nothing but roles now"
+    seconds = int(principal.facts.get("MaxSessionDuration") or 0)
+    if kind not in _SET_BY_ROLE or not 0 < seconds < LONGEST.total_seconds():
+        return ""
+    most = f"{LONGEST.total_seconds() / 3600:g} h is the most that STS gives"
+    return f"; {most}: the role's MaxSessionDuration is {seconds / 3600:g} h now, and may have been more"
 
 
 def kinds_of(principal: Principal) -> list[str]:
@@ -82,7 +90,7 @@ def kinds_of(principal: Principal) -> list[str]:
     if principal.kind == "user":
         return ["access key", *_USER_SESSIONS]
     trust = trusted_by(principal.facts)
-    chained = bool(principal.sources) and all(kind_of(source) == "role" for source in principal.sources)
+    chained = not principal.planted and all(kind_of(name) in ("role", "assumed-role") for name in trust["AWS"])
     found = ["chained role session" if chained else "role session"] if trust["AWS"] else []
     for provider in trust["Federated"]:
         found.append("SAML role session" if kind_of(provider) == "saml-provider" else "OIDC role session")
@@ -105,7 +113,8 @@ def of(run: Containment, principal: Principal, claim: dict[str, t.Any]) -> list[
         return [row(principal.arn, "any credential of it", "it has spread", claim["action"]), *_unheld(run, principal)]
     if rows := _unlisted(run, principal, "the deny is lifted", "could not be listed; the deny holds them meanwhile"):
         return rows + _unheld(run, principal)
-    return [row(principal.arn, kind, ends(kind, principal, run.aws.now()), claim["action"]) for kind in kinds_of(principal)]
+    now = run.aws.now()
+    return [row(principal.arn, kind, ends(kind, now), claim["action"] + rests_on(kind, principal)) for kind in kinds_of(principal)]
 
 
 def _unlisted(run: Containment, principal: Principal, until: str, why: str) -> list[Row]:
@@ -125,19 +134,18 @@ def _unheld(run: Containment, principal: Principal) -> list[Row]:
     sessions = {key for key in principal.compromised if key.startswith("ASIA")} or principal.sessions
     if not (sessions or identity(principal.arn) in run.minted):
         return []
-    cutoff = run.after.cutoff(principal)  # no session of before it is younger
-    since = parse(cutoff) if cutoff else run.minted.get(identity(principal.arn)) or run.aws.now()
-    until = max(ends(kind, principal, since) for kind in kinds_of(principal) if TOKENS[kind].lasts is not None)
-    return [signing(principal.arn, until)]
+    since = run.after.minted_until(principal)
+    until, kind = max((ends(kind, since), kind) for kind in kinds_of(principal) if TOKENS[kind].lasts is not None)
+    return [signing(principal.arn, until, rests_on(kind, principal))]
 
 
-def signing(arn: str, until: str) -> Row:
+def signing(arn: str, until: str, rests: str = "") -> Row:
     """What a denied session still can."""
     why = (
         "its denied session can still sign GetCallerIdentity, which no policy denies: EKS (aws-auth), Vault and whatever else trusts that must be told"
         " to refuse it"
     )
-    return row(arn, "signed GetCallerIdentity", until, why)
+    return row(arn, "signed GetCallerIdentity", until, why + rests)
 
 
 def refused(entries: Iterable[dict[str, str]]) -> list[Row]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from typing import Any
 
@@ -74,13 +73,6 @@ def test_the_session_of_a_shared_role(arn: str, expected: Any) -> None:
 )
 def test_the_path_of_its_roles_names_the_region(path: str, region: str) -> None:
     assert identity_center.region_in(path) == region
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("PT1H", 3600), ("PT8H30M", 30600), ("P1D", 86400), ("PT45S", 45), ("", 43200), ("soon", 43200)]
-)
-def test_how_long_a_session_lasts(text: str, seconds: int) -> None:
-    assert identity_center.duration(text) == datetime.timedelta(seconds=seconds)
 
 
 def test_the_instance_is_asked_for_where_it_may_be_and_once() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import types
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_what_is_seen_to_mint_or_to_fight_later_moves_all_of_a_circle() -> None:
 @pytest.mark.parametrize("other", ["deny", "clamp", "session"])
 def test_a_role_that_is_closed_or_has_no_cutoff_breaks_the_circle(other: str) -> None:
     run = Run({"a": {"b"}, "b": {"a"}}, {"b": other})
-    assert minting.circle(run, run.principals[identity(arn("a"))]) == []  # type: ignore[arg-type]
+    assert minting.circles(run) == {}  # type: ignore[arg-type]
     settle(run)
 
 
@@ -125,3 +126,45 @@ def test_behind_the_responders_own_role_a_cutoff_lies_too() -> None:
     run.door.closed_since = lambda source: NOW if source == arn("incident-responder") else None
     run.cuts = {"b": (NOW, NOW + dt.timedelta(seconds=1))}
     assert run.cut(NOW + dt.timedelta(seconds=11)) == ["b"] and run.cut(NOW + dt.timedelta(seconds=22)) == []
+
+
+# -- until when ------------------------------------------------------------------------------------------------------------------
+
+
+def minted_until(run: Run, name: str, **ways: list[str]) -> dt.datetime:
+    """``ways``: {name: what is open to it}."""
+    with mock.patch.object(claims, "open_paths", lambda _run, role: ways.get(role.name, [])):
+        return minting.until(run, run.principals[identity(arn(name))])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def held() -> Any:
+    """A role whose source was fenced a minute ago, and whose own last session was seen to be made an hour before that."""
+    run: Any = Run({"a": set(), "b": {"a"}}, {"a": "deny", "b": "session"})
+    run.aws, run.after, run.settles = types.SimpleNamespace(now=lambda: NOW), types.SimpleNamespace(cutoff=lambda _p: ""), SPREAD
+    run.cuts["a"] = NOW - dt.timedelta(minutes=1), NOW
+    run.minted[identity(arn("b"))] = NOW - dt.timedelta(hours=1)
+    return run
+
+
+def test_without_a_cutoff_a_session_may_be_as_young_as_the_fence_of_its_source(held: Any) -> None:
+    """The log lags behind: what it shows last is not what was made last."""
+    fenced = NOW - dt.timedelta(minutes=1)
+    assert fenced + dt.timedelta(seconds=SPREAD) <= minted_until(held, "b") <= NOW
+
+
+def test_where_it_is_not_known_or_something_is_open_it_may_be_of_this_moment(held: Any) -> None:
+    assert minted_until(held, "b", b=[arn("a")]) == NOW
+    assert minted_until(held, "a") == NOW  # nobody knows who came to it
+    del held.cuts["a"]
+    assert minted_until(held, "b") == NOW
+
+
+def test_a_cutoff_says_it(held: Any) -> None:
+    held.after.cutoff = lambda _p: "2026-11-22T08:00:00Z"
+    assert iso(minted_until(held, "b", b=[arn("a")])) == "2026-11-22T08:00:00Z"
+
+
+def test_a_user_mints_its_own_until_its_fence_has_spread(held: Any) -> None:
+    held.principals[identity(arn("a"))].kind = "user"
+    assert minted_until(held, "a") == NOW - dt.timedelta(minutes=1) + dt.timedelta(seconds=SPREAD)

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.evict.cloud.plugins.module_utils.aws import residual
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.aws.quarantine import RoleAction
+from ansible_collections.evict.cloud.plugins.module_utils.aws.session import parse
 from ansible_collections.evict.cloud.plugins.plugin_utils import table
 
 A = "111122223333"
@@ -29,7 +30,8 @@ def role(trust: Any, **more: Any) -> Principal:
 
 def run(action: str = "revoke", check: bool = False, cutoff: str = "", **unknown: set[str]) -> Any:
     return SimpleNamespace(
-        runner=SimpleNamespace(check=check), aws=SimpleNamespace(now=lambda: NOW), unknown=unknown, minted={}, after=SimpleNamespace(cutoff=lambda _p: cutoff),
+        runner=SimpleNamespace(check=check), aws=SimpleNamespace(now=lambda: NOW), unknown=unknown, minted={},
+        after=SimpleNamespace(minted_until=lambda _p: parse(cutoff) if cutoff else NOW),
         roles=SimpleNamespace(actions={f"{A}:role/r": RoleAction(action, "")}),
     )  # fmt: skip
 
@@ -48,8 +50,10 @@ def test_a_known_session_goes_on_signing_until_it_ends() -> None:
     rows = residual.of(run(), user(compromised={"ASIAX"}), {"action": "contained"})
     assert kinds(rows) == {"signed GetCallerIdentity": "2026-11-24T00:00:00Z"} and "Vault" in rows[0]["why"]
     held = run()
-    held.minted = {f"{A}:role/r": NOW - datetime.timedelta(hours=1)}  # the log says when it was made
-    assert kinds(residual.of(held, role({"AWS": "*"}), {"action": "contained"})) == {"signed GetCallerIdentity": "2026-11-22T13:00:00Z"}
+    held.minted = {
+        f"{A}:role/r": NOW - datetime.timedelta(hours=1)
+    }  # of others the log may not know yet, so this is not where the clock starts
+    assert kinds(residual.of(held, role({"AWS": "*"}), {"action": "contained"})) == {"signed GetCallerIdentity": "2026-11-23T00:00:00Z"}
 
 
 def test_the_clock_of_a_denied_session_runs_from_the_cutoff_and_does_not_move() -> None:
@@ -57,7 +61,7 @@ def test_the_clock_of_a_denied_session_runs_from_the_cutoff_and_does_not_move() 
     assert kinds(residual.of(held, user(compromised={"ASIAX"}), {"action": "contained"})) == {
         "signed GetCallerIdentity": "2026-11-23T21:00:00Z"
     }
-    chained = role({"AWS": "*"}, sources={f"arn:aws:iam::{A}:role/first"}, sessions={"evil"})
+    chained = role({"AWS": f"arn:aws:iam::{A}:role/first"}, sessions={"evil"})
     assert kinds(residual.of(held, chained, {"action": "contained"})) == {"signed GetCallerIdentity": "2026-11-22T10:00:00Z"}
 
 
@@ -70,15 +74,33 @@ def test_a_user_who_is_not_held_has_all_its_kinds() -> None:
 
 @pytest.mark.parametrize(
     ("trust", "sources", "expected"),
-    [({"AWS": f"arn:aws:iam::{A}:user/u"}, set(), {"role session": "2026-11-22T14:00:00Z"}),
-     ({"AWS": "*"}, {f"arn:aws:iam::{A}:role/first"}, {"chained role session": "2026-11-22T13:00:00Z"}),
-     ({"Federated": f"arn:aws:iam::{A}:saml-provider/x"}, set(), {"SAML role session": "2026-11-22T14:00:00Z"}),
-     ({"Federated": f"arn:aws:iam::{A}:oidc-provider/x"}, set(), {"OIDC role session": "2026-11-22T14:00:00Z"}),
+    [({"AWS": f"arn:aws:iam::{A}:user/u"}, set(), {"role session": "2026-11-23T00:00:00Z"}),
+     ({"AWS": "*"}, {f"arn:aws:iam::{A}:role/first"}, {"role session": "2026-11-23T00:00:00Z"}),  # a user may have come to it unseen
+     ({"AWS": [f"arn:aws:iam::{A}:role/first", f"arn:aws:sts::{A}:assumed-role/b/s"]}, set(), {"chained role session": "2026-11-22T13:00:00Z"}),
+     ({"AWS": [f"arn:aws:iam::{A}:role/first", f"arn:aws:iam::{A}:root"]}, set(), {"role session": "2026-11-23T00:00:00Z"}),
+     ({"Federated": f"arn:aws:iam::{A}:saml-provider/x"}, set(), {"SAML role session": "2026-11-23T00:00:00Z"}),
+     ({"Federated": f"arn:aws:iam::{A}:oidc-provider/x"}, set(), {"OIDC role session": "2026-11-23T00:00:00Z"}),
      ({"Service": "rolesanywhere.amazonaws.com"}, set(), {"Roles Anywhere session": "2026-11-23T00:00:00Z"}),
      ({"Service": "lambda.amazonaws.com"}, set(), {"service-held role session": "2026-11-23T00:00:00Z"})],
 )  # fmt: skip
 def test_every_kind_of_token_has_its_clock(trust: Any, sources: set[str], expected: dict[str, str]) -> None:
     assert kinds(residual.of(run(), role(trust, sources=sources), {"action": "failed"})) == expected
+
+
+def test_a_row_says_what_its_clock_rests_on() -> None:
+    held = run(cutoff="2026-11-22T09:00:00Z")
+    (signing,) = residual.of(held, role({"AWS": "*"}, sessions={"evil"}), {"action": "contained"})
+    assert signing["until"] == "2026-11-22T21:00:00Z" and "MaxSessionDuration is 2 h now" in signing["why"]
+    (failed,) = residual.of(run(), role({"AWS": "*"}), {"action": "failed"})
+    assert failed["why"].startswith("failed; ") and "MaxSessionDuration is 2 h now" in failed["why"]
+    for row in residual.of(run(), role({"Service": "lambda.amazonaws.com"}), {"action": "failed"}) + residual.of(
+        run(), user(), {"action": "failed"}
+    ):
+        assert row["why"] == "failed"  # nobody can set how long these last
+    (chained,) = residual.of(run(), role({"AWS": f"arn:aws:iam::{A}:role/first"}), {"action": "failed"})
+    assert "names nothing but roles now" in chained["why"]
+    ours = role({"AWS": f"arn:aws:iam::{A}:role/first"}, planted=True)  # what the suspect wrote says nothing of what was there before
+    assert kinds(residual.of(run(), ours, {"action": "failed"})) == {"role session": "2026-11-23T00:00:00Z"}
 
 
 def test_what_has_not_spread_is_one_row() -> None:
