@@ -322,6 +322,18 @@ def test_an_access_entry_goes_and_comes_back_as_it_was(stage: Desk) -> None:
     assert entries(eks) == before
 
 
+def test_an_access_entry_of_a_principal_of_another_account_goes_and_comes_back(stage: Desk) -> None:
+    eks, staging = cluster(stage), stage.company.staging
+    name = next(iter(staging.users))
+    entry(eks, staging.users[name], ADMIN)
+    before = entries(eks)
+    stage.incident(stage.company.leaked.access_key, staging.users[name])
+    done = stage.contain(scope=20)
+    assert done["problems"] == [] and set(entries(eks)) == set(before) - {staging.users[name]}
+    assert stage.contain(scope=20)["changed_count"] == 0
+    assert stage.false_positive(staging.users[name])["problems"] == [] and entries(eks) == before
+
+
 def test_the_entry_of_a_shared_role_stays_and_is_named_with_its_end(stage: Desk) -> None:
     eks, role = cluster(stage), stage.company.production.roles["deploy"]
     entry(eks, role, VIEW)

@@ -114,6 +114,7 @@ class Aftermath:
         for principal in principals:
             cutoff = self.cutoff(principal)
             ends[principal.arn] = iso((parse(cutoff) if cutoff else now) + longest(principal))
+        ends |= self.run.people.signs_until()
         actions = {key: action.action for key, action in self.run.roles.actions.items()}
         return everybody.suspects(self.run, actions, ends, everybody.others(self.run))
 

@@ -38,7 +38,8 @@ def suspects(
     spares = getattr(run, "spares", lambda _p: False)
     mine = [p for p in principals(run) if not spares(p)]  # what dependents started under the same name goes on
     former = {key: p for key, p in getattr(run, "former", {}).items() if p in mine}
-    return live.Suspects(mine, actions or {}, ends or {}, people.behind_session if people else None, others, former)
+    session, role = (people.behind_session, people.behind_role) if people else (None, None)
+    return live.Suspects(mine, actions or {}, ends or {}, session, role, others, former)
 
 
 def others(run: Containment) -> Callable[[str, bool], str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, live, people, workloads
+from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, identity_center, live, people, workloads
 from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
     codebuild_batch,
     codebuild_build,
@@ -322,6 +322,7 @@ def test_whose_a_session_of_the_portal_is_and_what_root_started() -> None:
         persons={eve.arn: one}, _lock=contextlib.nullcontext(), principals=lambda: [eve, root], accounts=lambda: {A}
     )
     crowd.behind_session = lambda arn: people.People.behind_session(crowd, arn)  # type: ignore[arg-type]
+    crowd.behind_role = lambda _arn: []
     run = types.SimpleNamespace(principals={}, people=crowd)
     who = everybody.suspects(run)
     assert who.started_by(f"{session}/Eve@example.org") is eve and who.started_by(f"{session}/bob@example.org") is None
@@ -426,3 +427,45 @@ def test_what_is_gone_by_now_is_no_gap_and_what_is_denied_is(
     assert look(ModelledCloud(**{operation: code}), it, suspects(USER), started) == []
     with pytest.raises(CloudError):
         look(ModelledCloud(**{operation: "AccessDeniedException"}), it, suspects(USER), started)
+
+
+# -- access entries: of other accounts, and of people ----------------------------------------------------------------------------
+
+
+def cluster(mode: str, *entries: str) -> ModelledCloud:
+    return ModelledCloud(
+        ListClusters={"clusters": ["a"]}, DescribeCluster={"cluster": {"name": "a", "arn": "arn:c", "accessConfig": {"authenticationMode": mode}}},
+        ListAccessEntries={"accessEntries": list(entries)}, ListAssociatedAccessPolicies={"associatedAccessPolicies": []},
+        DescribeAccessEntry=lambda p: {"accessEntry": {"principalArn": p["principalArn"]}},
+    )  # fmt: skip
+
+
+def test_an_access_entry_of_a_principal_of_another_account_goes_too() -> None:
+    other = Principal("999999999999", "user", "eve", "AIDE", "arn:aws:iam::999999999999:user/eve", "")
+    (found,) = look(cluster("API", other.arn, f"arn:aws:iam::{A}:user/bob"), eks_access, suspects(other))
+    assert found.id == f"a/{other.arn}" and not found.why
+    assert [step.target for step in eks_access.steps(found)] == [HERE]  # where the cluster is
+
+
+def test_the_entry_of_a_role_of_identity_center_is_named_for_whom_it_opens_the_cluster_to() -> None:
+    eve = Principal(A, "identity_center_user", "eve", "u-1", "arn:aws:identitystore:::user/u-1", "")
+    one = people.Contained(eve, identity_center.Person(None, "u-1", "eve"), accounts={A}, sets={"ps-1": "Admin"})
+    one.has = {identity_center.Assignment(A, "ps-1")}
+    crowd: Any = types.SimpleNamespace(persons={eve.arn: one}, _lock=contextlib.nullcontext())
+
+    def reserved(name: str, account: str = A) -> str:
+        return f"arn:aws:iam::{account}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_{name}_0123456789abcdef"
+
+    def who() -> live.Suspects:
+        return live.Suspects([eve], {}, {eve.arn: "2026-01-01T12:00:00Z"}, behind=lambda arn: people.People.behind_role(crowd, arn))
+
+    cloud = cluster(
+        "API", reserved("Admin"), reserved("Reader"), reserved("Admin", "9" * 12), f"arn:aws:iam::{A}:role/AWSReservedSSO_Admin"
+    )
+    (found,) = look(cloud, eks_access, who())
+    assert reserved("Admin") in found.text and found.principal == eve.arn and found.until == "2026-01-01T12:00:00Z" and "eve" in found.why
+    assert not cloud.asked("DescribeAccessEntry")
+    one.unread = "denied"  # what she has is not known: whatever it may be
+    assert len(look(cloud, eks_access, who())) == 3
+    (aws_auth,) = look(cluster("CONFIG_MAP"), eks_access, who())
+    assert "roles of eve" in aws_auth.why and aws_auth.until == live.BY_HAND

@@ -55,17 +55,18 @@ class Kind(t.Protocol):
 class Suspects:
     """The contained principals, as services name them. ``actions``: {identity: what is done to the role}; ``ends``: {ARN: when its last old token ends}.
 
-    ``person``: whose session an ARN is, of the people of Identity Center: the role behind it is others' as well.
+    ``person``: whose session an ARN is, of the people of Identity Center: the role behind it is others' as well; ``behind``: whose a role may be.
     ``others``: see ``everybody.others``; ``former``: {identity under a name that a user had before: the user}.
     """
 
     def __init__(
         self, principals: Iterable[Principal], actions: Mapping[str, str], ends: Mapping[str, str],
-        person: Callable[[str], Principal | None] | None = None, others: Callable[[str, bool], str] | None = None,
-        former: Mapping[str, Principal] | None = None,
+        person: Callable[[str], Principal | None] | None = None, behind: Callable[[str], list[Principal]] | None = None,
+        others: Callable[[str, bool], str] | None = None, former: Mapping[str, Principal] | None = None,
     ) -> None:  # fmt: skip
         self.all = list(principals)
         self._known = {**(former or {}), **{identity(p.arn): p for p in self.all}}
+        self.behind: Callable[[str], list[Principal]] = behind or (lambda _arn: [])
         self._others = others or (lambda _arn, _logged: "")
         self._doubts: dict[str, str] = {}  # ARN under which something is named -> why it is not ended
         self.actions, self.ends = actions, ends
