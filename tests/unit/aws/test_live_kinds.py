@@ -32,6 +32,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.session import iso
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import identity
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Phase, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
@@ -469,3 +470,72 @@ def test_the_entry_of_a_role_of_identity_center_is_named_for_whom_it_opens_the_c
     assert len(look(cloud, eks_access, who())) == 3
     (aws_auth,) = look(cluster("CONFIG_MAP"), eks_access, who())
     assert "roles of eve" in aws_auth.why and aws_auth.until == live.BY_HAND
+
+
+# -- whose it is, in doubt ---------------------------------------------------------------------------------------------------------
+
+
+def contained(*principals: Principal, **more: Any) -> Any:
+    """As much of a containment as ``everybody`` looks at."""
+    found: dict[str, Any] = {
+        "principals": {identity(p.arn): p for p in principals}, "released": set(), "trusted": set(), "spares": lambda _p: False,
+        "findings": types.SimpleNamespace(acted_as=set()),
+    }  # fmt: skip
+    return types.SimpleNamespace(**{**found, **more})
+
+
+def doubtful(run: Any, **actions: str) -> live.Suspects:
+    return everybody.suspects(run, {f"{A}:role/{name}": action for name, action in actions.items()}, {}, everybody.others(run))
+
+
+ALICE, BUILD = f"arn:aws:sts::{A}:assumed-role/deploy/alice", f"arn:aws:sts::{A}:federated-user/build"
+
+
+@pytest.mark.parametrize(("action", "ends"), [("deny", True), ("revoke", False), ("clamp", False)])
+def test_only_a_denied_role_is_nobody_elses(action: str, ends: bool) -> None:
+    deploy = role("deploy", whole=True, sessions={"evil"})
+    who = doubtful(contained(deploy), deploy=action)
+    one = who.started_by(ALICE)
+    assert one and (one.arn == deploy.arn) == ends
+    named = who.settled(live.Live(HERE, "s", one.arn, "s"), ())
+    assert bool(named.why) != ends and (ends or ALICE in named.why)
+    assert who.started_by(ALICE.replace("alice", "evil")) is deploy
+    assert doubtful(contained(role("deploy", sessions={"evil"})), deploy="revoke").started_by(ALICE) is None
+
+
+def test_the_log_is_surer_than_a_name() -> None:
+    """The suspect's own call answered with the id: it is ended, whatever the service calls its owner."""
+    who = doubtful(contained(USER))
+    one = who.started_by(BUILD)
+    assert one and one.arn == BUILD
+    found = live.Live(HERE, "s-1", one.arn, "s")
+    assert BUILD in who.settled(found, [event("ssm", "StartSession", answer={"sessionId": "s-2"})]).why
+    sure = who.settled(found, [event("ssm", "StartSession", answer={"sessionId": "s-1"})])
+    assert not sure.why and sure.principal == USER.arn
+
+
+@pytest.mark.parametrize(
+    ("arn", "logged", "more", "named"),
+    [
+        (BUILD, False, {}, True),
+        (BUILD, False, {"trusted": {identity(BUILD)}}, False),  # a declared broker's
+        (BUILD.replace(A, "9" * 12), False, {}, False),  # nobody of that account is contained
+        (ALICE, False, {}, False),
+        (ALICE, False, {"findings": types.SimpleNamespace(acted_as={ALICE})}, True),
+        (ALICE, True, {}, True),
+        (ALICE, True, {"released": {f"{A}:role/deploy"}}, False),
+        (USER.arn, True, {"spares": lambda _p: True}, False),  # whose dependents work on
+        ("", True, {}, False),
+        ("AWS Internal", True, {}, False),
+    ],
+)
+def test_who_is_not_contained_and_named_all_the_same(arn: str, logged: bool, more: Any, named: bool) -> None:
+    who = doubtful(contained(USER, **more))
+    one = who.caller({"userIdentity": {"arn": arn}}) if logged else who.started_by(arn)
+    assert bool(one) == named and bool(one and who.settled(live.Live(HERE, "s", one.arn, "s"), ()).why) == named
+
+
+def test_what_a_user_did_under_its_former_name_is_its_own() -> None:
+    old = f"arn:aws:iam::{A}:user/old"
+    who = doubtful(contained(USER, former={identity(old): USER}))
+    assert who.caller({"userIdentity": {"arn": old}}) is USER and who.all == [USER]
