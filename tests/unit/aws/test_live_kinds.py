@@ -539,3 +539,4 @@ def test_what_a_user_did_under_its_former_name_is_its_own() -> None:
     old = f"arn:aws:iam::{A}:user/old"
     who = doubtful(contained(USER, former={identity(old): USER}))
     assert who.caller({"userIdentity": {"arn": old}}) is USER and who.all == [USER]
+    assert who.started_by(old) is None  # that name may be another user's by now

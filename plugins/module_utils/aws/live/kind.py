@@ -65,7 +65,8 @@ class Suspects:
         others: Callable[[str, bool], str] | None = None, former: Mapping[str, Principal] | None = None,
     ) -> None:  # fmt: skip
         self.all = list(principals)
-        self._known = {**(former or {}), **{identity(p.arn): p for p in self.all}}
+        self._known = {identity(p.arn): p for p in self.all}
+        self._former = former or {}  # for the trail alone: what has such a name now may be somebody else
         self.behind: Callable[[str], list[Principal]] = behind or (lambda _arn: [])
         self._others = others or (lambda _arn, _logged: "")
         self._doubts: dict[str, str] = {}  # ARN under which something is named -> why it is not ended
@@ -113,7 +114,7 @@ class Suspects:
             return person
         issuer = field(event, "userIdentity", "sessionContext", "sessionIssuer", "arn")
         arn = issuer or field(event, "userIdentity", "arn")
-        return self._known.get(identity(arn)) or self._named(arn, self._others(arn, True))
+        return self._known.get(identity(arn)) or self._former.get(identity(arn)) or self._named(arn, self._others(arn, True))
 
     def denied(self, principal: Principal) -> bool:
         """Nobody else's work is in it."""
