@@ -80,7 +80,10 @@ options:
   live_sessions:
     description:
       - List what the suspects started and what goes on when its starter is denied (Session Manager sessions, commands and automations, ECS Exec, CodeBuild,
-        Glue, Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it.
+        Glue, Batch, Step Functions, CloudFormation, EKS access entries, Roles Anywhere), in all enabled regions, and end it. Whom the hold finds is looked at
+        after it.
+      - What may be somebody else's is named in C(residual) and C(open), and left. That is what was started by sessions that nobody named of a role that was
+        named by its ARN and is not denied, by an identity that is not contained, and by a federation session of which the log does not say whose it is.
       - Who started a command, a Glue run, a Batch job, an execution or a stack operation only the log says, so these need the quick scope.
       - If left out, it is done with the quick scope, and left out without it.
     type: bool

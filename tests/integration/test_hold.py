@@ -443,3 +443,25 @@ def test_hold_is_bounded(desk: Desk, bed: Bed) -> None:
     before = bed.snapshot()
     done = desk.contain(hold="31m")
     assert done["failed"] and "at most 30m" in done["msg"] and bed.snapshot() == before, done["msg"]
+
+
+def test_what_those_started_who_are_found_during_the_hold_is_ended_too(desk: Desk, bed: Bed, company: Company) -> None:
+    """Services are asked before the hold; once more after it, since it has found somebody, and not at all when it has not."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.create_user(UserName="sleeper")
+    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
+    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    bed.lag(LAG)
+    ssm = bed.client("ssm", company.production.root, "eu-west-1", direct=True)
+    bed.client("ssm", key, "eu-west-1").start_session(Target="i-0123456789abcdef0")
+    sleeper = bed.client("iam", key)
+
+    def asked() -> int:
+        return sum(c["operation"] == "DescribeSessions" and c["region"] == "eu-west-1" for c in bed.calls())
+
+    with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY), tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and status_of(done, "user/sleeper")["action"] == "contained" and done["problems"] == []
+    assert ssm.describe_sessions(State="Active")["Sessions"] == []
+    before = asked()
+    assert hold(desk)["changed"] is False and asked() - before == 1

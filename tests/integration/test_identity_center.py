@@ -308,3 +308,29 @@ def test_the_root_user_of_the_management_account(office: Office) -> None:
     assert "centralized root access" in json.dumps(done) or "AssumeRoot" in member["why"]
     assert works(desk.bed, desk.company.production.root) in DENIED and works(desk.bed, root(MANAGEMENT)) == "ok"
     assert done["status"] == "open"
+
+
+def test_a_session_of_a_person_goes_on_signing_and_the_clusters_that_it_opens_are_named(office: Office) -> None:
+    """The entry is of everybody with the permission set, so it stays; nothing in IAM keeps eve's session of before out."""
+    desk = office.desk
+    eks = desk.bed.client("eks", desk.company.production.root, "eu-west-1", direct=True)
+    role = f"arn:aws:iam::{A}:role/aws-reserved/sso.amazonaws.com/{ROLE}"
+    eks.create_cluster(
+        name="prod",
+        roleArn=desk.company.production.roles["orders-lambda"],
+        resourcesVpcConfig={},
+        accessConfig={"authenticationMode": "API"},
+    )
+    eks.create_access_entry(clusterName="prod", principalArn=role)
+    desk.incident(SESSION)
+    done = desk.contain(live_sessions=True)
+    assert done["problems"] == [] and role in eks.list_access_entries(clusterName="prod")["accessEntries"]
+    (cluster,) = [r for r in done["residual"] if r["token_kind"] == "EKS token"]
+    (signing,) = [r for r in done["residual"] if r["token_kind"] == "signed GetCallerIdentity"]
+    assert role in cluster["object"] and EVE in cluster["why"] and office.eve in signing["object"]
+    assert cluster["until"] == signing["until"] and cluster["until"].endswith("Z")
+    again = desk.contain(live_sessions=True)
+    assert not again["changed"] and [r for r in again["residual"] if r["token_kind"] in ("EKS token", "signed GetCallerIdentity")] == [
+        signing,
+        cluster,
+    ]

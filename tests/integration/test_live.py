@@ -153,6 +153,69 @@ def test_of_a_shared_role_only_the_suspects_session_is_looked_at(stage: Desk) ->
     assert alive(stage) == {hers} and mine != hers and built not in alive(stage)
 
 
+def test_of_a_role_named_by_its_arn_nobodys_session_is_ended_and_all_are_named(stage: Desk) -> None:
+    """Others work in it, so it is revoked; whose a session is nobody says, and the log was not asked."""
+    bed, production = stage.bed, stage.company.production
+    role = production.roles["deploy"]
+    sts = bed.client("sts", production.keys["alice"])
+    alice = Credentials.of(sts.assume_role(RoleArn=role, RoleSessionName="alice")["Credentials"])
+    hers = bed.client("ssm", alice, REGION).start_session(Target="i-0")["SessionId"]
+    built = bed.client("codebuild", alice, REGION).start_build(projectName="ci")["build"]["id"]
+    stage.incident(role, role_action="revoke")
+    done = stage.contain(scope=20)
+    assert done["problems"] == [] and alive(stage) == {hers, built} and ended(done) == []
+    for name in (hers, built):
+        (why,) = [o["why"] for o in done["open"] if name in o["object"]]
+        assert "deploy/alice" in why and "end it by hand" in why
+        assert [r["until"] for r in done["residual"] if name in r["object"]] == ["ended by hand"]
+    (gap,) = [o["why"] for o in done["open"] if o["object"] == "live sessions"]
+    assert role in gap and "Run Command commands" in gap
+    stage.incident(role, role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/alice", role_action="revoke")
+    assert not stage.run("case", state="open").get("failed")
+    done = stage.contain(scope=20)  # it is said whose it is
+    assert alive(stage) == set() and not [o for o in done["open"] if o["object"] == "live sessions"], done["open"]
+
+
+def test_what_a_suspect_started_as_the_responder_is_named(stage: Desk) -> None:
+    """That role is not cut, and what was started as it lives on."""
+    bed, production = stage.bed, stage.company.production
+    own, user = production.responder_role, production.users["ci-deploy"]
+    bed.client("iam", stage.company.leaked).update_assume_role_policy(
+        RoleName="incident-responder", PolicyDocument=trust({"AWS": [stage.company.responder_arn, user]})
+    )
+    root(stage, "iam").put_role_policy(RoleName="incident-responder", PolicyName="all", PolicyDocument=document(allow("*")))
+    sts = bed.client("sts", stage.company.leaked)
+    evil = Credentials.of(sts.assume_role(RoleArn=own, RoleSessionName="evil")["Credentials"])
+    ssm = bed.client("ssm", evil, REGION)
+    started = {
+        ssm.start_session(Target="i-0")["SessionId"],
+        ssm.send_command(DocumentName="AWS-RunShellScript", InstanceIds=["i-0123456789abcdef0"])["Command"]["CommandId"],
+    }
+    stage.incident(stage.company.leaked.access_key)
+    done = stage.contain(scope=20)
+    assert alive(stage) == started and ended(done) == []
+    for name in started:
+        (why,) = [o["why"] for o in done["open"] if name in o["object"]]
+        assert "incident-responder" in why and "not contained" in why
+
+
+def test_what_a_federation_session_opened_is_ended_when_the_log_knows_whose_it_is_and_named_before(stage: Desk) -> None:
+    bed, production = stage.bed, stage.company.production
+    sts, every = bed.client("sts", stage.company.leaked), document(allow("*"))
+    held = {name: Credentials.of(sts.get_federation_token(Name=name, Policy=every)["Credentials"]) for name in ("build", "partner")}
+    mine = {name: bed.client("ssm", key, REGION).start_session(Target="i-0")["SessionId"] for name, key in held.items()}
+    bed.configure(trail_delay=900)
+    account = production.users["bob"].split(":")[4]
+    stage.incident(stage.company.leaked.access_key, trusted={"principals": [f"arn:aws:sts::{account}:federated-user/partner"]})
+    done = stage.contain(scope=20)
+    assert alive(stage) == set(mine.values()) and not [o for o in done["open"] if mine["partner"] in o["object"]]
+    (why,) = [o["why"] for o in done["open"] if mine["build"] in o["object"]]
+    assert "federated-user/build" in why and "end it by hand" in why
+    bed.configure(trail_delay=0)
+    done = stage.contain(scope=20)
+    assert alive(stage) == set() and not [o for o in done["open"] if mine["build"] in o["object"]], done["open"]
+
+
 def test_a_service_that_may_not_be_listed_is_a_named_gap_and_stops_nothing(stage: Desk) -> None:
     iam = root(stage, "iam")
     mine = start_all(stage.bed, stage.company.leaked, stage)
@@ -261,6 +324,18 @@ def test_an_access_entry_goes_and_comes_back_as_it_was(stage: Desk) -> None:
     assert user not in entries(eks)
     stage.false_positive(stage.company.leaked.access_key)
     assert entries(eks) == before
+
+
+def test_an_access_entry_of_a_principal_of_another_account_goes_and_comes_back(stage: Desk) -> None:
+    eks, staging = cluster(stage), stage.company.staging
+    name = next(iter(staging.users))
+    entry(eks, staging.users[name], ADMIN)
+    before = entries(eks)
+    stage.incident(stage.company.leaked.access_key, staging.users[name])
+    done = stage.contain(scope=20)
+    assert done["problems"] == [] and set(entries(eks)) == set(before) - {staging.users[name]}
+    assert stage.contain(scope=20)["changed_count"] == 0
+    assert stage.false_positive(staging.users[name])["problems"] == [] and entries(eks) == before
 
 
 def test_the_entry_of_a_shared_role_stays_and_is_named_with_its_end(stage: Desk) -> None:

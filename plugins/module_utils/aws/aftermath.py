@@ -49,6 +49,11 @@ def _not_listed(role: Principal, cutoff: str) -> list[dict[str, t.Any]]:
     return [{"object": f"{role.arn} used by {user}", "text": user, "why": f"{user} {why}", **row} for user in users]
 
 
+def _unseen(role: Principal) -> bool:
+    """Whether it was named as a whole, and its sessions were not, or only found: the log has the calls of a role by session name and key id alone."""
+    return role.kind == "role" and role.whole and not role.discovered and (not role.sessions or bool(role.sources))
+
+
 class _Timed(Reader):
     """It asks nothing any more when time is up: a listing of many calls must not keep the hold waiting."""
 
@@ -73,6 +78,7 @@ class Aftermath:
         self.recovered: list[str] = []
         self._unread: dict[tuple[str, str], dict[str, str]] = {}  # (what, account) -> {region: why}
         self._regions: dict[str, list[str]] = {}
+        self._looked_for: tuple[t.Any, ...] = ()  # as ``_about`` says it, when the services were asked last
         self._lock = threading.Lock()
 
     # -- live things -------------------------------------------------------------------------------------------------------------
@@ -87,10 +93,14 @@ class Aftermath:
         """List what the suspects started and end it. Returns when it is done."""
         if not self.wanted or not everybody.principals(self.run):
             return
+        self._looked_for = self._about()
         who, started = self._suspects(), self._started()
+        blind = ", ".join(sorted(kind.NOUN for kind in live.KINDS.values() if not kind.LISTED))
         if not self.run.scope:
-            blind = sorted(kind.NOUN for kind in live.KINDS.values() if not kind.LISTED)
-            self.gaps.add(f"{', '.join(blind)}: only the log says who started them, and the quick scope is off")
+            self.gaps.add(f"{blind}: only the log says who started them, and the quick scope is off")
+        for role in filter(_unseen, list(self.run.principals.values())) if self.run.scope else ():
+            why = f"{role.arn} is suspect as a whole, and the log was not asked for sessions of it that nobody named, which may be others'"
+            self.gaps.add(f"{blind}: {why}; name a suspect's sessions or key ids under incident.suspects")
         tasks: list[tuple[str, Callable[[], None]]] = []
         for account in everybody.accounts(self.run):
             names = self._enabled(account)
@@ -101,9 +111,23 @@ class Aftermath:
                     tasks.append((account, self._look(kind, target, who, mine.get(target, []))))
         self._all(tasks)
 
+    def end_again(self) -> None:
+        """What those started who were found since; no service is asked where nobody and nothing was."""
+        if self._about() != self._looked_for:
+            self.end()
+
+    def _about(self) -> tuple[t.Any, ...]:
+        """All that decides what is looked for and what is ended: who is contained and how, and what the log has of them."""
+        actions = {key: action.action for key, action in self.run.roles.actions.items()}
+        who = {(p.arn, actions.get(identity(p.arn)), bool(p.only), frozenset(p.sessions)) for p in everybody.principals(self.run)}
+        calls = {str(event.get("eventID")) for found in self._started().values() for event in found}
+        return who, everybody.accounts(self.run), calls, set(self.run.findings.acted_as)
+
     def _suspects(self) -> live.Suspects:
         ends = {principal.arn: self._last_ends(principal) for principal in list(self.run.principals.values())}
-        return everybody.suspects(self.run, {key: action.action for key, action in self.run.roles.actions.items()}, ends)
+        ends |= self.run.people.signs_until()
+        actions = {key: action.action for key, action in self.run.roles.actions.items()}
+        return everybody.suspects(self.run, actions, ends, everybody.others(self.run))
 
     def _started(self) -> dict[tuple[Target, str], list[events.Event]]:
         """The suspects' own calls that started something, by place and kind."""
@@ -117,12 +141,20 @@ class Aftermath:
 
     def _look(self, kind: live.Kind, target: Target, who: live.Suspects, started: Iterable[events.Event]) -> Callable[[], None]:
         def look() -> None:
-            for one in kind.found(target, who, started, _Timed(self)):
+            seen = set()
+            for found in kind.found(target, who, started, _Timed(self)):
+                one = who.settled(found, started)
                 with self._lock:
-                    self.lives[f"{kind.KIND} {one.target.region} {one.id} {one.principal}"] = (kind, one)
+                    seen.add(name := f"{kind.KIND} {one.target.account} {one.target.region} {one.id} {one.principal}")
+                    self.lives[name] = (kind, one)
                 if not one.why:
                     job = Job(Phase.RESOURCE, lambda _r, one=one: kind.steps(one))  # type: ignore[misc]
                     self.run.runner.add(one.principal, target.account, [job])
+            with self._lock:  # what an earlier look could only name, and this one says otherwise or not at all
+                place = (kind.KIND, target)
+                stale = {n for n, (k, one) in self.lives.items() if one.why and (k.KIND, one.target) == place and n not in seen}
+                self.lives = {name: found for name, found in self.lives.items() if name not in stale}
+                self._unread.get((kind.NOUN, target.account), {}).pop(target.region, None)
 
         return self._guarded(look, kind.NOUN, target)
 
@@ -309,7 +341,7 @@ class Aftermath:
     def _missed(self) -> list[str]:
         """A line for each service and account, however many regions."""
         lines = []
-        for (noun, account), regions in sorted(self._unread.items()):
+        for (noun, account), regions in sorted((place, regions) for place, regions in self._unread.items() if regions):
             first = min(regions)
             more = f" and {len(regions) - 1} more region(s)" if len(regions) > 1 else ""
             lines.append(f"{noun} in {account} {first}{more}: {regions[first]}")

@@ -104,7 +104,7 @@ class Containment(Response):
         self.hold = Hold(self)
         self.findings = Findings(self)
         self.door = Door(self)
-        self._released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
+        self.released = {identity(arn) for arn in restore.released(case.history)} if options.later else set()
         self.isolation = Isolation(self, on=options.isolate, pause=min(PAUSE, self.spread))
         self.after = Aftermath(self)
         self.clocks = Clocks(self)
@@ -137,6 +137,8 @@ class Containment(Response):
         self.after.end()
         self.runner.wait()
         self.hold.hold()
+        self.give_way()
+        self.after.end_again()
         self.give_way()
         self.after.refresh()
         self.give_way()
@@ -228,7 +230,7 @@ class Containment(Response):
         return f"{role.arn.split(':iam:')[0]}:sts::{role.account}:assumed-role/{role.name}/{name}"
 
     def start(self, principal: Principal) -> None:
-        if identity(principal.arn) in self._released:
+        if identity(principal.arn) in self.released:
             self.hold.watch.append(
                 {"object": principal.arn, "why": "released since it was contained, so this look leaves it alone", "due": None}
             )

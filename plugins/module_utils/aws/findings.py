@@ -36,12 +36,14 @@ class Findings:
     """One run's. ``suggested``: entries for ``suspects`` of what was not touched.
 
     ``mended``: roles that are not cut, whose trust policy a suspect has written; ``spared``: {ARN: role} of those whose ``sessions`` are denied.
+    ``acted_as``: ARNs of the sessions that suspects opened and the users that they made, contained or not.
     """
 
     def __init__(self, run: Containment) -> None:
         self.run = run
         self.suggested: list[dict[str, str]] = []
         self.mended: set[str] = set()
+        self.acted_as: set[str] = set()
         self.spared: dict[str, Principal] = {}
         self._left_to_trusted: dict[str, Found] = {}  # by ARN
         self._keys: set[str] = set()  # ids of access keys that suspects made for others
@@ -58,6 +60,8 @@ class Findings:
         if found.whole and kind_of(found.arn) == "user":
             with self._lock:
                 self._made.add(identity(found.arn))
+        with self._lock:
+            self.acted_as |= {found.acted_as} - {""}
         if found.only and found.key:
             with self._lock:
                 self._keys.add(found.key)

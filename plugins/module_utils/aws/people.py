@@ -19,6 +19,7 @@ import typing as t
 from ..common import manual, restore
 from ..common.chain import Job
 from ..common.errors import EvictError, Refused
+from ..common.guard import kind_of
 from ..common.plan import Call, Phase, Target
 from ..common.reader import Reader
 from ..common.run import STANDS, Done
@@ -28,7 +29,7 @@ from .identity_center import Assignment, Person
 from .principal import Principal
 from .roots import Roots, Row, failed_of, row, settled
 from .service_control import Held
-from .session import iso
+from .session import iso, parse
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -41,13 +42,14 @@ _CONSOLE = "AWS console > IAM Identity Center > Users > {name}"
 
 @dataclasses.dataclass
 class Contained:
-    """One person of a run. ``sessions``: the names of its role sessions; ``unread``: why some of this is missing."""
+    """One person of a run. ``sessions``: the names of its role sessions; ``sets``: {permission set: its name}; ``unread``: why some of this is missing."""
 
     principal: Principal
     who: Person
     sessions: set[str] = dataclasses.field(default_factory=set)
     accounts: set[str] = dataclasses.field(default_factory=set)
     has: set[Assignment] = dataclasses.field(default_factory=set)
+    sets: dict[str, str] = dataclasses.field(default_factory=dict)
     unread: str = ""
 
     @property
@@ -128,6 +130,7 @@ class People:
             one.accounts |= set(before["accounts"])
             one.sessions |= set(before["sessions"])
             one.has |= {Assignment(*pair) for pair in before["has"]}
+            one.sets = {**before.get("sets", {}), **one.sets}
         if fresh:
             try:
                 self._read(one)
@@ -139,7 +142,7 @@ class People:
                 self.runner.fail(one.principal.facts["why"], one.arn)
             self._announce(one)
         data = {"arn": one.arn, "id": one.who.id, "name": one.who.name, "sessions": sorted(one.sessions), "accounts": sorted(one.accounts),
-                "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)]}  # fmt: skip
+                "has": [list(dataclasses.astuple(a)) for a in sorted(one.has, key=dataclasses.astuple)], "sets": one.sets}  # fmt: skip
         if not self.runner.check and data != before:
             self.case.note(NOTE, data)
 
@@ -150,6 +153,8 @@ class People:
         found = identity_center.assignments(one.who, reader)
         one.has |= set(found)
         one.accounts |= {a.account for a in found}
+        for permission_set in sorted({a.permission_set for a in found}):
+            one.sets[permission_set] = identity_center.name_of(one.who.instance, permission_set, reader)
 
     def _announce(self, one: Contained) -> None:
         groups = len({a.group for a in one.has if a.group})
@@ -188,6 +193,31 @@ class People:
             known = list(self.persons.values()) if found else []
         mine = [p for p in known if found and found[0] in p.accounts and found[2].casefold() in {n.casefold() for n in p.sessions}]
         return mine[0].principal if mine else None
+
+    def behind_role(self, arn: str) -> list[Principal]:
+        """Who of these has, or had, sessions of a role of Identity Center; of whom it is not known which, of each where they are."""
+        account, name = (arn.split(":")[4], arn.rsplit("/", 1)[-1]) if kind_of(arn) == "role" else ("", "")
+        label = name.removeprefix(identity_center.PREFIX).rpartition("_")[0]  # of the permission set
+
+        def had(one: Contained) -> bool:
+            seen = identity_center.session_of(one.principal.suspect)
+            sets = [one.sets.get(a.permission_set, label) for a in one.has if a.account == account]
+            return account in one.accounts and (label in sets or bool(one.unread) or bool(seen and seen[1] == name))
+
+        with self._lock:
+            return [one.principal for one in self.persons.values() if name.startswith(identity_center.PREFIX) and had(one)]
+
+    def signs_until(self) -> dict[str, str]:
+        """{ARN: when the last session of it runs out that was opened before its assignments went} (RFC 3339), or that they have not gone."""
+        return {arn: self._signs_until(one) for arn, one in self.persons.items() if one.accounts}
+
+    def _signs_until(self, one: Contained) -> str:
+        if one.unread or self._minting(one):
+            return residual.BY_HAND
+        made = [e for name, e in self.case.history.items() if name.startswith(f"{one.arn}#") and e.get("made")]
+        times = [(e.get("outcome") or {}).get("at") for e in made]
+        times += [d.at for d in list(self.runner.done.values()) if d.step.principal == one.arn and d.status == "done"]
+        return iso(max((parse(at) for at in times if at), default=self.run.aws.now()) + identity_center.LONGEST)
 
     # -- above the accounts ------------------------------------------------------------------------------------------------------
 
@@ -339,15 +369,19 @@ class People:
                 why = f"no API does; it gives no role that is not assigned any more or is held ({iso(now + identity_center.PORTAL)} at the latest)"
                 rows.append(residual.row(one.arn, "portal session", "somebody ends it", why))
             rows += self._left(one, now)
+        rows += [residual.signing(arn, until) for arn, until in self.signs_until().items() if until == residual.BY_HAND or until > iso(now)]
         return rows + self.roots.residual()
 
     def _left(self, one: Contained, now: datetime.datetime) -> list[Row]:
         accounts = self._open_accounts(one)
         if not accounts:
             return []
-        minting = [d for d in failed_of(self.run, one.arn) if "#assignment/" in d.step.id or "#membership/" in d.step.id]
-        until = residual.BY_HAND if minting or one.unread else iso(now + identity_center.LONGEST)
+        until = residual.BY_HAND if self._minting(one) or one.unread else iso(now + identity_center.LONGEST)
         return [residual.row(one.arn, "Identity Center session", until, f"nothing holds it in {', '.join(accounts)}")]
+
+    def _minting(self, one: Contained) -> bool:
+        """Whether it still has what new sessions come from."""
+        return any("#assignment/" in d.step.id or "#membership/" in d.step.id for d in failed_of(self.run, one.arn))
 
     def _cut(self, one: Contained) -> list[t.Any] | None:
         return manual.newest_cut(self.case.history, one.arn, one.accounts)

@@ -43,6 +43,13 @@ class Found:
         """Ids of credentials that are in wrong hands because of this."""
         return {self.key, self.only} - {"", "password"}
 
+    @property
+    def acted_as(self) -> str:
+        """The ARN under which services name what was started with it: of the role session that it opened, or of the user that it made; "" for none."""
+        if not self.session:
+            return self.arn if self.whole else ""
+        return f"{self.arn.split(':iam:')[0]}:sts::{self.account}:assumed-role/{self.arn.rsplit('/', 1)[-1]}/{self.session}"
+
 
 # Calls that give a credential to a user: the kind, the element of the answer that describes it, the field with its id, the field of the request with
 # its id, and words. The names are those of IAM's API reference written as CloudTrail writes names (first letter small): documented, not observed, so

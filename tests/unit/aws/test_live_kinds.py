@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, live, people, workloads
+from ansible_collections.evict.cloud.plugins.module_utils.aws import everybody, federation, identity_center, live, people, workloads
 from ansible_collections.evict.cloud.plugins.module_utils.aws.live import (
     codebuild_batch,
     codebuild_build,
@@ -31,6 +31,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.aws.quarantine import 
 from ansible_collections.evict.cloud.plugins.module_utils.common import plan
 from ansible_collections.evict.cloud.plugins.module_utils.common.chain import Job
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import identity
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call, Phase, Target
 from ansible_collections.evict.cloud.plugins.module_utils.common.reader import Reader
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Runner
@@ -340,6 +341,7 @@ def test_whose_a_session_of_the_portal_is_and_what_root_started() -> None:
         persons={eve.arn: one}, _lock=contextlib.nullcontext(), principals=lambda: [eve, root], accounts=lambda: {A}
     )
     crowd.behind_session = lambda arn: people.People.behind_session(crowd, arn)  # type: ignore[arg-type]
+    crowd.behind_role = lambda _arn: []
     run = types.SimpleNamespace(principals={}, people=crowd)
     who = everybody.suspects(run)
     assert who.started_by(f"{session}/Eve@example.org") is eve and who.started_by(f"{session}/bob@example.org") is None
@@ -443,3 +445,115 @@ def test_what_is_gone_by_now_is_no_gap_and_what_is_denied_is(
     assert look(ModelledCloud(**{operation: code}), it, suspects(USER), started) == []
     with pytest.raises(CloudError):
         look(ModelledCloud(**{operation: "AccessDeniedException"}), it, suspects(USER), started)
+
+
+# -- access entries: of other accounts, and of people ----------------------------------------------------------------------------
+
+
+def cluster(mode: str, *entries: str) -> ModelledCloud:
+    return ModelledCloud(
+        ListClusters={"clusters": ["a"]}, DescribeCluster={"cluster": {"name": "a", "arn": "arn:c", "accessConfig": {"authenticationMode": mode}}},
+        ListAccessEntries={"accessEntries": list(entries)}, ListAssociatedAccessPolicies={"associatedAccessPolicies": []},
+        DescribeAccessEntry=lambda p: {"accessEntry": {"principalArn": p["principalArn"]}},
+    )  # fmt: skip
+
+
+def test_an_access_entry_of_a_principal_of_another_account_goes_too() -> None:
+    other = Principal("999999999999", "user", "eve", "AIDE", "arn:aws:iam::999999999999:user/eve", "")
+    (found,) = look(cluster("API", other.arn, f"arn:aws:iam::{A}:user/bob"), eks_access, suspects(other))
+    assert found.id == f"a/{other.arn}" and not found.why
+    assert [step.target for step in eks_access.steps(found)] == [HERE]  # where the cluster is
+
+
+def test_the_entry_of_a_role_of_identity_center_is_named_for_whom_it_opens_the_cluster_to() -> None:
+    eve = Principal(A, "identity_center_user", "eve", "u-1", "arn:aws:identitystore:::user/u-1", "")
+    one = people.Contained(eve, identity_center.Person(None, "u-1", "eve"), accounts={A}, sets={"ps-1": "Admin"})
+    one.has = {identity_center.Assignment(A, "ps-1")}
+    crowd: Any = types.SimpleNamespace(persons={eve.arn: one}, _lock=contextlib.nullcontext())
+
+    def reserved(name: str, account: str = A) -> str:
+        return f"arn:aws:iam::{account}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_{name}_0123456789abcdef"
+
+    def who() -> live.Suspects:
+        return live.Suspects([eve], {}, {eve.arn: "2026-01-01T12:00:00Z"}, behind=lambda arn: people.People.behind_role(crowd, arn))
+
+    cloud = cluster(
+        "API", reserved("Admin"), reserved("Reader"), reserved("Admin", "9" * 12), f"arn:aws:iam::{A}:role/AWSReservedSSO_Admin"
+    )
+    (found,) = look(cloud, eks_access, who())
+    assert reserved("Admin") in found.text and found.principal == eve.arn and found.until == "2026-01-01T12:00:00Z" and "eve" in found.why
+    assert not cloud.asked("DescribeAccessEntry")
+    one.unread = "denied"  # what she has is not known: whatever it may be
+    assert len(look(cloud, eks_access, who())) == 3
+    (aws_auth,) = look(cluster("CONFIG_MAP"), eks_access, who())
+    assert "roles of eve" in aws_auth.why and aws_auth.until == live.BY_HAND
+
+
+# -- whose it is, in doubt ---------------------------------------------------------------------------------------------------------
+
+
+def contained(*principals: Principal, **more: Any) -> Any:
+    """As much of a containment as ``everybody`` looks at."""
+    found: dict[str, Any] = {
+        "principals": {identity(p.arn): p for p in principals}, "released": set(), "trusted": set(), "spares": lambda _p: False,
+        "findings": types.SimpleNamespace(acted_as=set()),
+    }  # fmt: skip
+    return types.SimpleNamespace(**{**found, **more})
+
+
+def doubtful(run: Any, **actions: str) -> live.Suspects:
+    return everybody.suspects(run, {f"{A}:role/{name}": action for name, action in actions.items()}, {}, everybody.others(run))
+
+
+ALICE, BUILD = f"arn:aws:sts::{A}:assumed-role/deploy/alice", f"arn:aws:sts::{A}:federated-user/build"
+
+
+@pytest.mark.parametrize(("action", "ends"), [("deny", True), ("revoke", False), ("clamp", False)])
+def test_only_a_denied_role_is_nobody_elses(action: str, ends: bool) -> None:
+    deploy = role("deploy", whole=True, sessions={"evil"})
+    who = doubtful(contained(deploy), deploy=action)
+    one = who.started_by(ALICE)
+    assert one and (one.arn == deploy.arn) == ends
+    named = who.settled(live.Live(HERE, "s", one.arn, "s"), ())
+    assert bool(named.why) != ends and (ends or ALICE in named.why)
+    assert who.started_by(ALICE.replace("alice", "evil")) is deploy
+    assert doubtful(contained(role("deploy", sessions={"evil"})), deploy="revoke").started_by(ALICE) is None
+
+
+def test_the_log_is_surer_than_a_name() -> None:
+    """The suspect's own call answered with the id: it is ended, whatever the service calls its owner."""
+    who = doubtful(contained(USER))
+    one = who.started_by(BUILD)
+    assert one and one.arn == BUILD
+    found = live.Live(HERE, "s-1", one.arn, "s")
+    assert BUILD in who.settled(found, [event("ssm", "StartSession", answer={"sessionId": "s-2"})]).why
+    sure = who.settled(found, [event("ssm", "StartSession", answer={"sessionId": "s-1"})])
+    assert not sure.why and sure.principal == USER.arn
+
+
+@pytest.mark.parametrize(
+    ("arn", "logged", "more", "named"),
+    [
+        (BUILD, False, {}, True),
+        (BUILD, False, {"trusted": {identity(BUILD)}}, False),  # a declared broker's
+        (BUILD.replace(A, "9" * 12), False, {}, False),  # nobody of that account is contained
+        (ALICE, False, {}, False),
+        (ALICE, False, {"findings": types.SimpleNamespace(acted_as={ALICE})}, True),
+        (ALICE, True, {}, True),
+        (ALICE, True, {"released": {f"{A}:role/deploy"}}, False),
+        (USER.arn, True, {"spares": lambda _p: True}, False),  # whose dependents work on
+        ("", True, {}, False),
+        ("AWS Internal", True, {}, False),
+    ],
+)
+def test_who_is_not_contained_and_named_all_the_same(arn: str, logged: bool, more: Any, named: bool) -> None:
+    who = doubtful(contained(USER, **more))
+    one = who.caller({"userIdentity": {"arn": arn}}) if logged else who.started_by(arn)
+    assert bool(one) == named and bool(one and who.settled(live.Live(HERE, "s", one.arn, "s"), ()).why) == named
+
+
+def test_what_a_user_did_under_its_former_name_is_its_own() -> None:
+    old = f"arn:aws:iam::{A}:user/old"
+    who = doubtful(contained(USER, former={identity(old): USER}))
+    assert who.caller({"userIdentity": {"arn": old}}) is USER and who.all == [USER]
+    assert who.started_by(old) is None  # that name may be another user's by now

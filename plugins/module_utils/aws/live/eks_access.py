@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from ...common.plan import Call, Phase, Probe, Step, Target
 from ...common.reader import Reader
+from .. import identity_center
 from ..each import each
 from .kind import BY_HAND, Event, Live, Suspects
 
@@ -28,27 +29,37 @@ _RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")  # EKS's own; CreateA
 def found(target: Target, who: Suspects, _started: Iterable[Event], reader: Reader) -> Iterator[Live]:
     """Entries of users and denied roles are removed; of a role whose work goes on it is said until when its old sessions open the cluster.
 
+    So it is of a role of Identity Center, which is not one person's.
+
     What the aws-auth ConfigMap of a cluster says is not to be read through AWS.
     """
-    mine = [p for p in who.all if p.account == target.account and p.kind in ("user", "role") and not p.only]
+    mine = [p for p in who.all if p.kind in ("user", "role") and not p.only]  # of other accounts as well: an entry may name anybody
+    people = [p for p in who.all if p.kind == identity_center.KIND]
+    maps = sorted(p.arn for p in mine) + [f"the {identity_center.PREFIX}… roles of {p.name}" for p in people]
 
     def one(name: str) -> Iterator[Live]:
         cluster = reader.get(Call(target, "eks", "DescribeCluster", {"name": name})).get("cluster", {})
         mode = str((cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP")
-        if "CONFIG_MAP" in mode and mine:
+        if "CONFIG_MAP" in mode:
             why = (
-                f"its aws-auth ConfigMap may name {', '.join(sorted(p.arn for p in mine)[:3])}: kubectl -n kube-system get configmap aws-auth;"
+                f"its aws-auth ConfigMap may name {', '.join(maps[:3])}: kubectl -n kube-system get configmap aws-auth;"
                 " on older platform versions the cluster's creator is always an administrator of it, and is in no map"
             )
-            yield Live(target, str(cluster.get("arn", name)), mine[0].arn, f"EKS cluster {name} in {target.region}", why=why)
+            yield Live(target, str(cluster.get("arn", name)), (mine or people)[0].arn, f"EKS cluster {name} in {target.region}", why=why)
         if mode == "CONFIG_MAP":
             return
         entries = reader.get(Call(target, "eks", "ListAccessEntries", {"clusterName": name})).get("accessEntries", [])
         for principal in mine:
             if principal.arn in entries:
                 yield _entry(target, name, principal.arn, reader, who.until(principal), denied=who.denied(principal))
+        for arn in entries if people else ():
+            for person in who.behind(arn):
+                why = (
+                    f"others have that role too, so the entry stays: a session of {person.name} from before the cut still opens the cluster"
+                )
+                yield Live(target, f"{name}/{arn}", person.arn, _text(target, name, arn), why=why, until=who.until(person))
 
-    return each(reader.get(Call(target, "eks", "ListClusters", {})).get("clusters", []) if mine else (), one)
+    return each(reader.get(Call(target, "eks", "ListClusters", {})).get("clusters", []) if mine or people else (), one)
 
 
 def _entry(target: Target, cluster: str, arn: str, reader: Reader, until: str, *, denied: bool) -> Live:
@@ -64,7 +75,11 @@ def _entry(target: Target, cluster: str, arn: str, reader: Reader, until: str, *
             f"an entry of type {kind} is how nodes join the cluster, so it stays: move the nodes to another role, then"
             f" aws eks delete-access-entry --region {target.region} --cluster-name {cluster} --principal-arn {arn}"
         )  # fmt: skip
-    return Live(target, f"{cluster}/{arn}", arn, f"EKS access entry of {arn} in cluster {cluster} ({target.region})", data, why, until)
+    return Live(target, f"{cluster}/{arn}", arn, _text(target, cluster, arn), data, why, until)
+
+
+def _text(target: Target, cluster: str, arn: str) -> str:
+    return f"EKS access entry of {arn} in cluster {cluster} ({target.region})"
 
 
 def _kept(entry: dict[str, t.Any]) -> dict[str, t.Any]:
