@@ -44,7 +44,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         cloud=cloud, entries=entries, runner=runner, principals={identity(DEPLOY.arn): DEPLOY}, released=set(), trusted=set(), spares=lambda _p: False,
         findings=types.SimpleNamespace(acted_as=set()), scope=types.SimpleNamespace(kept=[]), options=types.SimpleNamespace(live_sessions=True, scope=60),
         roles=types.SimpleNamespace(actions={identity(DEPLOY.arn): types.SimpleNamespace(action="revoke")}), share="",
-        incident=types.SimpleNamespace(policy_name=lambda purpose: purpose),
+        incident=types.SimpleNamespace(policy_name=lambda purpose: purpose), settles=10.0,
         people=types.SimpleNamespace(principals=list, accounts=set, behind_session=lambda _a: None, behind_role=lambda _a: [], signs_until=dict),
         aws=types.SimpleNamespace(now=lambda: parse("2026-01-01T00:00:00Z"), absent=lambda _e, _r: False),
     )  # fmt: skip
@@ -52,7 +52,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def begun(run: Any) -> Aftermath:
-    after = Aftermath(run)
+    after = run.after = Aftermath(run)
     after._regions[A] = ["eu-west-1"]
     after.end()
     return after
