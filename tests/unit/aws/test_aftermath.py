@@ -24,6 +24,7 @@ DEPLOY = role("deploy", sessions={"evil"})
 def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """As much of a containment as ``Aftermath`` looks at, over one cluster with an entry of DEPLOY."""
     monkeypatch.setattr(live, "KINDS", {"eks_access": eks_access})
+    monkeypatch.setattr(Aftermath, "minted_until", lambda _self, _principal: parse("2026-01-01T00:00:00Z"))
     entries = [DEPLOY.arn]
 
     def described(parameters: dict[str, Any]) -> Any:
@@ -44,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         cloud=cloud, entries=entries, runner=runner, principals={identity(DEPLOY.arn): DEPLOY}, released=set(), trusted=set(), spares=lambda _p: False,
         findings=types.SimpleNamespace(acted_as=set()), scope=types.SimpleNamespace(kept=[]), options=types.SimpleNamespace(live_sessions=True, scope=60),
         roles=types.SimpleNamespace(actions={identity(DEPLOY.arn): types.SimpleNamespace(action="revoke")}), share="",
-        incident=types.SimpleNamespace(policy_name=lambda purpose: purpose), settles=10.0,
+        incident=types.SimpleNamespace(policy_name=lambda purpose: purpose),
         people=types.SimpleNamespace(principals=list, accounts=set, behind_session=lambda _a: None, behind_role=lambda _a: [], signs_until=dict),
         aws=types.SimpleNamespace(now=lambda: parse("2026-01-01T00:00:00Z"), absent=lambda _e, _r: False),
     )  # fmt: skip
@@ -52,7 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def begun(run: Any) -> Aftermath:
-    after = run.after = Aftermath(run)
+    after = Aftermath(run)
     after._regions[A] = ["eu-west-1"]
     after.end()
     return after
