@@ -34,9 +34,16 @@ Options = dict[str, dict[str, t.Any]]
 
 def looked_at(variables: t.Mapping[str, t.Any], loader: t.Any) -> list[str]:
     """Warnings. Raises InvalidInput, naming each variable of which the value cannot be meant. In playbooks of others nothing is looked at."""
-    if os.path.realpath(str(variables.get("playbook_dir") or "")) != str((_HOME / "playbooks").resolve()):
-        return []
-    return check(load_extra_vars(loader), options())
+    return check(load_extra_vars(loader), options()) if _ours(variables) else []
+
+
+def result_file(variables: t.Mapping[str, t.Any], loader: t.Any) -> t.Any:
+    """Where a copy of the result is wanted, as it was written; None in playbooks of others, whose variable of this name is their own."""
+    return load_extra_vars(loader).get("result_file") if _ours(variables) else None
+
+
+def _ours(variables: t.Mapping[str, t.Any]) -> bool:
+    return os.path.realpath(str(variables.get("playbook_dir") or "")) == str((_HOME / "playbooks").resolve())
 
 
 def options() -> Options:

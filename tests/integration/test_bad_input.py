@@ -490,3 +490,29 @@ def test_a_trust_chain_that_cannot_be_read_is_said(desk: Desk) -> None:
     done = desk.contain()
     assert any("reached through" in json.dumps(warning, default=str) for warning in done["warnings"]), done.get("warnings")
     assert works(desk.bed, desk.company.leaked) in DEAD
+
+
+def test_a_look_that_fails_early_leaves_no_ok_of_the_run_before(desk: Desk) -> None:
+    desk.incident(BOB)
+    done = desk.contain(hold="1s")
+    assert done["status"] == "ok", done["msg"]
+    copy = desk.folder / "copy.json"
+    copy.write_text('{"status": "ok"}')
+    dead = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    code, said = desk.play("contain", "-e", f"case={desk.case}", "-e", "phase=hold", "-e", "hold=1s", "-e", f"result_file={copy}", env=dead)
+    assert code == 2, said[-1500:]
+    for path in (desk.case / "result.json", copy):
+        found = json.loads(path.read_text())
+        assert found["status"] == "error" and found["changed"] == 0, found
+        (failed,) = found["failed"]
+        assert "GetCallerIdentity" in failed["operation"] + failed["message"] and set(failed) == {
+            "object",
+            "operation",
+            "message",
+            "remedy",
+        }
+    assert desk.verified() and not desk.leaks()
+    # The store cannot be reached either: the first task fails, and the copy says so.
+    copy.write_text('{"status": "ok"}')
+    code, said = desk.play("contain", "-e", f"case={desk.folder}/cases/IR-2", "-e", "phase=hold", "-e", f"result_file={copy}")
+    assert code == 2 and "there is no case" in said and json.loads(copy.read_text())["status"] == "error", said[-1500:]
