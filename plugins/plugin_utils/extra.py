@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils.common import yamlio
+from ..module_utils.common import durations, yamlio
 from ..module_utils.common.errors import InvalidInput
 from ..module_utils.common.schema import show
 from . import raw
@@ -25,6 +25,7 @@ PUBLIC = (
     "incident", "item", "level", "logs", "mode", "notify_file", "only", "phase", "plan", "quiet", "reason", "refresh", "result_file",
     "sigma", "soak", "suspect", "takeover", "target", "threads", "verdict",
 )  # fmt: skip
+_DURATIONS = ("hold", "spread", "quiet", "soak")  # which the roles have as text
 _FLAGS = ("allow_local_store", "takeover")  # which no role has with its type
 _FOREIGN = ("ansible_", "awx_", "tower_")
 _CLOSE = 0.75  # of difflib: ``hodl`` is close to ``hold``
@@ -97,8 +98,11 @@ def _wrong(name: str, value: t.Any, specs: list[dict[str, t.Any]]) -> str:
     """What is wrong with a value that none of the options would take. Raises InvalidInput for a template."""
     kinds = {str(spec["type"]) for spec in specs}
     choices = [spec["choices"] for spec in specs if spec.get("choices")]
-    if kinds <= {"int", "bool"} or choices:
+    bare = name if name in _DURATIONS else name.partition("_")[2]
+    if kinds <= {"int", "bool"} or choices or bare in _DURATIONS:
         value = raw.plain(value, name)
+    if bare in _DURATIONS:
+        return durations.wrong(value, bare)
     if kinds == {"int"}:
         number = str(value).strip()
         least = 1 if name.endswith(("threads", "threads_per_account")) else 0

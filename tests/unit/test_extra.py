@@ -34,11 +34,21 @@ ROOT = Path(__file__).parents[2]
         ("phase", "fence", "all, hold"),
         ("phase", ["hold"], "all, hold"),
         ("refresh", "{{ lookup('pipe', 'id') }}", "template"),
+        ("hold", "5x", "not a duration"),
+        ("hold", "2h", "at most 30m"),
+        ("hold", 1801, "at most 30m"),
+        ("hold", True, "not a duration"),
+        ("hold", ["5s"], "not a duration"),
+        ("contain_hold", "31m", "at most 30m"),
+        ("contain_spread", "soon", "not a duration"),
+        ("quiet", "15 minutes", "not a duration"),
+        ("soak", "-1h", "not a duration"),
+        ("rotate_soak", "1w", "not a duration"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_by_its_name(name: str, value: Any, why: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        extra.check({name: value, "hold": "1s"}, extra.options())
+        extra.check({"hold": "1s", "soak": "0", name: value}, extra.options())
     ((path, message),) = caught.value.problems
     assert path == name and why in message
 

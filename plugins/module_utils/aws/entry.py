@@ -44,12 +44,19 @@ def _abort(case: Case, error: Exception, params: Mapping[str, t.Any], changed: i
     case.abort(None if params.get("shares") else error, changed)
 
 
-def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoReturn:
-    """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task."""
+def change(
+    module: AnsibleModule, body: Body, *, contain: bool = False, read: Callable[[Mapping[str, t.Any]], object] | None = None
+) -> t.NoReturn:
+    """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task.
+
+    ``read`` refuses options that cannot be meant, before the case is opened or taken over.
+    """
     result: dict[str, t.Any] = {}
     name = str(module._name).rsplit(".", 1)[-1]
     with errors.handler(module):
         at_least_one(module.params, *RUN)
+        if read:
+            read(module.params)
         case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
         try:
             try:
