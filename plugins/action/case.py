@@ -11,10 +11,15 @@ from ..module_utils.common import incident as incidents
 from ..module_utils.common import planning, template
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common.errors import InvalidInput
-from ..plugin_utils import raw
+from ..plugin_utils import extra, raw
 from ..plugin_utils.acting import RawAction
 
 _SOURCES = ("incident", "suspect", "case", "data")  # and plan, of which the case's own has its case above it
+_TAKES = {
+    "contain": ("plan", "notify_file"),
+    "recover": ("notify_file",),
+    "notify": ("notify_file",),
+}  # playbook: what else its first task takes
 _SHOWN = 5
 
 
@@ -24,7 +29,8 @@ class ActionModule(RawAction):
     FIRST = True
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return _arguments(self._task.args, task_vars)
+        also = self.public(*_TAKES.get(extra.playbook(self._task), ()))
+        return _arguments({**also, **self._task.args}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return _begun([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])

@@ -91,18 +91,22 @@ class RawAction(ActionBase):
         result: Result = super().run(tmp, task_vars)
         del tmp
         answer = result | self._answer(task_vars or {})
-        if answer.get("failed") and "status" not in answer and (path := self._copied_to(task_vars or {})):
+        if answer.get("failed") and "status" not in answer and (path := self.copied_to()):
             keep(path, failed_early(answer))  # what an earlier run left there is not true of this one
         return answer
 
-    def _copied_to(self, task_vars: dict[str, t.Any]) -> str:
+    def copied_to(self) -> str:
         """``result_file``: of the task, or of the playbook when this is its first one, since no other comes then."""
-        given = self._task.args.get("result_file") or (extra.result_file(task_vars, self._loader) if self.FIRST else "")
+        given = self._task.args.get("result_file") or (self.public("result_file").get("result_file") if self.FIRST else "")
         return given if isinstance(given, str) and not raw.is_template(given) else ""
+
+    def public(self, *names: str) -> dict[str, t.Any]:
+        """Of ``names`` the extra variables that are given, as they were written; none in playbooks of others, where these names are their own."""
+        return extra.given(self._task, self._loader, names)
 
     def _answer(self, task_vars: dict[str, t.Any]) -> Result:
         try:
-            for warning in extra.looked_at(task_vars, self._loader) if self.FIRST else ():
+            for warning in extra.looked_at(self._task, self._loader) if self.FIRST else ():
                 Display().warning(warning)
             arguments = self.arguments(task_vars)
         except InvalidInput as error:

@@ -33,18 +33,22 @@ _HOME = Path(__file__).parents[2]
 Options = dict[str, dict[str, t.Any]]
 
 
-def looked_at(variables: t.Mapping[str, t.Any], loader: t.Any) -> list[str]:
+def playbook(task: t.Any) -> str:
+    """The name of the playbook of this collection that the task belongs to, whoever imports it; "" in playbooks of others."""
+    play = getattr(getattr(task, "_parent", None), "_play", None)
+    place = Path(os.path.realpath(str(play.get_path()).rpartition(":")[0] if play else ""))
+    return place.stem if place.parent == (_HOME / "playbooks").resolve() else ""
+
+
+def looked_at(task: t.Any, loader: t.Any) -> list[str]:
     """Warnings. Raises InvalidInput, naming each variable of which the value cannot be meant. In playbooks of others nothing is looked at."""
-    return check(load_extra_vars(loader), options()) if _ours(variables) else []
+    return check(load_extra_vars(loader), options()) if playbook(task) else []
 
 
-def result_file(variables: t.Mapping[str, t.Any], loader: t.Any) -> t.Any:
-    """Where a copy of the result is wanted, as it was written; None in playbooks of others, whose variable of this name is their own."""
-    return load_extra_vars(loader).get("result_file") if _ours(variables) else None
-
-
-def _ours(variables: t.Mapping[str, t.Any]) -> bool:
-    return os.path.realpath(str(variables.get("playbook_dir") or "")) == str((_HOME / "playbooks").resolve())
+def given(task: t.Any, loader: t.Any, names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Of ``names`` those that are given and not empty, as they were written; none in playbooks of others."""
+    found = load_extra_vars(loader) if playbook(task) else {}
+    return {name: found[name] for name in names if found.get(name) not in (None, "", [], {})}
 
 
 def options() -> Options:
@@ -63,9 +67,14 @@ def check(extra: t.Mapping[str, t.Any], known: Options) -> list[str]:
     problems: list[tuple[str, str]] = []
     told = []
     for name, value in extra.items():
+        if name in PUBLIC:  # a public variable is never run; what a role's own option holds may be a template, as everywhere in Ansible
+            try:
+                raw.plain(value, name)
+            except InvalidInput as error:
+                problems += error.problems
+                continue
         meant = [name] if name in known else bare.get(name, [])
         specs = [{"type": "bool"}] if name in _FLAGS else [known[option] for option in meant]
-        # What a role's own option holds may be a template, as everywhere in Ansible; a public variable is never run.
         if specs and value not in (None, "") and not (name in known and raw.is_template(value)) and (why := _wrong(name, value, specs)):
             problems.append((name, why))
         if name == "result_file" and isinstance(value, str) and (why := unwritable(value)):
