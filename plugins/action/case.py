@@ -15,11 +15,6 @@ from ..plugin_utils import extra, raw
 from ..plugin_utils.acting import RawAction
 
 _SOURCES = ("incident", "suspect", "case", "data")  # and plan, of which the case's own has its case above it
-_TAKES = {
-    "contain": ("plan", "notify_file"),
-    "recover": ("notify_file",),
-    "notify": ("notify_file",),
-}  # playbook: what else its first task takes
 _SHOWN = 5
 
 
@@ -29,7 +24,7 @@ class ActionModule(RawAction):
     FIRST = True
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        also = self.public(*_TAKES.get(extra.playbook(self._task), ()))
+        also = self.public(*extra.OPENS.get(extra.playbook(self._task), ()))
         return _arguments({**also, **self._task.args}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:

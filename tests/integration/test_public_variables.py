@@ -58,3 +58,22 @@ def test_a_payload_does_run_where_it_is_templated(tmp_path: Path) -> None:
 def test_what_the_first_task_takes_reaches_it(tmp_path: Path, name: str, given: dict[str, Any], said: str) -> None:
     code, printed = play(tmp_path, ROOT / "playbooks" / f"{name}.yml", given)
     assert code == 2 and said in printed, printed
+
+
+NO_CASE = {"case": "cases/IR-1"}
+
+
+@pytest.mark.parametrize("how", ["path", "name", "imported"])
+def test_what_narrows_a_run_is_refused_by_a_playbook_that_would_not_heed_it(tmp_path: Path, how: str) -> None:
+    (tmp_path / "site.yml").write_text("---\n- name: From the collection\n  ansible.builtin.import_playbook: evict.cloud.contain\n")
+    playbook = {"path": ROOT / "playbooks" / "contain.yml", "name": "evict.cloud.contain", "imported": "site.yml"}[how]
+    code, said = play(tmp_path, playbook, {**NO_CASE, "only": "AKIAIOSFODNN7EXAMPLE", "takeover": "true"})
+    assert code == 2 and "only: contain acts on the whole case; recover takes it" in said and "there is no case" not in said, said
+
+
+@pytest.mark.parametrize("more", ["- import_playbook: evict.cloud.recover", "- hosts: localhost\n  tasks: []"])
+def test_beside_other_playbooks_it_may_be_for_those(tmp_path: Path, more: str) -> None:
+    (tmp_path / "site.yml").write_text(f"- import_playbook: evict.cloud.contain\n{more}\n")
+    code, said = play(tmp_path, "site.yml", {**NO_CASE, "only": "AKIAIOSFODNN7EXAMPLE"})
+    assert code == 2 and "there is no case" in said and "refused" not in said, said
+    assert ("only is not read by contain: recover takes it" in said) == ("recover" not in more), said
