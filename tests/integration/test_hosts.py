@@ -91,6 +91,15 @@ def test_limit_leaves_the_case_partial_and_what_does_not_resolve_stops_nothing(d
     assert works(desk.bed, desk.company.staging.keys["bob"]) == "ok" and works(desk.bed, desk.company.leaked) in DEAD
 
 
+def test_limit_without_localhost_says_what_to_name(desk: Desk) -> None:
+    desk.incident(*suspects(desk.company))
+    before = desk.bed.snapshot()
+    code, said, result = contain(desk, "--limit", "production", hosts=BOTH)
+    said = " ".join(said.split())
+    assert code == 2 and "with --limit, name localhost too: --limit localhost,production" in said and "HostVarsVars" not in said, said[-2000:]
+    assert result == {} and desk.bed.snapshot() == before
+
+
 def test_check_mode_with_hosts_changes_nothing_anywhere(desk: Desk) -> None:
     before = desk.bed.snapshot()
     desk.incident(*suspects(desk.company))
