@@ -91,6 +91,9 @@ def test_limit_leaves_the_case_partial_and_what_does_not_resolve_stops_nothing(d
     code, said, result = contain(desk, "--limit", "localhost,production", hosts=BOTH)
     assert code == 2 and result["status"] == "partial" and STAGING in json.dumps(result["open"] + result["failed"]), said[-1500:]
     assert any("user/nobody" in f["object"] for f in result["failed"])
+    assert [r["until"] for r in result["residual"] if "user/nobody" in r["object"]] == [
+        "ended by hand"
+    ]  # nobody has cut it, whatever it is
     assert works(desk.bed, desk.company.staging.keys["bob"]) == "ok" and works(desk.bed, desk.company.leaked) in DEAD
 
 
