@@ -131,7 +131,7 @@ def check(extra: t.Mapping[str, t.Any], known: Options, of: str = "", run: set[s
         specs = [{"type": "bool"}] if name in _FLAGS else [known[option] for option in meant]
         if specs and value not in (None, "") and not (name in known and raw.is_template(value)) and (why := _wrong(name, value, specs)):
             problems.append((name, why))
-        if name == "result_file" and isinstance(value, str) and (why := unwritable(value)):
+        if name == "result_file" and isinstance(value, str) and value and (why := unwritable(value)):
             told.append(f"result_file {raw.printable(value, 200)}: {why}; there will be no copy, result.json in the case is the truth")
         if (
             name in PUBLIC

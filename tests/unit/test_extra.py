@@ -187,3 +187,7 @@ def test_which_playbooks_a_command_runs(tmp_path: Path) -> None:
     }
     assert extra.beside([str(wrapper)]) == {"contain", "recover"}
     assert extra.beside([str(own), str(other)]) is None and extra.beside([str(tmp_path / "none.yml")]) is None and extra.beside([]) is None
+
+
+def test_an_empty_result_file_is_none() -> None:
+    assert extra.check({"result_file": ""}, extra.options(), "contain") == []
