@@ -17,7 +17,7 @@ class ActionModule(RawAction):
     FIRST = True
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return readiness.arguments(self._task.args, task_vars)
+        return readiness.arguments({**self.public("threads"), **self._task.args}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return readiness.refusal(error)

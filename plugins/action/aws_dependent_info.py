@@ -22,16 +22,16 @@ class ActionModule(RawAction):
     FIRST = True
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return _arguments(self._task.args, task_vars)
+        return _arguments({**self.public("threads"), **self._task.args}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return [f"  {path}: {message}" for path, message in error.problems]
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result_file = arguments.pop("result_file", None)
+        arguments.pop("result_file", None)
         result = super().work(arguments, task_vars)
-        if result_file and "dependents" in result:
-            keep(str(result_file), {k: v for k, v in result.items() if k != "invocation"})
+        if (result_file := self.copied_to()) and "dependents" in result:
+            keep(result_file, {k: v for k, v in result.items() if k != "invocation"})
         return result
 
     def told(self, result: t.Mapping[str, t.Any]) -> list[str]:

@@ -18,8 +18,10 @@ _KEPT = ("status", "incident", "at", "caller", "accounts", "ready", "rows", "bas
 class ActionModule(RawAction):
     """Runs the module of the same name."""
 
+    FIRST = True  # beside aws_baseline, of whose refusals the role lets some pass
+
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return readiness.arguments({k: v for k, v in self._task.args.items() if k not in _OURS}, task_vars)
+        return readiness.arguments({**self.public("threads"), **{k: v for k, v in self._task.args.items() if k not in _OURS}}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return readiness.refusal(error)
@@ -28,7 +30,7 @@ class ActionModule(RawAction):
         return [*readiness.refused(result), *readiness.lines(result)]
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result_file, brief = (self._task.args.get(name) for name in _OURS)
+        result_file, brief = self.copied_to(), self._task.args.get("brief")
         result = super().work(arguments, task_vars)
         if result_file and "rows" in result:
             kept = {**result, "baselines": arguments.get("baselines") or []}

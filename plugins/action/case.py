@@ -11,7 +11,7 @@ from ..module_utils.common import incident as incidents
 from ..module_utils.common import planning, template
 from ..module_utils.common import suspect as suspects
 from ..module_utils.common.errors import InvalidInput
-from ..plugin_utils import raw
+from ..plugin_utils import extra, raw
 from ..plugin_utils.acting import RawAction
 
 _SOURCES = ("incident", "suspect", "case", "data")  # and plan, of which the case's own has its case above it
@@ -24,7 +24,8 @@ class ActionModule(RawAction):
     FIRST = True
 
     def arguments(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return _arguments(self._task.args, task_vars)
+        also = self.public(*extra.OPENS.get(extra.playbook(self._task), ()))
+        return _arguments({**also, **self._task.args}, task_vars)
 
     def refusal(self, error: InvalidInput) -> list[str]:
         return _begun([error.message.split(": ", 1)[0], *(f"  {path}: {message}" for path, message in error.problems)])

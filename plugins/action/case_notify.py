@@ -128,5 +128,7 @@ def _copy(case: str, store: t.Any, path: str) -> None:
             copy = json.load(file)
     except (EvictError, OSError, ValueError):
         return  # it was never written, or the case has no result
+    if copy.get("status") != kept.get("status"):
+        return  # result.json could not be written, and is of an earlier run
     copy |= {key: kept[key] for key in ("notify", "open", "head") if key in kept}
     keep(path, copy)

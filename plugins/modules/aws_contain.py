@@ -407,7 +407,7 @@ def main() -> None:
         required_together=[("account", "shares", "guard_hash")],
         supports_check_mode=True,
     )
-    entry.change(module, lambda aws, case, runner: contain.contain(aws, case, runner, module.params), contain=True)
+    entry.change(module, lambda aws, case, runner: contain.contain(aws, case, runner, module.params), contain=True, read=contain.read)
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def main() -> None:
         required_one_of=[("case", "incident", "incident_data")],
         supports_check_mode=True,
     )
-    entry.change(module, lambda aws, case, runner: verb.rotate(aws, case, runner, module.params))
+    entry.change(module, lambda aws, case, runner: verb.rotate(aws, case, runner, module.params), read=verb.read)
 
 
 if __name__ == "__main__":

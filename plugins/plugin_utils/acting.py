@@ -11,7 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.common.errors import InvalidInput
+from ..module_utils.common.errors import InvalidInput, early
 from . import extra, raw
 
 Result = dict[str, t.Any]
@@ -42,6 +42,21 @@ def keep(path: str, data: t.Mapping[str, t.Any]) -> None:
         Display().warning(
             raw.printable(f"result_file {path} cannot be written: {error.strerror or error}; result.json in the case is the truth", 2000)
         )
+
+
+def failed_early(result: t.Mapping[str, t.Any]) -> Result:
+    """``result.json`` of the interfaces for a run that failed before it had a status."""
+    failed = []
+    for problem in result.get("problems") or [{"message": result.get("msg") or "failed"}]:
+        path = problem.get("path", "")  # of what was refused before anything was done
+        entry = {
+            "object": path,
+            "operation": "validate" if path else "run",
+            "remedy": "",
+            **{k: v for k, v in problem.items() if k != "path"},
+        }
+        failed.append({key: raw.printable(str(value), 2000) for key, value in entry.items()})
+    return early(str(result.get("incident") or ""), failed)
 
 
 class RawAction(ActionBase):
@@ -75,16 +90,31 @@ class RawAction(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         del tmp
+        answer = result | self._answer(task_vars or {})
+        if answer.get("failed") and "status" not in answer and (path := self.copied_to()):
+            keep(path, failed_early(answer))  # what an earlier run left there is not true of this one
+        return answer
+
+    def copied_to(self) -> str:
+        """``result_file``: of the task, or of the playbook when this is its first one, since no other comes then."""
+        given = self._task.args.get("result_file") or (self.public("result_file").get("result_file") if self.FIRST else "")
+        return given if isinstance(given, str) and not raw.is_template(given) else ""
+
+    def public(self, *names: str) -> dict[str, t.Any]:
+        """Of ``names`` the extra variables that are given, as they were written; none in playbooks of others, where these names are their own."""
+        return extra.given(self._task, self._loader, names)
+
+    def _answer(self, task_vars: dict[str, t.Any]) -> Result:
         try:
-            for warning in extra.looked_at(task_vars or {}, self._loader) if self.FIRST else ():
+            for warning in extra.looked_at(self._task, self._loader) if self.FIRST else ():
                 Display().warning(warning)
-            arguments = self.arguments(task_vars or {})
+            arguments = self.arguments(task_vars)
         except InvalidInput as error:
             for line in self.refusal(error):
                 say(line)
             problems = [{"path": path, "message": message} for path, message in error.problems]
-            return result | {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000), "problems": problems}
-        return result | self.work(arguments, task_vars or {})
+            return {"failed": True, "changed": False, "msg": raw.printable(error.message, 8000), "problems": problems}
+        return self.work(arguments, task_vars)
 
     def module(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         """The answer of the module of the same name. Its message is printed by Ansible as it is, so it is made printable."""

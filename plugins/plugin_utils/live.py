@@ -159,7 +159,7 @@ class LiveAction(RawAction):
             preview = self._task.check_mode or arguments.get("phase") == "resolve"
             for line in table.lines(result, str(arguments.get("case", "")), preview):
                 say(line)
-        if result_file and "status" in result:
+        if result_file and "status" in result and arguments.get("phase") != "resolve":  # of which only a failure is the last word
             _write(str(result_file), result)
         # Ansible prints the whole result of a task that fails; the table has said it, and result.json holds it.
         return {k: v for k, v in result.items() if k not in _LONG} if brief and result.get("failed") else result

@@ -45,6 +45,14 @@ def bob_is_contained(desk: Desk, result: dict[str, Any]) -> None:
     assert set(intents) == {BOB, "organizations:222222222222"} and desk.verified() and desk.ledger().unsettled() == []
 
 
+def alive(result: dict[str, Any], name: str, kind: str = "any credential of it") -> bool:
+    """Whether the result says that the suspect, which was not cut, stays alive until somebody ends it; once."""
+    rows = [r for r in result["residual"] if name in r["object"]]
+    return [(r["token_kind"], r["until"]) for r in rows] == [(kind, "ended by hand")] and rows[0]["why"] == the_problem(result, name)[
+        "message"
+    ]
+
+
 def others(desk: Desk) -> str:
     """The cloud without what was done to bob."""
     snapshot = desk.bed.snapshot()
@@ -61,7 +69,7 @@ def test_an_unknown_or_deleted_key(desk: Desk, key: str, account: bool) -> None:
     desk.incident({"access_key_id": name} | ({"account": desk.company.production.id} if account else {}), BOB)
     done = desk.contain()
     problem = the_problem(done, name)
-    assert problem["object"] == name and "arn:aws:iam::ACCOUNT:user/NAME" in problem["remedy"]
+    assert problem["object"] == name and "arn:aws:iam::ACCOUNT:user/NAME" in problem["remedy"] and alive(done, name)
     bob_is_contained(desk, done)
 
 
@@ -128,7 +136,7 @@ def test_the_caller_itself(desk: Desk, who: str) -> None:
     done = desk.contain()
     (problem,) = done["problems"]
     assert problem["object"] in (company.responder_arn, f"{P}:role/incident-responder") and "runs this command" in problem["message"]
-    assert "ansible-playbook" in problem["remedy"] and "AWS_PROFILE" in problem["remedy"]
+    assert "ansible-playbook" in problem["remedy"] and "AWS_PROFILE" in problem["remedy"] and alive(done, problem["object"])
     bob_is_contained(desk, done)
 
 
@@ -138,7 +146,7 @@ def test_what_the_responders_role_is_reached_through(desk: Desk) -> None:
     iam.update_assume_role_policy(RoleName="incident-responder", PolicyDocument=trust)
     desk.incident(f"{P}:user/alice", BOB)
     done = desk.contain()
-    assert "overrides: [{guard: trust_chain" in the_problem(done, "user/alice")["remedy"]
+    assert "overrides: [{guard: trust_chain" in the_problem(done, "user/alice")["remedy"] and alive(done, "user/alice")
     bob_is_contained(desk, done)
 
 
@@ -159,6 +167,7 @@ def test_what_nobody_may_touch(desk: Desk, kind: str) -> None:
     done = desk.contain()
     problem = the_problem(done, arn)
     assert message in problem["message"] and remedy in problem["remedy"]
+    assert alive(done, arn, "Identity Center session" if kind == "identity center" else "any credential of it"), done["residual"]
     assert before == "00" and others(desk) == "31"  # two denies, the fence above the account, and a key: bob's
     bob_is_contained(desk, done)
 
@@ -490,3 +499,29 @@ def test_a_trust_chain_that_cannot_be_read_is_said(desk: Desk) -> None:
     done = desk.contain()
     assert any("reached through" in json.dumps(warning, default=str) for warning in done["warnings"]), done.get("warnings")
     assert works(desk.bed, desk.company.leaked) in DEAD
+
+
+def test_a_look_that_fails_early_leaves_no_ok_of_the_run_before(desk: Desk) -> None:
+    desk.incident(BOB)
+    done = desk.contain(hold="1s")
+    assert done["status"] == "ok", done["msg"]
+    copy = desk.folder / "copy.json"
+    copy.write_text('{"status": "ok"}')
+    dead = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    code, said = desk.play("contain", "-e", f"case={desk.case}", "-e", "phase=hold", "-e", "hold=1s", "-e", f"result_file={copy}", env=dead)
+    assert code == 2, said[-1500:]
+    for path in (desk.case / "result.json", copy):
+        found = json.loads(path.read_text())
+        assert found["status"] == "error" and found["changed"] == 0, found
+        (failed,) = found["failed"]
+        assert "GetCallerIdentity" in failed["operation"] + failed["message"] and set(failed) == {
+            "object",
+            "operation",
+            "message",
+            "remedy",
+        }
+    assert desk.verified() and not desk.leaks()
+    # The store cannot be reached either: the first task fails, and the copy says so.
+    copy.write_text('{"status": "ok"}')
+    code, said = desk.play("contain", "-e", f"case={desk.folder}/cases/IR-2", "-e", "phase=hold", "-e", f"result_file={copy}")
+    assert code == 2 and "there is no case" in said and json.loads(copy.read_text())["status"] == "error", said[-1500:]

@@ -41,6 +41,8 @@ def refused(desk: Desk, guard: str, *suspects: Any, **more: Any) -> dict[str, st
     assert desk.bed.snapshot() == before
     (problem,) = done["problems"]
     assert problem["object"] in problem["message"] and problem["remedy"], problem
+    alive = [(r["object"], r["token_kind"], r["until"]) for r in done["residual"]]
+    assert alive == [(problem["object"], "any credential of it", "ended by hand")], done["residual"]
     return dict(problem)
 
 

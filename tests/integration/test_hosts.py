@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
+import time
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.evict.cloud.plugins.module_utils.common import looks
 from tests.beds.company import PRODUCTION, STAGING, Company
 from tests.integration.helpers import DEAD, Desk, works
 
@@ -88,7 +91,21 @@ def test_limit_leaves_the_case_partial_and_what_does_not_resolve_stops_nothing(d
     code, said, result = contain(desk, "--limit", "localhost,production", hosts=BOTH)
     assert code == 2 and result["status"] == "partial" and STAGING in json.dumps(result["open"] + result["failed"]), said[-1500:]
     assert any("user/nobody" in f["object"] for f in result["failed"])
+    assert [r["until"] for r in result["residual"] if "user/nobody" in r["object"]] == [
+        "ended by hand"
+    ]  # nobody has cut it, whatever it is
     assert works(desk.bed, desk.company.staging.keys["bob"]) == "ok" and works(desk.bed, desk.company.leaked) in DEAD
+
+
+def test_limit_without_localhost_says_what_to_name(desk: Desk) -> None:
+    desk.incident(*suspects(desk.company))
+    before = desk.bed.snapshot()
+    code, said, result = contain(desk, "--limit", "production", hosts=BOTH)
+    said = " ".join(said.split())
+    assert code == 2 and "with --limit, name localhost too: --limit localhost,production" in said and "HostVarsVars" not in said, said[
+        -2000:
+    ]
+    assert result == {} and desk.bed.snapshot() == before
 
 
 def test_check_mode_with_hosts_changes_nothing_anywhere(desk: Desk) -> None:
@@ -128,3 +145,28 @@ def test_resolving_changes_nothing_and_refuses_over_the_whole_case(desk: Desk) -
     first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
     assert desk.bed.snapshot() == before and first["failed"] and set(first["shares"]) == {PRODUCTION, STAGING}
     assert any("user/nobody" in p["object"] for p in first["problems"])
+
+
+def test_a_look_at_the_whole_case_is_one_at_every_share(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the table, the refusal to close and the README print for the second look names no target."""
+    monkeypatch.setattr(looks, "AFTER", (datetime.timedelta(seconds=1), datetime.timedelta(seconds=2)))
+    desk.incident(f"arn:aws:iam::{STAGING}:user/bob", f"arn:aws:iam::{PRODUCTION}:user/bob")
+    first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
+    for account in (STAGING, PRODUCTION):
+        done = desk.contain(account=account, shares=first["shares"], guard_hash=first["guard_hash"], hold="1s")
+        assert done["status"] == "ok" and len(done["looks"]) == 2, done["msg"]
+    case = str(desk.case)
+    refused = desk.run("case", case=case, state="closed")
+    assert refused["failed"] and "waits for a second look" in refused["msg"]
+    time.sleep(2.5)
+    look = desk.contain(phase="hold", hold="1s")
+    assert look["status"] == "ok" and look["looks"] == [] and look["changed"] is False, look["msg"]
+    assert {n["data"]["share"] for n in desk.ledger().notes["look"]} == {STAGING, PRODUCTION}
+    assert not desk.run("case", case=case, state="closed").get("failed")
+
+
+def test_a_look_at_the_whole_case_says_which_looks_of_the_shares_are_due(desk: Desk) -> None:
+    desk.incident(f"arn:aws:iam::{STAGING}:user/bob")
+    first = desk.run("aws_contain", phase="resolve", hold="0", scope=0)
+    done = desk.contain(account=STAGING, shares=first["shares"], guard_hash=first["guard_hash"], hold="1s")
+    assert len(done["looks"]) == 2 and desk.contain(phase="hold", hold="1s")["looks"] == done["looks"]

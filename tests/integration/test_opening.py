@@ -147,6 +147,7 @@ def test_what_is_contained_in_a_closed_case_opens_it(desk: Desk) -> None:
         ("threads=-3", "threads: must be a whole number, 1 or more"),
         ("refresh=perhaps", "refresh: must be true or false"),
         ("account_fence=nonsense", "account_fence: must be one of on_the_spot"),
+        ("hold=2h", "hold: is at most 30m"),
     ],
 )
 @pytest.mark.parametrize("playbook", ["contain", "recover"])
@@ -166,6 +167,25 @@ def test_no_threads_are_refused_by_the_modules(desk: Desk, module: str, option: 
     before = len(desk.bed.calls())
     done = desk.run(module, **{option: 0})
     assert done["failed"] and f"{option}: must be 1 or more, not 0" in done["msg"], done
+    assert len(desk.bed.calls()) == before and not desk.case.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "why"),
+    [
+        ("aws_contain", {"hold": "5x"}, "hold: is not a duration"),
+        ("aws_contain", {"hold": "2h"}, "hold: is at most 30m"),
+        ("aws_contain", {"spread": "soon"}, "spread: is not a duration"),
+        ("aws_contain", {"quiet": "x"}, "quiet: is not a duration"),
+        ("aws_credential_rotation", {"soak": "x"}, "soak: is not a duration"),
+        ("aws_credential_rotation", {"deadline": "2026-11-22T12:00:00Z"}, "by"),
+    ],
+)
+def test_a_duration_that_cannot_be_meant_opens_no_case(desk: Desk, module: str, given: dict[str, str], why: str) -> None:
+    desk.incident(BOB)
+    before = len(desk.bed.calls())
+    done = desk.run(module, **given)
+    assert done["failed"] and why in done["msg"], done
     assert len(desk.bed.calls()) == before and not desk.case.exists()
 
 

@@ -257,7 +257,7 @@ class Answers:
             self.run.admit(principal)
             self.run.note_suspect(principal.arn, whole=True)  # without a source: nobody made it, it works against us
         except Refused as error:
-            self.run.refuse(error, change.arn)
+            self.run.refuse(error, change.arn, uncut=kind_of(error.object) == "user")
             self.run.findings.spare(error, Found(account, caller_arn(event), how, session=session))
         except EvictError as error:
             self.run.findings.leave(Found(account, change.arn, how), error.message)

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
 import time
 import typing as t
 from collections.abc import Iterable
 
-from ..common import named, plan, restore
+from ..common import durations, named, plan, restore
 from ..common.case import Case
 from ..common.chain import Job
-from ..common.errors import EvictError, InvalidInput, TakenOver
+from ..common.errors import EvictError, TakenOver
 from ..common.guard import identity
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -55,7 +54,6 @@ from .session import Aws, parse
 from .stop_clocks import Clocks
 
 _LOGS = 20.0  # seconds for which a refused suspect is looked up again; a later look does it once more
-LONGEST_HOLD = 1800  # seconds
 PROPAGATION = datetime.timedelta(seconds=claims.PROPAGATION)
 
 
@@ -359,21 +357,16 @@ class Containment(Response):
         return left > 0
 
 
+def read(params: t.Mapping[str, t.Any]) -> Options:
+    """What the options of ``aws_contain`` say. Raises InvalidInput."""
+    given = {f.name: params[f.name] for f in dataclasses.fields(Options) if f.name != "later"}
+    given |= {"later": params["phase"] == "hold", "kinds": tuple(params["kinds"])}
+    return Options(**given | {name: durations.seconds(params[name], name) for name in ("hold", "spread", "quiet", "soak")})
+
+
 def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The body of ``aws_contain``: params are its options."""
-    given = {f.name: params[f.name] for f in dataclasses.fields(Options) if f.name != "later"}
-    given |= {
-        "later": params["phase"] == "hold",
-        "kinds": tuple(params["kinds"]),
-        "hold": seconds(params["hold"]),
-        **{name: seconds(params[name], name) for name in ("spread", "quiet", "soak")},
-    }
-    options = Options(**given)
-    if options.hold > LONGEST_HOLD:
-        raise InvalidInput(
-            "aws_contain", [("hold", f"is at most {LONGEST_HOLD // 60:.0f}m, since nobody sees its result before: {params['hold']!r}")]
-        )
-    run = Containment(aws, case, runner, options)
+    run = Containment(aws, case, runner, read(params))
     if params["phase"] == "resolve":
         return shares.resolve(run)
     run.moving.refuse()
@@ -401,11 +394,3 @@ def contain(aws: Aws, case: Case, runner: Runner, params: t.Mapping[str, t.Any])
             f" (account {', '.join(sorted(run.fences.frozen_in))})"
         )
     return claims.result(run)
-
-
-def seconds(text: str, option: str = "hold") -> float:
-    """``90s``, ``2m``, ``1h`` or a plain number of seconds."""
-    found = re.fullmatch(r"(\d{1,6})\s*([smhd]?)", str(text).strip())
-    if not found:
-        raise InvalidInput("aws_contain", [(option, f"not a duration such as 90s or 2m: {text!r}")])
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]

@@ -39,12 +39,24 @@ def _covers(params: Mapping[str, t.Any]) -> str:
     return "resolve" if params.get("phase") == "resolve" else "share" if params.get("shares") else "whole"
 
 
-def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoReturn:
-    """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task."""
+def _abort(case: Case, error: Exception, params: Mapping[str, t.Any], changed: int = 0) -> None:
+    """Of hosts side by side the result is written when theirs are put together."""
+    case.abort(None if params.get("shares") else error, changed)
+
+
+def change(
+    module: AnsibleModule, body: Body, *, contain: bool = False, read: Callable[[Mapping[str, t.Any]], object] | None = None
+) -> t.NoReturn:
+    """Run a mutating verb. ``body`` returns the result without changed, diff, steps and head; ``status`` other than ok fails the task.
+
+    ``read`` refuses options that cannot be meant, before the case is opened or taken over.
+    """
     result: dict[str, t.Any] = {}
     name = str(module._name).rsplit(".", 1)[-1]
     with errors.handler(module):
         at_least_one(module.params, *RUN)
+        if read:
+            read(module.params)
         case = Case.open(module.params, module=name, check=module.check_mode, contain=contain)
         try:
             try:
@@ -52,8 +64,8 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 case.ledger.caller = aws.caller["arn"]
                 case.warnings += aws.warnings(starting=True)
                 own.under_another_name(aws, case)
-            except errors.EvictError:
-                case.abort()  # so that it is told
+            except Exception as error:
+                _abort(case, error, module.params)  # so that it is told
                 raise
             clouds = Clouds({"aws": aws}, case.incident, module.params.get("dependents") or case.incident.dependents)
             runner = Runner(
@@ -75,17 +87,21 @@ def change(module: AnsibleModule, body: Body, *, contain: bool = False) -> t.NoR
                 if name in _TABLES and module.params.get("phase") != "resolve" and not module.params.get("shares"):
                     case.warnings += situation.add(result, case.incident, case.ledger.state.notes, contains=contain)
                     case.warnings += drafts.keep(case.store, case.incident, result) if contain and not module.check_mode else []
-            except Exception:
-                case.abort()
+            except Exception as error:
+                _abort(case, error, module.params, runner.changed)
                 raise
             finally:
                 runner.close()
                 case.warnings += aws.warnings()
-            if not module.check_mode:
-                case.ledger.flush()
-                case.store_lost(result)
-            ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
-            result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
+            try:
+                if not module.check_mode:
+                    case.ledger.flush()
+                    case.store_lost(result)
+                ends = {"changed": runner.changed, "covers": result.pop("covers", _covers(module.params)), "about": about(result)}
+                result["head"] = case.end(result["status"], None if module.params.get("shares") else result, **ends)
+            except errors.EvictError as error:
+                _abort(case, error, module.params, runner.changed)
+                raise
             case.store_lost(result)
             result |= {
                 "diff": runner.diff() if module._diff else [],

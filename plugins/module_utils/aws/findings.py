@@ -29,6 +29,8 @@ _WEAKENED = {
     "UpdateLoginProfile": "the console password was changed",
 }
 EVENTS = frozenset(("iam.amazonaws.com", name) for name in _WEAKENED)
+# Refusals of suspects that leave no row of their own: a person decided so, or ``residual.refused`` has one.
+_TOLD = ("guard plan", "guard Identity Center role", "guard root")
 _SPARED = ("guard caller", "guard trust_chain", "guard protected")
 
 
@@ -110,7 +112,7 @@ class Findings:
             if error.operation == "guard limit":
                 self.leave(found, error.message)
             else:
-                self.run.refuse(error, found.arn)
+                self.run.refuse(error, found.arn, uncut=kind == "user")  # of a role, what the suspect has of it is taken away
                 self.spare(error, found)
         except EvictError as error:
             self.leave(found, error.message)
@@ -219,7 +221,7 @@ class Findings:
         return rows
 
     def residual(self) -> list[residual.Row]:
-        """What suspects have of those that are not cut."""
+        """What suspects have of those that are not cut, and the suspects that are not."""
         kind, now = "role session", self.run.aws.now()
         failed = self._not_denied()
         end = residual.ends(kind, now)
@@ -227,7 +229,12 @@ class Findings:
         for arn, found in sorted(self._left_to_trusted.items()):
             what = {"user": "access key", "role": kind}[kind_of(arn)]
             rows.append(residual.row(arn, what, BY_HAND, f"{found.how}; the incident file trusts it, so it was not touched"))
-        return rows
+        told = [*self.run.refused, *self.run.runner.failures]  # what failed first may have been done since
+        return rows + [
+            residual.row(entry["object"], "any credential of it", BY_HAND, entry["message"])
+            for entry in self.run.uncut
+            if entry in told and entry["operation"] not in _TOLD
+        ]
 
     def leave(self, found: Found, why: str) -> None:
         """Somebody has to look at what was found: it is suggested for the incident file, once, and the case stays open."""

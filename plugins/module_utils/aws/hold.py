@@ -254,17 +254,19 @@ class Hold:
         return dataclasses.replace(job, make=lambda reader: [s for s in make(reader) if s.id not in self.answers.yielded])
 
     def looks(self) -> list[str]:
-        """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted, unless something could not be read."""
+        """When to look again (RFC 3339). The clock starts with the last change; a look that this run was is noted, unless something could not be read.
+
+        A run over the whole case looks at every share.
+        """
         share, notes = self.run.share, {kind: self.case.notes(kind) for kind in (looks.HOLD, looks.LOOK)}
         since = max((d.at for d in self.runner.lasting if d.status == "done" and d.at), default="")
         if since:
             self.case.note(looks.HOLD, {"share": share, "since": since, "due": looks.due(since)})
             return looks.due(since)
-        now, left = iso(self.run.aws.now()), looks.outstanding(notes, share)
+        now, left = iso(self.run.aws.now()), looks.outstanding(notes, share or None)
         whole = self.quiet and not self.open_gaps() and not (self.run.scope and self.run.scope.gaps)
-        if whole and left and left[0] <= now:
-            latest = next(n["data"] for n in reversed(notes[looks.HOLD]) if n["data"]["share"] == share)
-            self.case.note(looks.LOOK, {"share": share, "since": latest["since"], "at": now})
+        for held, since in looks.due_by(notes, share or None, now) if whole else ():
+            self.case.note(looks.LOOK, {"share": held, "since": since, "at": now})
         return [moment for moment in left if moment > now or not whole]
 
 

@@ -11,8 +11,8 @@ import threading
 import typing as t
 from collections.abc import Iterable
 
+from ..common import errors, planning
 from ..common import incident as incidents
-from ..common import planning
 from ..common.case import Case
 from ..common.chain import FENCE_FIRST
 from ..common.errors import EvictError, Refused
@@ -44,6 +44,9 @@ class Response:
         self.principals: dict[str, Principal] = {}
         self.former: dict[str, Principal] = {}  # identity under a name that a user had before -> the one that it is contained under now
         self.refused: list[dict[str, str]] = []
+        self.uncut: list[
+            dict[str, str]
+        ] = []  # entries, as in ``refused`` and in the runner's failures, of suspects and users that stay alive
         self.open: list[dict[str, t.Any]] = []  # what a person has to look at
         self.resolved: dict[str, Principal] = {}  # by the suspect's path in the incident file
         self.left: list[dict[str, t.Any]] = []  # rows of what a named person judged to be a false positive
@@ -116,11 +119,12 @@ class Response:
             self.resolved[suspect.path] = principal
             self.remember(suspect, principal)
         except Refused as error:
-            entry = self.refuse(error, suspect.value)
+            entry = self.refuse(error, suspect.value, uncut=True)
             if error.operation == "guard trust_chain":
                 self.held_back.append((suspect, entry))
         except EvictError as error:
             self.runner.fail(error, suspect.value)
+            self._stays(errors.as_entry(error, suspect.value, ""))
 
     def _check(self, arn: str, *, discovered: bool) -> None:
         """Raises ``Refused``. Who was written into the trust policy of the responder's role by a suspect is not protected by that."""
@@ -159,13 +163,20 @@ class Response:
             f"the trust policy of {role}, on which the response stands, was rewritten by {who} at {event.get('eventTime')}: look at it"
         )
 
-    def refuse(self, error: Refused, object: str) -> dict[str, str]:
+    def refuse(self, error: Refused, object: str, *, uncut: bool = False) -> dict[str, str]:
         entry = error.as_dict()
         entry["object"] = entry["object"] or object
         with self._lock:
             if entry not in self.refused:
                 self.refused.append(entry)
+        if uncut:
+            self._stays(entry)
         return entry
+
+    def _stays(self, entry: dict[str, str]) -> None:
+        with self._lock:
+            if entry not in self.uncut:
+                self.uncut.append(entry)
 
     def take_held_back(self) -> None:
         """Once more those who were refused since the responder's role is reached through them, now that the log is newer. Returns when they are handled."""

@@ -10,6 +10,7 @@ from ..common import incident as incidents
 from ..common.case import Case
 from ..common.errors import Refused
 from ..common.guard import share_hash
+from . import residual
 from .compute import chosen
 
 if t.TYPE_CHECKING:
@@ -48,7 +49,7 @@ def resolve(run: Containment) -> dict[str, t.Any]:
         "principals": rows,
         "failed": failed,
         "open": [],
-        "residual": [],
+        "residual": residual.refused(run.refused) + run.findings.residual(),
         "shares": shares,
         "isolate": isolate,
         "guard_hash": digest,

@@ -13,8 +13,8 @@ import threading
 import typing as t
 from collections.abc import Callable, Mapping
 
+from . import errors, process
 from . import incident as incidents
-from . import process
 from .errors import EvictError, InvalidInput
 from .guard import identity
 from .incident import Incident
@@ -38,9 +38,12 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 class Case:
     """Use ``open``. ``check``: nothing is written anywhere, and the store need not exist. ``warnings``: for the module's result."""
 
-    def __init__(self, incident: Incident, store: Store, ledger: Ledger, lease: Lease | None, check: bool, contain: bool = False) -> None:
+    def __init__(
+        self, incident: Incident, store: Store, ledger: Ledger, lease: Lease | None, check: bool, contain: bool = False, module: str = ""
+    ) -> None:
         self.incident, self.store, self.ledger, self.lease, self.check, self._contain = incident, store, ledger, lease, check, contain
         self.warnings: list[str] = []
+        self._module = module
         self._evidence: set[str] | None = None
         self._manifest: list[dict[str, t.Any]] = []
         self._lock = threading.Lock()
@@ -71,7 +74,7 @@ class Case:
             lease = Lease.acquire(
                 store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
             )
-        case = cls(incident, store, ledger, lease, check, contain)
+        case = cls(incident, store, ledger, lease, check, contain, module)
         case.warnings += told
         case._keep_incident()
         before = ledger.state.runs.get(lease.takeover_of, {}) if lease else {}
@@ -153,10 +156,22 @@ class Case:
         result["status"] = "open" if result["status"] == "ok" else result["status"]
         return True
 
-    def abort(self) -> None:
-        """The run stops with an error: its chain is ended as far as the store allows."""
+    def abort(self, error: Exception | None = None, changed: int = 0) -> None:
+        """The run stops with an error: its chain is ended as far as the store allows. Raises nothing, so that nothing hides the error.
+
+        With ``error`` ``result.json`` says so as well: what an earlier run left there is not true of this one.
+        """
+        head = ""
         with contextlib.suppress(EvictError):
-            self.ledger.end("error")
+            head = self.ledger.end("error")
+        if error is None or self.check:
+            return
+        try:
+            if not self.stopped():  # else the result is that of whoever took the case over
+                failed = [errors.as_entry(error, self.incident.id, self._module)]
+                self.warnings += write(self.store, self.ledger.run, {**errors.early(self.incident.id, failed, changed), "head": head})
+        except EvictError as failure:
+            self.warnings.append(f"result.json cannot be written ({failure.message}), so it is not of this run, which failed")
 
     def close(self) -> None:
         if self.lease:

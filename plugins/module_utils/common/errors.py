@@ -55,6 +55,20 @@ class CloudError(EvictError):
         self.code, self.lost = code, lost
 
 
+def as_entry(error: Exception, object: str, operation: str) -> dict[str, str]:
+    """The ``failed`` entry for any exception. Of one that nobody expected only the kind is said: its text may be anything."""
+    if isinstance(error, EvictError):
+        entry = error.as_dict()
+        return {**entry, "object": entry["object"] or object, "operation": entry["operation"] or operation}
+    remedy = "the output of the run has the details; run it again"
+    return {"object": object, "operation": operation, "message": f"an unexpected error: {type(error).__name__}", "remedy": remedy}
+
+
+def early(incident: str, failed: list[dict[str, str]], changed: int = 0) -> dict[str, t.Any]:
+    """The result (interfaces.md) of a run that ended before it had one."""
+    return {"status": "error", "incident": incident, "changed": changed, "principals": [], "failed": failed, "open": [], "residual": []}
+
+
 @contextlib.contextmanager
 def handler(module: AnsibleModule) -> t.Iterator[None]:
     """Run a module's body; an ``EvictError`` ends in ``fail_json`` with the object, the operation and the remedy."""

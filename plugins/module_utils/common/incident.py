@@ -31,7 +31,7 @@ FILE = "incident.json"  # in the case: the canonical form
 LIMITS = {"principals": 25, "compute": 25, "resources": 100}
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CONNECTION = {
+CONNECTION = {
     "aws": (
         "profile",
         "region",
@@ -404,9 +404,9 @@ def _check_store(url: str, path: str, problems: list[Problem]) -> None:
 
 
 def _connection(fields: Fields) -> dict[str, dict[str, t.Any]]:
-    outer = Fields(fields.raw.get("connection"), "incident.connection", fields.problems, (*_CONNECTION, *connections.FORMS), _REFUSED)
+    outer = Fields(fields.raw.get("connection"), "incident.connection", fields.problems, (*CONNECTION, *connections.FORMS), _REFUSED)
     result: dict[str, dict[str, t.Any]] = {}
-    for cloud, keys in _CONNECTION.items():
+    for cloud, keys in CONNECTION.items():
         inner = Fields(outer.raw.get(cloud), f"incident.connection.{cloud}", fields.problems, keys, _REFUSED)
         result[cloud] = _connect(inner, keys)
     return {**result, **connections.read(outer, _REFUSED)}

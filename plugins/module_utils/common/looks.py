@@ -21,6 +21,12 @@ def due(since: str) -> list[str]:
     return [(datetime.datetime.fromisoformat(since) + after).astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for after in AFTER]
 
 
+def due_by(notes: Notes, share: str | None, now: str) -> list[tuple[str, str]]:
+    """(share, since) of each containment of which a look was due by ``now`` and has not been made; of one ``share``, or of all."""
+    latest = {n["data"]["share"]: n["data"]["since"] for n in notes.get(HOLD, ())}
+    return [(one, since) for one, since in latest.items() if share in (None, one) and min(outstanding(notes, one), default="~") <= now]
+
+
 def outstanding(notes: Notes, share: str | None = None) -> list[str]:
     """Due times of the looks that nobody has made yet; of one ``share``, or of all."""
     latest = {n["data"]["share"]: n["data"] for n in notes.get(HOLD, ())}

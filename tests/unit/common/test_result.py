@@ -42,7 +42,7 @@ def test_an_instance_without_a_role_is_in_the_share_of_its_account() -> None:
     failures = [{"object": name, "operation": "resolve", "message": "it has no role", "remedy": ""}]
     nothing = lambda *_a, **_k: None  # noqa: E731
     run: Any = types.SimpleNamespace(
-        incident=incident, suspects=incident.suspects, left=[], resolved={}, refused=[], principals={}, people=None, take=nothing,
+        incident=incident, suspects=incident.suspects, left=[], resolved={}, refused=[], principals={}, people=None, take=nothing, findings=types.SimpleNamespace(residual=list),
         runner=types.SimpleNamespace(failures=failures, check=True, wait=nothing), case=types.SimpleNamespace(notes=lambda _k: [], note=nothing),
     )  # fmt: skip
     found = shares.resolve(run)

@@ -92,11 +92,3 @@ def places(entries: Sequence[t.Any], user: Principal, where: str) -> list[target
     # What holds both can give the secret back; so can a secret that stands alone, and never an id that does: that is moved last.
     # What nobody can read comes behind what can give the secret back.
     return sorted(found, key=lambda p: (("", "secret", "id").index(p.half), targets.opaque(p)))
-
-
-def seconds(text: str, path: str) -> float:
-    """``90s``, ``15m``, ``24h``, ``7d``. Raises ``InvalidInput``."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", str(text).strip())
-    if not found:
-        raise InvalidInput("the rotation was refused", [(path, f"is not a duration such as 90s, 15m, 24h or 7d: {text!r}")])
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]

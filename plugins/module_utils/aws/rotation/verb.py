@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping
 
-from ...common import replacements
+from ...common import durations, replacements
 from ...common import suspect as suspects
 from ...common.case import Case
 from ...common.errors import EvictError, InvalidInput
@@ -153,15 +153,18 @@ class Rotation(Response):
             machine.note({"state": "EXTENDED", "at": iso(self.aws.now()), "mode": machine.mode, **said})
 
 
-def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The body of ``aws_credential_rotation``: params are its options."""
+def read(params: Mapping[str, t.Any], mode: str = "") -> chosen.Options:
+    """What the options of ``aws_credential_rotation`` say; ``mode``: where they do not say it. Raises InvalidInput."""
     given: dict[str, str] = {k: params.get(k) or "" for k in ("free_slot", "deadline", "by", "reason")}
     if given["deadline"]:
         _named(given)
-    quiet, soak, valid = (chosen.seconds(params[k], k) for k in ("quiet", "soak", "valid"))
-    options = chosen.Options(
-        params["mode"] or case.incident.mode, quiet, soak, valid, given["free_slot"], given["deadline"], given["by"], given["reason"]
-    )
+    quiet, soak, valid = (durations.seconds(params[k], k) for k in ("quiet", "soak", "valid"))
+    return chosen.Options(params["mode"] or mode, quiet, soak, valid, given["free_slot"], given["deadline"], given["by"], given["reason"])
+
+
+def rotate(aws: Aws, case: Case, runner: Runner, params: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The body of ``aws_credential_rotation``: params are its options."""
+    options = read(params, case.incident.mode)
     declared = params["dependents"] if params["dependents"] is not None else case.incident.dependents
     run = Rotation(aws, case, runner, options, list(declared), "options" if params["dependents"] is not None else "incident")
     run.kinds = tuple(params.get("kinds") or run.kinds)
