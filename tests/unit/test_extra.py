@@ -121,7 +121,8 @@ def test_what_narrows_a_run_is_refused_where_it_would_not(playbook: str, name: s
         ("contain", "role_arn", "arn:aws:iam::111122223333:role/r", "role_arn is not read: write it under incident.connection.aws"),
         ("contain", "management_role_arn", "arn:aws:iam::111122223333:role/r", "write it under incident.connection.aws"),
         ("recover", "identity_center_region", "eu-west-1", "write it under incident.connection.aws"),
-        ("contain", "revoke_again", "true", "revoke_again is not read: it is an option of the module aws_contain"),
+        ("contain", "revoke_again", "true", "it is an option of a role, and is passed as -e contain_revoke_again=…"),
+        ("contain", "ids", "AKIA", "ids is not read: it is an option of the module aws_credential"),
     ],
 )
 def test_what_this_playbook_does_not_read_is_named(playbook: str, name: str, value: str, said: str) -> None:
