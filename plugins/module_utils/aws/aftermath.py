@@ -99,8 +99,11 @@ class Aftermath:
         if not self.run.scope:
             self.gaps.add(f"{blind}: only the log says who started them, and the quick scope is off")
         for role in filter(_unseen, list(self.run.principals.values())) if self.run.scope else ():
-            why = f"{role.arn} is suspect as a whole, and the log was not asked for sessions of it that nobody named, which may be others'"
-            self.gaps.add(f"{blind}: {why}; name a suspect's sessions or key ids under incident.suspects")
+            told = (
+                f"{role.arn} is suspect as a whole, and whose its sessions are nobody said: what they may have started was not looked for where only the log"
+                f" says who did ({blind}); name a suspect's sessions or key ids under incident.suspects to have it ended"
+            )
+            self.run.case.warnings += [told] if told not in self.run.case.warnings else []
         tasks: list[tuple[str, Callable[[], None]]] = []
         for account in everybody.accounts(self.run):
             names = self._enabled(account)
