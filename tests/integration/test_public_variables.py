@@ -13,10 +13,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.plugin_utils import extra
-
 ROOT = Path(__file__).resolve().parents[2]
+# Asked of another process: in one that has loaded what an action plugin needs, modules of other tests would hand their warnings to a display.
+_ASK = "import json; from ansible_collections.evict.cloud.plugins.plugin_utils import extra; print(json.dumps(extra.PUBLIC))"
 NAMES = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml") if path.stem != "drill")  # which takes no variable
+
+
+@pytest.fixture(scope="module")
+def public() -> list[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
+    asked = subprocess.run([sys.executable, "-c", _ASK], env=environment, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    return list(json.loads(asked.stdout))
 
 
 def play(folder: Path, playbook: Path | str, given: dict[str, Any]) -> tuple[int, str]:
@@ -28,12 +35,12 @@ def play(folder: Path, playbook: Path | str, given: dict[str, Any]) -> tuple[int
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_public_variable_is_ever_run(tmp_path: Path, name: str) -> None:
+def test_no_public_variable_is_ever_run(tmp_path: Path, name: str, public: list[str]) -> None:
     planted = tmp_path / "planted"
     payload = "{{ lookup('pipe', 'touch " + str(planted) + "') }}"
-    code, said = play(tmp_path, ROOT / "playbooks" / f"{name}.yml", dict.fromkeys(extra.PUBLIC, payload))
+    code, said = play(tmp_path, ROOT / "playbooks" / f"{name}.yml", dict.fromkeys(public, payload))
     assert code == 2 and not planted.exists(), said
-    assert all(f"{variable}: holds a template" in said for variable in extra.PUBLIC) and "Traceback" not in said, said
+    assert all(f"{variable}: holds a template" in said for variable in public) and "Traceback" not in said, said
 
 
 def test_a_payload_does_run_where_it_is_templated(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def carry_out(aws: Asking, call: Call, send: Callable[[], Answer]) -> Answer:
     subject = str(call.parameters.get("TargetId") or call.parameters.get("PermissionSetArn"))
     raise CloudError(
         f"{call.name} in {subject}: {status.get('Status')}: {said}", code=str(status.get("Status")), object=subject, operation=call.name,
+        lost=status.get("Status") == "IN_PROGRESS",
         remedy="run again; of assignments in the management account only the management account's own role can dispose",
     )  # fmt: skip
 

@@ -285,7 +285,7 @@ class Runner:
         missing = [
             r.step for a in step.do for r in plan.refs(a) if r.step not in self.answers or (isinstance(r, Secret) and r.step in self._old)
         ]
-        result = Done(step, "done", at=self.now())
+        result, known = Done(step, "done", at=self.now()), True
         try:
             if blocked or missing:
                 result.status, result.message = "blocked", f"needs {', '.join(blocked or missing)}"
@@ -297,18 +297,21 @@ class Runner:
         except EvictError as error:
             result.status, result.message, result.remedy, result.operation = "failed", error.message, error.remedy, error.operation
             result.code = getattr(error, "code", "")
+            # A request of which nobody knows whether it was carried out may be seen later than we look, or may still be on its way.
+            known = not (getattr(error, "lost", False) and step.probe and not isinstance(step.owns, Ref))
             if not step.optional:
                 self.fail(error, step.resource)
-        self._record(result)
+        self._record(result, known)
 
-    def _record(self, result: Done) -> None:
+    def _record(self, result: Done, known: bool) -> None:
+        """Not ``known``: the intent stays open, and the next run looks what became of it."""
         outcome: dict[str, t.Any] = {"id": result.step.id, "status": result.status, "at": result.at}
         if result.message:
             outcome["message"] = result.message
         if result.status == "done" and (paths := self._wanted.get(result.step.id)):
             answer = self.answers.get(result.step.id)
             outcome["answer"] = [[list(path), plan.dig(answer, path)] for path in paths]
-        if self.journal:
+        if self.journal and known:
             self.journal.outcome([outcome])
         before = self.done.get(result.step.id)
         self.carried_out += result.status == "done"

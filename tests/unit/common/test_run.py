@@ -648,6 +648,18 @@ def test_recover_says_what_became_of_each_intent(runners: Any) -> None:
     assert {o["id"]: o["status"] for o in journal.outcomes} == {"p#done": "done", "p#undone": "failed", "p#other": "failed"}
 
 
+def test_what_nobody_knows_is_left_to_the_next_run(runners: Any) -> None:
+    """No answer, and a look right after it does not show it; it was on its way, as AWS carries out some requests minutes later."""
+    cloud, journal = FakeCloud(), Journal()
+    cloud.faults = {"Put": ["before", ("AccessDenied", "no")]}
+    runner = go(runners(cloud, journal), put("late"), put("refused"))
+    assert statuses(runner) == {"p#late": "failed", "p#refused": "failed"} and len(runner.failures) == 2
+    assert journal.of("p#late") == [] and journal.of("p#refused") == ["failed"]
+    cloud.things["late"] = "new"
+    (text,) = runners(cloud, journal).recover(journal.open())
+    assert text.endswith("was carried out") and journal.of("p#late") == ["done"]
+
+
 def test_recover_in_check_mode_changes_and_writes_nothing(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.keys = {"ORPHAN": "x"}
