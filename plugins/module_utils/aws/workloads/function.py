@@ -42,8 +42,8 @@ def held(role: Principal, target: Target, reader: Reader) -> Iterator[Workload]:
 
     def one(name: str) -> Iterator[Workload]:
         versions = functions[name]
-        first = next(iter(versions.items()))
-        arn = str(first[1]["FunctionArn"]).removesuffix(f":{first[0]}")
+        any_of_them = min(versions)
+        arn = str(versions[any_of_them]["FunctionArn"]).removesuffix(f":{any_of_them}")
         if latest := versions.pop(_LATEST, None):
             data = {"name": name, "revision": latest.get("RevisionId", "")}
             yield Workload(target, arn, role.arn, f"Lambda function {name} in {target.region}", frozenset({name}), data)
