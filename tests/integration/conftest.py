@@ -13,7 +13,7 @@ from tests.beds.bed import Bed
 from tests.integration.helpers import Desk
 
 # Files whose few tests take long, the longest first. Begun last, one of them would keep one worker busy while the others have nothing left.
-LONG = ("redteam", "hold_late_logs", "permissions", "contain", "crash", "every_call", "hold", "faults", "notify", "stores", "awx", "rotation", "rotation_crash", "moving", "rotation_kinds", "rotation_bad_input", "account_fence", "identity_center", "drill",
+LONG = ("redteam", "hold_late_logs", "permissions", "sources", "contain", "crash", "every_call", "hold", "faults", "notify", "stores", "awx", "rotation", "rotation_crash", "moving", "rotation_kinds", "rotation_bad_input", "account_fence", "identity_center", "drill",
         "redteam_finds", "dependents", "case_action", "hosts", "crash_verbs", "readiness", "live", "refresh", "resources")  # fmt: skip
 
 
