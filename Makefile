@@ -9,7 +9,7 @@ CLEAN := $(BIN)/python tests/tools/clean_env.py
 ON_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST_WORKERS ?= 2
 # They mostly wait.
-INTEGRATION_WORKERS ?= 5
+INTEGRATION_WORKERS ?= 4
 
 # The checkout's own configuration, also where the folder is world-writable; and the collection as seen through .collections.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
