@@ -44,6 +44,14 @@ def desk(bed: Bed, company: Company, tmp_path: Path) -> Desk:
     return found
 
 
+def administrator(bed: Bed, company: Company, name: str) -> Credentials:
+    """The key of another administrator."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=ALL)
+    return Credentials.of(iam.create_access_key(UserName=name)["AccessKey"])
+
+
 def hold(desk: Desk, **more: Any) -> dict[str, Any]:
     """Below no account fence, so that what the identity's own fences do is seen."""
     return desk.contain_below(**{"hold": "60s", "spread": "3s", "scope": 20, **more})
@@ -186,10 +194,7 @@ def test_what_a_colleague_or_aws_itself_takes_from_the_contained_is_not_given_ba
 
 def test_whoever_takes_a_control_away_is_contained(desk: Desk, bed: Bed, company: Company) -> None:
     """A sleeper: another administrator's key, in the hands of something that reacts to IAM events."""
-    iam = bed.client("iam", company.production.root, direct=True)
-    iam.create_user(UserName="sleeper")
-    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
-    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    key = administrator(bed, company, "sleeper")
     bed.lag(LAG)
     sleeper = bed.client("iam", key)
     with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)) as undoer:
@@ -362,9 +367,7 @@ def test_an_account_that_cannot_be_compared_leaves_the_case_open(desk: Desk, bed
 def test_the_fence_of_whom_an_earlier_run_contained_is_held_too(desk: Desk, bed: Bed, company: Company) -> None:
     """The sleeper was found by what it did; the next run is led to it by nothing but the ledger. A release does not say that the suspect made it."""
     iam = bed.client("iam", company.production.root, direct=True)
-    iam.create_user(UserName="sleeper")
-    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
-    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    key = administrator(bed, company, "sleeper")
     bed.lag(LAG)
     sleeper = bed.client("iam", key)
     with Undoer(bed, lambda: outcome(sleeper, "delete_user_policy", UserName="ci-deploy", PolicyName=DENY)):
@@ -447,10 +450,7 @@ def test_hold_is_bounded(desk: Desk, bed: Bed) -> None:
 
 def test_what_those_started_who_are_found_during_the_hold_is_ended_too(desk: Desk, bed: Bed, company: Company) -> None:
     """Services are asked before the hold; once more after it, since it has found somebody, and not at all when it has not."""
-    iam = bed.client("iam", company.production.root, direct=True)
-    iam.create_user(UserName="sleeper")
-    iam.put_user_policy(UserName="sleeper", PolicyName="all", PolicyDocument=ALL)
-    key = Credentials.of(iam.create_access_key(UserName="sleeper")["AccessKey"])
+    key = administrator(bed, company, "sleeper")
     bed.lag(LAG)
     ssm = bed.client("ssm", company.production.root, "eu-west-1", direct=True)
     bed.client("ssm", key, "eu-west-1").start_session(Target="i-0123456789abcdef0")

@@ -155,6 +155,7 @@ USERS: dict[str, tuple[str, ...]] = {
     "organization": ("aws_account_fence", "aws_contain"),
     **{f"places.{path.stem}": (DISCOVERY,) for path in (FOLDER / "places").glob("*.py") if path.stem not in ("__init__", "kind")},
     "principal": (*_PLANNING, DISCOVERY),
+    "resolving": (*_PLANNING, DISCOVERY),
     "responders": ("aws_account_fence", "aws_contain", "aws_restore"),
     "quarantine": ("aws_contain", "aws_identity_quarantine", "aws_session"),
     "scope": ("aws_contain",),

@@ -17,7 +17,8 @@ from ..common.unexplained import Entry
 from . import put_back
 from .account_state import Change
 from .authors import Authors
-from .principal import Principal, from_identity
+from .principal import Principal
+from .resolving import from_identity
 from .scope import Found, caller_arn
 from .unanswered import Unanswered, matters
 

@@ -14,7 +14,7 @@ from ..common import durations, named, plan, restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import EvictError, TakenOver
-from ..common.guard import identity
+from ..common.guard import identity, session_arn
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
 from ..common.run import Runner
@@ -208,7 +208,7 @@ class Containment(Response):
         if not self.scope:
             return
         account = principal.account
-        self.scope.belongs(*principal.compromised, *(self._session_arn(principal, name) for name in principal.sessions))
+        self.scope.belongs(*principal.compromised, *(session_arn(principal.arn, name) for name in principal.sessions))
         for key in sorted(k for k in principal.compromised if k.startswith("AKIA")):
             self.scope.ask(account, "AccessKeyId", key)
         if principal.kind == "user" and principal.whole:
@@ -222,10 +222,6 @@ class Containment(Response):
         if principal.kind == "role" and principal.whole and principal.discovered:  # the suspect made it: whoever is in it is the attacker
             self.scope.belongs(principal.arn)
             self.scope.ask(account, "ResourceName", principal.arn)
-
-    @staticmethod
-    def _session_arn(role: Principal, name: str) -> str:
-        return f"{role.arn.split(':iam:')[0]}:sts::{role.account}:assumed-role/{role.name}/{name}"
 
     def start(self, principal: Principal) -> None:
         if identity(principal.arn) in self.released:

@@ -24,7 +24,8 @@ from . import events, places, uses
 from .credentials import access_key, service_specific_credential
 from .needles import Needles, References
 from .places.kind import guarded, throttled
-from .principal import Principal, resolve
+from .principal import Principal
+from .resolving import resolve
 from .session import Aws
 
 READS = (*events.READS, *access_key.READS, *service_specific_credential.READS)

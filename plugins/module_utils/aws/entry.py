@@ -75,9 +75,11 @@ def change(
             )  # fmt: skip
             try:
                 # What a killed run left is settled first, except that nothing may come before a fence.
-                recovered = [] if contain else runner.recover(case.ledger.open_intents())
+                left = case.ledger.open_intents()
+                recovered = [] if contain else runner.recover(left)
                 result = body(aws, case, runner)
-                recovered += runner.recover(case.ledger.open_intents()) if contain and not case.stopped() else []
+                if contain and not case.stopped():  # of runs that have died beside this one as well
+                    recovered += runner.recover([*left, *(step for step in case.ledger.open_intents() if step not in left)])
                 result |= {"changed": runner.changed, "recovered": [*result.get("recovered", []), *recovered]}
                 if missed := [f for f in runner.failures if f not in result["failed"]]:
                     result |= {"failed": result["failed"] + missed, "status": "partial" if result["status"] == "ok" else result["status"]}

@@ -25,7 +25,8 @@ from .authors import Authors
 from .branch import Branch
 from .compute.chosen import known_role
 from .identity_center import session_of
-from .principal import Principal, resolve
+from .principal import Principal
+from .resolving import resolve
 from .scope import caller_arn
 from .session import Aws
 

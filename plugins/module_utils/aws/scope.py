@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Callable, Collection
 
 from ..common.errors import EvictError
+from ..common.guard import session_arn
 from ..common.plan import Target
 from . import events, federation, trust
 from .session import Aws
@@ -48,7 +49,7 @@ class Found:
         """The ARN under which services name what was started with it: of the role session that it opened, or of the user that it made; "" for none."""
         if not self.session:
             return self.arn if self.whole else ""
-        return f"{self.arn.split(':iam:')[0]}:sts::{self.account}:assumed-role/{self.arn.rsplit('/', 1)[-1]}/{self.session}"
+        return session_arn(self.arn, self.session)
 
 
 # Calls that give a credential to a user: the kind, the element of the answer that describes it, the field with its id, the field of the request with

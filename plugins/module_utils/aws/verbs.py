@@ -33,8 +33,9 @@ from . import (
     standing_fence,
 )
 from .contain import PROPAGATION
-from .principal import Principal, resolve
+from .principal import Principal
 from .release import Order, Release
+from .resolving import resolve
 from .respond import Response
 from .session import Aws
 from .tag_fence import TagFences

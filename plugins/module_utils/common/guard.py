@@ -28,6 +28,11 @@ def identity(arn: str) -> str:
     return f"{account}:role/{name.split('/')[0]}" if kind == "assumed-role" else f"{account}:{kind}/{name.rsplit('/', 1)[-1]}"
 
 
+def session_arn(role: str, session: str) -> str:
+    """The ARN of a session of ``role`` (its ARN), as services and the log write it: without the role's path."""
+    return f"arn:{role.split(':')[1]}:sts::{role.split(':')[4]}:assumed-role/{role.rsplit('/', 1)[-1]}/{session}"
+
+
 def kind_of(arn: str) -> str:
     """``user`` of arn:aws:iam::111122223333:user/x; "" for what is no ARN. A path holds what its maker likes, ``:role/`` too, so nothing else tells it."""
     return arn.split(":", 5)[5].partition("/")[0] if arn.count(":") > 4 else ""

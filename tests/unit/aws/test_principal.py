@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import principal, untouchable
-from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal, from_identity, resolve
+from ansible_collections.evict.cloud.plugins.module_utils.aws import resolving, untouchable
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
+from ansible_collections.evict.cloud.plugins.module_utils.aws.resolving import from_identity, resolve
 from ansible_collections.evict.cloud.plugins.module_utils.common.errors import CloudError, EvictError, Refused
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Call
 from ansible_collections.evict.cloud.plugins.module_utils.common.suspect import only
@@ -133,5 +134,5 @@ def test_joining_two_suspects_of_one_identity_widens_never_narrows() -> None:
 
 def test_reads_are_declared() -> None:
     assert {"iam:GetUser", "iam:GetRole", "iam:GetAccessKeyLastUsed", "sts:GetAccessKeyInfo", "cloudtrail:LookupEvents"} <= set(
-        principal.READS
+        resolving.READS
     )

@@ -660,6 +660,25 @@ def test_what_nobody_knows_is_left_to_the_next_run(runners: Any) -> None:
     assert text.endswith("was carried out") and journal.of("p#late") == ["done"]
 
 
+def test_what_this_run_has_done_itself_is_not_said_of_the_dead_one(runners: Any) -> None:
+    """Whether its own outcome is in the ledger yet or not: the dead run did not do it, and nothing was done when this one began."""
+    cloud, journal = FakeCloud(), Journal()
+    runner = go(runners(cloud, journal), put("a"))
+    own = list(journal.outcomes)
+    (text,) = runner.recover([plan.encode(put("a"))])
+    assert text.endswith("this run has done it") and journal.outcomes == own
+    assert runner.recover([plan.encode(put("a"))]) == []  # said once
+
+
+def test_the_orphan_of_a_dead_run_goes_though_this_run_has_made_its_own(runners: Any) -> None:
+    cloud, journal = FakeCloud(), Journal()
+    cloud.keys = {"ORPHAN": "x"}
+    runner = go(runners(cloud, journal), create(["ORPHAN"]))
+    (mine,) = set(cloud.keys) - {"ORPHAN"}
+    (text,) = runner.recover([plan.encode(create())])
+    assert "has been removed" in text and set(cloud.keys) == {mine}
+
+
 def test_recover_in_check_mode_changes_and_writes_nothing(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.keys = {"ORPHAN": "x"}
