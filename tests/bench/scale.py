@@ -108,14 +108,15 @@ class Scale:
         return {**json.loads(out.read_text()), "calls": len(calls), "api": last - first, "in_cloud": in_cloud,
                 "under_way": in_cloud / (last - first), "organizations": sum(c["service"] == "organizations" for c in calls)}  # fmt: skip
 
-    def contain(self, estate: Estate, users: dict[str, list[tuple[str, list[str]]]], name: str, fence: str, hold: str = "0") -> Figures:
-        """One aws_contain over the first key of every user."""
+    def contain(
+        self, estate: Estate, users: dict[str, list[tuple[str, list[str]]]], name: str, fence: str, hold: str = "0", note: bool = True
+    ) -> Figures:
+        """One aws_contain over the first key of every user. ``note``: with the `log` of its calls."""
         incident = {"id": name, "title": "t", "opened": "2026-01-22T09:00:00Z", "store": str(self.folder / "cases"), "limits": {"principals": 25},
                     "suspects": [{"cloud": "aws", "account": a, "access_key_id": keys[0]} for a, made in users.items() for _user, keys in made],
                     "connection": {"aws": {"role_arn": "arn:aws:iam::{account}:role/incident-responder"}}}  # fmt: skip
-        figures = self._run(
-            estate, "scale_module.py", {"incident": incident, "threads": THREADS, "account_fence": fence, "hold": hold}, name
-        )
+        order = {"incident": incident, "threads": THREADS, "account_fence": fence, "hold": hold, "note": note}
+        figures = self._run(estate, "scale_module.py", order, name)
         principals = sum(len(made) for made in users.values())
         if figures["problems"] or figures["principals"] != principals or figures["status"] not in ("ok", "open"):
             raise RuntimeError(
@@ -171,8 +172,7 @@ def thousand(folder: pathlib.Path, users: int, accounts: int, hold: str = "0") -
     """Ours alone, at five times the size."""
     with Bed() as bed:
         estate, scale = Estate(bed, accounts, users), Scale(bed, folder)
-        figures = scale.contain(estate, estate.users("big"), "SCALE-BIG", "on_the_spot", hold)
-    figures.pop("log")
+        figures = scale.contain(estate, estate.users("big"), "SCALE-BIG", "on_the_spot", hold, note=False)
     print(f"  {users} users in {accounts} accounts, hold={hold}: {figures['api']:.1f} s, {figures['calls']} calls, {figures['under_way']:.1f} under way, "
           f"{figures['rss_mb']:.0f} MB, result {figures['result_bytes']} bytes", flush=True)  # fmt: skip
     return figures

@@ -46,6 +46,7 @@ class AccountFences:
         self._lock = threading.RLock()
         self._open: dict[str, int] = {}
         self._unfenced: dict[str, set[str]] = {}
+        self._due: set[str] = set()  # accounts that are to be fenced as soon as nothing is open in them; each once, of many it adds up
         self._wanted: dict[str, list[Held]] = {}
         self._fences: dict[Form, dict[str, AccountFence]] = {organization.SCP: {}, organization.RCP: {}}  # {account: what is planned of it}
         self._why: dict[Form, dict[str, Unavailable]] = {organization.SCP: {}, organization.RCP: {}}
@@ -87,6 +88,7 @@ class AccountFences:
     def _fenced(self, principal: Principal, _reader: Reader) -> list[Step]:
         with self._lock:
             self._unfenced[principal.account].discard(principal.arn)
+            self._due.add(principal.account)
         if self.next_best.inline_full(principal):
             self.next_best.give(principal)
         self._tag([principal])
@@ -118,15 +120,15 @@ class AccountFences:
     def _look(self) -> None:
         """Whatever account has all of its suspects fenced is fenced now; one that is slow delays no other, and one of unknown account nobody."""
         with self._lock:
-            ready = [a for a, left in self._unfenced.items() if not left and not self._open.get(a)]
+            ready = [a for a in sorted(self._due) if not self._unfenced.get(a) and not self._open.get(a)]
+            self._due -= {*ready}
         for account in ready:
             self.fence(account)
 
     def also(self, accounts: Iterable[str]) -> None:
         """Accounts that are to be fenced although no identity in them is: for people, and root users."""
         with self._lock:
-            for account in accounts:
-                self._unfenced.setdefault(account, set())
+            self._due |= {*accounts}
 
     def renew(self, *, again: bool = False) -> None:
         """Again for all accounts: what was found since, and cutoffs that have moved. ``again``: look at what stands, too."""
