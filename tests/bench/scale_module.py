@@ -40,14 +40,12 @@ def main() -> None:
     began, processor = time.monotonic(), time.process_time()
     contain = {"incident_data": {"incident": order.get("incident")}, "hold": order.get("hold", "0"), "scope": 0, "threads": order["threads"],
                "account_fence": order.get("account_fence")}  # fmt: skip
-    result = helpers.call_module(order.get("module", "aws_contain"), order.get("params", contain))
-    shown = {
-        key: value for key, value in result.items() if key not in ("diff", "invocation")
-    }  # without --diff, and the incident by its path
+    result = helpers.call_module(order.get("module", "aws_contain"), order.get("params", contain), diff=False)
+    shown = {key: value for key, value in result.items() if key not in ("diff", "invocation")}  # the incident comes by its path
     pathlib.Path(sys.argv[2]).write_text(json.dumps({
         "seconds": time.monotonic() - began, "processor": time.process_time() - processor, "log": log, "status": result.get("status"),
         "problems": result.get("problems") or ([result["msg"]] if "principals" not in result else []), "principals": len(result.get("principals", [])),
-        "changed": result.get("changed_count"), "result_bytes": len(json.dumps(shown)), "diff_bytes": len(json.dumps(result.get("diff"))), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "changed": result.get("changed_count"), "result_bytes": len(json.dumps(shown)), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }), encoding="utf-8")  # fmt: skip
 
 

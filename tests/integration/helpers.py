@@ -166,10 +166,10 @@ def environment(values: dict[str, str]) -> Iterator[None]:
         yield
 
 
-def call_module(module: str, params: dict[str, Any], check: bool = False) -> dict[str, Any]:
+def call_module(module: str, params: dict[str, Any], check: bool = False, diff: bool = True) -> dict[str, Any]:
     """A module's JSON answer."""
     entry = importlib.import_module(f"ansible_collections.evict.cloud.plugins.modules.{module}")
-    arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_module_name": f"evict.cloud.{module}",
+    arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": f"evict.cloud.{module}",
                  "_ansible_remote_tmp": "/tmp", "_ansible_keep_remote_files": False}  # fmt: skip
     module_warnings._global_warnings.clear()  # of an earlier module in this process
     out = io.StringIO()

@@ -20,6 +20,7 @@ from ..common import looks, manual
 from ..common.chain import FENCE_FIRST, Job
 from ..common.errors import EvictError
 from ..common.guard import identity
+from ..common.ledger_record import digest
 from ..common.plan import Phase, Step, Target
 from ..common.reader import Reader
 from . import account_state, minting
@@ -53,7 +54,7 @@ class Hold:
         self._began = run.aws.now() - datetime.timedelta(seconds=60) if self.on else None
         self.before: dict[str, State] = {}  # account -> what it was when it was looked at last
         self.since: dict[str, str] = {}  # account -> when that was, in an earlier run; RFC 3339
-        self._kept: dict[str, str] = {}
+        self._kept: dict[str, str] = {}  # account -> SHA-256 of the state that is kept of it
         self._gaps: dict[str, list[str]] = {}
         self._blind: dict[str, list[str]] = {}  # account -> what was not known of it before, so that nothing can be said of it
         self._unread: dict[str, str] = {}  # account -> why it could not be compared at all
@@ -87,7 +88,7 @@ class Hold:
         except (EvictError, ValueError) as error:
             self.missing(account, error)
             return
-        self._kept[account] = _text(self.before[account])
+        self._kept[account] = digest(_text(self.before[account]))
         kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
         self.since[account] = min([*kept, self.start()])
 
@@ -116,11 +117,11 @@ class Hold:
 
     def _keep(self, account: str, state: State, place: int) -> None:
         text = _text(state)
-        if text != self._kept.get(account):
-            self._kept[account] = text
+        if digest(text) != self._kept.get(account):
+            self._kept[account] = digest(text)
             name = f"accounts/{account}/iam-{self.case.ledger.run}-{place}.json"
             if self.case.wants_evidence(name):
-                self.case.keep_evidence(name, text.encode(), source=f"iam of {account}: the whole account")
+                self.case.keep_evidence(name, text, source=f"iam of {account}: the whole account")
 
     # -- the loop --------------------------------------------------------------------------------------------------------------------
 
@@ -270,5 +271,5 @@ class Hold:
         return [moment for moment in left if moment > now or not whole]
 
 
-def _text(state: State) -> str:
-    return json.dumps(state, sort_keys=True, default=str)
+def _text(state: State) -> bytes:
+    return json.dumps(state, sort_keys=True, default=str).encode()

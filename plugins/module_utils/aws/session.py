@@ -8,6 +8,7 @@ The only file that imports boto3 and botocore.
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import datetime
 import email.utils
@@ -59,6 +60,8 @@ _BY_PAGE = ("LookupEvents", "GetQueryResults")
 # One change at a time, of an organization or of a function; nothing was carried out.
 _BUSY = ("ConcurrentModificationException", "ResourceConflictException", "TooManyRequestsException")
 _PAUSES = (0.5, 0.5, 1.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)  # seconds
+# Clients that are kept, the last used: each is 200 kB and a connection, and a look at what is live has one per service, region and account.
+_CLIENTS = 256
 Credentials = assumed.Keys
 Answer = t.TypeVar("Answer")
 
@@ -85,7 +88,7 @@ class Aws:
         self._options, self._threads = options, threads
         self._lock = threading.RLock()
         self._organizations = threading.Lock()
-        self._clients: dict[tuple[str, str, str, bool], tuple[t.Any, Credentials | None]] = {}
+        self._clients: collections.OrderedDict[tuple[str, str, str, bool], tuple[t.Any, Credentials | None]] = collections.OrderedDict()
         self.roles = assumed.Roles(self, options, f"evict-{incident or 'readonly'}"[:64])
         self._skew: float | None = None
         self._next: dict[tuple[str, str, str], float] = {}
@@ -209,6 +212,8 @@ class Aws:
         key = (account, target.region or self.region, service, once)
         with self._lock:
             found = self._clients.get(key)
+            if found is not None:
+                self._clients.move_to_end(key)
         if found is not None and (found[1] is None or self.roles.fresh(account, found[1])):
             return found[0]
         keys = self.roles.keys(account) if account else None  # outside the lock: many accounts are reached side by side
@@ -216,6 +221,9 @@ class Aws:
             found = self._clients.get(key)
             if found is None or found[1] != keys:
                 found = self._clients[key] = (self._make(keys, *key[1:]), keys)
+                self._clients.move_to_end(key)
+                while len(self._clients) > _CLIENTS:
+                    self._clients.popitem(last=False)  # who is using it has it
         return found[0]
 
     def _role_in(self, target: Target, service: str) -> str:

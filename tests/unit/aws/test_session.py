@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import hashlib
 import io
+import weakref
 from typing import Any
 
 import pytest
@@ -129,6 +131,20 @@ def test_an_unreadable_date_changes_nothing(aws: Any) -> None:
     connected._skew = 100.0
     connected.call(CREATE)
     assert connected._skew == 100.0
+
+
+def test_clients_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at what is live has one for each service, region and account: with all of them kept, some accounts take the machine's memory."""
+    monkeypatch.setattr(session, "_CLIENTS", 8)
+    aws = Aws({"region": "us-east-1"})
+    aws._caller = {"account": A, "arn": f"arn:aws:iam::{A}:user/r", "user_id": "U"}
+    used = aws.client(Target("aws", A), "sts")
+    made = []
+    for number in range(20):
+        made.append(weakref.ref(aws.client(Target("aws", A, f"eu-west-{number}"), "sts")))
+        assert aws.client(Target("aws", A), "sts") is used  # what is in use stays
+    gc.collect()
+    assert sum(one() is not None for one in made) == 7
 
 
 def test_no_option_is_a_secret() -> None:
