@@ -25,6 +25,8 @@ READS = ("organizations:DescribeOrganization", "organizations:DescribePolicy", "
 TARGET = Target("aws", "")  # Organizations is asked by the management role, or by the caller
 PREFIX = "evict-"
 ID: tuple[str, ...] = ("Policy", "PolicySummary", "Id")
+# What gives way where there is no room for all, one after the other: who is held counts more.
+LESS: tuple[dict[str, t.Any], ...] = ({"until": ""}, {"policies": ()}, {"bare": True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +193,7 @@ class AccountFence:
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
-        for less in ({"until": ""}, {"policies": ()}, {"bare": True}):  # where there is no room for all, who is held counts more
+        for less in LESS:
             if self._named(left) and any(getattr(self.exempt, name) != value for name, value in less.items()):
                 self.exempt = dataclasses.replace(self.exempt, **less)
                 boxes, left = self._allocate(kept, max(free, 0), wanted)
@@ -304,6 +306,20 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
         do=(Edit(TARGET, where, "exchange_statements", {"prefix": sid, "before": before, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip
+
+
+def rewritten(account: str, policy: Policy, sid: str, held: Iterable[Held], exempts: Iterable[Exempt]) -> Step:
+    """``change`` for a policy that goes on holding ``held``, with the first of ``exempts`` with which it is no longer than the organization is known to take.
+
+    Where it is with none, the last one is tried: the limit may be higher than what was ever seen.
+    """
+    held, after = list(held), []
+    most = max(scp.SIZE, len(scp.text(policy.content)))  # what is there was taken
+    for exempt in exempts:
+        after = policy.form.make(sid, held, exempt)
+        if len(scp.text({**policy.content, "Statement": [*scp.others(policy.content, sid), *after]})) <= most:
+            break
+    return change(account, policy, sid, after)
 
 
 def _sid(statement: t.Mapping[str, t.Any]) -> str:

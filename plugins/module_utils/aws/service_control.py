@@ -193,13 +193,6 @@ def undoing(sid: str, exempt: Iterable[str]) -> Statement:
     return _deny(sid, list(UNDOING), ["*"], {**OF_CONTROL, **who})
 
 
-def is_bare(found: Iterable[Statement]) -> bool:
-    """Whether these statements were written without room to protect all who are exempt."""
-    write = next((s for s in found if str(s.get("Sid", "")).endswith("W")), {})
-    exempt = write.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", [])
-    return bool(set(listed(exempt)) - set(listed(write.get("Resource", []))))
-
-
 def _freeze(sid: str, exempt: Exempt) -> Statement:
     """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
