@@ -138,7 +138,9 @@ class AccountFence:
         whole: Reader | None = None,
         limits: scp.Limits | None = None,
         form: Form = SCP,
+        others: Callable[[Reader], Exempt] | None = None,
     ) -> None:
+        self._others = others  # ``exempt``, with what other runs of the case have noted meanwhile
         self._whole = whole  # for reads of the organization as a whole; None: the reader of ``steps``
         self.incident, self.account, self.exempt, self._known = incident, account, exempt, known
         self.limits, self.form = limits or scp.Limits(), form
@@ -190,6 +192,8 @@ class AccountFence:
         wanted = scp.merge([h for p in (*own, *extended) for h in scp.members(scp.ours(p.content, sid), sid)], held)
         if not wanted:
             return
+        if self._others and scp.of_others([s for p in (*own, *extended) for s in scp.ours(p.content, sid)], self.exempt):
+            self.exempt = self._others(reader)
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)

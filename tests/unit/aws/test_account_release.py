@@ -54,8 +54,9 @@ def release(who: str, there: list[Any], *, protected: tuple[str, ...] = (), poli
     trusted = types.SimpleNamespace(principals=())
     incident = types.SimpleNamespace(id="IR-1", sid=SID, protected=protected, trusted=trusted, automations=())
     case = types.SimpleNamespace(
-        incident=incident, notes=lambda kind: notes.get(kind, []), note=lambda *_: None, history={}, check=False, warnings=[]
-    )
+        incident=incident, notes=lambda kind: notes.get(kind, []), note=lambda *_: None, history={}, check=False, warnings=[],
+        compromised=lambda: (set(), set()),
+    )  # fmt: skip
     aws = types.SimpleNamespace(
         responder_arn=lambda _account: who,
         caller={"arn": "arn:aws:iam::999999999999:user/me"},
