@@ -489,6 +489,27 @@ def test_a_release_by_another_responder_is_not_locked_out(desk: Desk, monkeypatc
     assert desk.bed.snapshot() == before
 
 
+def test_nor_is_it_where_the_policy_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an organization that takes 5,120 characters: the colleague comes before what protects, and before who does not work at it."""
+    monkeypatch.setattr("ansible_collections.evict.cloud.plugins.module_utils.aws.account_release.SPREAD", 0.0)
+    bed, name = desk.bed, f"evict-IR-1-{A}-1"
+    bed.organizations(size=5120)
+    role = second_responder(desk)
+    before = bed.snapshot()
+    many = [f"arn:aws:iam::{A}:role/production/service-with-a-name-{n:03d}" for n in range(52)]
+    desk.incident(desk.company.leaked.access_key, BOB, protected=many, password="keep")
+    assert desk.contain(hold="1s")["fences"][0]["control"] == "scp"
+    used = len(json.dumps(content(bed, name), separators=(",", ":")))
+    assert 5120 - 2 * len(role) < used <= 5120, used
+    template = role.replace(A, "{account}")
+    done = desk.false_positive(BOB, role_arn=template)
+    assert (done["status"], done["problems"]) == ("ok", []), done
+    said = json.dumps(content(bed, name))
+    assert BOB not in said and USER in said and role in said
+    done = desk.false_positive(desk.company.leaked.access_key, role_arn=template)
+    assert (done["status"], done["problems"], there(bed)) == ("ok", [], []) and bed.snapshot() == before, done
+
+
 def test_the_first_responder_stays_exempt_when_a_second_one_works_on_the_case(desk: Desk) -> None:
     role = second_responder(desk)
     desk.incident(desk.company.leaked.access_key)

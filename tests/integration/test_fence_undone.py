@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, refusals, session
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_fence, hold, refusals, session
 from tests.beds.bed import Credentials, root
 from tests.beds.company import allow, document, trust
-from tests.integration.helpers import DENIED, Desk, outcome, status_of, works
+from tests.integration.helpers import DENIED, Desk, outcome, status_of, utc, works
 from tests.integration.test_account_fence import (
     ALL,
     BOB,
@@ -28,6 +28,7 @@ from tests.integration.test_account_fence import (
     organizations,
     refused,
     resource_policies,
+    second_responder,
     there,
 )
 from tests.integration.test_standing_fence import TAG, administrator, deploy
@@ -389,3 +390,40 @@ def test_an_older_copy_that_another_run_writes_over_it_is_found(desk: Desk, monk
     assert len(looks) > after + 2 and USER in held and BOB in held and ALICE in held, done["fences"]
     assert done["status"] == "ok" and done["fences"][0]["control"] == "scp", done["problems"]
     assert other.contain(hold="1s")["changed_count"] == 0
+
+
+def test_a_run_beside_leaves_the_freeze_and_both_responders_exempt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second job of the case, under another role, plans the policy of one that fights: nothing of it is undone, and neither takes the other for the attacker."""
+    bed, name, real = desk.bed, f"evict-IR-1-{A}-1", hold.Hold._hold
+    role = second_responder(desk)
+    desk.incident(USER, BOB)
+    seen: list[Any] = []
+
+    def fight(self: Any, deadline: float) -> None:
+        if seen:
+            real(self, deadline)
+            return
+        seen.append(self)
+        self.run.fences.freeze(utc(120))
+        seen.append(by_part(bed, name))
+        done = desk.contain(hold="1s", role_arn=role.replace(A, "{account}"))
+        seen.append(by_part(bed, name))
+        assert (done["status"], done["problems"]) == ("ok", []), done["problems"]
+        before = self.runner.rewritten
+        self.run.repeat()
+        assert self.runner.rewritten == before
+        seen.append(by_part(bed, name))
+
+    monkeypatch.setattr(hold.Hold, "_hold", fight)
+    done = desk.contain(hold="1s")
+    _hold, first, second, third = seen
+    mine, at = desk.company.production.responder_role, lambda found, part: str(found[part]["Condition"]["ArnNotLike"])
+    assert second["Z"]["Condition"]["DateLessThan"] == first["Z"]["Condition"]["DateLessThan"]
+    assert all(who in at(second, part) for who in (role, mine) for part in "WZ") and third == second
+    assert "Z" not in by_part(bed, name) and role in at(by_part(bed, name), "W"), "the run that froze it lifts that itself"
+    assert done["problems"] == [] and desk.false_positive(BOB)["status"] == "ok"
+
+
+def by_part(bed: Any, name: str) -> dict[str, Any]:
+    """{last letters of the Sid: statement}."""
+    return {s["Sid"][21:]: s for s in content(bed, name)["Statement"]}

@@ -21,6 +21,7 @@ from ..common.reader import Reader
 from ..common.run import STANDS, Done
 from . import fence_words, organization, policy, resource_control
 from . import service_control as scp
+from .beside import Beside
 from .next_best import NextBest
 from .organization import AccountFence, Form, Unavailable
 from .principal import Principal
@@ -53,6 +54,7 @@ class AccountFences:
         self._looked_at: set[tuple[str, str]] = set()  # (id of a Step that wrote into a policy, when) that was looked at again
         self._rivals: dict[str, int] = {}  # account -> how often another run was faster
         self._until = ""  # for how long nobody else may write in IAM
+        self.beside = Beside(run)
         self.frozen = False
         self.frozen_in: set[str] = set()  # accounts in which that has stood
         self.tags = (
@@ -151,6 +153,8 @@ class AccountFences:
         """
         self._until = until
         self.frozen = self.frozen or bool(until)
+        if not until:
+            self.beside.thaw()
         self.renew(again=True)
         self.runner.wait()
 
@@ -207,7 +211,15 @@ class AccountFences:
         ):  # the standing fence holds them all, of whom it knows; what they reach from elsewhere it does not
             self._fence_resources(account, held)
             return
-        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, self._limits)
+        fence = AccountFence(
+            self.incident,
+            account,
+            Exempt(),
+            self._ours,
+            self._organization,
+            self._limits,
+            others=lambda r: self._exempt(account, r, anew=True),
+        )
         self.runner.add(fence.principal, account, [Job(BESIDE, lambda r: self._plan(fence, held, r))], lambda _r: self._after(fence, held))
 
     def _tags_hold(self, account: str) -> bool:
@@ -225,6 +237,10 @@ class AccountFences:
         found = plan.dig(self.runner.answers.get(step), organization.ID)
         return str(found) if found else None
 
+    def _ours(self, step: str) -> str | None:
+        """The same, also of what a run beside has made since this one began."""
+        return self._known(step) or self.beside.made(step)
+
     def _plan(self, fence: AccountFence, held: list[Held], reader: Reader) -> list[Step]:
         account, form = fence.account, fence.form
         with self._lock:
@@ -234,11 +250,9 @@ class AccountFences:
             self.refusals.check(account, form)
             self._settle(fence)
             if form is organization.SCP:
-                fence.exempt = protecting(self.run.aws, self.run.case, account, reader)
+                fence.exempt = self._exempt(account, reader)
                 if self._until:
-                    fence.exempt = dataclasses.replace(
-                        fence.exempt, until=self._until, frozen=declared(self.run.aws, self.incident, account)
-                    )
+                    self.beside.freeze(account, self._until)
                 note_responder(self.run.aws, self.run.case, account, reader)
             else:
                 fence.exempt = exempt(self.run.aws, self.run.case, account)
@@ -247,6 +261,14 @@ class AccountFences:
             with self._lock:
                 self._why[form][account] = error
             return []
+
+    def _exempt(self, account: str, reader: Reader, *, anew: bool = False) -> Exempt:
+        """``anew``: with whom other runs have noted since this one began, and as long as they freeze the account: two jobs may contain at once."""
+        if anew:
+            self.beside.look()
+        found, until = protecting(self.run.aws, self.run.case, account, reader, self.beside.responders()), self._until
+        until = max(until, self.beside.until(account)) if anew else until
+        return dataclasses.replace(found, until=until, frozen=declared(self.run.aws, self.incident, account)) if until else found
 
     def _settle(self, fence: AccountFence) -> None:
         """What a killed run left half done at this fence: an orphan of its name would otherwise stand beside the one that is made now."""
@@ -297,7 +319,7 @@ class AccountFences:
     def _fence_resources(self, account: str, held: list[Held]) -> None:
         """Beside the service control policy, where the organization has resource control policies; nothing takes its place where it has not."""
         limits = scp.Limits(size=resource_control.SIZE, slots=resource_control.SLOTS)
-        fence = AccountFence(self.incident, account, Exempt(), self._known, self._organization, limits, organization.RCP)
+        fence = AccountFence(self.incident, account, Exempt(), self._ours, self._organization, limits, organization.RCP)
 
         def planned(_reader: Reader) -> None:
             bad = [d for i in fence.policies if (d := self.runner.done.get(i)) and d.status not in (*STANDS, "blocked")]

@@ -22,8 +22,8 @@ from . import organization, people_release, policy
 from . import service_control as scp
 from .account_fence import ID_NOTE
 from .organization import TARGET, Policy
-from .responders import note_responder, protecting
-from .service_control import Held
+from .responders import exempt, note_responder, protecting
+from .service_control import Exempt, Held
 from .session import parse
 
 if t.TYPE_CHECKING:
@@ -58,7 +58,7 @@ class AccountRelease:
         return any(done.status == "done" for name, done in self.runner.done.items() if name.startswith(PREFIX))
 
     def _admitted(self, account: str, reader: Reader) -> Iterator[Step]:
-        wanted = protecting(self.release.aws, self.case, account, reader)
+        wanted = self._exempts(account, reader)
         for base in self._bases(account):
             if (found := self._find(base, reader)) is None:
                 continue
@@ -66,12 +66,16 @@ class AccountRelease:
                 continue  # it names nobody but whom it holds
             mine = scp.ours(found.content, self.sid)
             inside = {arn for s in mine for arn in scp.listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
-            wanted = dataclasses.replace(wanted, bare=scp.is_bare(mine))
-            if set(wanted.arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
+            if set(wanted[0].arns) - inside and self._sorted(mine) == self._sorted(self._written(base)):
                 note_responder(self.release.aws, self.case, account, reader)
-                yield self._sure(
-                    organization.change(account, found, self.sid, scp.statements(self.sid, scp.members(mine, self.sid), wanted))
-                )
+                yield self._sure(organization.rewritten(account, found, self.sid, scp.members(mine, self.sid), wanted))
+
+    def _exempts(self, account: str, reader: Reader) -> list[Exempt]:
+        """Who is exempt, and less and less around them: in a policy that is full whoever lifts it comes before what protects, and before who is not at work."""
+        found = [protecting(self.release.aws, self.case, account, reader)]
+        for less in organization.LESS:
+            found.append(dataclasses.replace(found[-1], **less))
+        return [*found, dataclasses.replace(exempt(self.release.aws, self.case, account, noted=()), bare=True)]
 
     def _bases(self, account: str) -> list[str]:
         return sorted({name.partition("#")[0] for name in self._pairs if name.startswith(f"{PREFIX}{account}:")})
@@ -131,9 +135,7 @@ class AccountRelease:
     def _shrink(self, account: str, found: Policy, held: list[Held], stay: list[Held], reader: Reader) -> list[Step]:
         if stay == held:
             return []
-        exempt = protecting(self.release.aws, self.case, account, reader)
-        after = found.form.make(self.sid, stay, dataclasses.replace(exempt, bare=scp.is_bare(scp.ours(found.content, self.sid))))
-        return [self._sure(organization.change(account, found, self.sid, after))]
+        return [self._sure(organization.rewritten(account, found, self.sid, stay, self._exempts(account, reader)))]
 
     def _remove(self, account: str, base: str, policy_id: str, name: str, reader: Reader) -> list[Step]:
         """Detach, then delete. An SCP of another incident that is empty but for us goes too: its own case is closed."""

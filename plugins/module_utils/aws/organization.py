@@ -25,6 +25,8 @@ READS = ("organizations:DescribeOrganization", "organizations:DescribePolicy", "
 TARGET = Target("aws", "")  # Organizations is asked by the management role, or by the caller
 PREFIX = "evict-"
 ID: tuple[str, ...] = ("Policy", "PolicySummary", "Id")
+# What gives way where there is no room for all, one after the other: who is held counts more.
+LESS: tuple[dict[str, t.Any], ...] = ({"until": ""}, {"policies": ()}, {"bare": True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +138,9 @@ class AccountFence:
         whole: Reader | None = None,
         limits: scp.Limits | None = None,
         form: Form = SCP,
+        others: Callable[[Reader], Exempt] | None = None,
     ) -> None:
+        self._others = others  # ``exempt``, with what other runs of the case have noted meanwhile
         self._whole = whole  # for reads of the organization as a whole; None: the reader of ``steps``
         self.incident, self.account, self.exempt, self._known = incident, account, exempt, known
         self.limits, self.form = limits or scp.Limits(), form
@@ -188,10 +192,12 @@ class AccountFence:
         wanted = scp.merge([h for p in (*own, *extended) for h in scp.members(scp.ours(p.content, sid), sid)], held)
         if not wanted:
             return
+        if self._others and scp.of_others([s for p in (*own, *extended) for s in scp.ours(p.content, sid)], self.exempt):
+            self.exempt = self._others(reader)
         free -= sum(not p.attached for p in own)
         kept = own + extended
         boxes, left = self._allocate(kept, max(free, 0), wanted)
-        for less in ({"until": ""}, {"policies": ()}, {"bare": True}):  # where there is no room for all, who is held counts more
+        for less in LESS:
             if self._named(left) and any(getattr(self.exempt, name) != value for name, value in less.items()):
                 self.exempt = dataclasses.replace(self.exempt, **less)
                 boxes, left = self._allocate(kept, max(free, 0), wanted)
@@ -304,6 +310,20 @@ def change(account: str, policy: Policy, sid: str, after: list[scp.Statement]) -
         do=(Edit(TARGET, where, "exchange_statements", {"prefix": sid, "before": before, "statements": after}),),
         undo=(Edit(TARGET, where, "set_statements", {"sids": sids, "statements": before}),),
     )  # fmt: skip
+
+
+def rewritten(account: str, policy: Policy, sid: str, held: Iterable[Held], exempts: Iterable[Exempt]) -> Step:
+    """``change`` for a policy that goes on holding ``held``, with the first of ``exempts`` with which it is no longer than the organization is known to take.
+
+    Where it is with none, the last one is tried: the limit may be higher than what was ever seen.
+    """
+    held, after = list(held), []
+    most = max(scp.SIZE, len(scp.text(policy.content)))  # what is there was taken
+    for exempt in exempts:
+        after = policy.form.make(sid, held, exempt)
+        if len(scp.text({**policy.content, "Statement": [*scp.others(policy.content, sid), *after]})) <= most:
+            break
+    return change(account, policy, sid, after)
 
 
 def _sid(statement: t.Mapping[str, t.Any]) -> str:

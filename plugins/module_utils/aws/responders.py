@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Iterable
 
 from ..common.errors import EvictError
-from ..common.guard import kind_of
+from ..common.guard import identity, kind_of
 from ..common.plan import Call, Target
 from ..common.reader import Reader
 from .service_control import Exempt
@@ -21,20 +21,24 @@ READS = ("iam:GetRole", "iam:GetUser", "iam:ListAttachedRolePolicies", "iam:List
 if t.TYPE_CHECKING:
     from ..common.case import Case
 
+NOTE = "responder"  # {"account", "arns", "policies"}: who works in an account for this case
+Noted = dict[str, t.Any]
 _WILD = re.compile(r"[*?$]")  # exact ARNs only: a wildcard or a variable might match what an attacker makes
 
 
-def exempt(aws: Aws, case: Case, account: str) -> Exempt:
-    """Who may go on working on the contained identities of ``account``: the responder of this run and of earlier ones, and what the incident protects.
+def exempt(aws: Aws, case: Case, account: str, noted: Iterable[Noted] | None = None) -> Exempt:
+    """Who may go on working on the contained identities of ``account``: the responder of this run and of others (``noted``: what those have noted of
+    themselves; if left out, all that the ledger had when it was opened), and what the incident protects. Of the others nobody who is in wrong hands by now.
 
     Only ARNs of that account: the policy judges its own principals, and nobody elsewhere can write to its IAM. The role that writes the policy is among them
     where it is the account's, which then administers the organization's policies.
     """
     incident = case.incident
     named = [aws.responder_arn(account), aws.caller["arn"], aws.management_arn]
-    own = _of(aws, account, named) | {
-        arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"]["arns"]
-    }
+    others = case.notes(NOTE) if noted is None else noted
+    lost = case.compromised()[1]
+    beside = {arn for note in others if note["data"]["account"] == account for arn in note["data"]["arns"] if identity(arn) not in lost}
+    own = _of(aws, account, named) | beside
     arns = own | _of(aws, account, incident.protected)
     declared = [*incident.trusted.principals, *incident.automations, *named, *incident.protected]
     federated = sorted({a for a in declared if f":sts::{account}:federated-user/" in a})
@@ -45,15 +49,16 @@ def _of(aws: Aws, account: str, named: Iterable[str]) -> set[str]:
     return {found for arn in named if arn.split(":")[4] == account for found in exact(aws, arn) if not _WILD.search(arn)}
 
 
-def protecting(aws: Aws, case: Case, account: str, reader: Reader) -> Exempt:
+def protecting(aws: Aws, case: Case, account: str, reader: Reader, noted: Iterable[Noted] | None = None) -> Exempt:
     """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary.
 
     With another version of one, whoever may write in IAM would cut it off without touching it. Those of earlier responders of the case too.
     ``reader``: so that ``note_responder`` asks for nothing twice.
     """
     found = {arn for own in _own(aws, account) for arn in _standing_on(case, own, reader)}
-    found |= {arn for note in case.notes("responder") if note["data"]["account"] == account for arn in note["data"].get("policies", ())}
-    return dataclasses.replace(exempt(aws, case, account), policies=tuple(sorted(found)))
+    others = list(case.notes(NOTE) if noted is None else noted)
+    found |= {arn for note in others if note["data"]["account"] == account for arn in note["data"].get("policies", ())}
+    return dataclasses.replace(exempt(aws, case, account, others), policies=tuple(sorted(found)))
 
 
 def _own(aws: Aws, account: str) -> list[str]:
@@ -110,5 +115,5 @@ def note_responder(aws: Aws, case: Case, account: str, reader: Reader) -> None:
     data = {"account": account, "arns": sorted({found for arn in named for found in exact(aws, arn)})} | (
         {"policies": policies} if policies else {}
     )
-    if not case.check and data["arns"] and data not in [n["data"] for n in case.notes("responder")]:
-        case.note("responder", data)
+    if not case.check and data["arns"] and data not in [n["data"] for n in case.notes(NOTE)]:
+        case.note(NOTE, data)

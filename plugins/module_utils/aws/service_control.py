@@ -193,27 +193,29 @@ def undoing(sid: str, exempt: Iterable[str]) -> Statement:
     return _deny(sid, list(UNDOING), ["*"], {**OF_CONTROL, **who})
 
 
-def is_bare(found: Iterable[Statement]) -> bool:
-    """Whether these statements were written without room to protect all who are exempt."""
-    write = next((s for s in found if str(s.get("Sid", "")).endswith("W")), {})
-    exempt = write.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", [])
-    return bool(set(listed(exempt)) - set(listed(write.get("Resource", []))))
-
-
 def _freeze(sid: str, exempt: Exempt) -> Statement:
     """Nobody but ``frozen`` writes in the account's IAM. It ends by itself, so that a run that dies leaves nothing behind."""
     who = {"ArnNotLike": {"aws:PrincipalArn": sorted({*exempt.arns, *exempt.frozen})}}
     return _deny(sid, list(WRITES), ["*"], {**who, "DateLessThan": {"aws:CurrentTime": exempt.until}})
 
 
+def ends(found: Iterable[Statement]) -> set[str]:
+    """Until when nobody else writes in the account's IAM, as these statements say."""
+    times = (s.get("Condition", {}).get("DateLessThan", {}).get("aws:CurrentTime") for s in found)
+    return {str(moment) for moment in times if moment}
+
+
 def frozen(found: Iterable[Statement]) -> str:
     """In words, for how long nobody else writes in the account's IAM; "" when everybody may."""
-    times = [
-        s["Condition"]["DateLessThan"]["aws:CurrentTime"]
-        for s in found
-        if "aws:CurrentTime" in s.get("Condition", {}).get("DateLessThan", {})
-    ]
+    times = ends(found)
     return f"; until {max(times)} nobody but the responder writes in IAM" if times else ""
+
+
+def of_others(found: Iterable[Statement], exempt: Exempt) -> bool:
+    """Whether these statements of ours exempt somebody, or freeze until a moment, of which ``exempt`` knows nothing: another run may have written them."""
+    found = list(found)
+    arns = {arn for s in found for arn in listed(s.get("Condition", {}).get("ArnNotLike", {}).get("aws:PrincipalArn", []))}
+    return bool(arns - {*exempt.arns, *exempt.federated, *exempt.frozen} or ends(found) - {exempt.until})
 
 
 def _deny(sid: str, actions: list[str], resources: list[str], condition: Mapping[str, t.Any]) -> Statement:

@@ -29,6 +29,7 @@ _CHANGED_MEANWHILE = (
     "Conflict",
 )  # somebody wrote the document between our read and our write: read again
 _SECRETIVE = ("replace_credential", "replace_in_variables", "only")  # edits of documents that hold secrets
+_SHARED = ("exchange_statements",)  # edits of documents into which runs of one case write side by side
 _READ_BACK_TRIES = (0.0, 0.3, 1.0, 3.0)  # seconds before each look: clouds answer reads from replicas
 
 
@@ -361,7 +362,7 @@ class Runner:
             done = self.done.get(step.id)
             if done and done.status in ("done", "already", "unverified") and done.step.after != step.before:
                 if step.probe is None or isinstance(step.owns, Ref) or not self._seen(done.step, Reader(self.clouds)):
-                    lost.append(step)
+                    lost += [] if self._of_a_run_beside(step) else [step]
                 elif done.step.after == step.after:
                     self._stands(step)
                     continue
@@ -370,6 +371,11 @@ class Runner:
                     continue
             now.append(step)
         return now, lost
+
+    def _of_a_run_beside(self, step: Step) -> bool:
+        """Whether what is there is what another run of the case has set out to write into a document that they share; what they write differs in who works."""
+        shared = any(isinstance(action, Edit) and action.name in _SHARED for action in step.do)
+        return shared and any(other.id == step.id and other.after == step.before for other in self._beside())
 
     def _stands(self, step: Step) -> None:
         """It is as it should be. What this run wrote, saw undone, and sees again counts as done."""

@@ -48,6 +48,15 @@ class Spooled(Store):
                 self._away(error)
         return self._spool.put(path, data)
 
+    def keep(self, path: str, data: bytes) -> bool:
+        """Where the remote has the path taken and then does not say by what, it may be our own, whose answer was lost: ``merge`` compares."""
+        if not self.failed:
+            try:
+                return self._remote.keep(path, data)
+            except StoreUnavailable as error:
+                self._away(error)
+        return self._spool.keep(path, data)
+
     def replace(self, path: str, data: bytes) -> None:
         if not self.failed:
             try:

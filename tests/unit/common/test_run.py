@@ -290,6 +290,26 @@ def test_what_was_planned_before_another_plan_had_written_it_was_undone_by_nobod
     assert cloud.things == {"a": "newer"} and runner.rewritten == 1 and [s.before for s in runner.undone] == [None]
 
 
+@pytest.mark.parametrize(("there", "attacks"), [("the other run", 0), ("a stranger", 1)])
+def test_what_a_run_beside_writes_into_a_document_that_they_share_is_no_attack(runners: Any, there: str, attacks: int) -> None:
+    """It is written again as this run has it; what nobody of the case has set out to write was written against it."""
+
+    def statements(who: str) -> list[dict[str, Any]]:
+        return [{"Sid": "OursW", "NotFor": who}]
+
+    def step(who: str, before: list[dict[str, Any]]) -> Step:
+        edit = Edit(HERE, {"Name": "a"}, "exchange_statements", {"prefix": "Ours", "before": before, "statements": statements(who)})
+        seen = plan.Probe(Call(HERE, "fake", "Get", {"Name": "a"}), ("Value", "Statement"))
+        return put("a", statements(who), before, do=(edit,), probe=seen)
+
+    cloud = FakeCloud(a={"Statement": []})
+    runner = go(runners(cloud, Journal(), beside=lambda: [step("the other run", []), put("b")]), step("me", []))
+    cloud.things["a"] = {"Statement": statements(there)}
+    go(runner, step("me", statements(there)))
+    assert cloud.things["a"]["Statement"] == statements("me") and runner.carried_out == 2
+    assert (runner.rewritten, len(runner.undone)) == (attacks, attacks)
+
+
 @pytest.mark.parametrize(("second", "writes"), [("new", 1), ("newer", 2)])
 def test_plans_made_side_by_side_write_what_is_the_same_once_and_one_after_the_other_what_is_not(
     runners: Any, second: str, writes: int
