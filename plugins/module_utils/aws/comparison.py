@@ -103,11 +103,13 @@ class Comparison:
         if authors.gaps:
             hold.compared(account, [*gaps, f"account {account}: who made which change: {authors.gaps[0]}"])
 
-    def _changes(self, account: str, wanted: State, now: State, ours: t.Collection[Place]) -> list[Change]:
+    def _changes(self, account: str, wanted: State, now: State, ours: t.Mapping[Place, Step]) -> list[Change]:
         """What somebody else did."""
         if different := [c for c in account_state.diff(wanted, now) if not self.run.moving.made_by_us(c)]:
             beside = account_state.written(own.meanwhile(self.hold.case, self.hold.start()))
-            different = [c for c in different if c.after is None or c.after not in beside.get((c.arn, c.facet), ())]
+            different = [
+                c for c in different if _to_answer(c, ours.get((c.arn, c.facet))) or c.after not in beside.get((c.arn, c.facet), ())
+            ]
         if different:
             self.differs.add(account)
         touched = self._touched.get(account, set())
@@ -181,3 +183,10 @@ class Comparison:
             taken = any(identity(other) == identity(user.arn) and other != arn for other in now)  # somebody else has its name now
             if self.answers.renamed(user, arn, taken, authors):
                 now[user.arn] = now.pop(arn)  # what else has changed of it is told by its old name
+
+
+def _to_answer(change: Change, ours: Step | None) -> bool:
+    """Whether it is answered even if a run beside this one did it: a control of ours is gone, or what we took away from somebody is there again."""
+    if ours is None:
+        return False
+    return change.after is not None and ours.after is None if put_back.is_held(ours) else change.after is None
