@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, own, put_back
+from ansible_collections.evict.cloud.plugins.module_utils.common import plan
+from ansible_collections.evict.cloud.plugins.module_utils.common.case import Case
+from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
+from ansible_collections.evict.cloud.plugins.module_utils.common.store import StoreUnavailable
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
-from tests.integration.test_hold import ALL, LAG, Undoer, bed, company, desk, hold
+from tests.integration.test_hold import ALL, LAG, USER, Undoer, bed, company, desk, hold
 
 __all__ = ["bed", "company", "desk"]  # fixtures
 pytestmark = pytest.mark.bed
@@ -120,3 +124,50 @@ def test_with_too_many_users_those_of_whom_the_log_tells_are_compared_and_the_re
     assert item["object"] == company.production.id and "credential report" in item["what"] and done["status"] == "open"
     desk.run("case_confirm", case=str(desk.case), item=item["id"], by="Ada", note="looked")
     assert hold(desk)["status"] == "ok"
+
+
+def test_what_a_containment_beside_took_from_the_suspect_is_not_given_back(desk: Desk, bed: Bed, company: Company) -> None:
+    """The suspect had it before this run began; the other run saw it being added."""
+    iam = bed.client("iam", company.production.root, direct=True)
+    policy = iam.create_policy(PolicyName="adm", PolicyDocument=ALL)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="ci-deploy", PolicyArn=policy)
+    bed.lag(LAG)
+    change = account_state.Change(USER, f"attached/{policy}", None, True)
+
+    def beside() -> str:
+        other = Ledger.open(desk.store, incident=desk.name, module="aws_contain", contain=True)
+        other.intent([plan.encode(step) for step in put_back.steps(change, plan.Target("aws", company.production.id))])
+        return outcome(iam, "detach_user_policy", UserName="ci-deploy", PolicyArn=policy)
+
+    with Undoer(bed, beside, tries=1) as undoer:
+        done = hold(desk)
+    assert undoer.done == 1 and iam.list_attached_user_policies(UserName="ci-deploy")["AttachedPolicies"] == []
+    assert (done["status"], done["watch"]) == ("ok", []), done["open"]
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_while_the_ledger_of_a_run_beside_cannot_be_read_hold_goes_on(
+    desk: Desk, bed: Bed, company: Company, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    """What nobody knows the author of waits for the next pass, which undoes it, unless it was the other run."""
+    iam, policy = bed.client("iam", company.production.root, direct=True), "arn:aws:iam::aws:policy/AdministratorAccess"
+    real, failed, change = own.meanwhile, [], account_state.Change(USER, f"attached/{policy}", True, None)
+
+    def meanwhile(case: Case) -> list[plan.Step]:
+        if not failed:
+            failed.append(case)
+            raise StoreUnavailable("unreachable")
+        return real(case)
+
+    def act() -> str:
+        if ours:
+            other = Ledger.open(desk.store, incident=desk.name, module="aws_contain", contain=True)
+            other.intent([plan.encode(step) for step in put_back.steps(change, plan.Target("aws", company.production.id))])
+        return outcome(iam, "attach_user_policy", UserName="ci-deploy", PolicyArn=policy)
+
+    monkeypatch.setattr(own, "meanwhile", meanwhile)
+    with Undoer(bed, act, tries=1) as undoer:
+        done = hold(desk, spread="1s")
+    assert undoer.done == 1 and failed
+    assert bool(iam.list_attached_user_policies(UserName="ci-deploy")["AttachedPolicies"]) is ours
+    assert (done["status"], done["watch"], done["not_compared"]) == ("ok", [], []), done["open"]

@@ -685,6 +685,18 @@ def test_a_live_run_whose_clock_differs_is_alive(desk: Desk, place: Callable[[],
     assert [path for path in store.list("lease") if "now-" in path] == []
 
 
+def test_a_release_is_refused_while_a_containment_goes_on_that_another_one_has_overtaken(desk: Desk, place: Callable[[], Store]) -> None:
+    """The later one ends first. What the earlier one holds, a release would undo and it would write again."""
+    with elsewhere():
+        slow = Lease.acquire(place(), run="0" * 8, verb="aws_contain", holder="eve@awx-7", never_wait=True)
+    assert desk.contain()["problems"] == []
+    contained = cloud(desk)
+    refused = desk.run("aws_restore", **UNDO)
+    assert refused["failed"] and "eve@awx-7" in refused["msg"] and cloud(desk) == contained, refused
+    slow.release()
+    assert desk.run("aws_restore", **UNDO)["status"] == "ok" and fences(desk) == (0, 0)
+
+
 def test_two_containments_at_once(desk: Desk, place: Callable[[], Store], jobs: Jobs) -> None:
     before = cloud(desk)
     desk.bed.configure(latency_ms=60)

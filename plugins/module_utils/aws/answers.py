@@ -76,8 +76,10 @@ class Answers:
 
     # -- a change ----------------------------------------------------------------------------------------------------------------
 
-    def answer(self, change: Change, ours: Step | None, authors: Authors, entry: Entry | None = None) -> None:
-        """``ours``: the Step that wrote the place last; ``entry``: what is known of the change from an earlier pass or run."""
+    def answer(self, change: Change, ours: Step | None, authors: Authors, entry: Entry | None = None, *, unsure: bool = False) -> None:
+        """``ours``: the Step that wrote the place last; ``entry``: what is known of the change from an earlier pass or run; ``unsure``: a run of ours may
+        have made it, which cannot be told now.
+        """
         event = self.left.event(entry, change) or authors.of(change)
         if ours and change.after is None and change.facet.startswith(("key/", "password")):
             self.gone(ours)
@@ -96,7 +98,7 @@ class Answers:
             self._undo(change, event, entry, since)
         elif of_contained and change.facet == "created" and entry:
             self.left.answer(entry, "contained")
-        elif of_contained and not event and meanwhile and put_back.gives(change):
+        elif of_contained and not event and meanwhile and not unsure and put_back.gives(change):
             self._undo(change, None, entry, since)
         elif event:
             recent = entry is not None or str(event.get("eventTime")) >= self.hold.start()

@@ -37,6 +37,7 @@ class Comparison:
         self._given_back: dict[Place, list[t.Any]] = {}
         self._told: dict[str, set[Place]] = {}  # controls of which the last pass has asked who took them away
         self.differs: set[str] = set()  # accounts in which somebody else changed something
+        self.unsure: dict[str, str] = {}  # account -> why its last pass could not tell what runs beside this one did
 
     def remember(self) -> None:
         """What earlier runs did, as the ledger has it."""
@@ -91,7 +92,8 @@ class Comparison:
         changes = self._changes(account, wanted, now, ours)
         self._gone_anyway(account, now)
         for change in sorted(changes, key=lambda c: (c.arn, c.facet) not in ours):
-            self.answers.answer(change, ours.get((change.arn, change.facet)), authors, entries.get((change.arn, change.facet)))
+            place = (change.arn, change.facet)
+            self.answers.answer(change, ours.get(place), authors, entries.get(place), unsure=account in self.unsure)
         told = {(c.arn, c.facet) for c in changes if (c.arn, c.facet) in ours}
         for change, step in self._written_again(account, told | self._told.get(account, set())):
             self.answers.answer(change, step, authors)
@@ -100,14 +102,22 @@ class Comparison:
         left.over(account, hold.before[account], now, {(c.arn, c.facet) for c in changes})
         self._told[account] = told  # what is written again because of this pass is seen by the next one
         hold.before[account] = now
-        if authors.gaps:
-            hold.compared(account, [*gaps, f"account {account}: who made which change: {authors.gaps[0]}"])
+        gaps += [f"account {account}: what runs beside this one did: {why}" for why in [self.unsure.get(account)] if why]
+        gaps += [f"account {account}: who made which change: {gap}" for gap in authors.gaps[:1]]
+        hold.compared(account, gaps)
 
-    def _changes(self, account: str, wanted: State, now: State, ours: t.Collection[Place]) -> list[Change]:
-        """What somebody else did."""
+    def _changes(self, account: str, wanted: State, now: State, ours: t.Mapping[Place, Step]) -> list[Change]:
+        """What somebody else did; where it is not known what a run beside this one did, that as well."""
+        self.unsure.pop(account, None)
         if different := [c for c in account_state.diff(wanted, now) if not self.run.moving.made_by_us(c)]:
-            beside = account_state.written(own.meanwhile(self.hold.case, self.hold.start()))
-            different = [c for c in different if c.after is None or c.after not in beside.get((c.arn, c.facet), ())]
+            beside: dict[Place, list[t.Any]] = {}
+            try:
+                beside = account_state.written(own.meanwhile(self.hold.case))
+            except EvictError as error:
+                self.unsure[account] = error.message
+            different = [
+                c for c in different if _to_answer(c, ours.get((c.arn, c.facet))) or c.after not in beside.get((c.arn, c.facet), ())
+            ]
         if different:
             self.differs.add(account)
         touched = self._touched.get(account, set())
@@ -181,3 +191,10 @@ class Comparison:
             taken = any(identity(other) == identity(user.arn) and other != arn for other in now)  # somebody else has its name now
             if self.answers.renamed(user, arn, taken, authors):
                 now[user.arn] = now.pop(arn)  # what else has changed of it is told by its old name
+
+
+def _to_answer(change: Change, ours: Step | None) -> bool:
+    """Whether it is answered even if a run beside this one did it: a control of ours is gone, or what we took away from somebody is there again."""
+    if ours is None:
+        return False
+    return change.after is not None and ours.after is None if put_back.is_held(ours) else change.after is None

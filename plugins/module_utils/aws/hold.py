@@ -158,10 +158,12 @@ class Hold:
                 again=waited or written > 0 or self.passes > 0
             )  # also when reading the logs has taken longer than the spread
             self.passes += 1
-            done = self.quiet and self.runner.carried_out == written  # else what was written has to spread first
+            # Else what was written has to spread first, or what a run beside this one wrote could not be read.
+            done = self.quiet and self.runner.carried_out == written and not self.comparison.unsure
             if done or time.monotonic() + self.run.spread >= deadline:
                 break
             if self.quiet:
+                time.sleep(self.run.spread if self.comparison.unsure else 0)
                 continue
             self.unrest = self.run.aws.now()
             self.until = self.until or self.unrest + datetime.timedelta(seconds=2 * self.run.options.hold + 60)

@@ -7,6 +7,7 @@ Each run that changes something notes them in the ledger before it does, so that
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..common import ledger_record, plan
@@ -14,6 +15,7 @@ from ..common.errors import EvictError
 from ..common.guard import identity, kind_of
 from ..common.ledger_read import read_chains
 from ..common.plan import Step
+from ..common.store import NotFound
 from .session import Aws
 
 if t.TYPE_CHECKING:
@@ -42,19 +44,23 @@ def is_own(aws: Aws, case: Case, key: str) -> bool:
     return any(key in note["data"]["keys"] for note in later)
 
 
-def meanwhile(case: Case, since: str = "") -> list[Step]:
-    """What other runs of this case, at work beside this one, have set out to do (since then, RFC 3339): two jobs may contain at once."""
-    ended = {run for run, about in case.ledger.state.runs.items() if about["status"] is not None}
-    found = []
-    try:
-        chains = ledger_record.layout(case.store.list(ledger_record.FOLDER)).chains
-        beside = [(run, seq) for run, numbers in chains.items() if run != case.ledger.run and run not in ended for seq in numbers]
-        answers = case.store.get_many(ledger_record.path(run, seq) for run, seq in beside)
-        for (run, seq), (_path, data) in zip(beside, answers, strict=True):
-            record = ledger_record.parse(data, run, seq) if isinstance(data, bytes) else {"time": ""}
-            found += [plan.decode(step) for step in record.get("intents", ()) if record["time"] >= since]
-    except (EvictError, ValueError):
-        return []  # then it is nobody's of ours
+def meanwhile(case: Case) -> list[Step]:
+    """What other runs of this case, at work beside this one, have set out to do since it was opened, or had not done by then: two jobs may contain at once.
+
+    Clocks of machines differ, so the place in the ledger counts. ``EvictError``: it is not known. A damaged record is none that a run has written.
+    """
+    ledger = case.ledger
+    ended = {run for run, about in ledger.state.runs.items() if about["status"] is not None} | {ledger.run}
+    chains = ledger_record.layout(case.store.list(ledger_record.FOLDER)).chains
+    later = [(run, seq) for run, numbers in chains.items() if run not in ended for seq in numbers if seq > ledger.read.get(run, 0)]
+    found: list[Step] = [plan.decode(entry["step"]) for entry in ledger.under_way if entry["run"] not in ended]
+    answers = case.store.get_many(ledger_record.path(run, seq) for run, seq in later)
+    for (run, seq), (_path, data) in zip(later, answers, strict=True):
+        if isinstance(data, bytes):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                found += plan.decode(ledger_record.parse(data, run, seq).get("intents", []))
+        elif not isinstance(data, NotFound):
+            raise data
     return found
 
 

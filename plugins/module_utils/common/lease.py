@@ -5,6 +5,9 @@
 A lease is the object with the highest number in ``lease/``. Taking it, renewing it and giving it back are all "create number
 n + 1", so a race has one winner in every store that has create-only puts. An object is deleted only once a higher one exists.
 
+A containment goes on when another one has taken the lease. It then says in objects of its own, ``lease/beside/<run>/<n>.json``, that it is still
+at work, until it has ended: whoever waits for the lease waits for it as well.
+
 How old a lease of another machine is, the store tells: clocks of machines differ. Its time is that of an object which is written to learn it;
 who must not write, and a store that tells no time, go by this machine's clock, and allow some minutes before they call anybody dead.
 """
@@ -31,6 +34,7 @@ SKEW = 300.0  # seconds by which clocks of machines may differ
 _LOOK = 1.0  # seconds between two readings by held()
 _RECENT = 32  # objects that are read to learn which runs are alive: all, unless the store forbids deleting
 _NAME = re.compile(r"lease/([0-9]{8})\.json")
+_BESIDE = re.compile(r"lease/beside/([^/]+)/[0-9]{8}(-released)?\.json")
 
 Clock = t.Callable[[], datetime.datetime]
 
@@ -42,13 +46,16 @@ def _utcnow() -> datetime.datetime:
 class Lease:
     """A lease that this process took. Use ``acquire``."""
 
-    def __init__(self, store: Store, *, run: str, verb: str, holder: str, clock: Clock) -> None:
+    def __init__(self, store: Store, *, run: str, verb: str, holder: str, never_wait: bool, clock: Clock) -> None:
         self._store, self._run, self._verb, self._holder, self._clock = store, run, verb, holder, clock
+        self._goes_on = never_wait  # also when it was overtaken
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._since = clock()
         self._until = self._since
         self._number = 0
+        self._beside: list[str] = []  # what it has written of itself since it was overtaken, and not deleted
+        self._times = 0
         self._taken_from: dict[str, t.Any] = {}
         self._explicit = False
         self._lost = ""
@@ -63,13 +70,14 @@ class Lease:
     ) -> Lease:
         """Take the lease and keep renewing it. ``never_wait`` (contain) and ``takeover`` take it from whoever holds it.
 
-        ``Refused`` names the holder, unless its lease was released, has run out, or its process is known to be dead. ``StoreUnavailable``.
+        ``Refused`` names the holder, or whom it overtook, unless that lease was released, has run out, or its process is known to be dead.
+        ``StoreUnavailable``.
         """
-        lease = cls(store, run=run, verb=verb, holder=holder, clock=clock)
+        lease = cls(store, run=run, verb=verb, holder=holder, never_wait=never_wait, clock=clock)
         while True:
             number, current = _highest(store)
             now = _Now(store, clock, ask=True)
-            if number and not never_wait and not takeover:
+            if not never_wait and not takeover:
                 _refuse_if_held(store, number, current, now)
             # What containment does with it is the same in either case, so it does not wait for the store's time.
             lease._taken_from = current if current and now.holds(current, _path(number), ask=not never_wait) else {}
@@ -135,8 +143,8 @@ class Lease:
             return
         self._stop.set()
         with self._lock, contextlib.suppress(EvictError):
-            if not self._lost:
-                self._create(self._number + 1, released=True)
+            if self._lost or not self._create(self._number + 1, released=True):
+                self._say_beside(released=True)
 
     def __enter__(self) -> Lease:
         return self
@@ -151,16 +159,8 @@ class Lease:
 
     def _create(self, number: int, released: bool = False) -> bool:
         """Put object ``number``; False when somebody else has it, or a higher one."""
-        now = self._clock()
-        until = now if released else now + datetime.timedelta(seconds=TERM)
-        data = canonical(
-            {
-                "n": number, "run": self._run, "verb": self._verb, "holder": self._holder, "process": process.identity(), "since": _text(self._since),
-                "until": _text(until), "released": released, "takeover_of": self.takeover_of, "explicit": self._explicit,
-            }
-        )  # fmt: skip
-        path = _path(number)
-        if not self._store.keep(path, data):
+        until, data = self._data(number, released)
+        if not self._store.keep(_path(number), data):
             return False
         # The number may have been free again because a newer holder deleted it: whoever is highest now has it.
         if max(_numbers(self._store), default=0) != number:
@@ -171,6 +171,27 @@ class Lease:
                 self._store.delete(_path(old))
         return True
 
+    def _data(self, number: int, released: bool) -> tuple[datetime.datetime, bytes]:
+        now = self._clock()
+        until = now if released else now + datetime.timedelta(seconds=TERM)
+        return until, canonical(
+            {
+                "n": number, "run": self._run, "verb": self._verb, "holder": self._holder, "process": process.identity(), "since": _text(self._since),
+                "until": _text(until), "released": released, "takeover_of": self.takeover_of, "explicit": self._explicit,
+            }
+        )  # fmt: skip
+
+    def _say_beside(self, released: bool = False) -> None:
+        """That this run, which was overtaken, is still at work or has ended. The one before the last stays: somebody may be reading it."""
+        self._times += 1
+        path = f"lease/beside/{self._run}/{self._times:08d}{'-released' if released else ''}.json"
+        self._store.keep(path, self._data(self._number, released)[1])
+        over = [_path(self._number), *self._beside] if released else self._beside[:-1]
+        self._beside = [*self._beside[-1:], path]
+        with contextlib.suppress(EvictError):  # a store with object lock keeps them
+            for old in over:
+                self._store.delete(old)
+
     def _renew_for_ever(self) -> None:
         pause = RENEWAL
         while not self._stop.wait(pause):
@@ -179,9 +200,12 @@ class Lease:
                 with self._lock:
                     if self._stop.is_set():
                         return
-                    if not self._highest_is_ours() or not self._create(self._number + 1):
+                    if not self._lost and not (self._highest_is_ours() and self._create(self._number + 1)):
                         self._lost = f"another run took the case over: {_words(_highest(self._store)[1])}"
+                    if self._lost and not self._goes_on:
                         return
+                    if self._lost:
+                        self._say_beside()
             except EvictError:
                 pause = RENEWAL / 8  # a store that is away for a moment; held() says no once the term is over
 
@@ -227,38 +251,52 @@ def live_runs(store: Store, clock: Clock = _utcnow, *, ask: bool = False) -> set
 
     With ``ask`` the store is asked for its time, by writing.
     """
-    now = _Now(store, clock, ask)
-    while True:
-        found = list(store.get_many(_path(number) for number in _numbers(store)[-_RECENT:]))
-        if not any(isinstance(data, NotFound) for _path, data in found):
-            break  # else one was renewed, and its old object deleted, between the listing and the reading
-    newest: dict[str, tuple[dict[str, t.Any], str]] = {}
-    for path, data in found:
-        lease = _parse(data) if isinstance(data, bytes) else None
-        if lease:
-            newest[lease["run"]] = lease, path
-    return {run for run, (lease, path) in newest.items() if now.holds(lease, path)}
+    return {lease["run"] for lease in _Leases(store).living(_Now(store, clock, ask))}
 
 
 def refuse_if_held(store: Store, clock: Clock = _utcnow, *, ask: bool = True) -> None:
-    """``Refused``, naming the holder, while somebody holds the lease there; nothing is taken."""
-    number, current = _highest(store)
-    if number:
-        _refuse_if_held(store, number, current, _Now(store, clock, ask))
+    """``Refused``, naming the holder, while somebody holds the lease there or goes on without it; nothing is taken."""
+    _refuse_if_held(store, *_highest(store), _Now(store, clock, ask))
 
 
 def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: _Now) -> None:
     remedy = "wait for it to end, or give takeover=true if you know that it is dead or must stop"
-    if current is None:
+    if number and current is None:
         where = f"{store.url}/{_path(number)}"
         raise Refused(
             f"{where} is not a lease: somebody changed it", object=where, operation="lease", remedy="look at it, then give takeover=true"
         )
-    if now.holds(current, _path(number)):
+    found = _Leases(store)
+    if found.unread:
+        raise found.unread
+    for lease in sorted(found.living(now), key=lambda lease: lease != current):  # whoever has it is named first
         raise Refused(
-            f"{store.url} is in use: {_words(current)}, lease until {current['until']} (run {current['run']})",
+            f"{store.url} is in use: {_words(lease)}, lease until {lease['until']} (run {lease['run']})",
             object=store.url, operation="lease", remedy=remedy,
         )  # fmt: skip
+
+
+class _Leases:
+    """What tells who may be at work: the latest numbers, and the last that each overtaken run has said."""
+
+    def __init__(self, store: Store) -> None:
+        self.unread: EvictError | None = None
+        while True:
+            names = store.list("lease")
+            self.beside = [(name, match) for name in names if (match := _BESIDE.fullmatch(name))]
+            last = {match[1]: name for name, match in self.beside}
+            self.ended = {match[1] for _name, match in self.beside if match[2]}
+            numbered = [name for name in names if _NAME.fullmatch(name)][-_RECENT:]
+            found = list(store.get_many([*numbered, *(name for run, name in last.items() if run not in self.ended)]))
+            if not any(isinstance(data, NotFound) for _path, data in found):
+                break  # else one was renewed, and its old object deleted, between the listing and the reading
+        self.all = [(path, _parse(data) if isinstance(data, bytes) else None) for path, data in found]
+        self.unread = next((data for _path, data in found if isinstance(data, EvictError)), None)
+
+    def living(self, now: _Now) -> list[dict[str, t.Any]]:
+        """The latest lease of each run that is neither released nor over, unless its process is known to be dead."""
+        newest = {lease["run"]: (lease, path) for path, lease in self.all if lease and lease["run"] not in self.ended}
+        return [lease for lease, path in newest.values() if now.holds(lease, path)]
 
 
 def _words(lease: dict[str, t.Any] | None) -> str:
@@ -284,10 +322,14 @@ def _numbers(store: Store) -> list[int]:
 def _tidy(store: Store, number: int, now: _Now) -> None:
     """Delete what lies below ``number``, except the leases of runs that were overtaken and may still be at work."""
     with contextlib.suppress(EvictError):  # a store with object lock keeps them
-        for name, data in store.get_many([_path(old) for old in _numbers(store) if old < number][-_RECENT:]):
-            lease = _parse(data) if isinstance(data, bytes) else None
-            if lease is None or not now.holds(lease, name):
-                store.delete(name)
+        found = _Leases(store)
+        living = {lease["run"] for lease in found.living(now)}
+        for path, lease in found.all:
+            if (match := _NAME.fullmatch(path)) and int(match[1]) < number and (lease is None or lease["run"] not in living):
+                store.delete(path)
+        for path, match in found.beside:
+            if match[1] not in living:
+                store.delete(path)
 
 
 def _parse(data: bytes) -> dict[str, t.Any] | None:

@@ -45,7 +45,8 @@ class Ledger:
     """The ledger of a case, as one run sees and writes it. Safe to use from many threads.
 
     run: this run's id. state: all records read at ``open`` and what this run added. problems: damage seen at ``open`` (only what was read:
-    ``verify`` reads everything). caller: may be set until the first record is written.
+    ``verify`` reads everything). caller: may be set until the first record is written. read, under_way: {run: the last seq} and the intents without
+    outcome that it had when it was opened: what came later, and what may have been carried out later, is told apart by these and by no clock.
     """
 
     def __init__(self, store: Store, *, incident: str, module: str, caller: str, check: bool, contain: bool, chains: Chains) -> None:
@@ -54,6 +55,8 @@ class Ledger:
         self.problems: list[dict[str, t.Any]] = chains.problems
         self._incident, self._module, self._contain = incident, module, contain
         self._chains = chains
+        self.read = {name: head["seq"] for name, head in chains.heads.items()}
+        self.under_way = chains.state.unsettled()
         self._seq, self._prev, self._head = 0, "", ""
         self._wake = threading.Condition()
         self._queue: collections.deque[_Entry] = collections.deque()

@@ -7,6 +7,7 @@ drop what is already true -> stop here in check mode -> ledger: intent, durable 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import threading
@@ -374,8 +375,15 @@ class Runner:
 
     def _of_a_run_beside(self, step: Step) -> bool:
         """Whether what is there is what another run of the case has set out to write into a document that they share; what they write differs in who works."""
-        shared = any(isinstance(action, Edit) and action.name in _SHARED for action in step.do)
-        return shared and any(other.id == step.id and other.after == step.before for other in self._beside())
+        if not any(isinstance(action, Edit) and action.name in _SHARED for action in step.do):
+            return False
+        return any(other.id == step.id and other.after == step.before for other in self._others())
+
+    def _others(self) -> list[Step]:
+        """What runs beside this one have set out to do; none where that cannot be read: then what we wrote is what counts."""
+        with contextlib.suppress(EvictError):
+            return list(self._beside())
+        return []
 
     def _stands(self, step: Step) -> None:
         """It is as it should be. What this run wrote, saw undone, and sees again counts as done."""
@@ -425,7 +433,7 @@ class Runner:
             left = [s for s in left if not self._seen(s, reader)]
             if not left:
                 return reader
-        beside = list(self._beside()) if left and self.journal else []
+        beside = self._others() if left and self.journal else []
         for step in left:
             done = self.done[step.id]
             done.status, done.message = (

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.common import errors, lease, process, store
+from ansible_collections.evict.cloud.plugins.module_utils.common import errors, lease, ledger, process, store
 
 ROOT = Path(__file__).parents[3]
 ELSEWHERE = {"host": "other", "boot": "b", "namespace": "n", "pid": 7, "started": "1"}
@@ -55,7 +55,8 @@ def older(case: store.Store, seconds: float) -> None:
     """The leases that are there were written that much earlier, by the store's time."""
     for path in case.list("lease"):
         then = time.time() - seconds
-        os.utime(Path(case.url) / path, (then, then))
+        with contextlib.suppress(FileNotFoundError):  # it was renewed meanwhile
+            os.utime(Path(case.url) / path, (then, then))
 
 
 def objects(case: store.Store) -> list[dict[str, t.Any]]:
@@ -145,6 +146,79 @@ def test_an_overtaken_run_counts_as_alive_until_its_term_ends(case: store.Store,
     assert not slow.held()
     clock.move(lease.SKEW)
     assert lease.live_runs(case, clock) == set()
+    take(case, "next", clock).release()
+    assert len(case.list("lease")) == 1  # what is over was deleted
+
+
+def contain(case: store.Store, run: str, clock: lease.Clock) -> lease.Lease:
+    return lease.Lease.acquire(case, run=run, verb="contain", holder=f"{run}@desk", clock=clock, never_wait=True)
+
+
+def waits(condition: t.Callable[[], object]) -> None:
+    for _look in range(2000):
+        if condition():
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("not within ten seconds")
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_an_overtaken_containment_holds_a_release_off_until_it_ends(
+    case: store.Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    """The run that overtook it ends first, and its own lease is long over: it renews in objects of its own."""
+    monkeypatch.setattr(process, "identity", lambda: ELSEWHERE)
+    monkeypatch.setattr(lease, "RENEWAL", 0.01)
+    if locked:
+        monkeypatch.setattr(case, "delete", lambda path: (_ for _ in ()).throw(store.StoreUnavailable(f"{path}: object lock")))
+    slow = contain(case, "slow", clock)
+    contain(case, "fast", clock).release()
+    waits(lambda: any(path.startswith("lease/beside/slow/") for path in case.list("lease")))
+    clock.move(lease.TERM + lease.SKEW + 61)
+    older(case, 121)
+    waits(lambda: lease.live_runs(case, clock) == {"slow"})
+    assert lease.live_runs(case, clock, ask=True) == {"slow"}
+    for refused in (lambda: take(case, "release", clock), lambda: lease.refuse_if_held(case, clock)):
+        with pytest.raises(errors.Refused, match="contain by slow@desk on other") as caught:
+            refused()
+        assert "takeover=true" in caught.value.remedy
+    assert contain(case, "third", clock).takeover_of == ""  # containment waits for nobody
+    assert slow.yields() == ""
+    slow.release()
+    assert "slow" not in lease.live_runs(case, clock)
+    assert locked or not any("slow" in path and "released" not in path for path in case.list("lease"))
+
+
+def test_nobody_settles_what_an_overtaken_containment_is_about(case: store.Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "identity", lambda: ELSEWHERE)
+    monkeypatch.setattr(lease, "RENEWAL", 0.01)
+    slow = ledger.Ledger.open(case, incident="IR-1", module="contain", contain=True)
+    with contain(case, slow.run, lease._utcnow):
+        slow.intent([{"id": "a"}])
+        contain(case, "fast", lease._utcnow).release()
+        waits(lambda: any(path.startswith("lease/beside/") for path in case.list("lease")))
+        for path in case.list("lease"):
+            if "beside" not in path:
+                os.utime(Path(case.url) / path, (1, 1))
+        assert ledger.Ledger.open(case, incident="IR-1", module="contain").open_intents() == []
+    assert ledger.Ledger.open(case, incident="IR-1", module="contain").open_intents() == [{"id": "a"}]  # it ended without a word
+
+
+def test_a_release_may_take_the_case_over_from_all_containments(case: store.Store, clock: Clock) -> None:
+    both = [contain(case, name, clock) for name in ("slow", "fast")]
+    both[1].release()
+    release = take(case, "release", clock, takeover=True)
+    assert release.held() and all("taken over by release@desk" in run.yields() for run in both[:1])
+
+
+def test_an_overtaken_release_is_over_when_it_has_stopped(case: store.Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next one would be told for two minutes that it is still at work, from another machine."""
+    monkeypatch.setattr(process, "identity", lambda: ELSEWHERE)
+    slow = take(case, "slow", clock)
+    contain(case, "fast", clock).release()
+    with pytest.raises(errors.Refused, match="slow@desk"):
+        take(case, "next", clock)  # it may be in the middle of a change
+    slow.release()
     take(case, "next", clock).release()
     assert len(case.list("lease")) == 1  # what is over was deleted
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -273,6 +274,26 @@ def test_object_lock_keeps_every_version_and_nothing_else_is_different(locked: s
     marker = next(m for m in s3.list_object_versions(Bucket=bucket, Prefix=record["Key"])["DeleteMarkers"] if m["IsLatest"])
     s3.delete_object(Bucket=bucket, Key=record["Key"], VersionId=marker["VersionId"])
     assert ledger.verify(locked)["verified"]
+
+
+@pytest.mark.parametrize("where", ["case", "locked"])
+def test_an_overtaken_containment_is_seen_until_it_ends(
+    where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = request.getfixturevalue(where)
+    monkeypatch.setattr(lease, "RENEWAL", 0.1)
+    with lease.Lease.acquire(held, run="slow", verb="aws_contain", holder="ada@desk", never_wait=True):
+        with lease.Lease.acquire(held, run="fast", verb="aws_contain", holder="bob@desk", never_wait=True):
+            for _look in range(200):
+                if len(said := [name for name in held.list("lease") if name.startswith("lease/beside/slow/")]) > 1:
+                    break
+                time.sleep(0.05)
+        assert len(said) > 1 and lease.live_runs(held) == {"slow"}
+        with pytest.raises(errors.Refused, match="ada@desk"):
+            lease.Lease.acquire(held, run="release", verb="aws_restore", holder="cy@desk")
+    assert lease.live_runs(held) == set()
+    lease.Lease.acquire(held, run="release", verb="aws_restore", holder="cy@desk").release()
+    assert [name for name in held.list("lease") if "beside" in name] == []
 
 
 def test_every_put_to_s3_carries_the_checksum_that_object_lock_asks_for(case: store.Store, s3: t.Any) -> None:

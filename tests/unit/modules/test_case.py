@@ -17,6 +17,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.evict.cloud.plugins.module_utils.common import container, errors, incident, opening
+from ansible_collections.evict.cloud.plugins.module_utils.common.lease import Lease
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger import Ledger
 from ansible_collections.evict.cloud.plugins.module_utils.common.store import case_store, open_store
 from ansible_collections.evict.cloud.plugins.modules import case
@@ -309,3 +310,15 @@ def test_notify_file_counts_beside_a_template_and_a_suspect_and_says_when_it_can
     assert not run(tmp_path, incident=str(path), suspect=KEY, notify_file="notify.yml", later=60)["changed"]
     assert run(tmp_path, data={"suspects": [{"cloud": "aws", "access_key_id": OTHER}]}, notify_file="notify.yml")["notifiers"] == ["ops"]
     assert any("notify_file does not count" in note for note in run(tmp_path, case=found["case"], notify_file="notify.yml")["notes"])
+
+
+def test_a_case_is_not_closed_while_an_overtaken_containment_is_at_work(tmp_path: Path) -> None:
+    """The one that overtook it has ended."""
+    run(tmp_path, incident=write(tmp_path))
+    store = case_store(open_store(str(tmp_path / "cases")), "IR-1")
+    slow, fast = (Lease.acquire(store, run=name, verb="aws_contain", holder=name, never_wait=True) for name in ("slow", "fast"))
+    fast.release()
+    with pytest.raises(errors.Refused, match=r"not closed: .* is in use: aws_contain by slow"):
+        run(tmp_path, case=str(tmp_path / "cases" / "IR-1"), state="closed")
+    slow.release()
+    assert run(tmp_path, case=str(tmp_path / "cases" / "IR-1"), state="closed")["changed"]
