@@ -42,7 +42,7 @@ class AccountFences:
     def __init__(self, run: Response, form: str = "on_the_spot", *, again: bool = False, back_up: bool = True) -> None:
         self.back_up = back_up  # whether something else is put in the place of an SCP that cannot be had
         self.run, self.form, self.runner, self.incident = run, form, run.runner, run.incident
-        self.refusals, self.next_best = Refusals(run, again=again), NextBest(run)
+        self.refusals, self.next_best = Refusals(run, again=again), NextBest(run, self._whole)
         self._lock = threading.RLock()
         self._open: dict[str, int] = {}
         self._unfenced: dict[str, set[str]] = {}
