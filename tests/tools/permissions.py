@@ -141,7 +141,7 @@ USERS: dict[str, tuple[str, ...]] = {
         if path.stem not in ("__init__", "kind")
     },
     "canary": ("aws_account_fence", "aws_contain"),
-    "deny_all": ("aws_contain",),
+    "deny_all": ("aws_account_fence", "aws_contain", "aws_resource_fence"),
     "dependents": (DISCOVERY,),
     "connections": (CONNECTED,),
     **{f"connected.{path.stem}": (CONNECTED,) for path in (FOLDER / "connected").glob("*.py") if path.stem not in ("__init__", "kind")},

@@ -175,7 +175,7 @@ class AccountFences:
                 self.run.case.note(ID_NOTE, {"id": user.id, "arn": user.arn})
 
     def of(self, principal: Principal) -> list[Held]:
-        """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
+        """What the incident's inline denies say of the principal. A containment denies a user everything even if its own policy could not be written."""
         found = [Held(principal.arn)] if principal.kind == "user" and not principal.only and not self.run.spares(principal) else []
         return scp.merge([], [*found, *self._conditions(principal.arn)])
 
