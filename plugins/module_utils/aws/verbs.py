@@ -12,7 +12,7 @@ from ..common import restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import CloudError, EvictError, InvalidInput, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -181,6 +181,11 @@ def _rendered(aws: Aws, case: Case, params: Params) -> dict[str, t.Any]:
     if len(said) > service_control.SIZE:
         raise EvictError(f"the standing fence has {len(said)} characters, and {service_control.SIZE} fit into a policy", object=standing_fence.NAME,
                          operation="render", remedy="exempt fewer, with * in the place of the account")  # fmt: skip
+    if users := sorted(arn for arn in exempt if kind_of(arn) == "user"):
+        case.warnings.append(
+            f"{', '.join(users)}: the standing fence cannot deny for good that users are added to groups, so whoever may do that can cut off an exempt user;"
+            " exempt a role instead"
+        )
     empty: dict[str, t.Any] = {"principals": [], "failed": [], "open": [], "residual": [], "fences": []}
     return {
         "status": "ok",
