@@ -41,6 +41,7 @@ options:
     elements: str
   principals:
     description: ARNs of users and roles, key ids, or user names that this incident has fenced. The default is all that this case has contained.
+      Whom the incident has not fenced, or has released, is not denied by any resource; a fence that somebody took away is a failure.
     type: list
     elements: str
 """

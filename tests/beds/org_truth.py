@@ -78,9 +78,9 @@ def _name_resources() -> None:
 
 
 def _with_path(params: Any) -> str:
-    """ARN of the provider, instance profile, role or user that a request to IAM names or makes; "" when it names none.
+    """ARN of the provider, instance profile, group, role or user that a request to IAM names or makes; "" when it names none.
 
-    What puts a role into a profile, or takes it out, is judged by the profile (Service Authorization Reference).
+    What puts a role into a profile or a user into a group, or takes it out, is judged by the profile or the group (Service Authorization Reference).
     """
     from ministack.services import iam
 
@@ -88,6 +88,7 @@ def _with_path(params: Any) -> str:
         return str(provider)
     kinds = (
         ("InstanceProfileName", "instance-profile", iam._instance_profiles),
+        ("GroupName", "group", iam._groups),
         ("RoleName", "role", iam._roles),
         ("UserName", "user", iam._users),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.evict.cloud.plugins.module_utils.aws.account_fence import AccountFences
 from ansible_collections.evict.cloud.plugins.module_utils.aws.session import Aws
 from tests.beds.bed import Bed, Credentials, root
 from tests.beds.company import Company, allow, document, trust
@@ -627,18 +628,70 @@ def test_where_the_inline_space_was_misjudged_iam_has_the_last_word(desk: Desk, 
     assert (row["action"], row["controls"]) == ("contained", ["AWSDenyAll", "boundary"])  # two things to remove
 
 
-def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
-    no_organization(desk.bed)
-    iam = desk.bed.client("iam", desk.company.production.root)
+def fill_role(iam: Any) -> None:
     used = len(json.dumps(iam.get_role_policy(RoleName="deploy", PolicyName="work")["PolicyDocument"], separators=(",", ":")))
     bare = len(json.dumps(json.loads(document({**allow("s3:*"), "Resource": ""})), separators=(",", ":")))
     iam.put_role_policy(
         RoleName="deploy", PolicyName="big", PolicyDocument=document({**allow("s3:*"), "Resource": "x" * (10240 - used - bare - 50)})
     )
+
+
+def test_a_role_whose_inline_space_is_full(desk: Desk) -> None:
+    no_organization(desk.bed)
+    fill_role(desk.bed.client("iam", desk.company.production.root))
     desk.incident(ROLE, role_action="deny")
     done = desk.contain(hold="1s")
     assert status_of(done, "role/deploy")["controls"] == ["AWSDenyAll", "boundary"], done
     assert not [c for c in desk.bed.calls() if c["operation"] == "PutRolePolicy" and "responder" in c["principal"]]
+
+
+@pytest.mark.parametrize(("action", "above"), [("clamp", True), ("clamp", False), ("revoke", False)])
+def test_a_shared_role_without_inline_space_is_not_denied_everything(
+    desk: Desk, action: str, above: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others work with it: the policy above the account carries its clamp, where there is one; where there is none, nobody calls it contained."""
+    bed = desk.bed
+    if not above:
+        no_organization(bed)
+    fill_role(bed.client("iam", desk.company.production.root))
+    before = bed.snapshot()
+    desk.incident(ROLE, role_action=action, trusted={"networks": ["198.51.100.0/24"]})
+    done = desk.contain(hold="1s")
+    row = status_of(done, "role/deploy")
+    assert [c.partition(":")[0] for c in row["controls"]] == (["scp"] if above else []), done
+    if above:
+        (name,) = attached(bed)
+        assert (
+            "NotIpAddressIfExists" in json.dumps(content(bed, name)) and "no space" in json.dumps(done["open"]) and done["problems"] == []
+        )
+    else:
+        assert bed.snapshot() == before
+        assert (row["action"], row["contained_at"], done["status"]) == ("failed", None, "error"), done
+        assert "no space" in json.dumps(done["problems"])
+        return
+    assert "due" in [r["kind"] for r in desk.restore()["open"]] and attached(bed)
+    now = Aws.now
+    monkeypatch.setattr(Aws, "now", lambda aws: now(aws) + datetime.timedelta(hours=13))
+    assert desk.restore()["open"] == [] and bed.snapshot() == before
+
+
+def test_awsdenyall_on_a_role_that_never_had_a_cutoff_is_lifted_when_its_sessions_have_run_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version gave it to clamped roles; none of their runs writes a cutoff, which is what a release waited for."""
+    bed = desk.bed
+    no_organization(bed)
+    fill_role(bed.client("iam", desk.company.production.root))
+    before = bed.snapshot()
+    desk.incident(ROLE, role_action="clamp", trusted={"networks": ["198.51.100.0/24"]})
+    with monkeypatch.context() as earlier:
+        earlier.setattr(AccountFences, "_whole", lambda *_: True)
+        assert status_of(desk.contain(), "role/deploy")["controls"] == ["AWSDenyAll", "boundary"]
+    early = desk.restore()
+    assert {r["kind"] for r in early["open"]} == {"due"} and early["residual"] and early["changed_count"] == 0, early
+    now = Aws.now
+    monkeypatch.setattr(Aws, "now", lambda aws: now(aws) + datetime.timedelta(hours=13))
+    assert desk.restore()["open"] == [] and bed.snapshot() == before
 
 
 # -- quotas and refusals -----------------------------------------------------------------------------------------------------------

@@ -175,6 +175,14 @@ def test_no_wildcard_is_exempt(desk: Desk, exempt: str) -> None:
     assert done["failed"] is True and "exact ARN" in json.dumps(done)
 
 
+@pytest.mark.parametrize(("kind", "said"), [("user", True), ("role", False)])
+def test_an_exempt_user_is_warned_about(desk: Desk, kind: str, said: bool) -> None:
+    """A group can cut it off, and what stands for good cannot deny everybody to use groups."""
+    desk.incident(desk.company.leaked.access_key)
+    done = desk.run("aws_account_fence", state="rendered", exempt=[f"arn:aws:iam::*:{kind}/glass"])
+    assert ("exempt a role" in json.dumps(done.get("warnings"))) is said and done["status"] == "ok"
+
+
 # -- in a containment --------------------------------------------------------------------------------------------------------------
 
 

@@ -141,7 +141,7 @@ USERS: dict[str, tuple[str, ...]] = {
         if path.stem not in ("__init__", "kind")
     },
     "canary": ("aws_account_fence", "aws_contain"),
-    "deny_all": ("aws_contain",),
+    "deny_all": ("aws_account_fence", "aws_contain", "aws_resource_fence"),
     "dependents": (DISCOVERY,),
     "connections": (CONNECTED,),
     **{f"connected.{path.stem}": (CONNECTED,) for path in (FOLDER / "connected").glob("*.py") if path.stem not in ("__init__", "kind")},
@@ -468,7 +468,7 @@ WHY = {
     "iam:ListAttachedGroupPolicies": "read back what was put back; rotation: what the user may do",
     "iam:ListAttachedRolePolicies": "the snapshot",
     "iam:ListAttachedUserPolicies": "the snapshot",
-    "iam:ListGroupsForUser": "the snapshot",
+    "iam:ListGroupsForUser": "the snapshot; the groups through which an exempt user could be cut off",
     "iam:ListInstanceProfilesForRole": "the snapshot",
     "iam:ListMFADevices": "which MFA devices there are, and since when; read back",
     "iam:ListOpenIDConnectProviders": "identity providers, before and after",

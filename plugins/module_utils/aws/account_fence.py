@@ -43,7 +43,7 @@ class AccountFences:
     def __init__(self, run: Response, form: str = "on_the_spot", *, again: bool = False, back_up: bool = True) -> None:
         self.back_up = back_up  # whether something else is put in the place of an SCP that cannot be had
         self.run, self.form, self.runner, self.incident = run, form, run.runner, run.incident
-        self.refusals, self.next_best = Refusals(run, again=again), NextBest(run)
+        self.refusals, self.next_best = Refusals(run, again=again), NextBest(run, self._whole)
         self._lock = threading.RLock()
         self._open: dict[str, int] = {}
         self._unfenced: dict[str, set[str]] = {}
@@ -179,7 +179,7 @@ class AccountFences:
                 self.run.case.note(ID_NOTE, {"id": user.id, "arn": user.arn})
 
     def of(self, principal: Principal) -> list[Held]:
-        """What the incident's inline denies say of the principal. A user is denied everything even if its own policy could not be written."""
+        """What the incident's inline denies say of the principal. A containment denies a user everything even if its own policy could not be written."""
         found = [Held(principal.arn)] if principal.kind == "user" and not principal.only and not self.run.spares(principal) else []
         return scp.merge([], [*found, *self._conditions(principal.arn)])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..common.plan import Call, Phase, Probe, Step, Target
 from ..common.reader import Reader
@@ -112,6 +112,15 @@ def back(kind: str, name: str, target: Target, before: str | None) -> Call:
 def keys() -> dict[str, str]:
     """{end of a Step's id: the tag that names its holders}."""
     return {f"#attached/{NAME}": ATTACHED_TAG, "#boundary": BOUNDARY}
+
+
+def holds(principal: Principal, standing: Mapping[str, Step], reader: Reader) -> bool:
+    """Whether it is there, and the case holds it. ``standing``: what the case has done and not undone, by id."""
+    for end, key in keys().items():
+        own, claim = standing.get(f"{principal.arn}{end}"), standing.get(shared_tag.step_id(principal.arn, key))
+        if own and own.probe and reader.read(own.probe) == own.after or (claim and any(joined(claim, reader))):
+            return True
+    return False
 
 
 def joined(claim: Step, reader: Reader) -> tuple[tuple[Call, ...], str]:

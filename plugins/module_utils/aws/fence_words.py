@@ -41,6 +41,9 @@ def breaks(fences: AccountFences, principal: Principal) -> list[str]:
     found = [f"whatever else changes it, such as Terraform, CloudFormation or an administrator of {account}, until it is released"]
     if guarded := [arn for arn in incident.protected if arn.split(":")[4] == account]:
         found.append(f"whoever changes what is protected in {account} ({len(guarded)}), other than these themselves and the responder")
+    aws = fences.run.aws
+    if users := sorted({a for a in (*guarded, aws.responder_arn(account), aws.caller["arn"]) if f":iam::{account}:user/" in a}):
+        found.append(f"whoever adds a user to a group in {account}, or changes a group of {', '.join(users)}, who could be cut off by that")
     if principal.kind != "user":
         return found
     named = [a for a in incident.trusted.principals if f":sts::{account}:federated-user/" in a]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..common.chain import Job
 from ..common.plan import Step
@@ -22,10 +22,10 @@ if t.TYPE_CHECKING:
 
 
 class NextBest:
-    """One run's."""
+    """One run's. ``whole``: whether a principal is denied everything; to whom less is denied, AWSDenyAll is never given."""
 
-    def __init__(self, run: Response) -> None:
-        self._run, self._runner, self._incident = run, run.runner, run.incident
+    def __init__(self, run: Response, whole: Callable[[Principal], bool]) -> None:
+        self._runner, self._incident, self._whole = run.runner, run.incident, whole
         self._lock = threading.Lock()
         self._given: set[str] = set()
 
@@ -42,7 +42,7 @@ class NextBest:
     def give(self, principal: Principal) -> None:
         """Once."""
         with self._lock:
-            if principal.arn in self._given:
+            if principal.arn in self._given or not self._whole(principal):
                 return
             self._given.add(principal.arn)
         full = self.inline_full(principal)  # then nothing of ours is in it, and two things to remove are two of these

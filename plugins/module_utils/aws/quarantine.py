@@ -127,8 +127,13 @@ def fence_role(
 
 
 def longest(principal: Principal) -> datetime.timedelta:
-    """The longest session that the identity could have minted: 36 h for users (GetFederationToken), else 12 h, which is the most that STS gives.
+    """The longest session that the identity could have minted."""
+    return lasts(principal.kind)
+
+
+def lasts(kind: str) -> datetime.timedelta:
+    """36 h for users (GetFederationToken), else 12 h, which is the most that STS gives.
 
     A role's MaxSessionDuration is what it is today. Whoever may write it can raise it, mint, and lower it again; nor does it bind what services assume.
     """
-    return datetime.timedelta(hours=36) if principal.kind == "user" else LONGEST
+    return datetime.timedelta(hours=36) if kind == "user" else LONGEST

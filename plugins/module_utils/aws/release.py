@@ -27,6 +27,7 @@ from . import (
     people_release,
     policy,
     put_back,
+    quarantine,
     resource_release,
     shared_release,
     standing_fence,
@@ -34,6 +35,8 @@ from . import (
 from .compute import release as compute_release
 from .rotation.kinds.replacing import replaced
 from .session import Aws, iso, parse
+
+_DENY_ALL = (*deny_all.keys(), *(f"#tag/{key}" for key in deny_all.keys().values()))  # ends of the ids of its Steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,8 +201,7 @@ class Release:
                 return purpose
         if step.id.endswith(f"#tag/{standing_fence.TAG}"):
             return "account"
-        shared = (*deny_all.keys(), *(f"#tag/{key}" for key in deny_all.keys().values()))
-        return "quarantine" if step.id.endswith(shared) else ""
+        return "quarantine" if step.id.endswith(_DENY_ALL) else ""
 
     def _kept(self, step: Step, cutoff: list[Step]) -> tuple[str, str, str | None] | None:
         if "#rotation/" in step.id:
@@ -267,9 +269,20 @@ class Release:
                 return None
         past = self.case.history.get(f"{step.principal}#policy/{self.case.incident.policy_name('session')}")
         latest = plan.decode(past["step"]) if past and past.get("step") else None
-        if latest and latest.expires and self.aws.now() >= parse(latest.expires):
-            return None  # the cutoff has done its work: every session that it held back has run out
-        return "kept", "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first", None
+        over = (latest.expires if latest else "") or self._outlived(step)
+        if over and self.aws.now() >= parse(over):
+            return None  # the cutoff, or what stood in its place, has done its work: every session that it held back has run out
+        why = "the session cutoff is not in place, so sessions of the attacker would come back; run contain again first"
+        return ("due", f"{why}, or release again when the last of them has run out", over) if over else ("kept", why, None)
+
+    def _outlived(self, step: Step) -> str:
+        """Of AWSDenyAll, when the last session has run out that there was as it was given; "" for anything else.
+
+        It may be on a role that has no space for a cutoff, or that was to be clamped, which no run gives one: waited for, it would never go.
+        """
+        if not step.id.endswith(_DENY_ALL):
+            return ""
+        return iso(parse(self.case.history[step.id]["intent_at"]) + quarantine.lasts(kind_of(step.principal)))
 
     def _compromised(self, step: Step) -> bool:
         keys, identities = self.case.compromised()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import re
 import typing as t
@@ -13,10 +14,11 @@ from ..common.errors import EvictError
 from ..common.guard import identity, kind_of
 from ..common.plan import Call, Target
 from ..common.reader import Reader
-from .service_control import Exempt
+from .service_control import JOINING, Exempt
 from .session import Aws
 
-READS = ("iam:GetRole", "iam:GetUser", "iam:ListAttachedRolePolicies", "iam:ListAttachedUserPolicies")
+READS = ("iam:GetRole", "iam:GetUser", "iam:ListAttachedGroupPolicies", "iam:ListAttachedRolePolicies", "iam:ListAttachedUserPolicies",
+         "iam:ListGroupsForUser")  # fmt: skip
 
 if t.TYPE_CHECKING:
     from ..common.case import Case
@@ -50,7 +52,7 @@ def _of(aws: Aws, account: str, named: Iterable[str]) -> set[str]:
 
 
 def protecting(aws: Aws, case: Case, account: str, reader: Reader, noted: Iterable[Noted] | None = None) -> Exempt:
-    """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary.
+    """``exempt``, with the managed policies that are attached to the responder's own role or user, or are its boundary, and the groups of users.
 
     With another version of one, whoever may write in IAM would cut it off without touching it. Those of earlier responders of the case too.
     ``reader``: so that ``note_responder`` asks for nothing twice.
@@ -58,7 +60,8 @@ def protecting(aws: Aws, case: Case, account: str, reader: Reader, noted: Iterab
     found = {arn for own in _own(aws, account) for arn in _standing_on(case, own, reader)}
     others = list(case.notes(NOTE) if noted is None else noted)
     found |= {arn for note in others if note["data"]["account"] == account for arn in note["data"].get("policies", ())}
-    return dataclasses.replace(exempt(aws, case, account, others), policies=tuple(sorted(found)))
+    base = exempt(aws, case, account, others)
+    return dataclasses.replace(base, policies=tuple(sorted(found.union(*_groups(case, base, reader)))))
 
 
 def _own(aws: Aws, account: str) -> list[str]:
@@ -80,11 +83,36 @@ def _standing_on(case: Case, own: str, reader: Reader) -> list[str]:
         arns = [p["PolicyArn"] for p in reader.get(listed).get("AttachedPolicies", [])]
         arns.append(str((reader.get(shown)[kind.capitalize()].get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""))
     except EvictError as error:
-        text = f"the managed policies of {own} could not be read, so the fence above the account does not keep others from changing them: {error.message}"
-        if text not in case.warnings:
-            case.warnings.append(text)
+        _unread(case, f"managed policies of {own}", error)
         return []
     return [arn for arn in arns if arn and arn.split(":")[4] == target.account]
+
+
+def _groups(case: Case, found: Exempt, reader: Reader) -> list[list[str]]:
+    """Of each user among the exempt what cuts it off without touching it: a group that denies, to which it is added, its groups, and their policies."""
+    users = [arn for arn in found.arns if kind_of(arn) == "user"]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda user: _groups_of(case, user, reader), users))
+
+
+def _groups_of(case: Case, user: str, reader: Reader) -> list[str]:
+    name, target = user.rsplit("/", 1)[-1], Target("aws", user.split(":")[4])
+    found = [user.partition(":user/")[0] + JOINING]
+    try:
+        for group in reader.get(Call(target, "iam", "ListGroupsForUser", {"UserName": name})).get("Groups", []):
+            found.append(group["Arn"])
+            listed = reader.get(Call(target, "iam", "ListAttachedGroupPolicies", {"GroupName": group["GroupName"]}))
+            found += [p["PolicyArn"] for p in listed.get("AttachedPolicies", []) if p["PolicyArn"].split(":")[4] == target.account]
+    except EvictError as error:
+        if getattr(error, "code", "") != "NoSuchEntity":  # nobody can make it either
+            _unread(case, f"groups of {user}", error)
+    return found
+
+
+def _unread(case: Case, what: str, error: EvictError) -> None:
+    text = f"the {what} could not be read, so the fence above the account does not keep others from changing them: {error.message}"
+    if text not in case.warnings:
+        case.warnings.append(text)
 
 
 def declared(aws: Aws, incident: t.Any, account: str) -> tuple[str, ...]:

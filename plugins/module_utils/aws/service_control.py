@@ -38,6 +38,7 @@ _PURPOSES = {"aws:TokenIssueTime": "session", "aws:userid": "userid", "aws:Sourc
 _ODD = re.compile(r"[*?$]")
 # Behind the account's ARN, the roles that Identity Center made there; nobody else can make one under this path, and no name holds an asterisk.
 PEOPLE = ":role/aws-reserved/sso.amazonaws.com/*"
+JOINING = ":group/*"  # behind the account's ARN: nobody is added to a group, which would cut off a user without touching it
 ASSUMED_ROOT = {"Null": {"aws:AssumedRoot": "true"}}  # root itself, and not a session that the management account got by sts:AssumeRoot
 
 
@@ -84,7 +85,9 @@ class Exempt:
     federated: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()  # of ``arns`` and declared automations: who may write in IAM while nobody else may, until ``until``
     until: str = ""
-    policies: tuple[str, ...] = ()  # managed policies on which the responder stands: nobody but ``arns`` changes them either
+    policies: tuple[
+        str, ...
+    ] = ()  # what ``arns`` stand on, managed policies and groups (``JOINING``: all): nobody but ``arns`` changes it either
     responders: tuple[str, ...] = ()  # of ``arns``: who responds
     bare: bool = False  # the others of ``arns`` are only exempt, and not protected: their ARNs would fill the document
 
@@ -146,11 +149,14 @@ def statements(sid: str, held: Iterable[Held], exempt: Exempt) -> list[Statement
     everybody = sorted(
         {h.arn for h in held if h.purpose != "root" and not h.arn.endswith(PEOPLE) and not is_id(h.arn)}
     )  # IAM changes neither
-    resources = [*everybody, *(arn for arn in exempt.guarded if arn not in everybody), *sorted(map(pattern, exempt.policies))]
+    joining = [arn for arn in exempt.policies if arn.endswith(JOINING)]
+    standing = sorted(pattern(arn) for arn in exempt.policies if arn not in joining)
+    resources = [*everybody, *(arn for arn in exempt.guarded if arn not in everybody), *standing]
+    but = {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {}
     if resources:
-        found.append(
-            _deny(f"{sid}W", list(WRITES), resources, {"ArnNotLike": {"aws:PrincipalArn": sorted(exempt.arns)}} if exempt.arns else {})
-        )
+        found.append(_deny(f"{sid}W", list(WRITES), resources, but))
+    if joining:
+        found.append(_deny(f"{sid}G", ["iam:AddUserToGroup"], joining, but))
     if held:
         found.append(undoing(f"{sid}O", exempt.guarded))
     if exempt.until:
@@ -230,7 +236,7 @@ def ours(content: t.Any, sid: str) -> list[Statement]:
     return [
         s
         for s in ([found] if isinstance(found, dict) else found)
-        if re.fullmatch(re.escape(sid) + r"[DFOUWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
+        if re.fullmatch(re.escape(sid) + r"[DFGOUWZ][0-9a-f]{0,6}", str(s.get("Sid", "")))
     ]
 
 

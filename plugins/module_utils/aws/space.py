@@ -39,7 +39,7 @@ def used(principal: Principal, but: str, reader: Reader) -> int:
 
 
 def fitting(principal: Principal, steps: Iterable[Step], reader: Reader, runner: Runner) -> list[Step]:
-    """The Steps for which there is room. The others are noted as failed, with IAM's own code, and nothing is sent."""
+    """The Steps for which there is room. The others fail as if IAM had refused them, with its own code, and nothing is sent."""
     left = []
     for step in steps:
         name = step.id.rpartition("#policy/")[2]
@@ -55,5 +55,8 @@ def fitting(principal: Principal, steps: Iterable[Step], reader: Reader, runner:
             left.append(step)
             continue
         why = f"{step.resource}: no space, {wanted:,} characters of inline policies and {limit:,} are allowed"
-        runner.done[step.id] = Done(step, "failed", why, operation=f"iam:Put{principal.kind.capitalize()}Policy", code=FULL)
+        operation = f"iam:Put{principal.kind.capitalize()}Policy"
+        runner.refused(
+            Done(step, "failed", why, "take away inline policies that it does not need, then run again", operation, runner.now(), FULL)
+        )
     return left

@@ -12,7 +12,7 @@ from ..common import restore
 from ..common.case import Case
 from ..common.chain import Job
 from ..common.errors import CloudError, EvictError, InvalidInput, Refused
-from ..common.guard import identity
+from ..common.guard import identity, kind_of
 from ..common.ledger_verify import tampered
 from ..common.plan import Phase, Step
 from ..common.reader import Reader
@@ -21,6 +21,7 @@ from ..common.suspect import classify
 from . import (
     account_fence,
     credentials,
+    deny_all,
     fence_words,
     identity_center,
     policy,
@@ -82,6 +83,12 @@ class _Above(_Single):
     def __init__(self, aws: Aws, case: Case, runner: Runner, form: str) -> None:
         super().__init__(aws, case, runner, lambda _principal, _reader: ())
         self.fences = account_fence.AccountFences(self, form, again=True, back_up=False)
+        self._standing = {latest.id: latest for _first, latest in restore.standing(case.history)}
+        self._denied: set[str] = set()  # users whom AWSDenyAll holds for this incident
+
+    def spares(self, principal: Principal) -> bool:
+        """Only a containment denies a user unseen: one who is named here, or was a suspect, may never have been fenced, or be released since."""
+        return principal.arn not in self._denied
 
     def start(self, principal: Principal) -> None:
         """Look at the identity's own fences; they are what is repeated."""
@@ -92,10 +99,14 @@ class _Above(_Single):
                 if found is not None:
                     step = policy.inline_step(principal, self.incident, purpose, found, found, "", Phase.FENCE)
                     self.runner.done[step.id] = Done(step, "already")
-            if self.must and not self.fences.of(principal):
+            if principal.kind == "user" and deny_all.holds(principal, self._standing, reader):
+                self._denied.add(principal.arn)
+            own = f"{principal.arn}#policy/{self.incident.policy_name('quarantine')}"
+            gone = own in self._standing and own not in self.runner.done and principal.arn not in self._denied
+            if gone or (self.must and not self.fences.of(principal)):
                 self.runner.fail(
                     EvictError(
-                        f"{principal.arn} is not fenced by this incident, so there is nothing to repeat above its account", object=principal.arn,
+                        f"{principal.arn} is not fenced by this incident{' any more' if gone else ''}, so that is not repeated", object=principal.arn,
                         operation="fence", remedy="run aws_identity_quarantine or aws_contain first",
                     )
                 )  # fmt: skip
@@ -170,6 +181,11 @@ def _rendered(aws: Aws, case: Case, params: Params) -> dict[str, t.Any]:
     if len(said) > service_control.SIZE:
         raise EvictError(f"the standing fence has {len(said)} characters, and {service_control.SIZE} fit into a policy", object=standing_fence.NAME,
                          operation="render", remedy="exempt fewer, with * in the place of the account")  # fmt: skip
+    if users := sorted(arn for arn in exempt if kind_of(arn) == "user"):
+        case.warnings.append(
+            f"{', '.join(users)}: the standing fence cannot deny for good that users are added to groups, so whoever may do that can cut off an exempt user;"
+            " exempt a role instead"
+        )
     empty: dict[str, t.Any] = {"principals": [], "failed": [], "open": [], "residual": [], "fences": []}
     return {
         "status": "ok",

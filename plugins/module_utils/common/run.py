@@ -132,6 +132,15 @@ class Runner:
         with self._lock:
             self.failures = [f for f in self.failures if f["message"] != done.message or not done.message]
 
+    def refused(self, failed: Done) -> None:
+        """A Step that is known to fail is not tried: it is recorded as if it had been, so that a release knows what was wanted."""
+        if failed.step.id in self.done:
+            self.replaced(failed.step.id)  # what was said of it before
+        if self.journal:
+            self.journal.intent([plan.encode(failed.step)], urgent=True)
+        self.fail(EvictError(failed.message, object=failed.step.resource, operation=failed.operation, remedy=failed.remedy))
+        self._record(failed, known=True)
+
     def forgive(self, object: str) -> None:
         """What failed of ``object`` has succeeded since."""
         with self._lock:

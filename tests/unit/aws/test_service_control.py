@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import json
 from types import SimpleNamespace
@@ -92,6 +93,18 @@ def test_what_the_responder_stands_on_is_protected_and_gives_way_to_who_is_held(
     assert write["Resource"] == [held[0].arn, GLASS, policy] and write["Condition"] == {"ArnNotLike": {"aws:PrincipalArn": [GLASS]}}
     for action in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy"):
         assert any(fnmatch.fnmatchcase(f"iam:{action}", pattern) for pattern in write["Action"]), action
+
+
+def test_groups_through_which_an_exempt_user_could_be_cut_off_are_kept_and_give_way_too() -> None:
+    """To add a user to a group is judged by the group alone, so that is denied of all groups, and of nothing else."""
+    mine, every = f"arn:aws:iam::{A}:group/ops/emergency", f"arn:aws:iam::{A}{scp.JOINING}"
+    exempt = Exempt((GLASS,), policies=(every, mine))
+    written = scp.statements(SID, [user("a")], exempt)
+    (write,), (join,) = ([s for s in written if s["Sid"] == f"{SID}{letter}"] for letter in "WG")
+    assert write["Resource"] == [user("a").arn, GLASS, mine] and (join["Action"], join["Resource"]) == ("iam:AddUserToGroup", every)
+    assert write["Condition"] == join["Condition"] == {"ArnNotLike": {"aws:PrincipalArn": [GLASS]}}
+    assert scp.ours(scp.document(written), SID) == written and scp.members(written, SID) == [user("a")]
+    assert "group" not in json.dumps(scp.statements(SID, [user("a")], dataclasses.replace(exempt, policies=())))
 
 
 def test_a_declared_automation_that_is_named_by_its_session_is_not_frozen() -> None:

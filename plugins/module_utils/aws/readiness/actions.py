@@ -77,7 +77,7 @@ RESPONDER: dict[str, dict[str, str]] = {
         "iam:ListAttachedGroupPolicies": "read back what was put back; rotation: what the user may do",
         "iam:ListAttachedRolePolicies": "the snapshot",
         "iam:ListAttachedUserPolicies": "the snapshot",
-        "iam:ListGroupsForUser": "the snapshot",
+        "iam:ListGroupsForUser": "the snapshot; the groups through which an exempt user could be cut off",
         "iam:ListInstanceProfilesForRole": "the snapshot",
         "iam:ListMFADevices": "which MFA devices there are, and since when; read back",
         "iam:ListOpenIDConnectProviders": "identity providers, before and after",
