@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..common import restore
 from ..common.chain import Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity, kind_of
@@ -16,6 +15,7 @@ from ..common.run import Done
 from ..common.unexplained import Entry
 from . import put_back
 from .account_state import Change
+from .attackers import Attackers
 from .authors import Authors
 from .principal import Principal
 from .resolving import from_identity
@@ -41,7 +41,7 @@ class Answers:
         self._since: dict[str, str] = {}  # account -> from when on authors are looked for
         self._wrote: dict[str, str] = {}  # Step id -> when this run wrote it first
         self._told: set[str] = set()
-        self._released = {identity(arn) for arn in restore.released(self.case.history)}
+        self.hostile = Attackers(hold.run).made
 
     def begin(self, account: str, since: str) -> None:
         """Called before the changes of an account are answered."""
@@ -55,24 +55,14 @@ class Answers:
 
     # -- whose it is -------------------------------------------------------------------------------------------------------------
 
-    def hostile(self, event: Event) -> bool:
-        """Whether its author is a suspect: by the key or the session, also of a role that is trusted; or contained, by this run or one before."""
-        who = event.get("userIdentity") or {}
-        key, author = str(who.get("accessKeyId") or ""), identity(caller_arn(event))
-        contained = self.run.principals.get(author) or self.run.former.get(author)
-        if contained is not None and (not contained.only or key in contained.only | contained.compromised):
-            return True
-        if self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")):
-            return True
-        keys, whole = self.case.compromised()
-        return key in keys or (author in whole and author not in self._released)
-
     def _contained(self, who: str) -> bool:
         return who in self.run.principals or who in self.run.former
 
     def _trusted(self, event: Event) -> bool:
-        """A declared automation, and nobody who sits in it."""
-        return identity(caller_arn(event)) in self.run.trusted and not self.hostile(event)
+        """A declared automation that nobody suspects, and nobody who sits in it."""
+        author = identity(caller_arn(event))
+        contained = self.run.principals.get(author) or self.run.former.get(author)
+        return author in self.run.trusted and (contained is None or bool(contained.only)) and not self.hostile(event)
 
     # -- a change ----------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import threading
 import typing as t
 
 from ..common import looks, manual, unexplained
-from ..common.guard import kind_of
+from ..common.guard import identity, kind_of
 from ..common.unexplained import Entry, Known
 from . import account_state, residual
 from .account_state import Change, State
@@ -63,7 +63,7 @@ class Unanswered:
                 for one in known
                 if not one.answer["how"]
                 or one.entry.id in self._others
-                or (one.answer.get("who") and hostile({"userIdentity": one.answer["who"]}))
+                or (one.answer.get("who") and hostile({"userIdentity": one.answer["who"], "eventTime": one.answer.get("when", "")}))
             ]
         return {(entry.arn, entry.facet): entry for entry in found}
 
@@ -109,7 +109,7 @@ class Unanswered:
             if one.answer["how"] == how:
                 return
             who = {key: value for key, value in ((event or {}).get("userIdentity") or {}).items() if key in _WHO}
-            data = {"id": entry.id, "how": how, "who": who}
+            data = {"id": entry.id, "how": how, "who": who, "when": str((event or {}).get("eventTime") or "")}
             self._known[entry.id] = dataclasses.replace(one, answer=data, at=iso(self._run.aws.now()))
             self._others.discard(entry.id)
             self._run.case.note(unexplained.ANSWER, data)
@@ -196,8 +196,15 @@ class Unanswered:
             rows.append({"object": entry.arn, "why": f"{self._text(entry)}{said}", "due": None})
         with self._lock:
             others = [self._known[name].entry for name in sorted(self._others)]
-        said = "it gives access, and nobody suspects them: look whether it was meant so"
-        return rows + [{"object": entry.arn, "why": f"{self._text(entry)}; {said}", "due": None} for entry in others]
+        return rows + [
+            {"object": entry.arn, "why": f"{self._text(entry)}; {self._nobody_suspects(entry)}", "due": None} for entry in others
+        ]
+
+    def _nobody_suspects(self, entry: Entry) -> str:
+        who = identity(caller_arn(self._events[entry.id]))
+        contained = who in self._run.principals or who in self._run.former
+        them = "a session or key of it that is not known to be the attacker's, so it stays" if contained else "and nobody suspects them"
+        return f"it gives access, {them}: look whether it was meant so"
 
 
 def restored(state: State, entries: t.Iterable[Entry]) -> State:

@@ -10,7 +10,7 @@ import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
-NOTE, ANSWER = "unexplained", "explained"  # kinds of notes: the fields of ``Entry``; {"id", "how", "who"}
+NOTE, ANSWER = "unexplained", "explained"  # kinds of notes: the fields of ``Entry``; {"id", "how", "who", "when"}
 ITEM = "manual/unexplained/"  # what a person confirms: that they know whose it is, and have dealt with it
 Notes = Mapping[str, Sequence[Mapping[str, t.Any]]]
 
