@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.beds.bed import Bed, Credentials
 from tests.beds.company import PRODUCTION, Company, document, trust
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
 from tests.integration.test_hold import ALL, Undoer, bed, company, desk, hold
-from tests.integration.test_hold_late_logs import look, soon
+from tests.integration.test_hold_late_logs import by_hand, late, look, soon
 
 __all__ = ["bed", "company", "desk", "soon"]  # fixtures
 pytestmark = pytest.mark.bed
@@ -59,3 +60,21 @@ def test_what_others_do_in_a_role_that_is_only_revoked_stays(desk: Desk, bed: Be
     assert {"app", "svc"} <= set(said) and all(
         DEPLOY in said[name] and "not known to be the attacker's" in said[name] for name in ("app", "svc")
     ), said
+
+
+def test_what_was_undone_before_anybody_knew_whose_it_was_is_said_to_whom_it_belongs(desk: Desk, bed: Bed, company: Company) -> None:
+    iam, pipeline = bed.client("iam", company.production.root, direct=True), bed.client("iam", company.production.root)
+    desk.incident(company.leaked.access_key, DEPLOY, password="keep", role_action="revoke")  # which the late logs do not lead to
+    bed.lag(0)
+    more: dict[str, Any] = {"RoleName": "deploy", "PolicyName": "queue", "PolicyDocument": document(CLOUD)}
+    done = late(desk, lambda: outcome(pipeline, "put_role_policy", **more), spread="1s")
+    names = iam.list_role_policies(RoleName="deploy")["PolicyNames"]
+    assert "queue" not in names and done["status"] == "open" and by_hand(done) == ["deploy"], (names, done["open"])
+    assert any("was undone" in w["why"] and w["object"] == DEPLOY for w in done["watch"]), done["watch"]
+    assert desk.run("case", case=str(desk.case), state="closed", reason="we are in a hurry")["failed"]
+    looked = look(desk, spread="1s")
+    (said,) = [w["why"] for w in looked["watch"] if w["object"] == DEPLOY]
+    assert ":root, and was undone" in said and "do it again" in said, said
+    assert by_hand(looked) == [] and not [o for o in looked["open"] if "queue" in o["why"]], looked["open"]
+    (kept,) = [r["why"] for r in desk.restore()["open"] if r["object"] == f"{DEPLOY} inline/queue"]
+    assert "does not say that a suspect had changed it" in kept, kept
