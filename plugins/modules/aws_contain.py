@@ -336,7 +336,7 @@ events:
   sample: {asked: true, seen: 41, until: "2026-11-22T08:58:11Z"}
 watch:
   description: What somebody changed meanwhile, and nothing says yet who, so that a later look asks again; and what gives access and was done by somebody
-    whom nobody suspects. Each with C(object) and C(why).
+    whom nobody suspects; and what was undone before anybody knew that it was theirs, which they have to do again. Each with C(object) and C(why).
   returned: with O(phase=all)
   type: list
   elements: dict

@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..common import restore
 from ..common.chain import Job
 from ..common.errors import EvictError, Refused
 from ..common.guard import identity, kind_of
@@ -16,7 +15,8 @@ from ..common.run import Done
 from ..common.unexplained import Entry
 from . import put_back
 from .account_state import Change
-from .authors import Authors
+from .attackers import Attackers
+from .authors import Authors, left_it_so
 from .principal import Principal
 from .resolving import from_identity
 from .scope import Found, caller_arn
@@ -41,7 +41,7 @@ class Answers:
         self._since: dict[str, str] = {}  # account -> from when on authors are looked for
         self._wrote: dict[str, str] = {}  # Step id -> when this run wrote it first
         self._told: set[str] = set()
-        self._released = {identity(arn) for arn in restore.released(self.case.history)}
+        self.hostile = Attackers(hold.run).made
 
     def begin(self, account: str, since: str) -> None:
         """Called before the changes of an account are answered."""
@@ -55,24 +55,14 @@ class Answers:
 
     # -- whose it is -------------------------------------------------------------------------------------------------------------
 
-    def hostile(self, event: Event) -> bool:
-        """Whether its author is a suspect: by the key or the session, also of a role that is trusted; or contained, by this run or one before."""
-        who = event.get("userIdentity") or {}
-        key, author = str(who.get("accessKeyId") or ""), identity(caller_arn(event))
-        contained = self.run.principals.get(author) or self.run.former.get(author)
-        if contained is not None and (not contained.only or key in contained.only | contained.compromised):
-            return True
-        if self.run.scope and self.run.scope.knows(key, str(who.get("arn") or "")):
-            return True
-        keys, whole = self.case.compromised()
-        return key in keys or (author in whole and author not in self._released)
-
     def _contained(self, who: str) -> bool:
         return who in self.run.principals or who in self.run.former
 
     def _trusted(self, event: Event) -> bool:
-        """A declared automation, and nobody who sits in it."""
-        return identity(caller_arn(event)) in self.run.trusted and not self.hostile(event)
+        """A declared automation that nobody suspects, and nobody who sits in it."""
+        author = identity(caller_arn(event))
+        contained = self.run.principals.get(author) or self.run.former.get(author)
+        return author in self.run.trusted and (contained is None or bool(contained.only)) and not self.hostile(event)
 
     # -- a change ----------------------------------------------------------------------------------------------------------------
 
@@ -134,9 +124,8 @@ class Answers:
         kind = change.facet.partition("/")[0]
         if steps := list(put_back.steps(change, Target("aws", account))):
             self.acted += 1
-            note = {"step": steps[0].id, "by": identity(by)}
-            if by and note not in [n["data"] for n in self.case.notes(put_back.NOTE)]:
-                self.case.note(put_back.NOTE, note)
+            if event:
+                self._note_author(steps[0].id, event)
             entry = self.left.keep(change, entry, since=since, meanwhile=True, event=event)
             self.left.undoing(entry, steps[0].id)  # until it is, it has no answer
             self.runner.add(change.arn, account, [Job(Phase.FENCE, lambda _r: steps)])
@@ -163,7 +152,13 @@ class Answers:
             return
         self.acted += 1
         self.run.findings.take(found)
-        self.left.answer(entry, "its author is a suspect, and what it gives is cut")
+        self.left.answer(entry, "its author is a suspect, and what it gives is cut" if event else "what it gives is cut")
+
+    def _note_author(self, step: str, event: Event) -> None:
+        """A release keeps what a suspect's change was undone by."""
+        note = {"step": step, "by": identity(caller_arn(event))}
+        if note not in [n["data"] for n in self.case.notes(put_back.NOTE)]:
+            self.case.note(put_back.NOTE, note)
 
     # -- somebody takes our controls away ----------------------------------------------------------------------------------------
 
@@ -214,15 +209,27 @@ class Answers:
         self.run.findings.take(Found(change.arn.split(":")[4], caller_arn(event), how, session=session))
 
     def ask_again(self, entry: Entry, authors: Authors) -> None:
-        """Of a control that was taken away by nobody knows whom: everybody whom the history names by now."""
+        """Of a control that was taken away by nobody knows whom: everybody whom the history names by now. Of what was undone: whoever had done it."""
         change = Change(entry.arn, entry.facet, entry.before, entry.after)
         found = [event for event in authors.all_of(change) if str(event.get("eventTime")) >= entry.since]
+        if not entry.step:
+            self._undone(change, entry, found)
+            return
         for event in {(caller_arn(event), str((event.get("userIdentity") or {}).get("arn"))): event for event in found}.values():
             if self._trusted(event) and entry in self.left.left():
                 self._fought(change, entry.step, event)
             self._named(change, event)
         if found:
             self.left.answer(entry, f"taken away by {', '.join(sorted({caller_arn(event) for event in found}))}")
+
+    def _undone(self, change: Change, entry: Entry, found: list[Event]) -> None:
+        """It stays so, whoever it was: what gives a contained principal more is its owner's to do again."""
+        if event := next((event for event in found if self.hostile(event)), None):
+            for step in put_back.steps(change, Target("aws", change.arn.split(":")[4])):
+                self._note_author(step.id, event)
+            self.left.answer(entry, "undone")
+        elif event := next((event for event in found if left_it_so(change, event)), None):
+            self.left.wronged(entry, event)
 
     def accomplices(self, change: Change, ours: Step, authors: Authors) -> None:
         """Whoever else touched the control since it was written: of several only the last one's work is seen."""

@@ -95,7 +95,7 @@ class Authors:
 
         Not one of the other direction: that the newest event is there, and the one that left it as it is now not yet, is what late logs look like.
         """
-        return next((event for event in self.all_of(change) if _left_it_so(change, event)), None)
+        return next((event for event in self.all_of(change) if left_it_so(change, event)), None)
 
     def all_of(self, change: Change) -> Iterator[events.Event]:
         """All of somebody else that touched the place, newest first; of a key those that left it as it is."""
@@ -171,7 +171,8 @@ class Authors:
         return self._events[name]
 
 
-def _left_it_so(change: Change, event: events.Event) -> bool:
+def left_it_so(change: Change, event: events.Event) -> bool:
+    """Whether a call that touches the place leaves it as ``change`` has it: there, or gone."""
     if change.facet.partition("/")[0] not in _BOTH_WAYS:
         return True
     return str(event.get("eventName")).startswith(_TAKES) == (change.after is None)

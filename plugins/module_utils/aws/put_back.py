@@ -21,6 +21,7 @@ from .account_state import Change
 from .policy import inline
 
 HELD = "#held/"  # in the ids of these Steps
+ACTION = "put back"
 NOTE = "put_back"  # kind of notes: {"step": its id, "by": identity of whoever had changed it}
 # A policy of AWS itself, and whether it only denies; a key that AWS finds published gets the quarantine from AWS.
 _OF_AWS = re.compile(rf"arn:[\w-]+:iam::aws:policy/(?:({deny_all.NAME}|AWSCompromisedKeyQuarantine(?:V\d+)?)|.+)")
@@ -71,7 +72,7 @@ def steps(change: Change, target: Target) -> Iterator[Step]:
     do, probe, now, after = parts
     reverse = make(dataclasses.replace(change, before=change.after, after=change.before), name, target) if make else None
     yield Step(
-        id=f"{change.arn}{HELD}{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action="put back", phase=Phase.RESOURCE,
+        id=f"{change.arn}{HELD}{change.facet}", principal=change.arn, resource=f"{change.arn} {change.facet}", action=ACTION, phase=Phase.RESOURCE,
         before=now, after=after, do=do, probe=probe, undo=reverse[0] if reverse else (),
         irreversible="" if reverse else "what it was changed to cannot be had again",
     )  # fmt: skip

@@ -213,6 +213,12 @@ class Release:
         if away := people_release.kept(self, step):
             return away
         if put_back.is_held(step):
+            if step.action == put_back.ACTION and not self._changed_by(step):
+                return (
+                    "kept",
+                    "it was put back, and the ledger does not say that a suspect had changed it: if it was yours, do it again",
+                    None,
+                )
             return "kept", "a suspect had changed it, and it was put back", None
         if clocks.CLOCK in step.id and step.undo:  # what may be the owner's is not worth what it deletes if it is not
             return "kept", clocks.PERHAPS if step.action == clocks.CARRIED else clocks.KEPT, None

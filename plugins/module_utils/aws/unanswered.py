@@ -3,7 +3,7 @@
 """What somebody changed and nobody has an answer to yet: CloudTrail is minutes late, so in the run that sees it that is the rule.
 
 Kept in the ledger (``common.unexplained``) and compared with what was there *before* it until it is undone, its author is known, or a person says that they
-know. Of a control that was taken away only the author is missing: it was written again.
+know. Of a control that was taken away only the author is missing: it was written again. So it is with what was changed of somebody contained: it was undone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import typing as t
 
 from ..common import looks, manual, unexplained
-from ..common.guard import kind_of
+from ..common.guard import identity, kind_of
 from ..common.unexplained import Entry, Known
 from . import account_state, residual
 from .account_state import Change, State
@@ -44,13 +44,14 @@ class Unanswered:
         self._events: dict[str, Event] = {}  # by id, of what this run could tell the author of
         self._undoing: dict[str, str] = {}  # id -> the Step that undoes it
         self._others: set[str] = set()  # ids of what somebody did whom nobody suspects, in this run or explained by it
+        self._wronged: dict[str, str] = {}  # id of what was undone -> the answer that it was done by somebody whom nobody suspects
 
     # -- what there is -----------------------------------------------------------------------------------------------------------
 
     def left(self, account: str = "") -> list[Entry]:
         """Without an answer, of one account or of all that this run has."""
         with self._lock:
-            found = [one.entry for one in self._known.values() if not one.answer["how"]]
+            found = [one.entry for one in self._known.values() if one.open]
         account = account or self._run.share
         return [entry for entry in found if account in ("", entry.arn.split(":")[4])]
 
@@ -63,15 +64,22 @@ class Unanswered:
                 for one in known
                 if not one.answer["how"]
                 or one.entry.id in self._others
-                or (one.answer.get("who") and hostile({"userIdentity": one.answer["who"]}))
+                or (one.answer.get("who") and hostile({"userIdentity": one.answer["who"], "eventTime": one.answer.get("when", "")}))
             ]
         return {(entry.arn, entry.facet): entry for entry in found}
 
     def reverts(self, account: str) -> list[Entry]:
-        """Controls that were taken away by nobody knows whom; also those of which the log may not name everybody yet."""
+        """Controls that were taken away by nobody knows whom, also those of which the log may not name everybody yet; and what was undone, whoever did it."""
         with self._lock:
-            known = [one for one in self._known.values() if one.entry.step and one.entry.arn.split(":")[4] == account]
-        return [one.entry for one in known if not one.answer["how"] or (one.at and parse(one.at) < parse(one.entry.seen) + looks.AFTER[0])]
+            known = [
+                one
+                for one in self._known.values()
+                if one.entry.arn.split(":")[4] == account and (one.entry.step or self._is_undone(one.entry))
+            ]
+        return [one.entry for one in known if one.open or (one.at and parse(one.at) < parse(one.entry.seen) + looks.AFTER[0])]
+
+    def _is_undone(self, entry: Entry) -> bool:
+        return self._known[entry.id].answer["how"] == unexplained.UNDONE
 
     def event(self, entry: Entry | None, change: Change) -> Event | None:
         """Who did it, when that is known and it is still what is there."""
@@ -109,7 +117,7 @@ class Unanswered:
             if one.answer["how"] == how:
                 return
             who = {key: value for key, value in ((event or {}).get("userIdentity") or {}).items() if key in _WHO}
-            data = {"id": entry.id, "how": how, "who": who}
+            data = {"id": entry.id, "how": how, "who": who, "when": str((event or {}).get("eventTime") or "")}
             self._known[entry.id] = dataclasses.replace(one, answer=data, at=iso(self._run.aws.now()))
             self._others.discard(entry.id)
             self._run.case.note(unexplained.ANSWER, data)
@@ -136,7 +144,14 @@ class Unanswered:
             done = {name: self._run.runner.done.get(step) for name, step in self._undoing.items()}
             for name in [name for name, one in done.items() if one and one.status in ("done", "already")]:
                 del self._undoing[name]
-                self.answer(self._known[name].entry, "undone")
+                self.answer(self._known[name].entry, "undone" if name in self._events else unexplained.UNDONE)
+
+    def wronged(self, entry: Entry, event: Event) -> None:
+        """It was undone before anybody knew that somebody had done it whom nobody suspects."""
+        how = f"undone, although it was done by {caller_arn(event)}, whom nobody suspects"
+        self.answer(entry, how)
+        with self._lock:
+            self._wronged[entry.id], self._events[entry.id] = how, event
 
     def over(self, account: str, before: State, now: State, places: t.Collection[Place]) -> None:
         """What differs no more (``places``: what does) was undone by somebody, holds nothing any more, or is cut by now."""
@@ -163,13 +178,15 @@ class Unanswered:
             if entry.after is None
             else "was changed"
         )
-        return f"{what} {verb}{by}"
+        return f"{what} {verb}{by}" + (", and was undone" if self._is_undone(entry) or entry.id in self._wronged else "")
 
     def manual(self) -> list[manual.Row]:
         """What a person can say in the log's place."""
         rows = []
         for entry in [entry for entry in self.left() if entry.access]:
             todo = "name whoever did it as a suspect" if entry.step else "undo it, or name whoever did it as a suspect"
+            if self._is_undone(entry):
+                todo = "name whoever did it as a suspect; if it was yours, do it again"
             what = f"{self._text(entry)} (seen {entry.seen}): look into CloudTrail. If it was none of yours, {todo}; then say that it is dealt with"
             why = (
                 "whoever did it is a suspect, and it has no way back"
@@ -185,6 +202,7 @@ class Unanswered:
         rows = []
         for entry in [entry for entry in self.left() if entry.access]:
             kind = "whoever took a control away" if entry.step else kinds.get(entry.facet.partition("/")[0], "whoever gained by a change")
+            kind = "whoever made a change" if self._is_undone(entry) else kind
             rows.append(residual.row(entry.arn, kind, _UNTIL, f"{self._text(entry)} at {entry.seen} or shortly before"))
         return rows
 
@@ -196,8 +214,18 @@ class Unanswered:
             rows.append({"object": entry.arn, "why": f"{self._text(entry)}{said}", "due": None})
         with self._lock:
             others = [self._known[name].entry for name in sorted(self._others)]
-        said = "it gives access, and nobody suspects them: look whether it was meant so"
-        return rows + [{"object": entry.arn, "why": f"{self._text(entry)}; {said}", "due": None} for entry in others]
+            wronged = [self._known[name].entry for name, how in sorted(self._wronged.items()) if self._known[name].answer["how"] == how]
+        said = "nobody suspects them, and nothing gives it back by itself: let them do it again (run the pipeline once more) if it was meant so"
+        rows += [{"object": entry.arn, "why": f"{self._text(entry)}; {said}", "due": None} for entry in wronged]
+        return rows + [
+            {"object": entry.arn, "why": f"{self._text(entry)}; {self._nobody_suspects(entry)}", "due": None} for entry in others
+        ]
+
+    def _nobody_suspects(self, entry: Entry) -> str:
+        who = identity(caller_arn(self._events[entry.id]))
+        contained = who in self._run.principals or who in self._run.former
+        them = "a session or key of it that is not known to be the attacker's, so it stays" if contained else "and nobody suspects them"
+        return f"it gives access, {them}: look whether it was meant so"
 
 
 def restored(state: State, entries: t.Iterable[Entry]) -> State:

@@ -10,8 +10,9 @@ import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
-NOTE, ANSWER = "unexplained", "explained"  # kinds of notes: the fields of ``Entry``; {"id", "how", "who"}
+NOTE, ANSWER = "unexplained", "explained"  # kinds of notes: the fields of ``Entry``; {"id", "how", "who", "when"}
 ITEM = "manual/unexplained/"  # what a person confirms: that they know whose it is, and have dealt with it
+UNDONE = "undone, and nobody knows yet whose it was"  # an answer that is none yet: a look asks for the author again
 Notes = Mapping[str, Sequence[Mapping[str, t.Any]]]
 
 
@@ -51,6 +52,11 @@ class Known:
     answer: Mapping[str, t.Any]
     at: str = ""
 
+    @property
+    def open(self) -> bool:
+        """Whether somebody has to say still what it was."""
+        return self.answer["how"] in ("", UNDONE)
+
 
 def known(notes: Notes) -> dict[str, Known]:
     """{id: what the ledger knows of it}. What a person confirmed after its latest version has an answer."""
@@ -70,4 +76,4 @@ def known(notes: Notes) -> dict[str, Known]:
 
 def waiting(notes: Notes) -> list[Entry]:
     """What keeps a case from being closed."""
-    return [one.entry for one in known(notes).values() if one.entry.access and not one.answer["how"]]
+    return [one.entry for one in known(notes).values() if one.entry.access and one.open]

@@ -24,6 +24,14 @@ def test_what_has_no_answer_keeps_the_case_from_being_closed() -> None:
     assert unexplained.waiting(answered) == [] and unexplained.known(answered)[GRANT.id].at == SEEN
 
 
+def test_what_was_undone_before_anybody_knew_whose_it_was_waits_for_an_author_or_a_person() -> None:
+    notes = {"unexplained": [note(1, GRANT.as_dict())], "explained": [note(2, {"id": GRANT.id, "how": unexplained.UNDONE, "who": {}})]}
+    assert unexplained.waiting(notes) == [GRANT]
+    for answer in ({"explained": [*notes["explained"], note(3, {"id": GRANT.id, "how": "undone", "who": {}})]},
+                   {"confirmed": [note(3, {"item": GRANT.id, "by": "Ada", "note": ""})]}):  # fmt: skip
+        assert unexplained.waiting({**notes, **answer}) == []
+
+
 def test_what_was_changed_again_after_the_answer_waits_again() -> None:
     """By the log or by a person: the answer was about what was there then."""
     more = dataclasses.replace(GRANT, after=False)
