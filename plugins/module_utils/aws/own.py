@@ -50,7 +50,7 @@ def meanwhile(case: Case) -> list[Step]:
     Clocks of machines differ, so the place in the ledger counts. ``EvictError``: it is not known. A damaged record is none that a run has written.
     """
     ledger = case.ledger
-    ended = {run for run, about in ledger.state.runs.items() if about["status"] is not None} | {ledger.run}
+    ended = ledger.state.ended() | {ledger.run}
     chains = ledger_record.layout(case.store.list(ledger_record.FOLDER)).chains
     later = [(run, seq) for run, numbers in chains.items() if run not in ended for seq in numbers if seq > ledger.read.get(run, 0)]
     found: list[Step] = [plan.decode(entry["step"]) for entry in ledger.under_way if entry["run"] not in ended]

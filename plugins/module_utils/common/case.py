@@ -72,8 +72,9 @@ class Case:
         if not check:
             holder = f"{process.user()}@{socket.gethostname()} ({module}, pid {os.getpid()})"
             lease = Lease.acquire(
-                store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover"))
-            )
+                store, run=ledger.run, verb=module, holder=holder, never_wait=contain, takeover=bool(params.get("takeover")),
+                ended=ledger.state.ended(),
+            )  # fmt: skip
         case = cls(incident, store, ledger, lease, check, contain, module)
         case.warnings += told
         case._keep_incident()

@@ -66,19 +66,20 @@ class Lease:
 
     @classmethod
     def acquire(
-        cls, store: Store, *, run: str, verb: str, holder: str, never_wait: bool = False, takeover: bool = False, clock: Clock = _utcnow
-    ) -> Lease:
+        cls, store: Store, *, run: str, verb: str, holder: str, never_wait: bool = False, takeover: bool = False, clock: Clock = _utcnow,
+        ended: t.Collection[str] = (),
+    ) -> Lease:  # fmt: skip
         """Take the lease and keep renewing it. ``never_wait`` (contain) and ``takeover`` take it from whoever holds it.
 
         ``Refused`` names the holder, or whom it overtook, unless that lease was released, has run out, or its process is known to be dead.
-        ``StoreUnavailable``.
+        ``ended``: runs that are over by what the ledger says. ``StoreUnavailable``.
         """
         lease = cls(store, run=run, verb=verb, holder=holder, never_wait=never_wait, clock=clock)
         while True:
             number, current = _highest(store)
             now = _Now(store, clock, ask=True)
             if not never_wait and not takeover:
-                _refuse_if_held(store, number, current, now)
+                _refuse_if_held(store, number, current, now, ended)
             # What containment does with it is the same in either case, so it does not wait for the store's time.
             lease._taken_from = current if current and now.holds(current, _path(number), ask=not never_wait) else {}
             lease._explicit = takeover
@@ -254,12 +255,12 @@ def live_runs(store: Store, clock: Clock = _utcnow, *, ask: bool = False) -> set
     return {lease["run"] for lease in _Leases(store).living(_Now(store, clock, ask))}
 
 
-def refuse_if_held(store: Store, clock: Clock = _utcnow, *, ask: bool = True) -> None:
-    """``Refused``, naming the holder, while somebody holds the lease there or goes on without it; nothing is taken."""
-    _refuse_if_held(store, *_highest(store), _Now(store, clock, ask))
+def refuse_if_held(store: Store, clock: Clock = _utcnow, *, ask: bool = True, ended: t.Collection[str] = ()) -> None:
+    """``Refused``, naming the holder, while somebody holds the lease there or goes on without it; nothing is taken. ``ended``: see ``acquire``."""
+    _refuse_if_held(store, *_highest(store), _Now(store, clock, ask), ended)
 
 
-def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: _Now) -> None:
+def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None, now: _Now, ended: t.Collection[str]) -> None:
     remedy = "wait for it to end, or give takeover=true if you know that it is dead or must stop"
     if number and current is None:
         where = f"{store.url}/{_path(number)}"
@@ -269,7 +270,8 @@ def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None,
     found = _Leases(store)
     if found.unread:
         raise found.unread
-    for lease in sorted(found.living(now), key=lambda lease: lease != current):  # whoever has it is named first
+    living = [lease for lease in found.living(now) if lease == current or lease["run"] not in ended]
+    for lease in sorted(living, key=lambda lease: lease != current):  # whoever has it is named first
         raise Refused(
             f"{store.url} is in use: {_words(lease)}, lease until {lease['until']} (run {lease['run']})",
             object=store.url, operation="lease", remedy=remedy,

@@ -49,6 +49,10 @@ class State:
         ]
         return [entry for _place, entry in sorted(found, key=lambda pair: pair[0])]
 
+    def ended(self) -> set[str]:
+        """Runs whose chain has its end: they are at work no more, whatever became of their lease."""
+        return {run for run, about in self.runs.items() if about["status"] is not None}
+
 
 def fold(state: State, record: Record) -> State:
     """``state`` and one more record of a chain, whose earlier records were folded before."""

@@ -173,7 +173,7 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger, check: bool) 
         raise _no_case(store)
     closed, left = _closed(ledger), ledger.state.unsettled()
     if not closed:
-        _refuse_at_work(store, check)
+        _refuse_at_work(store, ledger, check)
     if left and not params["reason"] and not closed:
         names = ", ".join(entry["id"] for entry in left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         what = f"the case {store.url} has {len(left)} intents without an outcome: {names}"
@@ -201,10 +201,10 @@ def _close(params: dict[str, t.Any], store: Store, ledger: Ledger, check: bool) 
     return {"changed": not closed, "diff": _diff(f"{store.url} (state)", "closed\n" if closed else "open\n", "closed\n")}
 
 
-def _refuse_at_work(store: Store, check: bool) -> None:
+def _refuse_at_work(store: Store, ledger: Ledger, check: bool) -> None:
     """``Refused`` while a run is at work: what it finds, and when it is to be looked at again, is not known yet."""
     try:
-        lease.refuse_if_held(store, ask=not check)
+        lease.refuse_if_held(store, ask=not check, ended=ledger.state.ended())
     except errors.Refused as error:
         remedy = "wait for it to end; of a run that died on another machine the lease ends after two minutes"
         raise errors.Refused(f"not closed: {error.message}", object=store.url, operation="close", remedy=remedy) from error

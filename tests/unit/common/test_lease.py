@@ -204,6 +204,19 @@ def test_nobody_settles_what_an_overtaken_containment_is_about(case: store.Store
     assert ledger.Ledger.open(case, incident="IR-1", module="contain").open_intents() == [{"id": "a"}]  # it ended without a word
 
 
+def test_who_has_ended_by_what_the_ledger_says_holds_nobody_off(case: store.Store, clock: Clock) -> None:
+    """Its store was lost, so that it could not give its lease back, and another containment has come since."""
+    contain(case, "slow", clock)
+    contain(case, "fast", clock).release()
+    with pytest.raises(errors.Refused, match="slow@desk"):
+        take(case, "next", clock)
+    lease.refuse_if_held(case, clock, ended={"slow"})
+    last = take(case, "next", clock, ended={"slow"})
+    with pytest.raises(errors.Refused, match="next@desk"):  # whoever has it gives it back
+        take(case, "other", clock, ended={"slow", "next"})
+    last.release()
+
+
 def test_a_release_may_take_the_case_over_from_all_containments(case: store.Store, clock: Clock) -> None:
     both = [contain(case, name, clock) for name in ("slow", "fast")]
     both[1].release()
