@@ -203,3 +203,22 @@ def test_what_a_suspect_did_to_the_logins_of_others_is_told_to_a_person(desk: De
     for row in rows.values():
         desk.run("case_confirm", case=str(desk.case), item=row["id"], by="Ada", note="done")
     assert look(desk)["status"] == "ok"
+
+
+def test_whom_a_colleague_deletes_is_looked_at_in_peace(desk: Desk, bed: Bed, company: Company) -> None:
+    """What was done to a user is gone with it. No look takes that for an attack, writes to who is not there, or freezes the account."""
+    iam, who = bed.client("iam", company.production.root), {"UserName": "ci-deploy"}
+    bed.lag(0)
+    hold(desk, spread="1s")
+    for key in iam.list_access_keys(**who)["AccessKeyMetadata"]:
+        iam.delete_access_key(**who, AccessKeyId=key["AccessKeyId"])
+    for policy in iam.list_user_policies(**who)["PolicyNames"]:
+        iam.delete_user_policy(**who, PolicyName=policy)
+    iam.delete_login_profile(**who)
+    iam.delete_user(**who)
+    before = len(bed.calls(mutating=True))
+    first, second = (hold(desk, phase="hold", spread="1s") for _look in range(2))
+    written = [c["operation"] for c in bed.calls(mutating=True)[before:] if c["service"] == "iam"]
+    assert written == [] and "reverted" not in desk.ledger().notes, written
+    assert [p["operation"] for p in first["problems"] + second["problems"]] == ["iam:GetAccessKeyLastUsed"] * 2  # whose the deleted key was
+    assert not first["changed"] and not second["changed"]

@@ -1,0 +1,192 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A later look, pass by pass, over accounts that are data: what it takes for an attack, and what it does not."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, comparison, policy
+from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import State
+from ansible_collections.evict.cloud.plugins.module_utils.aws.answers import Answers
+from ansible_collections.evict.cloud.plugins.module_utils.aws.comparison import Comparison
+from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
+from ansible_collections.evict.cloud.plugins.module_utils.common.guard import identity
+from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
+from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import State as Folded
+from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import fold
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Step, encode
+
+A = "111122223333"
+USERS, ROLES = f"arn:aws:iam::{A}:user/", f"arn:aws:iam::{A}:role/"
+INCIDENT = validate({"id": "IR-1", "opened": "2026-01-01T00:00:00Z", "suspects": [{"cloud": "aws", "arn": f"{USERS}mallory"}]}, "incident")
+DENY = policy.deny_all("EvictX")
+FENCE = "inline/evict-quarantine-IR-1"
+
+
+def user(name: str) -> Principal:
+    return Principal(A, "user", name, f"AIDA{name.upper()}", f"{USERS}{name}", f"{USERS}{name}")
+
+
+def fence(name: str, before: Any = None) -> Step:
+    return policy.inline_step(user(name), INCIDENT, "quarantine", DENY, before, "deny everything", Phase.FENCE)
+
+
+def event(by: str, name: str, when: str) -> dict[str, Any]:
+    return {
+        "eventName": name,
+        "eventTime": when,
+        "userIdentity": {"type": "IAMUser", "arn": f"{USERS}{by}", "accountId": A, "userName": by},
+    }
+
+
+class Case:
+    """A ledger in memory, folded as the real one."""
+
+    def __init__(self) -> None:
+        self.state, self._records = Folded(), 0
+        self.check = False
+        self.ledger = self
+        self.run = "earlier"
+
+    def _add(self, **content: Any) -> None:
+        self._records += 1
+        place = {"run": self.run, "seq": self._records, "order": self._records, "time": "2026-01-01T10:00:00Z", "kind": "steps"}
+        self.state = fold(self.state, {**place, **content})
+
+    def did(self, step: Step, at: str) -> None:
+        self._add(intents=[encode(step)])
+        self._add(outcomes=[{"id": step.id, "status": "done", "at": at}])
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        self._add(notes=[{"kind": kind, "data": data}])
+
+    def notes(self, kind: str) -> list[dict[str, Any]]:
+        return list(self.state.notes.get(kind, ()))
+
+    @property
+    def history(self) -> dict[str, Any]:
+        return self.state.steps
+
+    def compromised(self) -> tuple[set[str], set[str]]:
+        return set(), set()
+
+
+class Look:
+    """One look of ``phase=hold`` over one account: ``saved`` is what the last one kept, ``events`` what the log tells of a place."""
+
+    def __init__(self, case: Case, saved: State, *contained: Principal, trusted: str = "") -> None:
+        case.run = "look"
+        self.case, self.now, self.events, self.added, self.suspects = case, saved, {}, [], []  # type: ignore[var-annotated]
+        runner = types.SimpleNamespace(done={}, undone=[], clouds={}, failures=[])
+        runner.add = lambda _arn, _account, jobs: self.added.extend(step for job in jobs for step in job.make(None))
+        runner.fail = lambda error, _object="": runner.failures.append(error.message)
+        aws = types.SimpleNamespace(
+            partition="aws", caller={"arn": "arn:aws:iam::999988887777:user/ada", "account": "999988887777"},
+            responder_arn=lambda account: f"arn:aws:iam::{account}:role/responder", now=lambda: datetime.datetime.now(datetime.UTC),
+        )  # fmt: skip
+        findings = types.SimpleNamespace(mended=set(), take=lambda found: self.suspects.append(found.arn))
+        self.run: Any = types.SimpleNamespace(
+            case=case, runner=runner, aws=aws, incident=INCIDENT, findings=findings, scope=None, former={}, share="", open=[],
+            principals={identity(p.arn): p for p in contained}, trusted={identity(trusted)}, moving=types.SimpleNamespace(made_by_us=lambda _change: False),
+        )  # fmt: skip
+        self.gaps: list[str] = []
+        self.watch: list[str] = []
+        self.hold: Any = types.SimpleNamespace(
+            run=self.run, runner=runner, case=case, before={A: saved}, since={A: "2026-01-01T10:00:00Z"}, passes=0, lock=threading.RLock(),
+            start=lambda: "2026-01-01T11:00:00Z", missing=lambda _account, error: self.gaps.append(str(error)),
+            compared=lambda _account, _gaps: None, watch_for=lambda _object, why: self.watch.append(why),
+        )  # fmt: skip
+        self.answers = Answers(self.hold)
+        self.answers.suspect = lambda change, event: self.suspects.append(event["userIdentity"]["arn"])  # type: ignore[method-assign]
+        self.comparison = Comparison(self.hold, self.answers)
+        self.comparison.remember()
+
+    def look(self, now: State, *mine: Step) -> None:
+        self.now = now
+        self.comparison.account(A, list(mine))
+        self.hold.passes += 1
+        assert self.gaps == []
+
+    def reverted(self) -> list[str]:
+        return [note["data"]["step"].rsplit("/", 1)[-1] for note in self.case.notes("reverted")]
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Look]]:
+    """Makes looks at accounts that are data."""
+    looks: list[Look] = []
+
+    def begin(*args: Any, **more: Any) -> Look:
+        looks.append(Look(*args, **more))
+        return looks[-1]
+
+    class Authors:
+        def __init__(self, _aws: Any, _case: Any, _account: str, start: str, _seconds: float) -> None:
+            self.start, self.gaps = start, []  # type: ignore[var-annotated]
+
+        def all_of(self, change: account_state.Change) -> Iterator[dict[str, Any]]:
+            yield from (e for e in looks[-1].events.get((change.arn, change.facet), ()) if e["eventTime"] >= self.start)
+
+        def of(self, change: account_state.Change) -> dict[str, Any] | None:
+            return next(self.all_of(change), None)
+
+    class Busy:
+        gaps: tuple[str, ...] = ()
+
+        def __init__(self, *_: Any) -> None: ...
+
+        def among(self, _state: State) -> list[str]:
+            return []
+
+        def before(self, state: State, _now: State) -> State:
+            return state
+
+    monkeypatch.setattr(comparison, "Authors", Authors)
+    monkeypatch.setattr(comparison, "Busy", Busy)
+    monkeypatch.setattr(comparison.account_state, "read", lambda *_a, **_k: (copy(looks[-1].now), []))
+    monkeypatch.setattr(comparison.own, "meanwhile", lambda *_a, **_k: [])
+    yield begin
+
+
+def copy(state: State) -> State:
+    return {arn: dict(facets) for arn, facets in state.items()}
+
+
+# -- who is deleted, is not freed --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seen", ["by the look before", "by this look"])
+def test_whom_a_colleague_deletes_takes_no_control_away(account: Any, seen: str) -> None:
+    """What was done to a user is gone with it: nobody works against the containment, whichever look sees it first."""
+    case = Case()
+    case.did(fence("mallory"), "2026-01-01T09:00:00Z")
+    there = {f"{USERS}mallory": {"created": "x", FENCE: DENY}}
+    look = account(case, {} if seen == "by the look before" else there)
+    look.events[f"{USERS}mallory", "created"] = [event("ada", "DeleteUser", "2026-01-01T10:30:00Z")]
+    for _pass in range(3):
+        look.look({})
+    assert (look.reverted(), look.added, look.suspects, look.answers.acted, look.answers.left.left()) == ([], [], [], 0, [])
+
+
+def test_who_is_made_anew_under_that_name_is_somebody_new(account: Any) -> None:
+    case = Case()
+    case.did(fence("mallory"), "2026-01-01T09:00:00Z")
+    look = account(case, {})
+    look.look({f"{USERS}mallory": {"created": "y"}})
+    look.look({f"{USERS}mallory": {"created": "y"}})
+    assert [entry.facet for entry in look.answers.left.left()] == ["created"]
+
+
+def test_a_fence_that_is_gone_from_who_is_there_was_taken_away(account: Any) -> None:
+    case = Case()
+    case.did(fence("mallory"), "2026-01-01T09:00:00Z")
+    look = account(case, {f"{USERS}mallory": {"created": "x", FENCE: DENY}})
+    look.look({f"{USERS}mallory": {"created": "x"}})
+    assert look.reverted() == ["evict-quarantine-IR-1"] and [step.after for step in look.added] == [DENY]
