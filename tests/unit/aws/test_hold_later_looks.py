@@ -190,3 +190,20 @@ def test_a_fence_that_is_gone_from_who_is_there_was_taken_away(account: Any) -> 
     look = account(case, {f"{USERS}mallory": {"created": "x", FENCE: DENY}})
     look.look({f"{USERS}mallory": {"created": "x"}})
     assert look.reverted() == ["evict-quarantine-IR-1"] and [step.after for step in look.added] == [DENY]
+
+
+# -- who else touched a control ----------------------------------------------------------------------------------------------------
+
+
+def test_of_several_who_touched_a_control_that_an_earlier_run_wrote_each_is_a_suspect(account: Any) -> None:
+    """Of two that took it away the account shows the last one's work only; what came before it was written is nobody's."""
+    case = Case()
+    case.did(fence("mallory"), "2026-01-01T10:00:00Z")
+    look = account(case, {f"{USERS}mallory": {"created": "x", FENCE: DENY}}, user("mallory"))
+    look.hold.since[A] = "2026-01-01T08:00:00Z"
+    look.events[f"{USERS}mallory", FENCE] = [
+        event("sleeper", "DeleteUserPolicy", "2026-01-01T10:30:00Z"), event("helper", "PutUserPolicy", "2026-01-01T10:20:00Z"),
+        event("ada", "PutUserPolicy", "2026-01-01T09:00:00Z"),
+    ]  # fmt: skip
+    look.look({f"{USERS}mallory": {"created": "x"}})
+    assert [arn.rsplit("/", 1)[-1] for arn in look.suspects] == ["sleeper", "sleeper", "helper"]
