@@ -37,6 +37,15 @@ class Comparison:
         self._given_back: dict[Place, list[t.Any]] = {}
         self._told: dict[str, set[Place]] = {}  # controls of which the last pass has asked who took them away
         self.differs: set[str] = set()  # accounts in which somebody else changed something
+        if hold.on:
+            self.runner.standing = {step.id: step for step in self._controls()}
+
+    def _controls(self) -> t.Iterator[Step]:
+        """What earlier runs wrote and nobody released: a plan of this run may write it again before any pass could see that it was gone."""
+        released = {identity(arn) for arn in restore.released(self.hold.case.history)}
+        for _first, step in restore.standing(self.hold.case.history):
+            if account_state.owned(step) and not (put_back.is_held(step) or step.owns or identity(step.principal) in released):
+                yield step
 
     def remember(self) -> None:
         """What earlier runs did, as the ledger has it."""
@@ -114,12 +123,20 @@ class Comparison:
         return [c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or self._renamed_away(c))]
 
     def _written_again(self, account: str, told: set[Place]) -> list[tuple[Change, Step]]:
-        """Controls that were gone, and that a plan has written again before this pass could see it: somebody took them away all the same."""
+        """Controls that were gone, in this run or since an earlier one, and that a plan has written again before this pass could see it: somebody took them
+
+        away all the same.
+        """
         with self.hold.lock:
             mine = [step for step in self.runner.undone if step.target.account == account]
             self.runner.undone = [step for step in self.runner.undone if step not in mine]
         found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
-        return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
+        others: list[Step] = []  # what runs beside this one have written over it, and what a dead one may have
+        if found:
+            case = self.hold.case
+            others = [*own.meanwhile(case, self.hold.start()), *map(plan.decode, case.ledger.open_intents())]
+        ours = account_state.written(others)
+        return [(Change(*place, step.after, step.before), step) for place, step in found.items() if step.before not in ours.get(place, ())]
 
     def _under_former_names(self, account: str) -> list[tuple[Change, Step]]:
         """Fences of users that have another name now: what was done to these before is in no state any more, only in the history.

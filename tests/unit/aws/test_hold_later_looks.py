@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import threading
 import types
@@ -22,6 +23,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common.incident import
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import State as Folded
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import fold
 from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Step, encode
+from ansible_collections.evict.cloud.plugins.module_utils.common.run import Done
 
 A = "111122223333"
 USERS, ROLES = f"arn:aws:iam::{A}:user/", f"arn:aws:iam::{A}:role/"
@@ -74,6 +76,9 @@ class Case:
     def history(self) -> dict[str, Any]:
         return self.state.steps
 
+    def open_intents(self) -> list[dict[str, Any]]:
+        return [entry["step"] for entry in self.state.unsettled() if entry["run"] != self.run]
+
     def compromised(self) -> tuple[set[str], set[str]]:
         return set(), set()
 
@@ -99,7 +104,7 @@ class Look:
         self.gaps: list[str] = []
         self.watch: list[str] = []
         self.hold: Any = types.SimpleNamespace(
-            run=self.run, runner=runner, case=case, before={A: saved}, since={A: "2026-01-01T10:00:00Z"}, passes=0, lock=threading.RLock(),
+            on=True, run=self.run, runner=runner, case=case, before={A: saved}, since={A: "2026-01-01T10:00:00Z"}, passes=0, lock=threading.RLock(),
             start=lambda: "2026-01-01T11:00:00Z", missing=lambda _account, error: self.gaps.append(str(error)),
             compared=lambda _account, _gaps: None, watch_for=lambda _object, why: self.watch.append(why),
         )  # fmt: skip
@@ -207,3 +212,74 @@ def test_of_several_who_touched_a_control_that_an_earlier_run_wrote_each_is_a_su
     ]  # fmt: skip
     look.look({f"{USERS}mallory": {"created": "x"}})
     assert [arn.rsplit("/", 1)[-1] for arn in look.suspects] == ["sleeper", "sleeper", "helper"]
+
+
+# -- what is lifted between two looks ----------------------------------------------------------------------------------------------
+
+
+def lifted(account: Any, case: Case | None = None, *, by: str = "", **more: Any) -> Look:
+    """The fence was taken away after the last look, and is written again by this one before its first pass, as the plan of a suspect has it."""
+    case = case or Case()
+    case.run = "earlier"
+    case.did(fence("mallory"), "2026-01-01T10:00:00Z")
+    there = {f"{USERS}mallory": {"created": "x", FENCE: DENY}}
+    look: Look = account(case, there, user("mallory"), **more)
+    if by:
+        look.events[f"{USERS}mallory", FENCE] = [event(by, "DeleteUserPolicy", "2026-01-01T10:20:00Z")]
+    assert look.run.runner.standing == {fence("mallory").id: fence("mallory")}
+    again = fence("mallory")
+    look.run.runner.undone.append(again)
+    look.run.runner.done[again.id] = Done(again, "done", at="2026-01-01T11:01:00Z")
+    look.answers.wrote(look.run.runner.done.values(), {again.id})
+    look.answers.wrote(look.run.runner.done.values(), ())  # as each pass does
+    look.look(there, again)
+    return look
+
+
+def test_whoever_lifted_a_control_between_two_looks_is_a_suspect(account: Any) -> None:
+    look = lifted(account, by="sleeper")
+    assert set(look.suspects) == {f"{USERS}sleeper"} and look.reverted() == ["evict-quarantine-IR-1"] and look.answers.acted == 1
+    look.look(look.now, fence("mallory"))
+    assert look.answers.acted == 1, "it was lifted once"
+
+
+def test_of_whom_the_log_does_not_name_yet_is_asked_again_since_it_was_written_first(account: Any) -> None:
+    look = lifted(account)
+    (entry,) = look.answers.left.left()
+    assert (entry.step, entry.since, entry.access) == (fence("mallory").id, "2026-01-01T10:00:00Z", True)
+    look.events[f"{USERS}mallory", FENCE] = [event("sleeper", "DeleteUserPolicy", "2026-01-01T10:00:10Z")]
+    look.look(look.now, fence("mallory"))
+    assert look.suspects == [f"{USERS}sleeper"] and look.answers.left.left() == []
+
+
+def test_a_declared_automation_that_lifts_it_between_looks_is_not_fought_more_than_twice(account: Any) -> None:
+    case, said = Case(), []
+    for _look in range(3):
+        look = lifted(account, case, by="pipeline", trusted=f"{USERS}pipeline")
+        said.append([*look.watch, *look.run.runner.failures])
+        assert look.suspects == []
+    assert [len(rows) for rows in said] == [1, 1, 1]
+    assert "1 of 2" in said[0][0] and "2 of 2" in said[1][0] and "again and again: pause this pipeline" in said[2][0], said
+
+
+def test_what_a_dead_run_may_have_written_over_it_was_lifted_by_nobody(account: Any) -> None:
+    case = Case()
+    wider = policy.deny_all("EvictX") | {"Id": "wider"}
+    case.did(fence("mallory"), "2026-01-01T10:00:00Z")
+    case.run = "dead"
+    case._add(intents=[encode(policy.inline_step(user("mallory"), INCIDENT, "quarantine", wider, DENY, "deny everything", Phase.FENCE))])
+    there = {f"{USERS}mallory": {"created": "x", FENCE: DENY}}
+    look = account(case, there, user("mallory"))
+    look.run.runner.undone.append(fence("mallory", before=wider))
+    look.look(there, fence("mallory", before=wider))
+    assert (look.reverted(), look.answers.acted, look.answers.left.left()) == ([], 0, [])
+
+
+def test_what_was_released_was_lifted_by_nobody(account: Any) -> None:
+    case, there = Case(), {f"{USERS}mallory": {"created": "x"}}
+    key = dataclasses.replace(fence("mallory"), id=f"{USERS}mallory#key/AKIAIOSFODNN7EXAMPLE", phase=Phase.CREDENTIAL, after="Inactive")
+    for step in (fence("mallory"), key):
+        case.did(step, "2026-01-01T10:00:00Z")
+    assert set(account(case, there).run.runner.standing) == {fence("mallory").id, key.id}
+    case.did(dataclasses.replace(fence("mallory"), id=f"undo:{fence('mallory').id}", undoes=fence("mallory").id), "2026-01-01T10:10:00Z")
+    assert account(case, there).run.runner.standing == {}
