@@ -33,6 +33,7 @@ class Comparison:
         self.hold, self.run, self.runner, self.answers = hold, hold.run, hold.runner, answers
         # What earlier runs did, by account: the changes that stand, every place that was ever ours, and what a release put where.
         self._standing: dict[str, list[Step]] = {}
+        self._made: dict[str, list[t.Any]] = {}  # Step id -> where the ledger says that it was carried out
         self._touched: dict[str, set[Place]] = {}
         self._given_back: dict[Place, list[t.Any]] = {}
         self._told: dict[str, set[Place]] = {}  # controls of which the last pass has asked who took them away
@@ -52,13 +53,14 @@ class Comparison:
         history = self.hold.case.history
         for _first, latest in reversed(restore.standing(history)):
             self._standing.setdefault(latest.target.account, []).append(latest)
+            self._made[latest.id] = history[latest.id]["places"]["made"]
         for name, entry in history.items():
             step = plan.decode(entry["step"]) if entry.get("step") else None
             if step and name.startswith(restore.PREFIX):
                 undone = account_state.written([dataclasses.replace(step, id=step.undoes)]) if step.undoes and entry.get("made") else {}
                 for where, values in undone.items():
                     self._given_back.setdefault(where, []).extend(values)
-            elif step and (place := account_state.owned(step)):
+            elif step and not put_back.is_held(step) and (place := account_state.owned(step)):
                 self._touched.setdefault(step.target.account, set()).add(place)
 
     def account(self, account: str, mine: list[Step]) -> None:
@@ -156,13 +158,17 @@ class Comparison:
         return change.after is None and identity(change.arn) in self.run.former
 
     def _still(self, account: str) -> list[Step]:
-        """What earlier runs did and nobody released, but for users that have another name now."""
-        return [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
+        """What earlier runs did and nobody released, but for users that have another name now.
+
+        What they put back is in the state that was kept since: an owner may have changed it before then, with an answer.
+        """
+        still = [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
+        return [step for step in still if not put_back.is_held(step) or self._made[step.id] > self.hold.saved.get(account, [])]
 
     def _harmless(self, change: Change, touched: set[Place]) -> bool:
         """What was ours and has been released; a fence that another incident has put up; a key that was switched off, a credential that is gone."""
         place = (change.arn, change.facet)
-        if place in touched and (change.after is None or change.after in self._given_back.get(place, ())):
+        if (place in touched and change.after is None) or change.after in self._given_back.get(place, ()):
             return True
         if change.facet.startswith(FENCE):
             return change.before is None and all(

@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.evict.cloud.plugins.module_utils.aws import account_state, comparison, policy
-from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import State
+from ansible_collections.evict.cloud.plugins.module_utils.aws import comparison, policy, put_back
+from ansible_collections.evict.cloud.plugins.module_utils.aws.account_state import Change, State
 from ansible_collections.evict.cloud.plugins.module_utils.aws.answers import Answers
 from ansible_collections.evict.cloud.plugins.module_utils.aws.comparison import Comparison
+from ansible_collections.evict.cloud.plugins.module_utils.aws.hold import Hold
 from ansible_collections.evict.cloud.plugins.module_utils.aws.principal import Principal
 from ansible_collections.evict.cloud.plugins.module_utils.common.guard import identity
 from ansible_collections.evict.cloud.plugins.module_utils.common.incident import validate
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import State as Folded
 from ansible_collections.evict.cloud.plugins.module_utils.common.ledger_state import fold
-from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Step, encode
+from ansible_collections.evict.cloud.plugins.module_utils.common.plan import Phase, Step, Target, encode
 from ansible_collections.evict.cloud.plugins.module_utils.common.run import Done
 
 A = "111122223333"
@@ -106,7 +107,7 @@ class Look:
         self.hold: Any = types.SimpleNamespace(
             on=True, run=self.run, runner=runner, case=case, before={A: saved}, since={A: "2026-01-01T10:00:00Z"}, passes=0, lock=threading.RLock(),
             start=lambda: "2026-01-01T11:00:00Z", missing=lambda _account, error: self.gaps.append(str(error)),
-            compared=lambda _account, _gaps: None, watch_for=lambda _object, why: self.watch.append(why),
+            saved={A: max((n["place"] for n in case.notes("evidence")), default=[])}, compared=lambda _account, _gaps: None, watch_for=lambda _object, why: self.watch.append(why),
         )  # fmt: skip
         self.answers = Answers(self.hold)
         self.answers.suspect = lambda change, event: self.suspects.append(event["userIdentity"]["arn"])  # type: ignore[method-assign]
@@ -136,10 +137,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Look]]:
         def __init__(self, _aws: Any, _case: Any, _account: str, start: str, _seconds: float) -> None:
             self.start, self.gaps = start, []  # type: ignore[var-annotated]
 
-        def all_of(self, change: account_state.Change) -> Iterator[dict[str, Any]]:
+        def all_of(self, change: Change) -> Iterator[dict[str, Any]]:
             yield from (e for e in looks[-1].events.get((change.arn, change.facet), ()) if e["eventTime"] >= self.start)
 
-        def of(self, change: account_state.Change) -> dict[str, Any] | None:
+        def of(self, change: Change) -> dict[str, Any] | None:
             return next(self.all_of(change), None)
 
     class Busy:
@@ -283,3 +284,74 @@ def test_what_was_released_was_lifted_by_nobody(account: Any) -> None:
     assert set(account(case, there).run.runner.standing) == {fence("mallory").id, key.id}
     case.did(dataclasses.replace(fence("mallory"), id=f"undo:{fence('mallory').id}", undoes=fence("mallory").id), "2026-01-01T10:10:00Z")
     assert account(case, there).run.runner.standing == {}
+
+
+# -- what was put back once --------------------------------------------------------------------------------------------------------
+
+WEB, ADMINISTRATOR = f"{ROLES}web", "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def trusting(*who: str) -> dict[str, Any]:
+    return {"Statement": [{"Effect": "Allow", "Principal": {"AWS": one}, "Action": "sts:AssumeRole"} for one in who]}
+
+
+def put_back_once(facet: str, was: Any, made: Any, *, saved: bool = True) -> tuple[Case, Step]:
+    """A case in which ``made`` was put back to ``was``; ``saved``: the run lived to keep the state of the account."""
+    case = Case()
+    (step,) = put_back.steps(Change(WEB, facet, was, made), Target("aws", A))
+    case.did(step, "2026-01-01T09:00:00Z")
+    if saved:
+        case.note("evidence", {})
+    return case, step
+
+
+@pytest.mark.parametrize(
+    ("facet", "was", "made", "by_owner"),
+    [
+        ("trust", trusting("a"), trusting("a", "evil"), trusting("a", "new")),
+        ("trust", trusting("a"), trusting("a", "evil"), trusting("a", "evil")),
+        (f"attached/{ADMINISTRATOR}", None, True, True),
+        ("group/g", True, None, None),
+    ],
+)
+def test_what_an_owner_made_since_of_what_was_put_back_is_explained_once(
+    account: Any, facet: str, was: Any, made: Any, by_owner: Any
+) -> None:
+    case, _step = put_back_once(facet, was, made)
+    now = {WEB: {"created": "x"} | ({facet: by_owner} if by_owner else {})}
+    look = account(case, now)  # the last look had the owner's answer, and kept the state
+    look.look(now)
+    look.look(now)
+    assert look.answers.left.left() == [] and look.added == [] and look.comparison.differs == set()
+
+
+def test_what_a_run_put_back_that_was_killed_before_it_kept_the_state_is_nobodys_change(account: Any) -> None:
+    case, _step = put_back_once("trust", trusting("a"), trusting("a", "evil"), saved=False)
+    look = account(case, {WEB: {"created": "x", "trust": trusting("a", "evil")}})
+    look.look({WEB: {"created": "x", "trust": trusting("a")}})
+    assert look.answers.left.left() == [] and look.comparison.differs == set()
+
+
+def test_who_takes_away_again_what_was_put_back_is_asked_for(account: Any) -> None:
+    """It is no control of ours that a release took away."""
+    deny = "attached/arn:aws:iam::111122223333:policy/stop"
+    case, _step = put_back_once(deny, True, None)
+    look = account(case, {WEB: {"created": "x", deny: True}})
+    look.look({WEB: {"created": "x"}})
+    assert [(entry.facet, entry.after) for entry in look.answers.left.left()] == [(deny, None)]
+
+
+def test_what_the_last_pass_wrote_is_in_the_state_that_is_kept() -> None:
+    """The pass had looked before it wrote; what it did not find any more is not there because of that."""
+    looked = datetime.datetime(2026, 1, 1, 10, 0, 5, tzinfo=datetime.UTC)
+    steps = {}
+    for at, role, was, made in (
+        ("2026-01-01T10:00:06Z", "web", "a", "evil"), ("2026-01-01T10:00:04Z", "old", "a", "owner's"), ("2026-01-01T10:00:06Z", "gone", "a", "b"),
+    ):  # fmt: skip
+        (step,) = put_back.steps(Change(f"{ROLES}{role}", "trust", trusting(was), trusting(made)), Target("aws", A))
+        steps[step.id] = Done(step, "done", at=at)
+    hold: Any = Hold.__new__(Hold)
+    hold.looked, hold.runner = looked, types.SimpleNamespace(done=steps)
+    seen = {WEB: {"trust": trusting("evil")}, f"{ROLES}old": {"trust": trusting("owner's")}}
+    assert hold._as_left(A, seen) == {WEB: {"trust": trusting("a")}, f"{ROLES}old": {"trust": trusting("owner's")}}
+    assert hold._as_left("222222222222", seen) == seen
