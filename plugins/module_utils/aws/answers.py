@@ -60,6 +60,10 @@ class Answers:
         """When a control was written (RFC 3339) that somebody has taken away since; "" where that is not known."""
         return self._wrote.get(step) or self._earlier.get(step, "")
 
+    def was_released(self, arn: str) -> bool:
+        """Whether runs before this one had fenced it and given it back."""
+        return identity(arn) in self._released
+
     # -- whose it is -------------------------------------------------------------------------------------------------------------
 
     def hostile(self, event: Event) -> bool:

@@ -39,14 +39,16 @@ class Comparison:
         self._told: dict[str, set[Place]] = {}  # controls of which the last pass has asked who took them away
         self.differs: set[str] = set()  # accounts in which somebody else changed something
         if hold.on:
-            self.runner.standing = {step.id: step for step in self._controls()}
+            self._opened = hold.case.history
+            self.runner.standing = self._control
 
-    def _controls(self) -> t.Iterator[Step]:
-        """What earlier runs wrote and nobody released: a plan of this run may write it again before any pass could see that it was gone."""
-        released = {identity(arn) for arn in restore.released(self.hold.case.history)}
-        for _first, step in restore.standing(self.hold.case.history):
-            if account_state.owned(step) and not (put_back.is_held(step) or step.owns or identity(step.principal) in released):
-                yield step
+    def _control(self, name: str) -> Step | None:
+        """What a run before this one wrote and nobody released: a plan may write it again before any pass could see that it was gone."""
+        about = {key: self._opened[key] for key in (name, restore.PREFIX + name) if key in self._opened}
+        for _first, step in restore.standing(about):
+            if account_state.owned(step) and not (put_back.is_held(step) or step.owns or self.answers.was_released(step.principal)):
+                return step
+        return None
 
     def remember(self) -> None:
         """What earlier runs did, as the ledger has it."""

@@ -92,7 +92,9 @@ class Runner:
         self.carried_out = 0  # Steps
         self.rewritten = 0  # Steps that stood and had to be carried out again, since somebody undid them
         self.undone: list[Step] = []  # those, with what was there instead as their ``before``; whoever asks who did it takes them out
-        self.standing: Mapping[str, Step] = {}  # Step id -> what an earlier run wrote, which stands unless somebody has undone it
+        self.standing: Callable[[str], Step | None] = lambda _id: (
+            None
+        )  # what an earlier run wrote, which stands unless somebody has undone it
 
     # -- entry points ------------------------------------------------------------------------------------------------------------
 
@@ -363,7 +365,7 @@ class Runner:
         now, lost = [], []
         for step in pending:
             done = self.done.get(step.id)
-            written = (done.step if done.status in ("done", "already", "unverified") else None) if done else self.standing.get(step.id)
+            written = (done.step if done.status in ("done", "already", "unverified") else None) if done else self.standing(step.id)
             if written and written.after != step.before:
                 if step.probe is None or isinstance(step.owns, Ref) or not self._seen(written, Reader(self.clouds)):
                     lost.append(step)

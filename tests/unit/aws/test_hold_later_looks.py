@@ -227,7 +227,7 @@ def lifted(account: Any, case: Case | None = None, *, by: str = "", **more: Any)
     look: Look = account(case, there, user("mallory"), **more)
     if by:
         look.events[f"{USERS}mallory", FENCE] = [event(by, "DeleteUserPolicy", "2026-01-01T10:20:00Z")]
-    assert look.run.runner.standing == {fence("mallory").id: fence("mallory")}
+    assert look.run.runner.standing(fence("mallory").id) == fence("mallory")
     again = fence("mallory")
     look.run.runner.undone.append(again)
     look.run.runner.done[again.id] = Done(again, "done", at="2026-01-01T11:01:00Z")
@@ -281,9 +281,9 @@ def test_what_was_released_was_lifted_by_nobody(account: Any) -> None:
     key = dataclasses.replace(fence("mallory"), id=f"{USERS}mallory#key/AKIAIOSFODNN7EXAMPLE", phase=Phase.CREDENTIAL, after="Inactive")
     for step in (fence("mallory"), key):
         case.did(step, "2026-01-01T10:00:00Z")
-    assert set(account(case, there).run.runner.standing) == {fence("mallory").id, key.id}
+    assert [account(case, there).run.runner.standing(step.id) for step in (fence("mallory"), key)] == [fence("mallory"), key]
     case.did(dataclasses.replace(fence("mallory"), id=f"undo:{fence('mallory').id}", undoes=fence("mallory").id), "2026-01-01T10:10:00Z")
-    assert account(case, there).run.runner.standing == {}
+    assert [account(case, there).run.runner.standing(step.id) for step in (fence("mallory"), key)] == [None, None]
 
 
 # -- what was put back once --------------------------------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def test_what_an_earlier_run_wrote_and_is_gone_by_now_was_undone(runners: Any) -
     """Not what still stands, what was read too early, or what nobody has written before."""
     cloud = FakeCloud(a="new", b="new", c="old")
     runner = runners(cloud, Journal())
-    runner.standing = {step.id: step for step in (put("a"), put("b"), put("c"))}
+    runner.standing = {step.id: step for step in (put("a"), put("b"), put("c"))}.get
     go(runner, put("a", before="new"), put("b", before=None), put("c", before="old"), put("d", before=None))
     assert mutations(cloud) == [("Put", "c"), ("Put", "d")] and statuses(runner)["p#b"] == "already"
     assert [(s.id, s.before) for s in runner.undone] == [("p#c", "old")] and runner.rewritten == 1
