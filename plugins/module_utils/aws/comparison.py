@@ -106,7 +106,7 @@ class Comparison:
         for change in sorted(changes, key=lambda c: (c.arn, c.facet) not in ours):
             self.answers.answer(change, ours.get((change.arn, change.facet)), authors, entries.get((change.arn, change.facet)))
         told = {(c.arn, c.facet) for c in changes if (c.arn, c.facet) in ours}
-        for change, step in self._written_again(account, told | self._told.get(account, set())):
+        for change, step in self._written_again(account, now, told | self._told.get(account, set())):
             self.answers.answer(change, step, authors)
         for change, step in self._under_former_names(account):
             self.answers.accomplices(change, step, authors)
@@ -126,15 +126,15 @@ class Comparison:
         touched = self._touched.get(account, set())
         return [c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or self._renamed_away(c))]
 
-    def _written_again(self, account: str, told: set[Place]) -> list[tuple[Change, Step]]:
+    def _written_again(self, account: str, now: State, told: set[Place]) -> list[tuple[Change, Step]]:
         """Controls that were gone, in this run or since an earlier one, and that a plan has written again before this pass could see it: somebody took them
 
-        away all the same.
+        away all the same. Not of whom somebody has deleted.
         """
         with self.hold.lock:
             mine = [step for step in self.runner.undone if step.target.account == account]
             self.runner.undone = [step for step in self.runner.undone if step not in mine]
-        found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
+        found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told and place[0] in now}
         others: list[Step] = []  # what runs beside this one have written over it, and what a dead one may have
         if found:
             case = self.hold.case

@@ -181,6 +181,14 @@ def test_whom_a_colleague_deletes_takes_no_control_away(account: Any, seen: str)
     assert (look.reverted(), look.added, look.suspects, look.answers.acted, look.answers.left.left()) == ([], [], [], 0, [])
 
 
+def test_a_plan_that_misses_the_fence_of_whom_a_colleague_deletes_meanwhile_makes_nobody_a_suspect(account: Any) -> None:
+    look = account(Case(), {f"{USERS}mallory": {"created": "x", FENCE: DENY}}, user("mallory"))
+    look.events[f"{USERS}mallory", FENCE] = [event("ada", "DeleteUserPolicy", "2026-01-01T11:01:00Z")]
+    look.run.runner.undone.append(fence("mallory"))
+    look.look({})
+    assert (look.suspects, look.reverted(), look.answers.acted) == ([], [], 0)
+
+
 def test_who_is_made_anew_under_that_name_is_somebody_new(account: Any) -> None:
     case = Case()
     case.did(fence("mallory"), "2026-01-01T09:00:00Z")
