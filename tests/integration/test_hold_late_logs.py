@@ -13,7 +13,7 @@ from ansible_collections.evict.cloud.plugins.module_utils.common import looks
 from tests.beds.bed import Bed, Credentials
 from tests.beds.company import Company
 from tests.integration.helpers import DEAD, Desk, outcome, status_of, works
-from tests.integration.test_hold import ALL, DENY, LAG, Undoer, bed, company, desk, hold
+from tests.integration.test_hold import ALL, DENY, LAG, Undoer, administrator, bed, company, desk, hold
 
 __all__ = ["bed", "company", "desk"]  # fixtures
 pytestmark = pytest.mark.bed
@@ -203,3 +203,39 @@ def test_what_a_suspect_did_to_the_logins_of_others_is_told_to_a_person(desk: De
     for row in rows.values():
         desk.run("case_confirm", case=str(desk.case), item=row["id"], by="Ada", note="done")
     assert look(desk)["status"] == "ok"
+
+
+def test_whom_a_colleague_deletes_is_looked_at_in_peace(desk: Desk, bed: Bed, company: Company) -> None:
+    """What was done to a user is gone with it. No look takes that for an attack, writes to who is not there, or freezes the account."""
+    iam, who = bed.client("iam", company.production.root), {"UserName": "ci-deploy"}
+    bed.lag(0)
+    hold(desk, spread="1s")
+    for key in iam.list_access_keys(**who)["AccessKeyMetadata"]:
+        iam.delete_access_key(**who, AccessKeyId=key["AccessKeyId"])
+    for policy in iam.list_user_policies(**who)["PolicyNames"]:
+        iam.delete_user_policy(**who, PolicyName=policy)
+    iam.delete_login_profile(**who)
+    iam.delete_user(**who)
+    before = len(bed.calls(mutating=True))
+    first, second = (hold(desk, phase="hold", spread="1s") for _look in range(2))
+    written = [c["operation"] for c in bed.calls(mutating=True)[before:] if c["service"] == "iam"]
+    assert written == [] and "reverted" not in desk.ledger().notes, written
+    assert [p["operation"] for p in first["problems"] + second["problems"]] == ["iam:GetAccessKeyLastUsed"] * 2  # whose the deleted key was
+    assert not first["changed"] and not second["changed"]
+
+
+def test_whoever_lifted_a_control_between_two_looks_is_contained_though_the_look_writes_it_again_first(
+    desk: Desk, bed: Bed, company: Company
+) -> None:
+    bed.lag(0)
+    keys = {name: administrator(bed, company, name) for name in ("sleeper", "helper")}
+    hold(desk, spread="1s", scope=0)
+    sleeper, helper = (bed.client("iam", key) for key in keys.values())
+    sleeper.delete_user_policy(UserName="ci-deploy", PolicyName=DENY)
+    helper.update_access_key(UserName="ci-deploy", AccessKeyId=company.leaked.access_key, Status="Active")
+    assert works(bed, company.leaked) == "ok"
+    looked = hold(desk, phase="hold", spread="1s", scope=0)
+    assert works(bed, company.leaked) in DEAD and {works(bed, key) for key in keys.values()} <= DEAD
+    assert all("took away" in status_of(looked, f"user/{name}")["reason"] for name in keys), looked["principals"]
+    assert sorted(n["data"]["by"].rsplit("/", 1)[-1] for n in desk.ledger().notes["reverted"]) == ["helper", "sleeper"]
+    assert by_hand(looked) == [] and looked["status"] == "ok", looked["open"]

@@ -158,12 +158,12 @@ def owned(step: Step) -> tuple[str, str] | None:
 
 
 def expected(before: State, steps: Iterable[Step]) -> tuple[State, dict[tuple[str, str], Step]]:
-    """(``before`` with what our Steps made of it, {(ARN, facet): Step})."""
+    """(``before`` with what our Steps made of it, {(ARN, facet): Step}). What was done to an object that was not there any more is gone with it."""
     state, ours = {arn: dict(facets) for arn, facets in before.items()}, {}
     for step in steps:
-        if place := owned(step):
+        if (place := owned(step)) and place[0] in state:
             ours[place] = step
-            state.setdefault(place[0], {})[place[1]] = _value(place, step)
+            state[place[0]][place[1]] = _value(place, step)
     return state, ours
 
 

@@ -39,7 +39,10 @@ class Answers:
         self.acted = 0
         self.yielded: dict[str, str] = {}  # ids of Steps that are not written again -> the automation that takes them away
         self._since: dict[str, str] = {}  # account -> from when on authors are looked for
-        self._wrote: dict[str, str] = {}  # Step id -> when this run wrote it first
+        self._wrote: dict[str, str] = {}  # Step id -> when this run wrote it first, "" where that is not known any more
+        self._earlier = {
+            name: str((entry.get("made") or {}).get("at") or "") for name, entry in self.case.history.items()
+        }  # when a run before this one did
         self._told: set[str] = set()
         self.hostile = Attackers(hold.run).made
 
@@ -50,8 +53,16 @@ class Answers:
     def wrote(self, steps: t.Iterable[Done], lost: t.Collection[str]) -> None:
         """What this run has written until now. Of what was lost before it began to hold it is not known any more when it was first written."""
         for done in steps:
-            if done.status == "done" and done.at and done.step.id not in lost:
-                self._wrote.setdefault(done.step.id, done.at)
+            if done.status == "done" and done.at:
+                self._wrote.setdefault(done.step.id, "" if done.step.id in lost else done.at)
+
+    def _written(self, step: str) -> str:
+        """When a control was written (RFC 3339) that somebody has taken away since; "" where that is not known."""
+        return self._wrote.get(step) or self._earlier.get(step, "")
+
+    def was_released(self, arn: str) -> bool:
+        """Whether runs before this one had fenced it and given it back."""
+        return identity(arn) in self._released
 
     # -- whose it is -------------------------------------------------------------------------------------------------------------
 
@@ -181,7 +192,7 @@ class Answers:
         if event:
             self._named(change, event)
         else:
-            since = self._wrote.get(ours.id) or self._since[change.arn.split(":")[4]]
+            since = self._written(ours.id) or self._since[change.arn.split(":")[4]]
             self.left.keep(change, None, since=since, meanwhile=True, step=ours.id)
 
     def _fought(self, change: Change, step: str, event: Event) -> bool:
@@ -234,7 +245,7 @@ class Answers:
     def accomplices(self, change: Change, ours: Step, authors: Authors) -> None:
         """Whoever else touched the control since it was written: of several only the last one's work is seen."""
         done = self.runner.done.get(ours.id)
-        at = (done.at if done else "") or str(((self.case.history.get(ours.id) or {}).get("made") or {}).get("at") or "")
+        at = self._written(ours.id) or (done.at if done else "")
         for event in authors.all_of(change) if at else ():
             if str(event.get("eventTime")) >= at:
                 self._named(change, event)

@@ -33,24 +33,37 @@ class Comparison:
         self.hold, self.run, self.runner, self.answers = hold, hold.run, hold.runner, answers
         # What earlier runs did, by account: the changes that stand, every place that was ever ours, and what a release put where.
         self._standing: dict[str, list[Step]] = {}
+        self._made: dict[str, list[t.Any]] = {}  # Step id -> where the ledger says that it was carried out
         self._touched: dict[str, set[Place]] = {}
         self._given_back: dict[Place, list[t.Any]] = {}
         self._told: dict[str, set[Place]] = {}  # controls of which the last pass has asked who took them away
         self.differs: set[str] = set()  # accounts in which somebody else changed something
         self.unsure: dict[str, str] = {}  # account -> why its last pass could not tell what runs beside this one did
+        if hold.on:
+            self._opened = hold.case.history
+            self.runner.standing = self._control
+
+    def _control(self, name: str) -> Step | None:
+        """What a run before this one wrote and nobody released: a plan may write it again before any pass could see that it was gone."""
+        about = {key: self._opened[key] for key in (name, restore.PREFIX + name) if key in self._opened}
+        for _first, step in restore.standing(about):
+            if account_state.owned(step) and not (put_back.is_held(step) or step.owns or self.answers.was_released(step.principal)):
+                return step
+        return None
 
     def remember(self) -> None:
         """What earlier runs did, as the ledger has it."""
         history = self.hold.case.history
         for _first, latest in reversed(restore.standing(history)):
             self._standing.setdefault(latest.target.account, []).append(latest)
+            self._made[latest.id] = history[latest.id]["places"]["made"]
         for name, entry in history.items():
             step = plan.decode(entry["step"]) if entry.get("step") else None
             if step and name.startswith(restore.PREFIX):
                 undone = account_state.written([dataclasses.replace(step, id=step.undoes)]) if step.undoes and entry.get("made") else {}
                 for where, values in undone.items():
                     self._given_back.setdefault(where, []).extend(values)
-            elif step and (place := account_state.owned(step)):
+            elif step and not put_back.is_held(step) and (place := account_state.owned(step)):
                 self._touched.setdefault(step.target.account, set()).add(place)
 
     def account(self, account: str, mine: list[Step]) -> None:
@@ -95,7 +108,7 @@ class Comparison:
             place = (change.arn, change.facet)
             self.answers.answer(change, ours.get(place), authors, entries.get(place), unsure=account in self.unsure)
         told = {(c.arn, c.facet) for c in changes if (c.arn, c.facet) in ours}
-        for change, step in self._written_again(account, told | self._told.get(account, set())):
+        for change, step in self._written_again(account, now, told | self._told.get(account, set())):
             self.answers.answer(change, step, authors)
         for change, step in self._under_former_names(account):
             self.answers.accomplices(change, step, authors)
@@ -123,13 +136,24 @@ class Comparison:
         touched = self._touched.get(account, set())
         return [c for c in different if (c.arn, c.facet) in ours or not (self._harmless(c, touched) or self._renamed_away(c))]
 
-    def _written_again(self, account: str, told: set[Place]) -> list[tuple[Change, Step]]:
-        """Controls that were gone, and that a plan has written again before this pass could see it: somebody took them away all the same."""
+    def _written_again(self, account: str, now: State, told: set[Place]) -> list[tuple[Change, Step]]:
+        """Controls that were gone, in this run or since an earlier one, and that a plan has written again before this pass could see it: somebody took them
+
+        away all the same. Not of whom somebody has deleted.
+        """
         with self.hold.lock:
             mine = [step for step in self.runner.undone if step.target.account == account]
             self.runner.undone = [step for step in self.runner.undone if step not in mine]
-        found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told}
-        return [(Change(*place, step.after, step.before), step) for place, step in found.items()]
+        found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told and place[0] in now}
+        ours: dict[Place, list[t.Any]] = {}  # what runs beside this one have written over it, and what a dead one may have
+        try:
+            ours = account_state.written(own.meanwhile(self.hold.case)) if found else ours
+        except EvictError as error:
+            self.unsure[account] = error.message
+            with self.hold.lock:
+                self.runner.undone += found.values()  # the next pass asks
+            return []
+        return [(Change(*place, step.after, step.before), step) for place, step in found.items() if step.before not in ours.get(place, ())]
 
     def _under_former_names(self, account: str) -> list[tuple[Change, Step]]:
         """Fences of users that have another name now: what was done to these before is in no state any more, only in the history.
@@ -149,13 +173,17 @@ class Comparison:
         return change.after is None and identity(change.arn) in self.run.former
 
     def _still(self, account: str) -> list[Step]:
-        """What earlier runs did and nobody released, but for users that have another name now."""
-        return [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
+        """What earlier runs did and nobody released, but for users that have another name now.
+
+        What they put back is in the state that was kept since: an owner may have changed it before then, with an answer.
+        """
+        still = [step for step in self._standing.get(account, []) if identity(step.principal) not in self.run.former]
+        return [step for step in still if not put_back.is_held(step) or self._made[step.id] > self.hold.saved.get(account, [])]
 
     def _harmless(self, change: Change, touched: set[Place]) -> bool:
         """What was ours and has been released; a fence that another incident has put up; a key that was switched off, a credential that is gone."""
         place = (change.arn, change.facet)
-        if place in touched and (change.after is None or change.after in self._given_back.get(place, ())):
+        if (place in touched and change.after is None) or change.after in self._given_back.get(place, ()):
             return True
         if change.facet.startswith(FENCE):
             return change.before is None and all(

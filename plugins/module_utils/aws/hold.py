@@ -28,7 +28,7 @@ from .account_state import State
 from .answers import Answers
 from .comparison import Comparison
 from .scope import Scope
-from .session import iso
+from .session import iso, parse
 
 if t.TYPE_CHECKING:
     from .contain import Containment
@@ -54,6 +54,7 @@ class Hold:
         self._began = run.aws.now() - datetime.timedelta(seconds=60) if self.on else None
         self.before: dict[str, State] = {}  # account -> what it was when it was looked at last
         self.since: dict[str, str] = {}  # account -> when that was, in an earlier run; RFC 3339
+        self.saved: dict[str, list[t.Any]] = {}  # account -> where the ledger says so; what was put back before then is in it
         self._kept: dict[str, str] = {}  # account -> SHA-256 of the state that is kept of it
         self._gaps: dict[str, list[str]] = {}
         self._blind: dict[str, list[str]] = {}  # account -> what was not known of it before, so that nothing can be said of it
@@ -89,8 +90,9 @@ class Hold:
             self.missing(account, error)
             return
         self._kept[account] = digest(_text(self.before[account]))
-        kept = [n["data"]["collected_at"] for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
-        self.since[account] = min([*kept, self.start()])
+        kept = [n for n in self.case.notes("evidence") if f"evidence/{n['data']['name']}" == saved[-1]]
+        self.since[account] = min([*(n["data"]["collected_at"] for n in kept), self.start()])
+        self.saved[account] = max((n["place"] for n in kept), default=[])
 
     def _compared_before(self) -> set[str]:
         """Accounts that an earlier run has compared; of a share, its own."""
@@ -149,7 +151,12 @@ class Hold:
             if (
                 self.runner.carried_out or account in self.comparison.differs or self._blind.get(account)
             ):  # else it says what the last one said, and what the ledger knows
-                self._keep(account, state, 1)
+                self._keep(account, self._as_left(account, state), 1)
+
+    def _as_left(self, account: str, state: State) -> State:
+        """``state``, as the last pass saw it, with what that pass wrote afterwards."""
+        done = [d for d in list(self.runner.done.values()) if d.status == "done" and d.at and d.step.target.account == account]
+        return account_state.expected(state, [d.step for d in done if self.unseen(parse(d.at))])[0]
 
     def _hold(self, deadline: float) -> None:
         while True:

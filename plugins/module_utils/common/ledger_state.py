@@ -24,7 +24,7 @@ class State:
 
     steps[id]: {"first": the step of the incident's first intent (its ``before`` is the true pre-image), "step": the latest intent's, "intent_at", "run":
     time and run of that one, "outcome": the latest outcome or None, "answered": the latest outcome with an ``answer`` or None,
-    "made": {"status", "step"} of the latest outcome that says it was carried out, whatever failed later, or None, "places": {...}}.
+    "made": {"status", "step", "at"} of the latest outcome that says it was carried out, whatever failed later, or None, "places": {...}}.
     notes[kind]: list of {"time", "run", "data", "place"}, in order.
     intents[id][run]: {"place", "time", "step"}, the run's latest intent; step None: it has its outcome.
     settled[id]: the place up to which intents of any run have been dealt with.
@@ -133,7 +133,7 @@ def _outcome(state: State, run: str, place: Place, outcome: dict[str, t.Any]) ->
     if outcome.get("answer") is not None:
         slots["answered"] = outcome
     if outcome["status"] in MADE:  # what failed later does not take it back
-        slots["made"] = {"status": outcome["status"], "step": outcome.get("step") or (mine or {}).get("step")}
+        slots["made"] = {"status": outcome["status"], "step": outcome.get("step") or (mine or {}).get("step"), "at": outcome.get("at")}
     for slot, value in slots.items():
         if slot not in entry["places"] or place >= entry["places"][slot]:
             entry = {**entry, slot: value, "places": {**entry["places"], slot: place}}

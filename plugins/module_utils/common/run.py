@@ -92,8 +92,11 @@ class Runner:
         self._forgotten: set[str] = set()
         self.failures: list[dict[str, str]] = []
         self.carried_out = 0  # Steps
-        self.rewritten = 0  # Steps that stood in this run and had to be carried out again, since somebody undid them
+        self.rewritten = 0  # Steps that stood and had to be carried out again, since somebody undid them
         self.undone: list[Step] = []  # those, with what was there instead as their ``before``; whoever asks who did it takes them out
+        self.standing: Callable[[str], Step | None] = lambda _id: (
+            None
+        )  # what an earlier run wrote, which stands unless somebody has undone it
 
     # -- entry points ------------------------------------------------------------------------------------------------------------
 
@@ -366,18 +369,22 @@ class Runner:
         return pending
 
     def _undone_by_others(self, pending: list[Step]) -> tuple[list[Step], list[Step]]:
-        """(``pending``, as it is now; what of it somebody has undone). What was planned before another plan had written it was undone by nobody."""
+        """(``pending``, as it is now; what of it somebody has undone, since this run or an earlier one wrote it).
+
+        What was planned before another plan had written it was undone by nobody.
+        """
         now, lost = [], []
         for step in pending:
             done = self.done.get(step.id)
-            if done and done.status in ("done", "already", "unverified") and done.step.after != step.before:
-                if step.probe is None or isinstance(step.owns, Ref) or not self._seen(done.step, Reader(self.clouds)):
+            written = (done.step if done.status in ("done", "already", "unverified") else None) if done else self.standing(step.id)
+            if written and written.after != step.before:
+                if step.probe is None or isinstance(step.owns, Ref) or not self._seen(written, Reader(self.clouds)):
                     lost += [] if self._of_a_run_beside(step) else [step]
-                elif done.step.after == step.after:
+                elif written.after == step.after:
                     self._stands(step)
                     continue
                 else:
-                    now.append(dataclasses.replace(step, before=done.step.after))
+                    now.append(dataclasses.replace(step, before=written.after))
                     continue
             now.append(step)
         return now, lost

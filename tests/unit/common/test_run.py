@@ -310,6 +310,19 @@ def test_what_a_run_beside_writes_into_a_document_that_they_share_is_no_attack(r
     assert (runner.rewritten, len(runner.undone)) == (attacks, attacks)
 
 
+def test_what_an_earlier_run_wrote_and_is_gone_by_now_was_undone(runners: Any) -> None:
+    """Not what still stands, what was read too early, or what nobody has written before."""
+    cloud = FakeCloud(a="new", b="new", c="old")
+    runner = runners(cloud, Journal())
+    runner.standing = {step.id: step for step in (put("a"), put("b"), put("c"))}.get
+    go(runner, put("a", before="new"), put("b", before=None), put("c", before="old"), put("d", before=None))
+    assert mutations(cloud) == [("Put", "c"), ("Put", "d")] and statuses(runner)["p#b"] == "already"
+    assert [(s.id, s.before) for s in runner.undone] == [("p#c", "old")] and runner.rewritten == 1
+    cloud.things["c"] = "mid"
+    go(runner, put("c", "newer", before="new"))
+    assert len(runner.undone) == 1, "in this run it is known what it wrote"
+
+
 @pytest.mark.parametrize(("second", "writes"), [("new", 1), ("newer", 2)])
 def test_plans_made_side_by_side_write_what_is_the_same_once_and_one_after_the_other_what_is_not(
     runners: Any, second: str, writes: int
