@@ -44,7 +44,8 @@ class Answers:
             name: str((entry.get("made") or {}).get("at") or "") for name, entry in self.case.history.items()
         }  # when a run before this one did
         self._told: set[str] = set()
-        self.hostile = Attackers(hold.run).made
+        attackers = Attackers(hold.run)
+        self.hostile, self.was_released = attackers.made, attackers.was_released
 
     def begin(self, account: str, since: str) -> None:
         """Called before the changes of an account are answered."""
@@ -59,10 +60,6 @@ class Answers:
     def _written(self, step: str) -> str:
         """When a control was written (RFC 3339) that somebody has taken away since; "" where that is not known."""
         return self._wrote.get(step) or self._earlier.get(step, "")
-
-    def was_released(self, arn: str) -> bool:
-        """Whether runs before this one had fenced it and given it back."""
-        return identity(arn) in self._released
 
     # -- whose it is -------------------------------------------------------------------------------------------------------------
 

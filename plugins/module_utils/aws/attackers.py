@@ -35,6 +35,10 @@ class Attackers:
         self._before = run.case.history  # what earlier runs did; what this one does is the runner's
         self._released = {identity(arn) for arn in restore.released(self._before)}
 
+    def was_released(self, arn: str) -> bool:
+        """Whether runs before this one had fenced it and given it back."""
+        return identity(arn) in self._released
+
     def made(self, event: Event) -> bool:
         """Whether a suspect made the call: by the key or the session, also of a role that is trusted; or somebody contained, by this run or one before."""
         who = event.get("userIdentity") or {}

@@ -145,14 +145,16 @@ class Comparison:
             mine = [step for step in self.runner.undone if step.target.account == account]
             self.runner.undone = [step for step in self.runner.undone if step not in mine]
         found = {place: step for step in mine if (place := account_state.owned(step)) and place not in told and place[0] in now}
-        ours: dict[Place, list[t.Any]] = {}  # what runs beside this one have written over it, and what a dead one may have
+        others: list[Step] = []  # what runs beside this one have written over it, and what a dead one may have
         try:
-            ours = account_state.written(own.meanwhile(self.hold.case)) if found else ours
+            if found:
+                others = [*own.meanwhile(self.hold.case), *map(plan.decode, self.hold.case.ledger.open_intents())]
         except EvictError as error:
             self.unsure[account] = error.message
             with self.hold.lock:
                 self.runner.undone += found.values()  # the next pass asks
             return []
+        ours = account_state.written(others)
         return [(Change(*place, step.after, step.before), step) for place, step in found.items() if step.before not in ours.get(place, ())]
 
     def _under_former_names(self, account: str) -> list[tuple[Change, Step]]:

@@ -86,7 +86,7 @@ def compare(
     )  # fmt: skip
     runner = types.SimpleNamespace(clouds={}, undone=[], done={})
     hold = types.SimpleNamespace(
-        run=run, runner=runner, case=types.SimpleNamespace(history={}), before={A: before}, since={}, start=lambda: "2026-11-22T08:59:00Z",
+        on=True, saved={}, run=run, runner=runner, case=types.SimpleNamespace(history={}), before={A: before}, since={}, start=lambda: "2026-11-22T08:59:00Z",
         compared=lambda _account, gaps: said.update(gaps), lock=threading.RLock(),
     )  # fmt: skip
     monkeypatch.setattr(comparison, "Authors", lambda *_a: types.SimpleNamespace(gaps=[]))
@@ -214,8 +214,9 @@ def test_while_it_is_not_known_what_a_run_beside_did_nothing_is_undone_of_which_
     user = Principal(A, "user", "eve", "AIDAEVE", EVE, EVE)
     kept: list[Any] = []
     left = types.SimpleNamespace(event=lambda *_: None, keep=lambda *a, **k: kept.append((a, k)))
-    run = types.SimpleNamespace(principals={identity(EVE): user}, former={})
-    hold = types.SimpleNamespace(run=run, runner=None, case=types.SimpleNamespace(history={}), passes=0, since={})
+    case = types.SimpleNamespace(history={})
+    run = types.SimpleNamespace(principals={identity(EVE): user}, former={}, case=case)
+    hold = types.SimpleNamespace(run=run, runner=None, case=case, passes=0, since={})
     monkeypatch.setattr(answers, "Unanswered", lambda _run: left)
     made = answers.Answers(hold)  # type: ignore[arg-type]
     undone: list[Any] = []
