@@ -144,7 +144,8 @@ class Lease:
             return
         self._stop.set()
         with self._lock, contextlib.suppress(EvictError):
-            if self._lost or not self._create(self._number + 1, released=True):
+            lost = bool(self._lost) or not self._create(self._number + 1, released=True)
+            if lost and self._goes_on:
                 self._say_beside(released=True)
 
     def __enter__(self) -> Lease:
@@ -179,6 +180,7 @@ class Lease:
             {
                 "n": number, "run": self._run, "verb": self._verb, "holder": self._holder, "process": process.identity(), "since": _text(self._since),
                 "until": _text(until), "released": released, "takeover_of": self.takeover_of, "explicit": self._explicit,
+                "goes_on": self._goes_on,
             }
         )  # fmt: skip
 
@@ -270,8 +272,10 @@ def _refuse_if_held(store: Store, number: int, current: dict[str, t.Any] | None,
     found = _Leases(store)
     if found.unread:
         raise found.unread
-    living = [lease for lease in found.living(now) if lease == current or lease["run"] not in ended]
-    for lease in sorted(living, key=lambda lease: lease != current):  # whoever has it is named first
+    # A run that was overtaken stops before its next change, unless it is a containment.
+    holder = (current or {}).get("run")
+    living = [x for x in found.living(now) if x["run"] == holder or (x.get("goes_on") is not False and x["run"] not in ended)]
+    for lease in sorted(living, key=lambda lease: lease["run"] != holder):  # whoever has it is named first
         raise Refused(
             f"{store.url} is in use: {_words(lease)}, lease until {lease['until']} (run {lease['run']})",
             object=store.url, operation="lease", remedy=remedy,
