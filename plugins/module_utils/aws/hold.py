@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import datetime
+import gc
 import json
 import threading
 import time
@@ -147,6 +148,7 @@ class Hold:
         finally:
             if self.run.fences.frozen:
                 self.run.fences.freeze("")
+        gc.collect()  # what the answers of many accounts left in cycles; what is said now takes as much
         for account, state in self.before.items():
             if (
                 self.runner.carried_out or account in self.comparison.differs or self._blind.get(account)

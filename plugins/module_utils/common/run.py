@@ -402,9 +402,9 @@ class Runner:
         return []
 
     def _stands(self, step: Step) -> None:
-        """It is as it should be. What this run wrote, saw undone, and sees again counts as done."""
+        """It is as it should be. What this run wrote, saw undone, and sees again counts as done; what it could not do somebody else has done."""
         before = self.done.get(step.id)
-        if before is None:
+        if before is None or before.status == "blocked":
             self.done[step.id] = Done(step, "already")
         elif before.status in ("unverified", "failed"):
             self.replaced(step.id)

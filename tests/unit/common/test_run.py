@@ -219,6 +219,17 @@ def test_a_failed_step_blocks_what_needs_it_and_what_needs_that_and_nothing_else
     assert set(cloud.things) == {"free"} and journal.of("p#use") == ["blocked"] and "p#key" in runner.done["p#use"].message
 
 
+def test_what_could_not_be_done_and_somebody_else_has_done_stands(runners: Any) -> None:
+    """Of two runs that make one thing, the one that was slower attaches what the other has made and attached."""
+    cloud = FakeCloud()
+    cloud.faults["Put"] = [("Taken", "somebody was faster")]
+    runner = go(runners(cloud, Journal()), put("a"), put("b", needs=("p#a",)))
+    assert statuses(runner) == {"p#a": "failed", "p#b": "blocked"}
+    cloud.things["b"] = "new"
+    go(runner, put("b", before="new"))
+    assert statuses(runner)["p#b"] == "already"
+
+
 def test_what_needs_a_step_that_did_not_stick_is_blocked_across_phases(runners: Any) -> None:
     cloud = FakeCloud()
     cloud.faults = {"Put": [("AccessDenied", "no")]}
