@@ -30,6 +30,7 @@ try:
     import botocore.config
     import botocore.credentials
     import botocore.exceptions
+    import botocore.hooks
     import botocore.loaders
     import botocore.parsers
     import botocore.session
@@ -432,7 +433,7 @@ class Aws:
 
 def _lean(profile: str | None) -> t.Any:
     """A session of botocore's whose clients are `lean`."""
-    session = botocore.session.Session(profile=profile)
+    session = botocore.session.Session(profile=profile, event_hooks=lean.emitter(botocore.hooks.HierarchicalEmitter))
     loader = _loader(session.get_config_variable("data_path"))
     session.register_component("data_loader", loader)
     session.register("creating-client-class", loader.shape)

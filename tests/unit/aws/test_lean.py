@@ -50,6 +50,22 @@ def test_a_request_is_made_checked_and_paged_as_before(aws: session.Aws) -> None
         client.get_user_policy(UserName="u")
 
 
+def test_what_a_client_knows_of_its_events_is_small_and_its_handlers_are_called(aws: session.Aws) -> None:
+    """Its own, which others do not have, and those of all; before and after the first request."""
+    one, other = (aws.client(Target("aws", A, region), "iam") for region in ("us-east-1", "eu-west-1"))
+    said: list[str] = []
+    one.meta.events.register("before-parameter-build.iam.GetUser", lambda params, **_more: said.append(params["UserName"]))
+    for client in (one, other):
+        with Stubber(client) as stub:
+            for name in ("ada", "bob"):
+                stub.add_response("get_user", {"User": {"Path": "/", "UserName": name, "UserId": "AIDA" + "X" * 16, "Arn": "arn:aws:iam::1:user/" + name,
+                                                        "CreateDate": "2026-01-01T00:00:00Z"}}, {"UserName": name})  # fmt: skip
+                client.get_user(UserName=name)
+            known = client.meta.events._emitter._lookup_cache
+            assert len(known) > 3 and {type(handlers) for handlers in known.values()} == {tuple}, "botocore keeps it otherwise: see emitter"
+    assert said == ["ada", "bob"]
+
+
 def test_no_method_is_made_that_nobody_asked_for(aws: session.Aws) -> None:
     """Of two regions and of an account's own session: what is made for each client is what is small."""
     for region in ("eu-west-1", "us-east-1"):
